@@ -1,0 +1,165 @@
+//! What can be bought: instance types, and their price in each zone and market.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::Zone;
+use crate::market::{Arch, Market};
+use crate::money::MicroUsdPerHour;
+use crate::quantity::{MiB, Resources};
+
+/// The name of an EC2 instance type, such as `c7g.xlarge`.
+pub type InstanceType = String;
+
+/// A capacity pool of EC2: one instance type in one zone, bought in one market. Capacity, prices, interruptions
+/// and "insufficient capacity" are all facts about a pool.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PoolId {
+    /// The instance type.
+    pub instance_type: InstanceType,
+    /// The availability zone.
+    pub zone: Zone,
+    /// On-Demand or Spot.
+    pub market: Market,
+}
+
+impl fmt::Display for PoolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.instance_type, self.zone, self.market)
+    }
+}
+
+/// What EC2 says an instance type is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceShape {
+    /// The type's name.
+    pub name: InstanceType,
+    /// Its architecture.
+    pub arch: Arch,
+    /// vCPU, *nominal* memory, GPUs.
+    pub nominal: Resources,
+}
+
+impl InstanceShape {
+    /// What ECS can be expected to register on this type before one has been seen.
+    ///
+    /// The agent registers `MemTotal`, which is less than EC2's figure: 1.5 to 3.5 % on Xen, more on Nitro. Karpenter's
+    /// prior is 7.5 % (its `vmMemoryOverheadPercent`), and 64 MiB more on arm64; the same here. CPU is exact.
+    pub fn expected_registered(&self) -> Resources {
+        let nominal = self.nominal.memory.get();
+        let arm_extra = match self.arch {
+            Arch::X86_64 => 0,
+            Arch::Arm64 => 64,
+        };
+        let lost = u64::from(nominal) * 75 / 1000 + arm_extra;
+        let left = u64::from(nominal).saturating_sub(lost);
+        let memory = MiB::new(u32::try_from(left).unwrap_or(u32::MAX));
+        Resources { memory, ..self.nominal }
+    }
+}
+
+/// One thing that can be bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offering {
+    /// Type, zone and market.
+    pub pool: PoolId,
+    /// The type's architecture.
+    pub arch: Arch,
+    /// What tasks can use on it, as ECS registers it (learned), or as it is expected to.
+    pub capacity: Resources,
+    /// What it costs while it runs.
+    pub price: MicroUsdPerHour,
+}
+
+/// Everything on offer at one moment, in the order of [`PoolId`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// When the prices were read; none for a catalog that never was.
+    pub as_of: Option<Timestamp>,
+    offerings: Vec<Offering>,
+}
+
+impl Catalog {
+    /// A catalog of `offerings`; of several with the same pool the cheapest is kept.
+    pub fn new(as_of: Timestamp, mut offerings: Vec<Offering>) -> Self {
+        offerings.sort_by(|a, b| a.pool.cmp(&b.pool).then(a.price.cmp(&b.price)));
+        offerings.dedup_by(|later, first| later.pool == first.pool);
+        Self { as_of: Some(as_of), offerings }
+    }
+
+    /// All offerings, in the order of [`PoolId`].
+    pub fn offerings(&self) -> &[Offering] {
+        &self.offerings
+    }
+
+    /// The offering of this pool.
+    pub fn get(&self, pool: &PoolId) -> Option<&Offering> {
+        let at = self.offerings.binary_search_by(|o| o.pool.cmp(pool)).ok()?;
+        self.offerings.get(at)
+    }
+
+    /// The cheapest On-Demand price of a type in any zone: what a Spot host is compared with.
+    pub fn on_demand_price(&self, instance_type: &str) -> Option<MicroUsdPerHour> {
+        let of_type = self.offerings.iter().filter(|o| o.pool.instance_type == instance_type);
+        of_type.filter(|o| o.pool.market == Market::OnDemand).map(|o| o.price).min()
+    }
+
+    /// The same catalog with the capacity of each type replaced by what ECS was seen to register.
+    #[must_use]
+    pub fn with_learned(mut self, learned: &BTreeMap<InstanceType, Resources>) -> Self {
+        for offering in &mut self.offerings {
+            if let Some(registered) = learned.get(&offering.pool.instance_type) {
+                offering.capacity = *registered;
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::CpuUnits;
+
+    fn offering(instance_type: &str, market: Market, price: u64) -> Offering {
+        Offering {
+            pool: PoolId {
+                instance_type: instance_type.into(),
+                zone: "us-east-1a".parse().unwrap(),
+                market,
+            },
+            arch: Arch::X86_64,
+            capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::from_gib(4), 0),
+            price: MicroUsdPerHour::new(price),
+        }
+    }
+
+    #[test]
+    fn the_cheapest_of_a_pool_given_twice_is_kept() {
+        let offers = vec![
+            offering("c5.large", Market::Spot, 40),
+            offering("c5.large", Market::Spot, 30),
+            offering("c5.large", Market::OnDemand, 85),
+        ];
+
+        let catalog = Catalog::new(Timestamp::UNIX_EPOCH, offers);
+
+        assert_eq!(catalog.offerings().len(), 2);
+        assert_eq!(catalog.get(&offering("c5.large", Market::Spot, 0).pool).unwrap().price.get(), 30);
+        assert_eq!(catalog.on_demand_price("c5.large"), Some(MicroUsdPerHour::new(85)));
+    }
+
+    #[test]
+    fn less_memory_is_expected_than_ec2_names() {
+        let shape = InstanceShape {
+            name: "m7g.large".into(),
+            arch: Arch::Arm64,
+            nominal: Resources::new(CpuUnits::from_vcpus(2), MiB::from_gib(8), 0),
+        };
+
+        assert_eq!(shape.expected_registered().memory, MiB::new(8192 - 614 - 64));
+    }
+}

@@ -1,0 +1,74 @@
+//! What a host costs, and which part of it an attempt carries.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::money::{MicroUsd, MicroUsdPerHour};
+use crate::quantity::Resources;
+
+/// EC2 bills Linux by the second with a minimum of one minute (EC2 pricing page, "Per second billing").
+pub const BILLED_MIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// What an instance costs from `launched_at` to `ended_at`.
+pub fn bill(price: MicroUsdPerHour, launched_at: Timestamp, ended_at: Timestamp) -> MicroUsd {
+    price.cost_of(ended_at.duration_since(launched_at).max(BILLED_MIN))
+}
+
+/// An attempt's part of its host's cost for the `held` time it kept its place.
+///
+/// Its share is the mean, over the dimensions the host has, of the part it reserves: the shares of all that fit on a
+/// host at once never sum to more than one, so attempts never carry more than the host's bill; the rest is idle.
+pub fn attempt_cost(
+    price: MicroUsdPerHour,
+    held: SignedDuration,
+    need: &Resources,
+    capacity: &Resources,
+) -> MicroUsd {
+    const PARTS: u64 = 1 << 32;
+    let part = |need: u32, have: u32| {
+        (u64::from(need) * PARTS).checked_div(u64::from(have)).map(|p| p.min(PARTS))
+    };
+    let parts = [
+        part(need.cpu.get(), capacity.cpu.get()),
+        part(need.memory.get(), capacity.memory.get()),
+        part(need.gpus, capacity.gpus),
+    ];
+    let (mut sum, mut n_dimensions) = (0, 0);
+    for part in parts.into_iter().flatten() {
+        sum += part;
+        n_dimensions += 1;
+    }
+    let share = sum.checked_div(n_dimensions).unwrap_or(0);
+    let whole = u128::from(price.cost_of(held).get());
+    let micro = (whole * u128::from(share)) >> 32;
+    MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::{CpuUnits, MiB};
+
+    #[test]
+    fn the_first_minute_is_always_paid() {
+        let price = MicroUsdPerHour::new(3_600_000);
+        let start = Timestamp::UNIX_EPOCH;
+
+        let bill = bill(price, start, start + SignedDuration::from_secs(5));
+
+        assert_eq!(bill, MicroUsd::new(60_000));
+    }
+
+    #[test]
+    fn attempts_that_fill_a_host_carry_its_whole_cost_and_never_more() {
+        let capacity = Resources::new(CpuUnits::from_vcpus(4), MiB::from_gib(8), 0);
+        let lean = Resources::new(CpuUnits::from_vcpus(3), MiB::from_gib(1), 0);
+        let fat = Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(7), 0);
+        let hour = SignedDuration::from_hours(1);
+        let price = MicroUsdPerHour::new(1_000_000);
+
+        let carried =
+            attempt_cost(price, hour, &lean, &capacity) + attempt_cost(price, hour, &fat, &capacity);
+
+        assert_eq!(carried, MicroUsd::new(1_000_000));
+    }
+}

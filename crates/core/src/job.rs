@@ -1,0 +1,410 @@
+//! A job: what was asked for, where it stands, and every attempt it had.
+//!
+//! States and reasons are AWS Batch's words, so that existing tools and retry rules keep working.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::PoolId;
+use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskArn};
+use crate::market::{Arch, MarketRule, UnknownName};
+use crate::money::MicroUsd;
+use crate::quantity::Resources;
+
+/// What becomes the ECS task definition and its overrides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// The image reference, at most 255 characters.
+    pub image: String,
+    /// The command; empty means the image's own.
+    pub command: Vec<String>,
+    /// Environment variables in the order given; names are unique.
+    pub environment: Vec<(String, String)>,
+    /// The user to run as, as Docker takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whether the root file system is mounted read-only.
+    #[serde(default)]
+    pub readonly_root_filesystem: bool,
+    /// Whether an init process reaps children and forwards signals (`linuxParameters.initProcessEnabled`).
+    #[serde(default)]
+    pub init_process: bool,
+    /// Size of `/dev/shm` in MiB (`linuxParameters.sharedMemorySize`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_memory_mib: Option<u32>,
+    /// Docker's ulimits: name, soft and hard limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ulimits: Vec<(String, u32, u32)>,
+    /// The IAM role of the job's own code. Refused unless the operator allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_role_arn: Option<String>,
+    /// The IAM role that pulls the image and writes logs. Refused unless the operator allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_role_arn: Option<String>,
+    /// Options of the `awslogs` driver; none means the dispatcher's default.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub awslogs_options: BTreeMap<String, String>,
+}
+
+/// What was asked for. Immutable once accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The job's name.
+    pub name: JobName,
+    /// The queue it was sent to.
+    pub queue: QueueName,
+    /// The container to run.
+    pub container: ContainerSpec,
+    /// What it needs, reserved on its host for as long as it runs.
+    pub resources: Resources,
+    /// The architecture its image is for; `None` runs on either.
+    pub arch: Option<Arch>,
+    /// Where it may run.
+    pub market: MarketRule,
+    /// How many attempts may fail through the job's own fault, 1 to 10.
+    pub attempts: u8,
+    /// How long one attempt may run, counted from `startedAt`; at least 60 s, none means for ever.
+    pub attempt_timeout: Option<SignedDuration>,
+    /// How long the sender thinks it will run. A hint to the planner; nothing happens if it is wrong.
+    pub expected_duration: Option<SignedDuration>,
+    /// The sender's tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// AWS Batch's seven job states, each with what is true in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobState {
+    /// Accepted and durable; not looked at yet.
+    Submitted,
+    /// Waits for something other than a machine.
+    Pending,
+    /// May run as soon as a host has room.
+    Runnable {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Given to a host; not yet seen running.
+    Starting {
+        /// The attempt that starts.
+        attempt: LiveAttempt,
+    },
+    /// Seen running.
+    Running {
+        /// The attempt that runs.
+        attempt: LiveAttempt,
+        /// ECS's `startedAt`.
+        started_at: Timestamp,
+    },
+    /// The last attempt's container ended with exit code 0.
+    Succeeded {
+        /// When.
+        at: Timestamp,
+    },
+    /// It will not run again.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Batch's `statusReason`.
+        reason: String,
+    },
+}
+
+/// The name of a [`JobState`], without what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobStatus {
+    /// See [`JobState::Submitted`].
+    Submitted,
+    /// See [`JobState::Pending`].
+    Pending,
+    /// See [`JobState::Runnable`].
+    Runnable,
+    /// See [`JobState::Starting`].
+    Starting,
+    /// See [`JobState::Running`].
+    Running,
+    /// See [`JobState::Succeeded`].
+    Succeeded,
+    /// See [`JobState::Failed`].
+    Failed,
+}
+
+impl JobStatus {
+    /// All seven, in the order a job passes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Submitted,
+        Self::Pending,
+        Self::Runnable,
+        Self::Starting,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+    ];
+
+    /// Whether nothing more will happen to the job.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+
+    /// AWS Batch's spelling.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "SUBMITTED",
+            Self::Pending => "PENDING",
+            Self::Runnable => "RUNNABLE",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for JobStatus {
+    type Err = UnknownName;
+
+    /// AWS Batch's spelling, in any case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|s| s.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| UnknownName {
+            text: text.to_owned(),
+            allowed: "SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED",
+        })
+    }
+}
+
+impl JobState {
+    /// The name of the state.
+    pub const fn status(&self) -> JobStatus {
+        match self {
+            Self::Submitted => JobStatus::Submitted,
+            Self::Pending => JobStatus::Pending,
+            Self::Runnable { .. } => JobStatus::Runnable,
+            Self::Starting { .. } => JobStatus::Starting,
+            Self::Running { .. } => JobStatus::Running,
+            Self::Succeeded { .. } => JobStatus::Succeeded,
+            Self::Failed { .. } => JobStatus::Failed,
+        }
+    }
+
+    /// The attempt that is on a host now.
+    pub const fn live_attempt(&self) -> Option<&LiveAttempt> {
+        match self {
+            Self::Starting { attempt } | Self::Running { attempt, .. } => Some(attempt),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// An attempt that has been given to a host and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveAttempt {
+    /// Which attempt; with the job's id it makes the RunTask client token.
+    pub ord: AttemptOrd,
+    /// The host it was pinned to.
+    pub host: HostId,
+    /// When that was decided.
+    pub placed_at: Timestamp,
+    /// The task, once ECS has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskArn>,
+    /// The newest `version` of the task that was applied; older news is dropped.
+    #[serde(default)]
+    pub task_version: u64,
+    /// Why it is being stopped by us, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+}
+
+/// A stop that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub cause: StopCause,
+}
+
+/// Why we stop a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum StopCause {
+    /// Someone asked to end the job.
+    Terminated {
+        /// The reason they gave.
+        reason: String,
+    },
+    /// The attempt ran longer than its `attemptDurationSeconds`.
+    Timeout,
+    /// The task never came to run.
+    StuckStarting,
+    /// EC2 takes the host back.
+    SpotInterruption,
+    /// Nobody answers for the task any more.
+    Stray,
+}
+
+impl StopCause {
+    /// The text ECS keeps as `stoppedReason`.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Terminated { reason } => reason.clone(),
+            Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
+            Self::StuckStarting => "Task did not start in time".to_owned(),
+            Self::SpotInterruption => "Spot interruption notice".to_owned(),
+            Self::Stray => "Task is not the job's live attempt".to_owned(),
+        }
+    }
+}
+
+/// Whose fault the end of an attempt was, by what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCategory {
+    /// Exit code other than 0: uses up an attempt.
+    Exit,
+    /// The kernel killed the container for memory: uses up an attempt.
+    Oom,
+    /// The attempt's own time limit: not retried, as in AWS Batch.
+    Timeout,
+    /// Somebody ended it: not retried.
+    Terminated,
+    /// EC2 reclaimed a Spot host: free.
+    Spot,
+    /// The host went away or was unfit: free.
+    Host,
+    /// The image could not be pulled: free a few times.
+    Pull,
+    /// The task could not be created for a reason that will not go away: not retried.
+    Invalid,
+    /// Nobody knows how it ended: free.
+    Unknown,
+}
+
+impl FailureCategory {
+    /// Whether the failure was the infrastructure's, so that it uses up none of the job's attempts.
+    pub const fn is_infrastructure(self) -> bool {
+        match self {
+            Self::Spot | Self::Host | Self::Pull | Self::Unknown => true,
+            Self::Exit | Self::Oom | Self::Timeout | Self::Terminated | Self::Invalid => false,
+        }
+    }
+}
+
+impl fmt::Display for FailureCategory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Exit => "exit",
+            Self::Oom => "oom",
+            Self::Timeout => "timeout",
+            Self::Terminated => "terminated",
+            Self::Spot => "spot",
+            Self::Host => "host",
+            Self::Pull => "pull",
+            Self::Invalid => "invalid",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which attempt.
+    pub ord: AttemptOrd,
+    /// The host.
+    pub host: HostId,
+    /// The host's EC2 instance.
+    pub instance: InstanceId,
+    /// The instance's type, zone and market.
+    pub pool: PoolId,
+    /// The task, if ECS ever made one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskArn>,
+    /// When it was given to the host.
+    pub placed_at: Timestamp,
+    /// ECS's `startedAt`; none if it never ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub stopped_at: Timestamp,
+    /// The container's exit code; none if it never exited by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// `statusReason`, in ECS's words where ECS gave one.
+    pub reason: String,
+    /// Why it failed; none if it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureCategory>,
+    /// Its share of what the host cost while it held its place.
+    pub cost: MicroUsd,
+}
+
+/// The first eight bytes of a SHA-256 over the job's message, to tell a repeated message from another one under
+/// the same token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BodyHash(pub u64);
+
+/// One job, from its acceptance to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What was asked for.
+    pub spec: Arc<JobSpec>,
+    /// Tells a duplicate from a clash.
+    pub body_hash: BodyHash,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Its place in line: smaller is earlier. Unique.
+    pub seq: u64,
+    /// Where it stands.
+    pub state: JobState,
+    /// Attempts that have ended, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What was odd about its message, for `jobs show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Job {
+    /// How many attempts used up one of the job's retries.
+    pub fn n_counted_attempts(&self) -> usize {
+        let counted = |a: &&Attempt| !a.failure.is_some_and(FailureCategory::is_infrastructure);
+        self.attempts.iter().filter(counted).count()
+    }
+
+    /// How many attempts failed through the infrastructure.
+    pub fn n_infrastructure_failures(&self) -> usize {
+        self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// The number of the next attempt.
+    pub fn next_attempt(&self) -> AttemptOrd {
+        let newest_ended = self.attempts.last().map(|a| a.ord);
+        let newest = self.state.live_attempt().map(|a| a.ord).or(newest_ended);
+        newest.map_or(AttemptOrd::FIRST, AttemptOrd::next)
+    }
+
+    /// What all its ended attempts cost.
+    pub fn cost(&self) -> MicroUsd {
+        self.attempts.iter().map(|a| a.cost).sum()
+    }
+}

@@ -1,0 +1,40 @@
+//! The vocabulary of Spillway: ids, quantities with units, jobs, hosts, offerings, plans, and what the
+//! control loop is told ([`Input`]), what it wants written ([`Change`]) and what it wants done ([`Effect`]).
+//!
+//! Nothing here performs I/O, reads a clock, draws a random number or knows an AWS crate. The ports
+//! ([`port`]) are traits only.
+
+pub mod catalog;
+pub mod change;
+pub mod cost;
+pub mod effect;
+pub mod error;
+pub mod host;
+pub mod id;
+pub mod input;
+pub mod job;
+pub mod launch;
+pub mod market;
+pub mod message;
+pub mod money;
+pub mod plan;
+pub mod port;
+pub mod quantity;
+pub mod task;
+
+pub use catalog::{Catalog, InstanceShape, Offering, PoolId};
+pub use change::{Change, LedgerState};
+pub use effect::Effect;
+pub use error::CloudError;
+pub use host::{Host, HostState, Instance};
+pub use id::{
+    AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, JobName, LaunchId,
+    QueueName, TaskArn, Zone,
+};
+pub use input::{Answer, Input};
+pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
+pub use launch::{Launch, LaunchState};
+pub use market::{Arch, Market, MarketRule};
+pub use money::{MicroUsd, MicroUsdPerHour};
+pub use plan::{Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned};
+pub use quantity::{CpuUnits, MiB, Resources};

@@ -1,0 +1,359 @@
+//! The planner's question and its answer, as values.
+//!
+//! Demand is counted by shape, not listed by job: a million jobs of five hundred shapes are five hundred lines.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Catalog, InstanceType, PoolId};
+use crate::id::HostId;
+use crate::job::JobSpec;
+use crate::launch::PoolChoice;
+use crate::market::{Arch, Market, MarketRule};
+use crate::money::MicroUsdPerHour;
+use crate::quantity::{CpuUnits, Dimension, Resources};
+
+/// What makes two jobs the same to the planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DemandKey {
+    /// What each needs.
+    pub need: Resources,
+    /// The architecture; `None` runs on either.
+    pub arch: Option<Arch>,
+    /// The markets it may run in.
+    pub market: MarketRule,
+    /// The expected duration in seconds, rounded up to a power of 5/4; `None` if nobody knows.
+    pub expected_secs: Option<u32>,
+}
+
+impl DemandKey {
+    /// The group a job belongs to.
+    pub fn of(spec: &JobSpec) -> Self {
+        Self {
+            need: spec.resources,
+            arch: spec.arch,
+            market: spec.market,
+            expected_secs: spec.expected_duration.map(duration_bucket),
+        }
+    }
+
+    /// Whether such a job may run on a host of this architecture and market.
+    pub fn allows(&self, arch: Arch, market: Market) -> bool {
+        self.arch.is_none_or(|wanted| wanted == arch) && self.market.allows(market)
+    }
+}
+
+impl fmt::Display for DemandKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.need)?;
+        if let Some(arch) = self.arch {
+            write!(f, ", {arch}")?;
+        }
+        if self.market != MarketRule::Any {
+            write!(f, ", {} only", self.market)?;
+        }
+        Ok(())
+    }
+}
+
+/// Rounds a duration up to a power of 5/4 in whole seconds, from one second to about a year, so that jobs of like
+/// duration share a group.
+pub fn duration_bucket(duration: SignedDuration) -> u32 {
+    const YEAR: u32 = 366 * 24 * 3600;
+    let wanted = u32::try_from(duration.as_secs()).unwrap_or(YEAR).clamp(1, YEAR);
+    let mut bucket: u32 = 1;
+    while bucket < wanted {
+        bucket = (bucket * 5 / 4).max(bucket + 1);
+    }
+    bucket
+}
+
+/// So many equal jobs that may run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Demand {
+    /// What they are.
+    pub key: DemandKey,
+    /// How many, at least 1.
+    pub count: u32,
+}
+
+/// A host we have or have asked for, as the planner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostView {
+    /// Its id.
+    pub id: HostId,
+    /// Its architecture.
+    pub arch: Arch,
+    /// Its market.
+    pub market: Market,
+    /// What is free on it now, or will be when it has registered.
+    pub free: Resources,
+    /// The work it was bought for that is not on it yet. Honoured before anything else is placed there.
+    pub reserved: Vec<(DemandKey, u32)>,
+    /// Whether a task can be started on it now. Work planned for a host that is not ready is kept for it.
+    pub ready: bool,
+}
+
+/// What may still be bought. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Headroom {
+    /// Hosts.
+    pub hosts: Option<u32>,
+    /// CPU over all new hosts.
+    pub cpu: Option<CpuUnits>,
+    /// Dollars per hour over all new hosts.
+    pub price: Option<MicroUsdPerHour>,
+}
+
+/// Everything the planner may know. It learns the time only here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanInput {
+    /// The time.
+    pub now: Timestamp,
+    /// The jobs that may run now, each key once.
+    pub demands: Vec<Demand>,
+    /// The hosts we have.
+    pub hosts: Vec<HostView>,
+    /// What can be bought.
+    pub catalog: Arc<Catalog>,
+    /// Pools that are left alone, and until when.
+    pub cooling: BTreeMap<PoolId, Timestamp>,
+    /// How much may be bought.
+    pub headroom: Headroom,
+}
+
+/// How to plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPolicy {
+    /// No host larger than this, so that one interruption does not take everything. `None` is no limit.
+    pub host_cpu_max: Option<CpuUnits>,
+    /// At most this many pools are named in one launch, 1 to 300.
+    pub choices_max: usize,
+    /// An alternative pool may cost this much more than the planned one, in percent.
+    pub choice_premium_percent: u32,
+}
+
+impl Default for PlanPolicy {
+    fn default() -> Self {
+        Self { host_cpu_max: None, choices_max: 20, choice_premium_percent: 10 }
+    }
+}
+
+/// So many jobs of one group on one host that exists already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The host.
+    pub host: HostId,
+    /// The group.
+    pub key: DemandKey,
+    /// How many, at least 1.
+    pub count: u32,
+}
+
+/// So many equal new hosts, each with the same contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedLaunch {
+    /// The pool to buy from first, then near-equal ones that hold the same contents, cheapest first. One market,
+    /// one architecture.
+    pub choices: Vec<PoolChoice>,
+    /// The architecture.
+    pub arch: Arch,
+    /// What the first choice offers to tasks.
+    pub capacity: Resources,
+    /// How many hosts, at least 1.
+    pub count: u32,
+    /// What goes on each of them.
+    pub contents: Vec<(DemandKey, u32)>,
+}
+
+impl PlannedLaunch {
+    /// The market of all its choices.
+    pub fn market(&self) -> Option<Market> {
+        self.choices.first().map(|c| c.pool.market)
+    }
+
+    /// What all its hosts cost per hour in the first choice.
+    pub fn price(&self) -> MicroUsdPerHour {
+        let each = self.choices.first().map_or(MicroUsdPerHour::ZERO, |c| c.price);
+        each.checked_mul(self.count).unwrap_or(MicroUsdPerHour::new(u64::MAX))
+    }
+}
+
+/// What to do: where work goes on the hosts there are, and what to buy for the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Work for hosts we have. On a host that is not ready it is a reservation.
+    pub placements: Vec<Placement>,
+    /// What to buy.
+    pub launches: Vec<PlannedLaunch>,
+}
+
+impl Plan {
+    /// What all launches cost per hour.
+    pub fn price(&self) -> MicroUsdPerHour {
+        self.launches.iter().map(PlannedLaunch::price).sum()
+    }
+
+    /// How many hosts are bought.
+    pub fn n_hosts(&self) -> u32 {
+        self.launches.iter().map(|l| l.count).sum()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.placements.is_empty() && self.launches.is_empty()
+    }
+}
+
+/// Why jobs of a group are in no host of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum WaitReason {
+    /// Nothing on offer is large enough.
+    TooLarge(NoFit),
+    /// All that would do is cooling down after "insufficient capacity".
+    CoolingDown {
+        /// How many pools that is.
+        n_pools: u32,
+        /// When the first of them is tried again.
+        until: Timestamp,
+    },
+    /// A limit of ours leaves no room for another host.
+    LimitReached {
+        /// Which limit: `hosts`, `vcpus` or `price`.
+        limit: LimitKind,
+    },
+    /// There is no catalog yet.
+    NoCatalog,
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitKind {
+    /// `max-hosts`.
+    Hosts,
+    /// `max-vcpus`.
+    Vcpus,
+    /// `max-price-per-hour`.
+    Price,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Hosts => "max-hosts",
+            Self::Vcpus => "max-vcpus",
+            Self::Price => "max-price-per-hour",
+        })
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(no_fit) => no_fit.fmt(f),
+            Self::CoolingDown { n_pools, until } => write!(
+                f,
+                "all {n_pools} pools that would do are cooling down after a lack of capacity; next try at {until}"
+            ),
+            Self::LimitReached { limit } => write!(f, "the limit {limit} leaves no room for another host"),
+            Self::NoCatalog => f.write_str("no prices have been read yet"),
+        }
+    }
+}
+
+/// Why a job fits nothing that is on offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoFit {
+    /// No offering has the architecture and market at all.
+    NoOffering {
+        /// The architecture asked for.
+        arch: Option<Arch>,
+        /// The market asked for.
+        market: MarketRule,
+    },
+    /// One dimension binds, on the offering that comes nearest.
+    Exceeds {
+        /// The dimension.
+        dimension: Dimension,
+        /// What the job needs.
+        need: Resources,
+        /// The type that comes nearest.
+        nearest: InstanceType,
+        /// What tasks can use on it.
+        nearest_has: Resources,
+    },
+}
+
+impl fmt::Display for NoFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoOffering { arch, market } => {
+                let arch = arch.map_or("any architecture".to_owned(), |a| a.to_string());
+                write!(f, "no instance type is on offer for {arch} in market {market}")
+            }
+            Self::Exceeds { dimension, need, nearest, nearest_has } => {
+                let show = |r: &Resources| match dimension {
+                    Dimension::Cpu => format!("{} vCPU", r.cpu),
+                    Dimension::Memory => r.memory.to_string(),
+                    Dimension::Gpu => format!("{} GPU", r.gpus),
+                };
+                let (need, has) = (show(need), show(nearest_has));
+                write!(f, "{dimension}: needs {need}, the nearest type {nearest} has {has} for tasks")
+            }
+        }
+    }
+}
+
+/// Jobs that are in no host of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The group.
+    pub key: DemandKey,
+    /// How many of it.
+    pub count: u32,
+    /// Why.
+    pub reason: WaitReason,
+}
+
+/// Why the plan is as it is. An unread report is not actionable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Jobs that stay waiting, each key at most once.
+    pub waiting: Vec<Waiting>,
+    /// A proven lower bound on the hourly price of any set of new hosts that holds what the plan's launches hold.
+    pub bound: MicroUsdPerHour,
+    /// How many offerings could be bought from.
+    pub n_offerings: u32,
+    /// How many of them no other dominates.
+    pub n_undominated: u32,
+}
+
+/// A plan and why it is so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "a plan that nobody executes and a report that nobody reads are waste"]
+pub struct Planned {
+    /// What to do.
+    pub plan: Plan,
+    /// Why.
+    pub report: Report,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_durations_share_a_bucket_and_none_is_rounded_down() {
+        assert_eq!(duration_bucket(SignedDuration::from_secs(0)), 1);
+        for secs in [1, 2, 7, 59, 60, 61, 3600, 86_400] {
+            let bucket = duration_bucket(SignedDuration::from_secs(secs));
+            assert!(secs <= i64::from(bucket) && i64::from(bucket) <= secs * 5 / 4 + 1, "{secs} {bucket}");
+        }
+    }
+}

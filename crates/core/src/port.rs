@@ -1,0 +1,140 @@
+//! The ports: narrow traits between the runtime and the world. Adapters decide nothing.
+//!
+//! Every method may fail, be slow, or do its work and lose the answer. Implementations return errors sorted as in
+//! [`CloudError`] and never retry beyond what the transport does by itself.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::catalog::Catalog;
+use crate::change::{Change, LedgerState};
+use crate::effect::{
+    CallResult, DeadLetter, LaunchAnswer, LaunchRequest, Receipt, TaskRequest, TaskStart,
+};
+use crate::error::LedgerError;
+use crate::host::Host;
+use crate::id::{ContainerInstanceArn, InstanceId, JobId, QueueName, TaskArn};
+use crate::input::{Delivery, EventDelivery};
+use crate::job::{Job, JobStatus};
+use crate::launch::Launch;
+use crate::task::{ContainerInstanceReport, InstanceReport, TaskReport};
+
+/// The queue that jobs come from. At least once, in any order.
+pub trait JobQueue: Send + Sync {
+    /// Up to ten messages; waits up to `wait` (at most 20 s) for the first.
+    fn receive(&self, wait: Duration) -> impl Future<Output = CallResult<Vec<Delivery>>> + Send;
+
+    /// Deletes deliveries. One that fails comes again, which does no harm.
+    fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = CallResult<()>> + Send;
+
+    /// Puts a message on the dead-letter queue with its reason, then deletes the original.
+    fn dead_letter(&self, letter: &DeadLetter) -> impl Future<Output = CallResult<()>> + Send;
+}
+
+/// The queue that producers send to.
+pub trait JobSender: Send + Sync {
+    /// Sends one message; returns its id.
+    fn send(&self, body: &str) -> impl Future<Output = CallResult<String>> + Send;
+}
+
+/// The queue that news of tasks and hosts comes from. At least once, in any order, sometimes never.
+pub trait EventQueue: Send + Sync {
+    /// Up to ten events; waits up to `wait` (at most 20 s) for the first.
+    fn receive(&self, wait: Duration) -> impl Future<Output = CallResult<Vec<EventDelivery>>> + Send;
+
+    /// Deletes deliveries.
+    fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = CallResult<()>> + Send;
+}
+
+/// EC2.
+pub trait Compute: Send + Sync {
+    /// Buys hosts. The same token again is the same call and gives the same instances.
+    fn launch(&self, request: &LaunchRequest) -> impl Future<Output = CallResult<LaunchAnswer>> + Send;
+
+    /// Ends instances; one that has ended already is no error.
+    fn terminate(&self, instances: &[InstanceId]) -> impl Future<Output = CallResult<()>> + Send;
+
+    /// All instances with our deployment's tag, ended ones included while EC2 shows them.
+    fn instances(&self) -> impl Future<Output = CallResult<Vec<InstanceReport>>> + Send;
+}
+
+/// ECS.
+pub trait Cluster: Send + Sync {
+    /// Starts an attempt on its host. The same token again is the same call and gives the same task.
+    fn run_task(&self, request: &TaskRequest) -> impl Future<Output = CallResult<TaskStart>> + Send;
+
+    /// Stops a task; one that has stopped already, or is not known, is no error.
+    fn stop_task(&self, task: &TaskArn, reason: &str) -> impl Future<Output = CallResult<()>> + Send;
+
+    /// The tasks that are known, and those that are not.
+    fn tasks(
+        &self,
+        tasks: &[TaskArn],
+    ) -> impl Future<Output = CallResult<(Vec<TaskReport>, Vec<TaskArn>)>> + Send;
+
+    /// All hosts in the cluster.
+    fn container_instances(
+        &self,
+    ) -> impl Future<Output = CallResult<Vec<ContainerInstanceReport>>> + Send;
+
+    /// Sets a host DRAINING; one that is so already, or is not known, is no error.
+    fn drain(&self, host: &ContainerInstanceArn) -> impl Future<Output = CallResult<()>> + Send;
+
+    /// Takes an ended host out of the cluster; one that is not known is no error.
+    fn deregister(&self, host: &ContainerInstanceArn) -> impl Future<Output = CallResult<()>> + Send;
+}
+
+/// Offerings and prices.
+pub trait PriceFeed: Send + Sync {
+    /// What can be bought now.
+    fn catalog(&self) -> impl Future<Output = CallResult<Catalog>> + Send;
+}
+
+/// The durable record, as the dispatcher writes it. One writer.
+pub trait Ledger: Send {
+    /// All that is not over.
+    fn load(&mut self) -> impl Future<Output = Result<LedgerState, LedgerError>> + Send;
+
+    /// Writes all changes or none.
+    fn commit(
+        &mut self,
+        now: Timestamp,
+        changes: &[Change],
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// Which jobs to list. Conditions are ANDed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only of this queue.
+    pub queue: Option<QueueName>,
+    /// Only in one of these states; empty means all.
+    pub statuses: Vec<JobStatus>,
+    /// Only with a name that begins so.
+    pub name_prefix: Option<String>,
+    /// At most this many, newest first.
+    pub limit: usize,
+}
+
+/// The durable record, as the CLI reads it. Works with the dispatcher up or down.
+pub trait LedgerReader {
+    /// One job.
+    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError>;
+
+    /// Jobs, newest first.
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError>;
+
+    /// How many jobs are in each state, in the order of [`JobStatus::ALL`].
+    fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError>;
+
+    /// All hosts that are not gone, or all there ever were.
+    fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError>;
+
+    /// All launches, newest first.
+    fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError>;
+
+    /// What a dispatcher would start from.
+    fn state(&self) -> Result<LedgerState, LedgerError>;
+}

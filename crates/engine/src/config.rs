@@ -1,0 +1,117 @@
+//! What the operator decides about the control loop. Resolved before it starts; no field is optional by accident.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use spillway_core::catalog::Offering;
+use spillway_core::plan::PlanPolicy;
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, MiB, QueueName};
+
+use crate::limits;
+
+/// How much may run at once. `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Hosts.
+    pub hosts_max: Option<u32>,
+    /// CPU over all hosts.
+    pub cpu_max: Option<CpuUnits>,
+    /// Dollars per hour over all hosts.
+    pub price_max: Option<MicroUsdPerHour>,
+}
+
+/// What may be bought. An empty list allows everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferingFilter {
+    /// Instance types; a trailing `*` matches the rest (`c7*`, `m5.large`).
+    pub instance_types: Vec<String>,
+    /// Availability zones.
+    pub zones: Vec<String>,
+    /// Markets.
+    pub markets: Vec<Market>,
+    /// Architectures.
+    pub archs: Vec<Arch>,
+}
+
+impl OfferingFilter {
+    /// Whether this may be bought.
+    pub fn allows(&self, offering: &Offering) -> bool {
+        let pool = &offering.pool;
+        let type_allowed = self.instance_types.is_empty()
+            || self.instance_types.iter().any(|pattern| matches(pattern, &pool.instance_type));
+        let zone_allowed =
+            self.zones.is_empty() || self.zones.iter().any(|z| z == pool.zone.as_str());
+        let market_allowed = self.markets.is_empty() || self.markets.contains(&pool.market);
+        let arch_allowed = self.archs.is_empty() || self.archs.contains(&offering.arch);
+        type_allowed && zone_allowed && market_allowed && arch_allowed
+    }
+}
+
+/// Whether `text` is `pattern`, or begins with what stands before its trailing `*`.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == text, |prefix| text.starts_with(prefix))
+}
+
+/// What a job may ask for. Whatever would hand out AWS power is refused unless it is listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPolicy {
+    /// Job and execution roles that may be named; a trailing `*` matches the rest. Empty refuses all.
+    pub roles: Vec<String>,
+    /// Image references that may be run; a trailing `*` matches the rest. Empty allows all.
+    pub images: Vec<String>,
+    /// The most CPU one job may ask for.
+    pub cpu_max: Option<CpuUnits>,
+    /// The most memory one job may ask for.
+    pub memory_max: Option<MiB>,
+}
+
+/// Everything the control loop is told once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineConfig {
+    /// The queues whose jobs are taken. A job for another one is a dead letter.
+    pub queues: Vec<QueueName>,
+    /// How much may run at once.
+    pub limits: Limits,
+    /// What may be bought.
+    pub offerings: OfferingFilter,
+    /// What a job may ask for.
+    pub jobs: JobPolicy,
+    /// How to plan.
+    pub plan: PlanPolicy,
+    /// How long a host may have nothing to do before it is given back.
+    pub idle_timeout: SignedDuration,
+    /// A plan waits until no job has arrived for so long ...
+    pub batch_idle: SignedDuration,
+    /// ... but no longer than this after the first.
+    pub batch_max: SignedDuration,
+    /// How long a bought host may take to register.
+    pub register_timeout: SignedDuration,
+    /// How long a task may take from its placement to RUNNING; image pull is part of it.
+    pub start_timeout: SignedDuration,
+    /// How often the fleet is looked at, whatever the events say.
+    pub observe_every: SignedDuration,
+    /// How often offerings and prices are read again.
+    pub catalog_every: SignedDuration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            queues: Vec::new(),
+            limits: Limits {
+                hosts_max: Some(limits::HOSTS_MAX_DEFAULT),
+                cpu_max: Some(limits::CPU_MAX_DEFAULT),
+                price_max: None,
+            },
+            offerings: OfferingFilter::default(),
+            jobs: JobPolicy::default(),
+            plan: PlanPolicy::default(),
+            idle_timeout: limits::IDLE_TIMEOUT_DEFAULT,
+            batch_idle: limits::BATCH_IDLE_DEFAULT,
+            batch_max: limits::BATCH_MAX_DEFAULT,
+            register_timeout: limits::REGISTER_TIMEOUT_DEFAULT,
+            start_timeout: limits::START_TIMEOUT_DEFAULT,
+            observe_every: limits::OBSERVE_EVERY_DEFAULT,
+            catalog_every: limits::CATALOG_EVERY_DEFAULT,
+        }
+    }
+}

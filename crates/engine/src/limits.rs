@@ -1,0 +1,77 @@
+//! Every limit and default of the control loop, with its reason.
+
+use jiff::SignedDuration;
+use spillway_core::CpuUnits;
+
+/// A new installation cannot run away with more hosts than this. Raise it in the configuration.
+pub const HOSTS_MAX_DEFAULT: u32 = 100;
+
+/// A new installation cannot run away with more CPU than this. Raise it in the configuration.
+pub const CPU_MAX_DEFAULT: CpuUnits = CpuUnits::from_vcpus(1_000);
+
+/// The first minute of an instance is paid in any case (EC2 bills 60 s at least), and a boot takes about as long as
+/// waiting for the next job does.
+pub const IDLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
+
+/// Jobs come in bursts; planning a burst at once packs better. Karpenter waits 1 s too (`BATCH_IDLE_DURATION`).
+pub const BATCH_IDLE_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
+
+/// A stream that never pauses must not starve. Karpenter waits 10 s at most too (`BATCH_MAX_DURATION`).
+pub const BATCH_MAX_DEFAULT: SignedDuration = SignedDuration::from_secs(10);
+
+/// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
+pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
+
+/// Large images take long to pull; the agent itself gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
+pub const START_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(30);
+
+/// Events may be lost; this bounds how long that goes unnoticed. Karpenter polls every minute too.
+pub const OBSERVE_EVERY_DEFAULT: SignedDuration = SignedDuration::from_mins(1);
+
+/// Prices move slowly; Karpenter reads them every 12 hours too.
+pub const CATALOG_EVERY_DEFAULT: SignedDuration = SignedDuration::from_hours(12);
+
+/// How long a dry pool is left alone at first. Capacity comes back in minutes; asking sooner only earns throttling.
+pub const POOL_COOLDOWN: SignedDuration = SignedDuration::from_mins(3);
+
+/// A pool that stays dry is asked at least this often.
+pub const POOL_COOLDOWN_MAX: SignedDuration = SignedDuration::from_mins(30);
+
+/// A zone that does not have a type will not have it in the next hours either.
+pub const UNSUPPORTED_COOLDOWN: SignedDuration = SignedDuration::from_hours(6);
+
+/// The first pause before the same call is sent again; it doubles with each failure.
+pub const CALL_RETRY: SignedDuration = SignedDuration::from_secs(2);
+
+/// The longest pause between two tries of the same call.
+pub const CALL_RETRY_MAX: SignedDuration = SignedDuration::from_mins(2);
+
+/// An attempt that fails through the infrastructure is free, but a job that only ever meets bad luck ends.
+pub const INFRASTRUCTURE_FAILURES_MAX: usize = 20;
+
+/// An image that cannot be pulled this often is not there, or not for us.
+pub const PULL_FAILURES_MAX: usize = 3;
+
+/// EC2 and ECS lists lag behind what they have done: a thing younger than this and not listed is not missing.
+pub const CONSISTENCY_GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A look must miss a thing this often in a row before it is taken for gone.
+pub const MISSES_BEFORE_GONE: u32 = 3;
+
+/// Agents reconnect within minutes by themselves (planned disconnects every half hour); after this the host is replaced.
+pub const AGENT_AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// After StopTask a container has 30 s (`ECS_CONTAINER_STOP_TIMEOUT`); a task that is still there after this is asked again.
+pub const STOP_REPEAT: SignedDuration = SignedDuration::from_mins(1);
+
+/// Burst of the bucket that RunTask, StopTask and others share (ECS API throttling table).
+pub const TASK_CALLS_BURST: u32 = 100;
+
+/// Refill per second of the bucket that RunTask, StopTask and others share (ECS API throttling table).
+pub const TASK_CALLS_PER_SEC: u32 = 40;
+
+/// TerminateInstances takes 1,000 ids; one bad id fails the call, so calls stay small.
+pub const TERMINATE_BATCH: usize = 100;
+
+/// One CreateFleet call asks for at most this many hosts; a call's answer must stay readable and its failure cheap.
+pub const LAUNCH_HOSTS_MAX: u32 = 100;
