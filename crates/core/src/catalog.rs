@@ -148,7 +148,10 @@ mod tests {
         let catalog = Catalog::new(Timestamp::UNIX_EPOCH, offers);
 
         assert_eq!(catalog.offerings().len(), 2);
-        assert_eq!(catalog.get(&offering("c5.large", Market::Spot, 0).pool).unwrap().price.get(), 30);
+        assert_eq!(
+            catalog.get(&offering("c5.large", Market::Spot, 0).pool).unwrap().price.get(),
+            30
+        );
         assert_eq!(catalog.on_demand_price("c5.large"), Some(MicroUsdPerHour::new(85)));
     }
 

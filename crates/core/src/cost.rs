@@ -66,8 +66,8 @@ mod tests {
         let hour = SignedDuration::from_hours(1);
         let price = MicroUsdPerHour::new(1_000_000);
 
-        let carried =
-            attempt_cost(price, hour, &lean, &capacity) + attempt_cost(price, hour, &fat, &capacity);
+        let carried = attempt_cost(price, hour, &lean, &capacity)
+            + attempt_cost(price, hour, &fat, &capacity);
 
         assert_eq!(carried, MicroUsd::new(1_000_000));
     }

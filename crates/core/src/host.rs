@@ -221,7 +221,10 @@ impl Host {
 
     /// Whether work may be planned for it: it takes tasks now or will once it has registered.
     pub const fn takes_work(&self) -> bool {
-        matches!(self.status(), HostStatus::Requested | HostStatus::Launched | HostStatus::Registered)
+        matches!(
+            self.status(),
+            HostStatus::Requested | HostStatus::Launched | HostStatus::Registered
+        )
     }
 
     /// What it has cost up to `now`, or in all if it is gone.

@@ -70,7 +70,7 @@ impl Sum for MicroUsd {
 }
 
 fn write_usd(f: &mut fmt::Formatter<'_>, micro: u64) -> fmt::Result {
-    let cents_needed = micro % 10_000 != 0 && micro < 100_000_000;
+    let cents_needed = !micro.is_multiple_of(10_000) && micro < 100_000_000;
     let text = if cents_needed {
         format!("${}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100)
     } else {

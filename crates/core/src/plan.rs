@@ -261,7 +261,9 @@ impl fmt::Display for WaitReason {
                 f,
                 "all {n_pools} pools that would do are cooling down after a lack of capacity; next try at {until}"
             ),
-            Self::LimitReached { limit } => write!(f, "the limit {limit} leaves no room for another host"),
+            Self::LimitReached { limit } => {
+                write!(f, "the limit {limit} leaves no room for another host")
+            }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
         }
     }
@@ -304,7 +306,10 @@ impl fmt::Display for NoFit {
                     Dimension::Gpu => format!("{} GPU", r.gpus),
                 };
                 let (need, has) = (show(need), show(nearest_has));
-                write!(f, "{dimension}: needs {need}, the nearest type {nearest} has {has} for tasks")
+                write!(
+                    f,
+                    "{dimension}: needs {need}, the nearest type {nearest} has {has} for tasks"
+                )
             }
         }
     }
@@ -353,7 +358,10 @@ mod tests {
         assert_eq!(duration_bucket(SignedDuration::from_secs(0)), 1);
         for secs in [1, 2, 7, 59, 60, 61, 3600, 86_400] {
             let bucket = duration_bucket(SignedDuration::from_secs(secs));
-            assert!(secs <= i64::from(bucket) && i64::from(bucket) <= secs * 5 / 4 + 1, "{secs} {bucket}");
+            assert!(
+                secs <= i64::from(bucket) && i64::from(bucket) <= secs * 5 / 4 + 1,
+                "{secs} {bucket}"
+            );
         }
     }
 }

@@ -42,7 +42,10 @@ pub trait JobSender: Send + Sync {
 /// The queue that news of tasks and hosts comes from. At least once, in any order, sometimes never.
 pub trait EventQueue: Send + Sync {
     /// Up to ten events; waits up to `wait` (at most 20 s) for the first.
-    fn receive(&self, wait: Duration) -> impl Future<Output = CallResult<Vec<EventDelivery>>> + Send;
+    fn receive(
+        &self,
+        wait: Duration,
+    ) -> impl Future<Output = CallResult<Vec<EventDelivery>>> + Send;
 
     /// Deletes deliveries.
     fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = CallResult<()>> + Send;
@@ -51,7 +54,10 @@ pub trait EventQueue: Send + Sync {
 /// EC2.
 pub trait Compute: Send + Sync {
     /// Buys hosts. The same token again is the same call and gives the same instances.
-    fn launch(&self, request: &LaunchRequest) -> impl Future<Output = CallResult<LaunchAnswer>> + Send;
+    fn launch(
+        &self,
+        request: &LaunchRequest,
+    ) -> impl Future<Output = CallResult<LaunchAnswer>> + Send;
 
     /// Ends instances; one that has ended already is no error.
     fn terminate(&self, instances: &[InstanceId]) -> impl Future<Output = CallResult<()>> + Send;
@@ -63,10 +69,15 @@ pub trait Compute: Send + Sync {
 /// ECS.
 pub trait Cluster: Send + Sync {
     /// Starts an attempt on its host. The same token again is the same call and gives the same task.
-    fn run_task(&self, request: &TaskRequest) -> impl Future<Output = CallResult<TaskStart>> + Send;
+    fn run_task(&self, request: &TaskRequest)
+    -> impl Future<Output = CallResult<TaskStart>> + Send;
 
     /// Stops a task; one that has stopped already, or is not known, is no error.
-    fn stop_task(&self, task: &TaskArn, reason: &str) -> impl Future<Output = CallResult<()>> + Send;
+    fn stop_task(
+        &self,
+        task: &TaskArn,
+        reason: &str,
+    ) -> impl Future<Output = CallResult<()>> + Send;
 
     /// The tasks that are known, and those that are not.
     fn tasks(
@@ -83,7 +94,10 @@ pub trait Cluster: Send + Sync {
     fn drain(&self, host: &ContainerInstanceArn) -> impl Future<Output = CallResult<()>> + Send;
 
     /// Takes an ended host out of the cluster; one that is not known is no error.
-    fn deregister(&self, host: &ContainerInstanceArn) -> impl Future<Output = CallResult<()>> + Send;
+    fn deregister(
+        &self,
+        host: &ContainerInstanceArn,
+    ) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// Offerings and prices.
@@ -105,7 +119,7 @@ pub trait Ledger: Send {
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
-/// Which jobs to list. Conditions are ANDed.
+/// Which jobs to list. All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Only of this queue.

@@ -166,9 +166,8 @@ impl FromStr for MiB {
     /// MiB, as in AWS Batch. Rounded up to the next MiB.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let trimmed = text.trim();
-        let split = trimmed
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(trimmed.len());
+        let split =
+            trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(split);
         let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "mib" | "mi" | "m" | "mb" => 1,

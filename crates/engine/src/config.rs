@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
 use spillway_core::plan::PlanPolicy;
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, MiB, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName};
 
 use crate::limits;
 

@@ -75,3 +75,19 @@ pub const TERMINATE_BATCH: usize = 100;
 
 /// One CreateFleet call asks for at most this many hosts; a call's answer must stay readable and its failure cheap.
 pub const LAUNCH_HOSTS_MAX: u32 = 100;
+
+/// Several places freed at nearly the same time are filled by one plan.
+pub const REPLAN_DELAY: SignedDuration = SignedDuration::from_millis(100);
+
+/// EC2 says when an instance has ended; if it does not, it is told again.
+pub const TERMINATE_REPEAT: SignedDuration = SignedDuration::from_mins(2);
+
+/// How long the tasks of an ended host have to say how they ended before they count as lost.
+pub const LAST_WORDS: SignedDuration = SignedDuration::from_secs(30);
+
+/// A Spot notice leaves two minutes. What can end by itself gets three quarters of them; the rest is for SIGTERM and
+/// the 30 s after it.
+pub const RECLAIM_STOP_AFTER: SignedDuration = SignedDuration::from_secs(85);
+
+/// An instance with our tag and without a record is left to its launch's answer for so long. Karpenter waits 30 s too.
+pub const ADOPT_AFTER: SignedDuration = SignedDuration::from_secs(30);

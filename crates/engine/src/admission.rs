@@ -1,0 +1,130 @@
+//! Looks, before anything is bought, whether a job can ever run: what the operator allows, and what EC2 has.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use spillway_core::job::JobSpec;
+use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState};
+
+use crate::config::matches;
+use crate::engine::{Cx, Engine};
+use crate::limits;
+use crate::retry::backoff;
+use crate::timer::Timer;
+
+impl Engine {
+    /// The first state of a new job. Without prices it waits as SUBMITTED until there are some.
+    pub(crate) fn admit(&self, cx: &Cx, spec: &JobSpec) -> JobState {
+        if let Some(reason) = self.refusal(spec) {
+            return JobState::Failed { at: cx.now, reason };
+        }
+        if self.raw_catalog.is_none() {
+            return JobState::Submitted;
+        }
+        self.admit_by_catalog(cx.now, spec)
+    }
+
+    fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
+        match spillway_planner::admit(&DemandKey::of(spec), &self.catalog, &self.config.plan) {
+            Ok(()) => JobState::Runnable { since: now },
+            Err(no_fit) => {
+                JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
+            }
+        }
+    }
+
+    /// Which of the operator's rules a job breaks.
+    fn refusal(&self, spec: &JobSpec) -> Option<String> {
+        let policy = &self.config.jobs;
+        let roles = [
+            ("jobRoleArn", &spec.container.job_role_arn),
+            ("executionRoleArn", &spec.container.execution_role_arn),
+        ];
+        for (field, role) in roles {
+            let Some(role) = role else { continue };
+            if !policy.roles.iter().any(|pattern| matches(pattern, role)) {
+                return Some(format!("{field} {role} is not allowed by jobs.allowed-roles"));
+            }
+        }
+        let image = &spec.container.image;
+        let image_allowed =
+            policy.images.is_empty() || policy.images.iter().any(|pattern| matches(pattern, image));
+        if !image_allowed {
+            return Some(format!("image {image} is not allowed by jobs.allowed-images"));
+        }
+        let need = &spec.resources;
+        if let Some(max) = policy.cpu_max.filter(|max| *max < need.cpu) {
+            return Some(format!("{} vCPU is more than jobs.max-vcpus allows ({max})", need.cpu));
+        }
+        if let Some(max) = policy.memory_max.filter(|max| *max < need.memory) {
+            return Some(format!("{} is more than jobs.max-memory allows ({max})", need.memory));
+        }
+        None
+    }
+
+    /// Asks for prices, unless that has been done and not been answered.
+    pub(crate) fn read_catalog(&mut self, cx: &mut Cx) {
+        if !self.reading_catalog {
+            self.reading_catalog = true;
+            cx.effects.push(Effect::RefreshCatalog);
+        }
+    }
+
+    /// Takes prices. Old ones stay if there are no new ones.
+    pub(crate) fn take_catalog(
+        &mut self,
+        cx: &mut Cx,
+        result: spillway_core::effect::CallResult<Catalog>,
+    ) {
+        self.reading_catalog = false;
+        let Ok(catalog) = result else {
+            let pause =
+                if self.raw_catalog.is_some() { limits::CALL_RETRY_MAX } else { backoff(3) };
+            self.timers.set(cx.now + pause, Timer::Catalog);
+            return;
+        };
+        self.timers.set(cx.now + self.config.catalog_every, Timer::Catalog);
+        self.raw_catalog = Some(catalog);
+        self.rebuild_catalog();
+        self.admit_the_submitted(cx);
+        self.replan_by(cx.now);
+    }
+
+    /// Applies the operator's filter and what was learnt about types.
+    pub(crate) fn rebuild_catalog(&mut self) {
+        let Some(raw) = &self.raw_catalog else { return };
+        let allowed = raw.offerings().iter().filter(|o| self.config.offerings.allows(o)).cloned();
+        let as_of = raw.as_of.unwrap_or(Timestamp::UNIX_EPOCH);
+        let catalog = Catalog::new(as_of, allowed.collect());
+        self.catalog = Arc::new(catalog.with_learned(&self.learned));
+    }
+
+    fn admit_the_submitted(&mut self, cx: &mut Cx) {
+        let is_new = |state: &JobState| matches!(state, JobState::Submitted);
+        let new: Vec<JobId> =
+            self.jobs.values().filter(|job| is_new(&job.state)).map(|job| job.id).collect();
+        for id in new {
+            let Some(spec) = self.jobs.get(&id).map(|job| Arc::clone(&job.spec)) else { continue };
+            let state = self.admit_by_catalog(cx.now, &spec);
+            self.move_job(cx, id, state, None);
+            if let Some(job) = self.jobs.get(&id) {
+                self.waiting.insert(job);
+            }
+        }
+    }
+
+    /// Hands an answer to whoever asked.
+    pub(crate) fn take_answer(&mut self, cx: &mut Cx, answer: Answer) {
+        match answer {
+            Answer::Launch { launch, result } => self.take_launch(cx, launch, result),
+            Answer::Terminate { hosts, result } => self.take_termination(cx, &hosts, &result),
+            Answer::Drain { host, result } => self.take_drain(cx, host, &result),
+            Answer::RunTask { job, attempt, result } => self.take_start(cx, job, attempt, result),
+            Answer::StopTask { job, attempt, result } => {
+                self.take_stop(cx, job, attempt, &result);
+            }
+            Answer::Observe { asked_at, snapshot } => self.take_snapshot(cx, asked_at, &snapshot),
+            Answer::Catalog { result } => self.take_catalog(cx, result),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The control loop's state, its one entry, and what every concern shares. Decides nothing by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use spillway_core::change::Cooldown;
+use spillway_core::job::{Attempt, BodyHash};
+use spillway_core::plan::Report;
+use spillway_core::{
+    AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, Job, JobId, JobState,
+    Launch, LaunchId, LedgerState, PoolId, Resources,
+};
+
+use crate::budget::Budget;
+use crate::config::EngineConfig;
+use crate::fleet::{Entry, Fleet};
+use crate::limits;
+use crate::timer::{Timer, Timers};
+use crate::waiting::Waiting;
+
+/// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "changes must be committed and effects performed"]
+pub struct Step {
+    /// What the ledger must hold first.
+    pub changes: Vec<Change>,
+    /// What to do then.
+    pub effects: Vec<Effect>,
+    /// When a [`Input::Tick`] is due, if nothing else happens before.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One step in the making: the time, and what has been decided so far.
+#[derive(Debug)]
+pub(crate) struct Cx {
+    pub(crate) now: Timestamp,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// A launch that EC2 has not answered.
+#[derive(Debug)]
+pub(crate) struct OpenLaunch {
+    pub(crate) launch: Launch,
+    pub(crate) calling: bool,
+}
+
+/// The control loop's whole state.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) ledger: spillway_core::id::LedgerId,
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) ended: BTreeMap<JobId, BodyHash>,
+    pub(crate) waiting: Waiting,
+    pub(crate) fleet: Fleet,
+    pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
+    pub(crate) learned: BTreeMap<String, Resources>,
+    pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
+    /// As read; none until the first answer.
+    pub(crate) raw_catalog: Option<Catalog>,
+    /// What may be bought of it, with what was learnt.
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) timers: Timers,
+    pub(crate) task_calls: Budget,
+    /// Attempts whose start has been sent and not been answered.
+    pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
+    pub(crate) n_call_failed: BTreeMap<JobId, usize>,
+    pub(crate) observing: bool,
+    pub(crate) reading_catalog: bool,
+    /// The first and the last arrival since the last plan.
+    pub(crate) arrivals: Option<(Timestamp, Timestamp)>,
+    /// When to plan for another reason than an arrival.
+    pub(crate) replan_at: Option<Timestamp>,
+    pub(crate) report: Report,
+    pub(crate) n_launches: u64,
+    pub(crate) n_jobs: u64,
+    started: bool,
+}
+
+impl Engine {
+    /// Starts from what the ledger holds. The first step must be a [`Input::Tick`]; it sends again every call whose
+    /// answer the ledger does not hold, with the tokens it had.
+    pub fn new(config: EngineConfig, state: LedgerState, now: Timestamp) -> Self {
+        let mut engine = Self {
+            config,
+            ledger: state.ledger,
+            jobs: BTreeMap::new(),
+            ended: state.ended,
+            waiting: Waiting::default(),
+            fleet: Fleet::default(),
+            launches: BTreeMap::new(),
+            learned: state.learned,
+            cooling: state.cooling,
+            raw_catalog: None,
+            catalog: Arc::default(),
+            timers: Timers::default(),
+            task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
+            starting: BTreeSet::new(),
+            n_call_failed: BTreeMap::new(),
+            observing: false,
+            reading_catalog: false,
+            arrivals: None,
+            replan_at: None,
+            report: Report::default(),
+            n_launches: state.n_launches,
+            n_jobs: state.n_jobs,
+            started: false,
+        };
+        for host in state.hosts {
+            engine.resume_host(now, host);
+        }
+        for launch in state.launches {
+            engine.timers.set(now, Timer::Launch(launch.id));
+            engine.launches.insert(launch.id, OpenLaunch { launch, calling: false });
+        }
+        for job in state.jobs {
+            engine.resume_job(now, job);
+        }
+        engine
+    }
+
+    fn resume_host(&mut self, now: Timestamp, host: Host) {
+        let id = host.id;
+        let timer = match &host.state {
+            HostState::Requested | HostState::Lost { .. } | HostState::Gone { .. } => None,
+            HostState::Launched { instance } => {
+                Some((instance.launched_at + self.config.register_timeout, Timer::Register(id)))
+            }
+            HostState::Registered { .. } => Some((now + self.config.idle_timeout, Timer::Idle(id))),
+            HostState::Draining { .. } => Some((now, Timer::Drain(id))),
+            HostState::Terminating { .. } => Some((now, Timer::Terminate(id))),
+        };
+        if let Some((at, timer)) = timer {
+            self.timers.set(at, timer);
+        }
+        let mut entry = Entry::new(host);
+        entry.idle_since = Some(now);
+        entry.interrupted = matches!(
+            entry.host.state,
+            HostState::Draining { cause: spillway_core::host::DrainCause::SpotInterruption, .. }
+        );
+        if entry.interrupted {
+            self.timers.set(now, Timer::ReclaimNear(id));
+        }
+        self.fleet.put(entry);
+    }
+
+    fn resume_job(&mut self, now: Timestamp, job: Job) {
+        let id = job.id;
+        match &job.state {
+            JobState::Submitted | JobState::Pending => {}
+            JobState::Runnable { .. } => {
+                self.waiting.insert(&job);
+                self.replan_at = Some(now);
+            }
+            JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
+                let ord = attempt.ord;
+                if attempt.task.is_none() {
+                    self.timers.set(now, Timer::Start(id, ord));
+                }
+                if attempt.stop.is_some() {
+                    self.timers.set(now, Timer::Stop(id, ord));
+                }
+                let timeout = job.spec.attempt_timeout;
+                if let (JobState::Running { started_at, .. }, Some(timeout)) = (&job.state, timeout)
+                {
+                    self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
+                } else {
+                    let at = attempt.placed_at + self.config.start_timeout;
+                    self.timers.set(at, Timer::StartTimeout(id, ord));
+                }
+                if let Some(entry) = self.fleet.get_mut(attempt.host) {
+                    entry.live.insert(id);
+                    entry.held = entry.held.checked_add(&job.spec.resources).unwrap_or(entry.held);
+                    entry.idle_since = None;
+                }
+            }
+            JobState::Succeeded { .. } | JobState::Failed { .. } => {
+                self.ended.insert(id, job.body_hash);
+                return;
+            }
+        }
+        self.jobs.insert(id, job);
+    }
+
+    /// Takes one input. Total: it never fails, and an input that makes no sense any more changes nothing.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Step {
+        let mut cx = Cx { now, changes: Vec::new(), effects: Vec::new() };
+        let counters = (self.n_launches, self.n_jobs);
+        if !self.started {
+            self.started = true;
+            self.timers.set(now, Timer::Catalog);
+            self.timers.set(now, Timer::Observe);
+        }
+        match input {
+            Input::Received(deliveries) => self.receive(&mut cx, deliveries),
+            Input::Events(deliveries) => self.take_events(&mut cx, deliveries),
+            Input::Answered(answer) => self.take_answer(&mut cx, answer),
+            Input::Tick => {}
+        }
+        self.run_timers(&mut cx);
+        self.plan_if_due(&mut cx);
+        if counters != (self.n_launches, self.n_jobs) {
+            let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
+            cx.changes.push(Change::Counters { n_launches, n_jobs });
+        }
+        let wake_at = [self.timers.next(), self.plan_due()].into_iter().flatten().min();
+        Step { changes: cx.changes, effects: cx.effects, wake_at }
+    }
+
+    fn run_timers(&mut self, cx: &mut Cx) {
+        let mut terminations = Vec::new();
+        while let Some(timer) = self.timers.pop_due(cx.now) {
+            match timer {
+                Timer::Launch(launch) => self.send_launch(cx, launch),
+                Timer::Start(job, ord) => self.send_start(cx, job, ord),
+                Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
+                Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
+                Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
+                Timer::Requeue(job) => self.requeue(cx, job),
+                Timer::Register(host) => self.register_timed_out(cx, host),
+                Timer::Idle(host) => self.drain_if_idle(cx, host),
+                Timer::Drain(host) => self.advance_drain(cx, host),
+                Timer::ReclaimNear(host) => self.stop_before_reclaim(cx, host),
+                Timer::Terminate(host) => terminations.extend(self.due_termination(host)),
+                Timer::Ended(host) => self.bury(cx, host),
+                Timer::AgentAway(host) => self.agent_stayed_away(cx, host),
+                Timer::Observe => self.observe(cx),
+                Timer::Catalog => self.read_catalog(cx),
+            }
+        }
+        for hosts in terminations.chunks(limits::TERMINATE_BATCH) {
+            cx.effects.push(Effect::Terminate { hosts: hosts.to_vec() });
+        }
+    }
+
+    /// Moves a job on, in memory and in the ledger. A job that ends is forgotten but for its id.
+    pub(crate) fn move_job(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        state: JobState,
+        ended: Option<Attempt>,
+    ) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        debug_assert!(!job.state.status().is_terminal(), "a terminal state is written once");
+        if let Some(attempt) = &ended {
+            job.attempts.push(attempt.clone());
+        }
+        job.state = state.clone();
+        let (is_terminal, body_hash) = (state.status().is_terminal(), job.body_hash);
+        cx.changes.push(Change::MoveJob { id, state, ended: ended.map(Box::new) });
+        if is_terminal {
+            self.jobs.remove(&id);
+            self.n_call_failed.remove(&id);
+            self.ended.insert(id, body_hash);
+        }
+    }
+
+    /// Moves a host on, in memory and in the ledger.
+    pub(crate) fn move_host(&mut self, cx: &mut Cx, id: HostId, state: HostState) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        entry.host.state = state;
+        entry.n_call_failed = 0;
+        cx.changes.push(Change::PutHost(Box::new(entry.host.clone())));
+        self.fleet.reindex(id);
+    }
+
+    /// Asks for a plan soon, because there is room or demand that there was not before.
+    pub(crate) fn replan_by(&mut self, at: Timestamp) {
+        self.replan_at = Some(self.replan_at.map_or(at, |already| already.min(at)));
+    }
+
+    /// Jobs that have not ended.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// Hosts that are not gone.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.fleet.iter().map(|entry| &entry.host)
+    }
+
+    /// The last plan's report: who waits, and why.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What may be bought, as of the last reading of prices.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Whether nothing is left to do: no job, no host, no launch without an answer.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.fleet.is_empty() && self.launches.is_empty()
+    }
+}

@@ -1,0 +1,152 @@
+//! The hosts that are not gone, and what is known of each beyond its record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use spillway_core::id::ContainerInstanceArn;
+use spillway_core::plan::HostView;
+use spillway_core::{
+    CpuUnits, Host, HostId, HostState, InstanceId, JobId, MicroUsdPerHour, Resources,
+};
+
+/// A host and what the control loop remembers of it; the latter is found again after a restart.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) host: Host,
+    /// Jobs whose live attempt is on it.
+    pub(crate) live: BTreeSet<JobId>,
+    /// What they hold.
+    pub(crate) held: Resources,
+    /// Since when nothing is on it.
+    pub(crate) idle_since: Option<Timestamp>,
+    /// Since when its agent is away.
+    pub(crate) agent_away_since: Option<Timestamp>,
+    /// ECS refused a task here: no other before this.
+    pub(crate) refused_until: Option<Timestamp>,
+    /// EC2 has announced to take it back.
+    pub(crate) interrupted: bool,
+    /// ECS knows that it drains.
+    pub(crate) drained: bool,
+    /// A call about it has been sent and not been answered.
+    pub(crate) calling: bool,
+    /// Failed calls about it in a row.
+    pub(crate) n_call_failed: u32,
+    /// How many looks in a row did not show it.
+    pub(crate) n_missed: u32,
+    /// When EC2 was first seen to have ended it.
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+impl Entry {
+    pub(crate) fn new(host: Host) -> Self {
+        Self {
+            host,
+            live: BTreeSet::new(),
+            held: Resources::ZERO,
+            idle_since: None,
+            agent_away_since: None,
+            refused_until: None,
+            interrupted: false,
+            drained: false,
+            calling: false,
+            n_call_failed: 0,
+            n_missed: 0,
+            ended_at: None,
+        }
+    }
+
+    /// Whether a task can be started on it now.
+    pub(crate) fn is_ready(&self, now: Timestamp) -> bool {
+        let registered = matches!(self.host.state, HostState::Registered { .. });
+        let refused = self.refused_until.is_some_and(|until| now < until);
+        registered && self.agent_away_since.is_none() && !refused && !self.interrupted
+    }
+
+    pub(crate) fn free(&self) -> Resources {
+        self.host.capacity.saturating_sub(&self.held)
+    }
+}
+
+/// All hosts that are not gone.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    entries: BTreeMap<HostId, Entry>,
+    by_instance: BTreeMap<InstanceId, HostId>,
+    by_container_instance: BTreeMap<ContainerInstanceArn, HostId>,
+}
+
+impl Fleet {
+    /// Adds a host, or brings its names up to date.
+    pub(crate) fn put(&mut self, entry: Entry) {
+        let id = entry.host.id;
+        self.entries.insert(id, entry);
+        self.reindex(id);
+    }
+
+    /// Call after a host's state has changed: its instance may have got a name.
+    pub(crate) fn reindex(&mut self, id: HostId) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        if let Some(instance) = entry.host.instance() {
+            self.by_instance.insert(instance.id.clone(), id);
+        }
+        if let Some(arn) = entry.host.container_instance() {
+            self.by_container_instance.insert(arn.clone(), id);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: HostId) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        self.by_instance.retain(|_, host| *host != id);
+        self.by_container_instance.retain(|_, host| *host != id);
+        Some(entry)
+    }
+
+    pub(crate) fn get(&self, id: HostId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: HostId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn of_instance(&self, instance: &InstanceId) -> Option<HostId> {
+        self.by_instance.get(instance).copied()
+    }
+
+    pub(crate) fn of_container_instance(&self, arn: &ContainerInstanceArn) -> Option<HostId> {
+        self.by_container_instance.get(arn).copied()
+    }
+
+    /// The hosts that work may be planned for.
+    pub(crate) fn views(&self, now: Timestamp) -> Vec<HostView> {
+        let usable = |e: &&Entry| e.host.takes_work() && !e.interrupted;
+        let view = |e: &Entry| HostView {
+            id: e.host.id,
+            arch: e.host.arch,
+            market: e.host.pool.market,
+            free: e.free(),
+            reserved: e.host.reserved.clone(),
+            ready: e.is_ready(now),
+        };
+        self.entries.values().filter(usable).map(view).collect()
+    }
+
+    /// How many hosts count against the limits, their CPU and their price: all that are paid for or asked for.
+    pub(crate) fn totals(&self) -> (u32, CpuUnits, MicroUsdPerHour) {
+        let mut totals = (0_u32, 0_u32, MicroUsdPerHour::ZERO);
+        for entry in self.entries.values() {
+            totals.0 = totals.0.saturating_add(1);
+            totals.1 = totals.1.saturating_add(entry.host.capacity.cpu.get());
+            totals.2 = totals.2.saturating_add(entry.host.price);
+        }
+        (totals.0, CpuUnits::new(totals.1), totals.2)
+    }
+}

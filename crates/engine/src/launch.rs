@@ -1,0 +1,272 @@
+//! Buys hosts: sends the call of a launch that is written down, and takes EC2's answer apart.
+
+use spillway_core::change::Cooldown;
+use spillway_core::effect::{CallResult, LaunchAnswer, LaunchRequest, LaunchedInstance, PoolFault};
+use spillway_core::host::DrainCause;
+use spillway_core::launch::LaunchState;
+use spillway_core::{
+    Arch, Change, CloudError, Effect, Host, HostId, HostState, Instance, Launch, LaunchId,
+    MicroUsd, PoolId,
+};
+
+use crate::engine::{Cx, Engine};
+use crate::fleet::Entry;
+use crate::limits;
+use crate::retry::backoff;
+use crate::timer::Timer;
+
+impl Engine {
+    /// Sends a launch's call, or sends it again with the token it had.
+    pub(crate) fn send_launch(&mut self, cx: &mut Cx, id: LaunchId) {
+        let Some(open) = self.launches.get_mut(&id) else { return };
+        if open.calling {
+            return;
+        }
+        open.calling = true;
+        let launch = &open.launch;
+        let of_launch = |id: &HostId| self.fleet.get(*id).map(|entry| entry.host.arch);
+        let arch = launch.hosts.iter().find_map(of_launch).unwrap_or(Arch::X86_64);
+        let request = LaunchRequest {
+            launch: id,
+            token: launch.token(),
+            market: launch.market,
+            arch,
+            choices: launch.choices.clone(),
+            count: u32::try_from(launch.hosts.len()).unwrap_or(u32::MAX),
+        };
+        cx.effects.push(Effect::Launch(request));
+    }
+
+    pub(crate) fn take_launch(
+        &mut self,
+        cx: &mut Cx,
+        id: LaunchId,
+        result: CallResult<LaunchAnswer>,
+    ) {
+        match result {
+            Ok(answer) => self.settle_launch(cx, id, answer),
+            Err(error) => match error {
+                // The account may change: one probe now and then, with the same token.
+                CloudError::Unsettled { .. }
+                | CloudError::Throttled { .. }
+                | CloudError::Denied { .. }
+                | CloudError::Misconfigured { .. } => self.launch_again_later(cx, id, &error),
+                // Nothing was bought and the same call cannot do better: plan again without these pools.
+                CloudError::Quota { .. } => {
+                    self.fail_launch(cx, id, PoolFault::QuotaReached, &error);
+                }
+                CloudError::Invalid { .. } | CloudError::Conflict { .. } => {
+                    self.fail_launch(cx, id, PoolFault::Other, &error);
+                }
+            },
+        }
+    }
+
+    fn launch_again_later(&mut self, cx: &mut Cx, id: LaunchId, error: &CloudError) {
+        let Some(open) = self.launches.get_mut(&id) else { return };
+        open.calling = false;
+        let LaunchState::Open { n_failed, .. } = open.launch.state else { return };
+        let n_failed = n_failed.saturating_add(1);
+        let tries = usize::try_from(n_failed).unwrap_or(usize::MAX);
+        let pause = if error.is_retryable() { backoff(tries) } else { limits::CALL_RETRY_MAX };
+        let retry_at = cx.now + pause;
+        open.launch.state = LaunchState::Open { retry_at, n_failed };
+        cx.changes.push(Change::PutLaunch(Box::new(open.launch.clone())));
+        self.timers.set(retry_at, Timer::Launch(id));
+    }
+
+    fn fail_launch(&mut self, cx: &mut Cx, id: LaunchId, fault: PoolFault, error: &CloudError) {
+        let Some(open) = self.launches.get(&id) else { return };
+        let errors = open.launch.choices.iter().map(|choice| spillway_core::effect::PoolError {
+            pool: Some(choice.pool.clone()),
+            fault,
+            code: error.to_string(),
+        });
+        let answer = LaunchAnswer { instances: Vec::new(), errors: errors.collect() };
+        self.settle_launch(cx, id, answer);
+    }
+
+    /// Records every instance that came, gives up the hosts that did not, and leaves dry pools alone.
+    fn settle_launch(&mut self, cx: &mut Cx, id: LaunchId, answer: LaunchAnswer) {
+        let Some(open) = self.launches.remove(&id) else { return };
+        let mut launch = open.launch;
+        let n_launched = u32::try_from(answer.instances.len()).unwrap_or(u32::MAX);
+        let is_short = answer.instances.len() < launch.hosts.len();
+        let mut instances = answer.instances.into_iter();
+        for host in &launch.hosts {
+            match instances.next() {
+                Some(instance) => self.launched(cx, *host, &launch, instance),
+                None => self.not_launched(cx, *host),
+            }
+        }
+        for surplus in instances {
+            self.adopt_surplus(cx, &launch, surplus);
+        }
+        let mut errors: Vec<String> = Vec::new();
+        for error in &answer.errors {
+            let pool = error.pool.as_ref().map_or("an unnamed pool".to_owned(), PoolId::to_string);
+            errors.push(format!("{} in {pool}", error.code));
+        }
+        if is_short {
+            self.cool_after(cx, &launch, &answer.errors);
+            self.replan_by(cx.now);
+        }
+        launch.state = LaunchState::Settled { at: cx.now, n_launched, errors };
+        cx.changes.push(Change::PutLaunch(Box::new(launch)));
+    }
+
+    fn launched(&mut self, cx: &mut Cx, id: HostId, launch: &Launch, instance: LaunchedInstance) {
+        if let Some(stray) = self.fleet.of_instance(&instance.id).filter(|known| *known != id) {
+            // Seen by a look before its launch was answered: it keeps the record it has.
+            debug_assert!(self.fleet.get(stray).is_some());
+            self.not_launched(cx, id);
+            return;
+        }
+        let price = self.price_in(launch, &instance.pool);
+        let expected = self.catalog.get(&instance.pool).map(|offering| offering.capacity);
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        if !matches!(entry.host.state, HostState::Requested) {
+            return;
+        }
+        entry.host.price = price.unwrap_or(entry.host.price);
+        entry.host.capacity = expected.unwrap_or(entry.host.capacity);
+        entry.host.pool = instance.pool.clone();
+        let launched_at = instance.launched_at.unwrap_or(cx.now);
+        let state = HostState::Launched { instance: Instance { id: instance.id, launched_at } };
+        self.move_host(cx, id, state);
+        self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
+        self.forget_cooldown(cx, &instance.pool);
+    }
+
+    fn price_in(&self, launch: &Launch, pool: &PoolId) -> Option<spillway_core::MicroUsdPerHour> {
+        let planned = launch.choices.iter().find(|c| c.pool == *pool).map(|c| c.price);
+        planned.or(self.catalog.get(pool).map(|offering| offering.price))
+    }
+
+    fn not_launched(&mut self, cx: &mut Cx, id: HostId) {
+        let cause = DrainCause::NoCapacity;
+        let gone = HostState::Gone { instance: None, at: cx.now, cause, bill: MicroUsd::ZERO };
+        self.move_host(cx, id, gone);
+        self.fleet.remove(id);
+    }
+
+    /// EC2 may give more than was asked for; they are paid for, so they are recorded.
+    fn adopt_surplus(&mut self, cx: &mut Cx, launch: &Launch, instance: LaunchedInstance) {
+        if self.fleet.of_instance(&instance.id).is_some() {
+            return;
+        }
+        let Some(offering) = self.catalog.get(&instance.pool) else { return };
+        let launched_at = instance.launched_at.unwrap_or(cx.now);
+        let host = Host {
+            id: HostId::adopted(&instance.id),
+            launch: Some(launch.id),
+            pool: instance.pool.clone(),
+            arch: offering.arch,
+            price: offering.price,
+            capacity: offering.capacity,
+            reserved: Vec::new(),
+            state: HostState::Launched { instance: Instance { id: instance.id, launched_at } },
+        };
+        self.add_adopted(cx, host);
+    }
+
+    /// Takes a running instance without a record into the fleet.
+    pub(crate) fn add_adopted(&mut self, cx: &mut Cx, host: Host) {
+        let id = host.id;
+        cx.changes.push(Change::PutHost(Box::new(host.clone())));
+        self.fleet.put(Entry::new(host));
+        self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
+        self.replan_by(cx.now);
+    }
+
+    /// Leaves the pools alone that gave nothing. Where EC2 named none, the planned one is meant.
+    fn cool_after(
+        &mut self,
+        cx: &mut Cx,
+        launch: &Launch,
+        errors: &[spillway_core::effect::PoolError],
+    ) {
+        let Some(planned) = launch.choices.first().map(|choice| choice.pool.clone()) else {
+            return;
+        };
+        let named = errors.iter().map(|e| (e.pool.clone().unwrap_or(planned.clone()), e.fault));
+        let mut faults: Vec<(PoolId, PoolFault)> = named.collect();
+        if faults.is_empty() {
+            faults.push((planned, PoolFault::NoCapacity));
+        }
+        for (pool, fault) in faults {
+            match fault {
+                PoolFault::NoCapacity | PoolFault::SubnetFull | PoolFault::Other => {
+                    self.cool(cx, pool, limits::POOL_COOLDOWN);
+                }
+                PoolFault::Unsupported => self.cool(cx, pool, limits::UNSUPPORTED_COOLDOWN),
+                PoolFault::QuotaReached => self.cool_quota_group(cx, &pool),
+            }
+        }
+    }
+
+    /// Leaves a pool alone, longer each time in a row.
+    pub(crate) fn cool(&mut self, cx: &mut Cx, pool: PoolId, base: jiff::SignedDuration) {
+        let n_before = self.cooling.get(&pool).map_or(0, |c| c.n_failed);
+        let longest = limits::POOL_COOLDOWN_MAX.max(base);
+        let pause = base.saturating_mul(1 << n_before.min(8)).min(longest);
+        let cooldown = Cooldown { until: cx.now + pause, n_failed: n_before.saturating_add(1) };
+        self.cooling.insert(pool.clone(), cooldown);
+        cx.changes.push(Change::Cool { pool, cooldown: Some(cooldown) });
+    }
+
+    /// An account's vCPU quota counts a whole group of families in one market, so no other pool of it will do better
+    /// (EC2 service quotas, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" and its like).
+    fn cool_quota_group(&mut self, cx: &mut Cx, pool: &PoolId) {
+        let group = quota_group(&pool.instance_type);
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        for offering in catalog.offerings() {
+            let other = &offering.pool;
+            if other.market == pool.market && quota_group(&other.instance_type) == group {
+                self.cool(cx, other.clone(), limits::POOL_COOLDOWN);
+            }
+        }
+    }
+
+    fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {
+        if self.cooling.remove(pool).is_some() {
+            cx.changes.push(Change::Cool { pool: pool.clone(), cooldown: None });
+        }
+    }
+
+    /// A host that does not register is not worth waiting for, and its pool not worth asking again soon.
+    pub(crate) fn register_timed_out(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get(id) else { return };
+        if !matches!(entry.host.state, HostState::Launched { .. }) {
+            return;
+        }
+        let pool = entry.host.pool.clone();
+        self.cool(cx, pool, limits::POOL_COOLDOWN);
+        self.begin_termination(cx, id, DrainCause::NeverRegistered);
+        self.replan_by(cx.now);
+    }
+}
+
+/// The group of families that one vCPU quota counts together.
+fn quota_group(instance_type: &str) -> &str {
+    let family = instance_type.split('.').next().unwrap_or(instance_type);
+    let letters = family.find(|c: char| c.is_ascii_digit()).map_or(family, |at| &family[..at]);
+    match letters {
+        "a" | "c" | "d" | "h" | "i" | "im" | "is" | "m" | "r" | "t" | "z" => "standard",
+        "g" | "gr" | "vt" => "g",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_share_the_quota_that_ec2_counts_them_in() {
+        assert_eq!(quota_group("c7g.large"), quota_group("r5.2xlarge"));
+        assert_eq!(quota_group("g5.xlarge"), quota_group("vt1.3xlarge"));
+        assert_ne!(quota_group("p4d.24xlarge"), quota_group("g5.xlarge"));
+        assert_eq!(quota_group("trn1.2xlarge"), "trn");
+    }
+}

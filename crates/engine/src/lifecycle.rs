@@ -1,0 +1,382 @@
+//! Follows tasks: starts an attempt, applies what ECS says of it, and ends it exactly once.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use spillway_core::cost::attempt_cost;
+use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
+use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, StopCause};
+use spillway_core::task::{TaskReport, TaskStatus};
+use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobState};
+
+use crate::engine::{Cx, Engine};
+use crate::limits;
+use crate::retry::{Verdict, backoff, classify, decide, reason_of};
+use crate::timer::Timer;
+
+/// How an attempt ended.
+struct End {
+    started_at: Option<Timestamp>,
+    stopped_at: Timestamp,
+    exit_code: Option<i32>,
+    reason: String,
+    failure: Option<FailureCategory>,
+}
+
+impl Engine {
+    /// The live attempt of a job, if it is this one.
+    pub(crate) fn live(&self, job: JobId, ord: AttemptOrd) -> Option<(&Job, &LiveAttempt)> {
+        let job = self.jobs.get(&job)?;
+        let attempt = job.state.live_attempt().filter(|attempt| attempt.ord == ord)?;
+        Some((job, attempt))
+    }
+
+    /// Changes a job's live attempt in place.
+    pub(crate) fn update_attempt(
+        &mut self,
+        cx: &mut Cx,
+        job: JobId,
+        change: impl FnOnce(&mut LiveAttempt),
+    ) {
+        let Some(state) = self.jobs.get(&job).map(|job| job.state.clone()) else { return };
+        let state = match state {
+            JobState::Starting { mut attempt } => {
+                change(&mut attempt);
+                JobState::Starting { attempt }
+            }
+            JobState::Running { mut attempt, started_at } => {
+                change(&mut attempt);
+                JobState::Running { attempt, started_at }
+            }
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Succeeded { .. }
+            | JobState::Failed { .. } => return,
+        };
+        self.move_job(cx, job, state, None);
+    }
+
+    /// Sends RunTask for an attempt that is written down, or sends it again with the token it had.
+    pub(crate) fn send_start(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
+        let Some((job, attempt)) = self.live(id, ord) else { return };
+        let instance = self.fleet.get(attempt.host).and_then(|e| e.host.instance()).cloned();
+        let (None, Some(instance)) = (&attempt.task, instance) else { return };
+        let request = TaskRequest {
+            job: id,
+            attempt: ord,
+            token: ClientToken::of_attempt(id, ord),
+            instance: instance.id,
+            spec: std::sync::Arc::clone(&job.spec),
+            environment: environment(job, ord),
+        };
+        if self.starting.insert((id, ord)) {
+            cx.effects.push(Effect::RunTask(request));
+        }
+    }
+
+    pub(crate) fn take_start(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        ord: AttemptOrd,
+        result: CallResult<TaskStart>,
+    ) {
+        self.starting.remove(&(id, ord));
+        if self.live(id, ord).is_none() {
+            // The attempt is over, but a task may have been made for it: it must not run on.
+            if let Ok(TaskStart::Started(report)) = result {
+                self.take_task(cx, &report);
+            }
+            return;
+        }
+        match result {
+            Ok(TaskStart::Started(report)) => {
+                self.n_call_failed.remove(&id);
+                self.take_task(cx, &report);
+            }
+            Ok(TaskStart::Refused(refusal)) => self.start_refused(cx, id, ord, &refusal),
+            Err(CloudError::Invalid { action, detail }) => {
+                let reason = format!("{action} refused the job: {detail}");
+                self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Invalid);
+            }
+            Err(error) => {
+                let n_failed = self.n_call_failed.entry(id).or_default();
+                *n_failed += 1;
+                let pause =
+                    if error.is_retryable() { backoff(*n_failed) } else { limits::CALL_RETRY_MAX };
+                self.timers.set(cx.now + pause, Timer::Start(id, ord));
+            }
+        }
+    }
+
+    /// ECS would not start it there. The host is left alone for a while, the job goes elsewhere.
+    fn start_refused(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, refusal: &Refusal) {
+        let Some(host) = self.live(id, ord).map(|(_, attempt)| attempt.host) else { return };
+        let reason = match refusal {
+            Refusal::NoRoom { dimension: Some(dimension) } => format!("RESOURCE:{dimension}"),
+            Refusal::NoRoom { dimension: None } => "RESOURCE".to_owned(),
+            Refusal::AgentAway => "AGENT".to_owned(),
+            Refusal::HostGone => "INACTIVE".to_owned(),
+            Refusal::Unfit => "ATTRIBUTE".to_owned(),
+            Refusal::Other { reason } => reason.clone(),
+        };
+        if let Some(entry) = self.fleet.get_mut(host) {
+            let until = cx.now + limits::CALL_RETRY_MAX;
+            entry.refused_until = Some(until);
+            self.replan_by(until);
+        }
+        let reason = format!("ECS refused the task: {reason}");
+        self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Host);
+        self.observe_soon(cx);
+    }
+
+    fn end_attempt_unstarted(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        ord: AttemptOrd,
+        reason: String,
+        failure: FailureCategory,
+    ) {
+        let failure = Some(failure);
+        let end = End { started_at: None, stopped_at: cx.now, exit_code: None, reason, failure };
+        self.end_attempt(cx, id, ord, end);
+    }
+
+    /// Applies one state of one task. News that is older than what was applied changes nothing.
+    pub(crate) fn take_task(&mut self, cx: &mut Cx, report: &TaskReport) {
+        let token = report.started_by.as_deref().and_then(ClientToken::parse_attempt);
+        let Some((id, ord)) = token else { return };
+        let Some((_, attempt)) = self.live(id, ord) else {
+            self.stop_stray(cx, id, report);
+            return;
+        };
+        if report.version < attempt.task_version {
+            return;
+        }
+        let is_news =
+            attempt.task.as_ref() != Some(&report.arn) || attempt.task_version < report.version;
+        if is_news {
+            let (arn, version) = (report.arn.clone(), report.version);
+            self.update_attempt(cx, id, |attempt| {
+                attempt.task = Some(arn);
+                attempt.task_version = version;
+            });
+        }
+        match report.status {
+            TaskStatus::Pending | TaskStatus::Stopping => {}
+            TaskStatus::Running => self.task_runs(cx, id, ord, report.started_at),
+            TaskStatus::Stopped => {
+                self.task_stopped(cx, id, ord, report);
+                return;
+            }
+        }
+        let wants_stop = self.live(id, ord).is_some_and(|(_, attempt)| attempt.stop.is_some());
+        if wants_stop && is_news {
+            self.send_stop(cx, id, ord);
+        }
+    }
+
+    fn task_runs(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, started: Option<Timestamp>) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let JobState::Starting { attempt } = &job.state else { return };
+        let started_at = started.unwrap_or(cx.now);
+        if let Some(timeout) = job.spec.attempt_timeout {
+            self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
+        }
+        let state = JobState::Running { attempt: attempt.clone(), started_at };
+        self.move_job(cx, id, state, None);
+    }
+
+    fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
+        let Some((job, attempt)) = self.live(id, ord) else { return };
+        let seen_start = match &job.state {
+            JobState::Running { started_at, .. } => Some(*started_at),
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Starting { .. }
+            | JobState::Succeeded { .. }
+            | JobState::Failed { .. } => None,
+        };
+        let host = self.fleet.get(attempt.host).map(|entry| &entry.host);
+        let is_spot = host.is_some_and(|h| h.pool.market == spillway_core::Market::Spot);
+        let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
+        let failure = classify(report, cause, is_spot);
+        let reason = match (failure, cause) {
+            (
+                Some(
+                    FailureCategory::Terminated | FailureCategory::Timeout | FailureCategory::Spot,
+                ),
+                Some(cause),
+            ) => cause.reason(),
+            _ => reason_of(report, failure),
+        };
+        let end = End {
+            started_at: report.started_at.or(seen_start),
+            stopped_at: report.stopped_at.unwrap_or(cx.now),
+            exit_code: report.exit_code,
+            reason,
+            failure,
+        };
+        self.end_attempt(cx, id, ord, end);
+    }
+
+    /// The host is gone, and with it whatever ran there.
+    pub(crate) fn lose_attempt(&mut self, cx: &mut Cx, id: JobId, host: HostId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(attempt) = job.state.live_attempt().filter(|a| a.host == host) else { return };
+        let Some(entry) = self.fleet.get(host) else { return };
+        let instance = entry.host.instance().map_or("unknown", |i| i.id.as_str());
+        let reason = format!("Host EC2 (instance {instance}) terminated.");
+        let is_spot = entry.host.pool.market == spillway_core::Market::Spot;
+        let stopped_by_us = attempt.stop.as_ref().map(|stop| &stop.cause);
+        let failure = match stopped_by_us {
+            Some(StopCause::Terminated { .. }) => FailureCategory::Terminated,
+            Some(StopCause::Timeout) => FailureCategory::Timeout,
+            Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
+            | None => {
+                if is_spot {
+                    FailureCategory::Spot
+                } else {
+                    FailureCategory::Host
+                }
+            }
+        };
+        let started_at = match &job.state {
+            JobState::Running { started_at, .. } => Some(*started_at),
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Starting { .. }
+            | JobState::Succeeded { .. }
+            | JobState::Failed { .. } => None,
+        };
+        let stopped_at = entry.ended_at.unwrap_or(cx.now);
+        let ord = attempt.ord;
+        let failure = Some(failure);
+        let end = End { started_at, stopped_at, exit_code: None, reason, failure };
+        self.end_attempt(cx, id, ord, end);
+    }
+
+    /// ECS has forgotten a task that we never saw stop: how it ended is not known.
+    pub(crate) fn task_missing(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
+        let reason = "ECS no longer knows the task; how it ended is not known".to_owned();
+        self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Unknown);
+    }
+
+    /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
+    fn end_attempt(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, end: End) {
+        let Some((job, live)) = self.live(id, ord) else { return };
+        let need = job.spec.resources;
+        let spec = std::sync::Arc::clone(&job.spec);
+        let (live, was_stopped_for) = (live.clone(), live.stop.clone());
+        self.free_place(cx, id, live.host, &need);
+        let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
+        let Some(instance) = host.instance() else { return };
+        let held = end.stopped_at.duration_since(live.placed_at);
+        let attempt = Attempt {
+            ord,
+            host: live.host,
+            instance: instance.id.clone(),
+            pool: host.pool.clone(),
+            task: live.task,
+            placed_at: live.placed_at,
+            started_at: end.started_at,
+            stopped_at: end.stopped_at,
+            exit_code: end.exit_code,
+            reason: end.reason,
+            failure: end.failure,
+            cost: attempt_cost(host.price, held, &need, &host.capacity),
+        };
+        let mut with_attempt = job_with(&self.jobs, id, &attempt);
+        let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
+            // Whoever asked for the end gets it, however the task ended; success stands.
+            (Some(_), Some(StopCause::Terminated { reason })) if attempt.failure.is_some() => {
+                Verdict::Fail { reason }
+            }
+            (Some(job), _) => decide(&spec, &job, &attempt),
+            (None, _) => return,
+        };
+        match verdict {
+            Verdict::Succeed => {
+                let state = JobState::Succeeded { at: attempt.stopped_at };
+                self.move_job(cx, id, state, Some(attempt));
+            }
+            Verdict::Fail { reason } => {
+                let state = JobState::Failed { at: attempt.stopped_at, reason };
+                self.move_job(cx, id, state, Some(attempt));
+            }
+            Verdict::Retry { after } => {
+                let state = JobState::Runnable { since: cx.now };
+                self.move_job(cx, id, state, Some(attempt));
+                self.timers.set(cx.now + after, Timer::Requeue(id));
+            }
+        }
+        self.after_place_freed(cx, live.host);
+    }
+
+    /// Puts a job back in line after its pause.
+    pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if matches!(job.state, JobState::Runnable { .. }) {
+            self.waiting.insert(job);
+            self.replan_by(cx.now);
+        }
+    }
+
+    fn free_place(
+        &mut self,
+        cx: &mut Cx,
+        job: JobId,
+        host: HostId,
+        need: &spillway_core::Resources,
+    ) {
+        let Some(entry) = self.fleet.get_mut(host) else { return };
+        if entry.live.remove(&job) {
+            entry.held = entry.held.saturating_sub(need);
+        }
+        if entry.live.is_empty() {
+            entry.held = spillway_core::Resources::ZERO;
+            entry.idle_since = Some(cx.now);
+            self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(host));
+        }
+    }
+
+    fn after_place_freed(&mut self, cx: &mut Cx, host: HostId) {
+        if !self.waiting.is_empty() {
+            self.replan_by(cx.now + limits::REPLAN_DELAY);
+        }
+        let Some(entry) = self.fleet.get(host) else { return };
+        if entry.live.is_empty() && entry.ended_at.is_some() {
+            self.bury(cx, host);
+        } else {
+            self.advance_drain(cx, host);
+        }
+    }
+}
+
+fn job_with(jobs: &BTreeMap<JobId, Job>, id: JobId, attempt: &Attempt) -> Option<Job> {
+    let mut job = jobs.get(&id)?.clone();
+    job.attempts.push(attempt.clone());
+    Some(job)
+}
+
+/// What every container is told about itself: AWS Batch's names, and ours.
+fn environment(job: &Job, ord: AttemptOrd) -> BTreeMap<String, String> {
+    let id = job.id.to_string();
+    let queue = job.spec.queue.to_string();
+    // Batch counts an attempt when it reaches RUNNING; one that failed through the infrastructure is not counted here.
+    let attempt = (job.n_counted_attempts() + 1).to_string();
+    let variables = [
+        ("AWS_BATCH_JOB_ID", id.clone()),
+        ("AWS_BATCH_JOB_ATTEMPT", attempt),
+        ("AWS_BATCH_JQ_NAME", queue.clone()),
+        ("SPILLWAY_JOB_ID", id),
+        ("SPILLWAY_JOB_NAME", job.spec.name.to_string()),
+        ("SPILLWAY_JOB_QUEUE", queue),
+        ("SPILLWAY_ATTEMPT", ord.to_string()),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

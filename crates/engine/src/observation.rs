@@ -1,0 +1,263 @@
+//! Compares what AWS shows with what is believed: events as they come, and a look at everything now and then.
+//! What AWS shows is true; what it does not show is not thereby gone.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use spillway_core::effect::Receipt;
+use spillway_core::input::EventDelivery;
+use spillway_core::task::{
+    CloudEvent, ContainerInstanceReport, FleetSnapshot, InstanceReport, InstanceStatus,
+};
+use spillway_core::{
+    AttemptOrd, Change, Effect, Host, HostId, HostState, Instance, InstanceId, JobId, TaskArn,
+};
+
+use crate::engine::{Cx, Engine};
+use crate::limits;
+use crate::timer::Timer;
+
+impl Engine {
+    /// Takes news. Every delivery is deleted once what it said is durable; what we do not know says nothing.
+    pub(crate) fn take_events(&mut self, cx: &mut Cx, deliveries: Vec<EventDelivery>) {
+        let mut receipts: Vec<Receipt> = Vec::new();
+        for delivery in deliveries {
+            match delivery.event {
+                Some(CloudEvent::Task { report }) => self.take_task(cx, &report),
+                Some(CloudEvent::ContainerInstance { report }) => {
+                    self.take_container_instance(cx, &report);
+                }
+                Some(CloudEvent::Instance { id, status }) => {
+                    if let Some(host) = self.fleet.of_instance(&id) {
+                        self.take_instance_status(cx, host, status);
+                    }
+                }
+                Some(CloudEvent::SpotInterruption { id }) => {
+                    if let Some(host) = self.fleet.of_instance(&id) {
+                        self.interrupt(cx, host);
+                    }
+                }
+                // There is no safe default action: it may come together with the notice, or never be followed by one.
+                Some(CloudEvent::RebalanceRecommendation { .. }) | None => {}
+            }
+            receipts.push(delivery.receipt);
+        }
+        if !receipts.is_empty() {
+            cx.effects.push(Effect::DeleteEvents { receipts });
+        }
+    }
+
+    /// Looks at the fleet, unless a look is under way.
+    pub(crate) fn observe(&mut self, cx: &mut Cx) {
+        if self.observing {
+            return;
+        }
+        self.observing = true;
+        let attempts = self.jobs.values().filter_map(|job| job.state.live_attempt());
+        let tasks: Vec<TaskArn> = attempts.filter_map(|attempt| attempt.task.clone()).collect();
+        cx.effects.push(Effect::Observe { tasks });
+    }
+
+    /// Asks for a look without waiting for the next one.
+    pub(crate) fn observe_soon(&mut self, cx: &Cx) {
+        self.timers.set(cx.now + limits::REPLAN_DELAY, Timer::Observe);
+    }
+
+    pub(crate) fn take_snapshot(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &FleetSnapshot) {
+        self.observing = false;
+        self.timers.set(cx.now + self.config.observe_every, Timer::Observe);
+        if let Some(instances) = &seen.instances {
+            for instance in instances {
+                self.take_instance(cx, asked_at, instance);
+            }
+            self.note_missed(cx, asked_at, instances);
+        }
+        for host in seen.container_instances.iter().flatten() {
+            self.take_container_instance(cx, host);
+        }
+        for task in seen.tasks.iter().flatten() {
+            self.take_task(cx, task);
+        }
+        for task in &seen.missing_tasks {
+            if let Some((job, ord)) = self.attempt_of(task) {
+                let placed_at = self.live(job, ord).map(|(_, attempt)| attempt.placed_at);
+                let is_settled = placed_at
+                    .is_some_and(|at| limits::CONSISTENCY_GRACE <= asked_at.duration_since(at));
+                if is_settled {
+                    self.task_missing(cx, job, ord);
+                }
+            }
+        }
+    }
+
+    fn attempt_of(&self, task: &TaskArn) -> Option<(JobId, AttemptOrd)> {
+        self.jobs.values().find_map(|job| {
+            let attempt = job.state.live_attempt()?;
+            (attempt.task.as_ref() == Some(task)).then_some((job.id, attempt.ord))
+        })
+    }
+
+    fn take_instance(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &InstanceReport) {
+        match self.fleet.of_instance(&seen.id) {
+            Some(host) => {
+                self.found_again(cx, host, seen.status);
+                self.take_instance_status(cx, host, seen.status);
+            }
+            None => self.adopt(cx, asked_at, seen),
+        }
+    }
+
+    fn take_instance_status(&mut self, cx: &mut Cx, host: HostId, status: InstanceStatus) {
+        match status {
+            InstanceStatus::Pending | InstanceStatus::Running => {}
+            InstanceStatus::ShuttingDown => {
+                let Some(entry) = self.fleet.get(host) else { return };
+                let cause = if entry.interrupted {
+                    spillway_core::host::DrainCause::SpotInterruption
+                } else {
+                    spillway_core::host::DrainCause::External
+                };
+                if !matches!(entry.host.state, HostState::Terminating { .. }) {
+                    // It will not run tasks again. Ending it makes sure that a stopped one is not kept and paid for.
+                    self.begin_termination(cx, host, cause);
+                    self.replan_by(cx.now);
+                }
+            }
+            InstanceStatus::Terminated => self.host_ended(cx, host),
+        }
+    }
+
+    /// An instance with our tag and without a record is paid for: it is taken in, works if there is work, and goes like
+    /// any other when it is idle. One whose launch is still open will be named by the answer.
+    fn adopt(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &InstanceReport) {
+        let is_over =
+            matches!(seen.status, InstanceStatus::ShuttingDown | InstanceStatus::Terminated);
+        let is_awaited = seen.launch.is_some_and(|launch| self.launches.contains_key(&launch));
+        let is_young = asked_at.duration_since(seen.launched_at) < limits::ADOPT_AFTER;
+        if is_over || is_awaited || is_young {
+            return;
+        }
+        // Without prices its cost could not be booked; they are read at the start, and it will be seen again.
+        let Some(raw_catalog) = &self.raw_catalog else { return };
+        let offering = self.catalog.get(&seen.pool).or_else(|| raw_catalog.get(&seen.pool));
+        let host = Host {
+            id: HostId::adopted(&seen.id),
+            launch: seen.launch,
+            pool: seen.pool.clone(),
+            arch: seen.arch,
+            price: offering.map(|o| o.price).unwrap_or_default(),
+            capacity: offering.map(|o| o.capacity).unwrap_or_default(),
+            reserved: Vec::new(),
+            state: HostState::Launched {
+                instance: Instance { id: seen.id.clone(), launched_at: seen.launched_at },
+            },
+        };
+        self.add_adopted(cx, host);
+    }
+
+    /// A host that was out of sight is there again.
+    fn found_again(&mut self, cx: &mut Cx, id: HostId, status: InstanceStatus) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        entry.n_missed = 0;
+        let HostState::Lost { instance, container_instance, .. } = entry.host.state.clone() else {
+            return;
+        };
+        if !matches!(status, InstanceStatus::Pending | InstanceStatus::Running) {
+            return;
+        }
+        let state = match container_instance {
+            Some(container_instance) => {
+                HostState::Registered { instance, container_instance, at: cx.now }
+            }
+            None => HostState::Launched { instance },
+        };
+        self.move_host(cx, id, state);
+        self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(id));
+        self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
+        self.replan_by(cx.now);
+    }
+
+    /// EC2 lists what it has with a delay, and forgets terminated instances within an hour: only a host that is missing
+    /// again and again is over.
+    fn note_missed(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &[InstanceReport]) {
+        let seen: BTreeSet<&InstanceId> = seen.iter().map(|instance| &instance.id).collect();
+        let is_missing = |instance: &Instance| {
+            let age = asked_at.duration_since(instance.launched_at);
+            !seen.contains(&instance.id) && limits::CONSISTENCY_GRACE <= age
+        };
+        let missed: Vec<HostId> = self
+            .fleet
+            .iter()
+            .filter(|entry| entry.ended_at.is_none())
+            .filter(|entry| entry.host.instance().is_some_and(is_missing))
+            .map(|entry| entry.host.id)
+            .collect();
+        for id in missed {
+            let Some(entry) = self.fleet.get_mut(id) else { continue };
+            entry.n_missed = entry.n_missed.saturating_add(1);
+            if limits::MISSES_BEFORE_GONE <= entry.n_missed {
+                self.host_ended(cx, id);
+                continue;
+            }
+            let state = entry.host.state.clone();
+            let (instance, container_instance) = match state {
+                HostState::Launched { instance } => (instance, None),
+                HostState::Registered { instance, container_instance, .. } => {
+                    (instance, Some(container_instance))
+                }
+                HostState::Requested
+                | HostState::Draining { .. }
+                | HostState::Terminating { .. }
+                | HostState::Lost { .. }
+                | HostState::Gone { .. } => continue,
+            };
+            let state = HostState::Lost { instance, container_instance, since: cx.now };
+            self.move_host(cx, id, state);
+        }
+    }
+
+    /// ECS's view of a host: it has registered, its agent has come or gone, what it really has.
+    fn take_container_instance(&mut self, cx: &mut Cx, seen: &ContainerInstanceReport) {
+        let known = self.fleet.of_instance(&seen.instance);
+        let Some(id) = known.or_else(|| self.fleet.of_container_instance(&seen.arn)) else {
+            return;
+        };
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        let HostState::Launched { instance } = entry.host.state.clone() else {
+            self.note_agent(cx, id, seen.agent_connected);
+            return;
+        };
+        if !seen.active {
+            return;
+        }
+        entry.host.capacity = seen.registered;
+        entry.idle_since = Some(cx.now);
+        let instance_type = entry.host.pool.instance_type.clone();
+        let container_instance = seen.arn.clone();
+        let state = HostState::Registered { instance, container_instance, at: cx.now };
+        self.move_host(cx, id, state);
+        self.note_agent(cx, id, seen.agent_connected);
+        self.learn(cx, instance_type, seen.registered);
+        self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(id));
+        if !self.waiting.is_empty() {
+            self.replan_by(cx.now);
+        }
+    }
+
+    /// Remembers what ECS registers on a type. Hosts of one type differ by a few MiB: the least is kept, so that a job
+    /// planned to fit does fit.
+    fn learn(&mut self, cx: &mut Cx, instance_type: String, seen: spillway_core::Resources) {
+        let before = self.learned.get(&instance_type);
+        let registered = before.map_or(seen, |known| spillway_core::Resources {
+            cpu: known.cpu.min(seen.cpu),
+            memory: known.memory.min(seen.memory),
+            gpus: known.gpus.min(seen.gpus),
+        });
+        if before == Some(&registered) {
+            return;
+        }
+        self.learned.insert(instance_type.clone(), registered);
+        cx.changes.push(Change::Learn { instance_type, registered });
+        self.rebuild_catalog();
+    }
+}

@@ -1,0 +1,179 @@
+//! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
+
+use jiff::Timestamp;
+use spillway_core::job::LiveAttempt;
+use spillway_core::launch::LaunchState;
+use spillway_core::plan::{Headroom, Placement, PlannedLaunch, WaitReason};
+use spillway_core::{
+    Change, CpuUnits, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, MicroUsdPerHour,
+    PlanInput, Planned,
+};
+
+use crate::engine::{Cx, Engine, OpenLaunch};
+use crate::fleet::Entry;
+use crate::limits;
+use crate::timer::Timer;
+
+impl Engine {
+    /// When the next plan is due: arrivals are gathered for a moment, other reasons are not.
+    pub(crate) fn plan_due(&self) -> Option<Timestamp> {
+        let gathered = self.arrivals.map(|(first, last)| {
+            (last + self.config.batch_idle).min(first + self.config.batch_max)
+        });
+        let due = [gathered, self.replan_at].into_iter().flatten().min();
+        // Without prices nothing could be bought; they will ask for a plan when they come.
+        due.filter(|_| self.raw_catalog.is_some())
+    }
+
+    pub(crate) fn plan_if_due(&mut self, cx: &mut Cx) {
+        if self.plan_due().is_none_or(|due| cx.now < due) {
+            return;
+        }
+        self.arrivals = None;
+        self.replan_at = None;
+        if self.waiting.is_empty() {
+            self.report = spillway_core::plan::Report::default();
+            self.clear_reservations(cx);
+            return;
+        }
+        let input = self.plan_input(cx.now);
+        let Planned { plan, report } = spillway_planner::plan(&input, &self.config.plan);
+        self.clear_reservations(cx);
+        for placement in &plan.placements {
+            self.place(cx, placement);
+        }
+        for launch in &plan.launches {
+            self.decide_launch(cx, launch);
+        }
+        let next_try = report.waiting.iter().filter_map(|waiting| match &waiting.reason {
+            WaitReason::CoolingDown { until, .. } => Some(*until),
+            WaitReason::TooLarge(_) | WaitReason::LimitReached { .. } | WaitReason::NoCatalog => {
+                None
+            }
+        });
+        if let Some(at) = next_try.min() {
+            self.replan_by(at.max(cx.now + limits::CALL_RETRY));
+        }
+        self.report = report;
+    }
+
+    fn plan_input(&self, now: Timestamp) -> PlanInput {
+        let hot = |until: &Timestamp| now < *until;
+        let cooling = self.cooling.iter().map(|(pool, cooldown)| (pool.clone(), cooldown.until));
+        PlanInput {
+            now,
+            demands: self.waiting.demands(),
+            hosts: self.fleet.views(now),
+            catalog: std::sync::Arc::clone(&self.catalog),
+            cooling: cooling.filter(|(_, until)| hot(until)).collect(),
+            headroom: self.headroom(),
+        }
+    }
+
+    fn headroom(&self) -> Headroom {
+        let (n_hosts, cpu, price) = self.fleet.totals();
+        let limits = &self.config.limits;
+        let left = |max: u64, used: u64| max.saturating_sub(used);
+        Headroom {
+            hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
+            cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
+            price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),
+        }
+    }
+
+    /// Forgets what hosts were kept for; the plan in hand says it anew.
+    fn clear_reservations(&mut self, _cx: &mut Cx) {
+        let reserved: Vec<HostId> = self
+            .fleet
+            .iter()
+            .filter(|entry| !entry.host.reserved.is_empty())
+            .map(|entry| entry.host.id)
+            .collect();
+        for id in reserved {
+            if let Some(entry) = self.fleet.get_mut(id) {
+                entry.host.reserved.clear();
+            }
+        }
+    }
+
+    /// Puts work on a host that is ready, or keeps the host for it.
+    fn place(&mut self, cx: &mut Cx, placement: &Placement) {
+        let Some(entry) = self.fleet.get_mut(placement.host) else { return };
+        if !entry.is_ready(cx.now) {
+            // Not written at once: after a restart the same plan is made again from the same jobs.
+            entry.host.reserved.push((placement.key, placement.count));
+            return;
+        }
+        for job in self.waiting.first(&placement.key, placement.count) {
+            self.start_on(cx, job, placement.host);
+        }
+    }
+
+    /// Gives a job to a host: written down first, with the attempt that makes the call's token.
+    fn start_on(&mut self, cx: &mut Cx, id: JobId, host: HostId) {
+        let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get_mut(host)) else {
+            return;
+        };
+        let need = job.spec.resources;
+        let fits = need.fits(&entry.free());
+        debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
+        if !fits {
+            return;
+        }
+        entry.live.insert(id);
+        entry.held = entry.held.checked_add(&need).unwrap_or(entry.held);
+        entry.idle_since = None;
+        self.waiting.remove(job);
+        let ord = job.next_attempt();
+        let attempt =
+            LiveAttempt { ord, host, placed_at: cx.now, task: None, task_version: 0, stop: None };
+        self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
+        self.move_job(cx, id, JobState::Starting { attempt }, None);
+        let send_at = self.task_calls.take(cx.now);
+        if send_at <= cx.now {
+            self.send_start(cx, id, ord);
+        } else {
+            self.timers.set(send_at, Timer::Start(id, ord));
+        }
+    }
+
+    /// Writes down what is to be bought, in calls of a readable size.
+    fn decide_launch(&mut self, cx: &mut Cx, planned: &PlannedLaunch) {
+        let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
+            return;
+        };
+        let mut left = planned.count;
+        while 0 < left {
+            let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
+            left -= n_hosts;
+            let id = LaunchId::derive(self.ledger, self.n_launches);
+            self.n_launches += 1;
+            let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            for host in &hosts {
+                let host = Host {
+                    id: *host,
+                    launch: Some(id),
+                    pool: first.pool.clone(),
+                    arch: planned.arch,
+                    price: first.price,
+                    capacity: planned.capacity,
+                    reserved: planned.contents.clone(),
+                    state: HostState::Requested,
+                };
+                cx.changes.push(Change::PutHost(Box::new(host.clone())));
+                self.fleet.put(Entry::new(host));
+            }
+            let launch = Launch {
+                id,
+                decided_at: cx.now,
+                market,
+                choices: planned.choices.clone(),
+                hosts,
+                state: LaunchState::Open { retry_at: cx.now, n_failed: 0 },
+            };
+            cx.changes.push(Change::PutLaunch(Box::new(launch.clone())));
+            self.launches.insert(id, OpenLaunch { launch, calling: false });
+            self.send_launch(cx, id);
+        }
+    }
+}

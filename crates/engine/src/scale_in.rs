@@ -1,0 +1,166 @@
+//! Gives hosts back: drain, then terminate, then wait until EC2 shows them terminated.
+
+use spillway_core::effect::CallResult;
+use spillway_core::host::DrainCause;
+use spillway_core::{Effect, HostId, HostState, InstanceId};
+
+use crate::engine::{Cx, Engine};
+use crate::limits;
+use crate::retry::backoff;
+use crate::timer::Timer;
+
+impl Engine {
+    /// Drains a host that has had nothing to do for the idle time-out.
+    pub(crate) fn drain_if_idle(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get(id) else { return };
+        let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
+            return;
+        };
+        let Some(idle_since) = entry.idle_since.filter(|_| entry.live.is_empty()) else { return };
+        let due = idle_since + self.config.idle_timeout;
+        if cx.now < due {
+            self.timers.set(due, Timer::Idle(id));
+            return;
+        }
+        let state = HostState::Draining {
+            instance: instance.clone(),
+            container_instance: Some(container_instance.clone()),
+            since: cx.now,
+            cause: DrainCause::Idle,
+        };
+        self.move_host(cx, id, state);
+        self.advance_drain(cx, id);
+    }
+
+    /// Takes a draining host one step further: first ECS must know, then its tasks must end, then it goes.
+    pub(crate) fn advance_drain(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        let HostState::Draining { container_instance, cause, .. } = &entry.host.state else {
+            return;
+        };
+        let cause = *cause;
+        match container_instance {
+            Some(arn) if !entry.drained => {
+                if !entry.calling {
+                    entry.calling = true;
+                    let container_instance = arn.clone();
+                    cx.effects.push(Effect::Drain { host: id, container_instance });
+                }
+            }
+            Some(_) | None => {
+                if entry.live.is_empty() {
+                    self.begin_termination(cx, id, cause);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take_drain(&mut self, cx: &mut Cx, id: HostId, result: &CallResult<()>) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        entry.calling = false;
+        match result {
+            Err(error) if error.is_retryable() => {
+                entry.n_call_failed = entry.n_call_failed.saturating_add(1);
+                let pause = backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX));
+                self.timers.set(cx.now + pause, Timer::Drain(id));
+            }
+            // Draining only keeps other clients of the cluster away; without it the host still goes.
+            Ok(()) | Err(_) => {
+                entry.drained = true;
+                self.advance_drain(cx, id);
+            }
+        }
+    }
+
+    /// Writes down that a host is to end, and asks EC2 to end it.
+    pub(crate) fn begin_termination(&mut self, cx: &mut Cx, id: HostId, cause: DrainCause) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        let Some(instance) = entry.host.instance().cloned() else { return };
+        let container_instance = entry.host.container_instance().cloned();
+        entry.calling = false;
+        let state = HostState::Terminating { instance, container_instance, since: cx.now, cause };
+        self.move_host(cx, id, state);
+        self.timers.set(cx.now, Timer::Terminate(id));
+    }
+
+    /// The instance to end, if the call is due.
+    pub(crate) fn due_termination(&mut self, id: HostId) -> Option<(HostId, InstanceId)> {
+        let entry = self.fleet.get_mut(id)?;
+        let HostState::Terminating { instance, .. } = &entry.host.state else { return None };
+        if entry.calling || entry.ended_at.is_some() {
+            return None;
+        }
+        entry.calling = true;
+        Some((id, instance.id.clone()))
+    }
+
+    pub(crate) fn take_termination(
+        &mut self,
+        cx: &mut Cx,
+        hosts: &[HostId],
+        result: &CallResult<()>,
+    ) {
+        for id in hosts {
+            let Some(entry) = self.fleet.get_mut(*id) else { continue };
+            entry.calling = false;
+            // EC2 says when it is done; if it does not, it is asked again.
+            let pause = if result.is_ok() {
+                limits::TERMINATE_REPEAT
+            } else {
+                entry.n_call_failed = entry.n_call_failed.saturating_add(1);
+                backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX))
+            };
+            self.timers.set(cx.now + pause, Timer::Terminate(*id));
+        }
+    }
+
+    /// EC2 shows an instance terminated. Its tasks get a moment to say how they ended.
+    pub(crate) fn host_ended(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        if entry.ended_at.is_some() {
+            return;
+        }
+        entry.ended_at = Some(cx.now);
+        let is_busy = !entry.live.is_empty();
+        let is_ending = matches!(entry.host.state, HostState::Terminating { .. });
+        if !is_ending {
+            let cause =
+                if entry.interrupted { DrainCause::SpotInterruption } else { DrainCause::External };
+            self.begin_termination(cx, id, cause);
+        }
+        if is_busy {
+            self.observe_soon(cx);
+            self.timers.set(cx.now + limits::LAST_WORDS, Timer::Ended(id));
+        } else {
+            self.bury(cx, id);
+        }
+    }
+
+    /// Closes the record of an ended host: whatever was still believed to run there was lost with it.
+    pub(crate) fn bury(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(at) = self.fleet.get(id).and_then(|entry| entry.ended_at) else { return };
+        for job in self.live_on(id) {
+            self.lose_attempt(cx, job, id);
+        }
+        let Some(entry) = self.fleet.get(id) else { return };
+        let cause = match &entry.host.state {
+            HostState::Draining { cause, .. } | HostState::Terminating { cause, .. } => *cause,
+            HostState::Requested
+            | HostState::Launched { .. }
+            | HostState::Registered { .. }
+            | HostState::Lost { .. }
+            | HostState::Gone { .. } => DrainCause::External,
+        };
+        let bill = entry.host.bill(at);
+        let instance = entry.host.instance().cloned();
+        let container_instance = entry.host.container_instance().cloned();
+        self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
+        self.fleet.remove(id);
+        if let Some(container_instance) = container_instance {
+            cx.effects.push(Effect::Deregister { container_instance });
+        }
+        if !self.waiting.is_empty() {
+            self.replan_by(cx.now);
+        }
+    }
+}
