@@ -68,6 +68,8 @@ pub struct Engine {
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
     pub(crate) observing: bool,
+    /// When the next look is due; a timer for an earlier plan of it is out of date.
+    pub(crate) observe_at: Option<Timestamp>,
     pub(crate) reading_catalog: bool,
     /// The first and the last arrival since the last plan.
     pub(crate) arrivals: Option<(Timestamp, Timestamp)>,
@@ -100,6 +102,7 @@ impl Engine {
             starting: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
             observing: false,
+            observe_at: None,
             reading_catalog: false,
             arrivals: None,
             replan_at: None,
@@ -192,7 +195,7 @@ impl Engine {
         if !self.started {
             self.started = true;
             self.timers.set(now, Timer::Catalog);
-            self.timers.set(now, Timer::Observe);
+            self.observe_by(now);
         }
         match input {
             Input::Received(deliveries) => self.receive(&mut cx, deliveries),

@@ -47,8 +47,20 @@ impl Engine {
         }
     }
 
-    /// Looks at the fleet, unless a look is under way.
+    /// Asks for a look at `at` at the latest.
+    pub(crate) fn observe_by(&mut self, at: Timestamp) {
+        if self.observe_at.is_none_or(|planned| at < planned) {
+            self.observe_at = Some(at);
+            self.timers.set(at, Timer::Observe);
+        }
+    }
+
+    /// Looks at the fleet if that is due and no look is under way.
     pub(crate) fn observe(&mut self, cx: &mut Cx) {
+        if self.observe_at.is_none_or(|at| cx.now < at) {
+            return;
+        }
+        self.observe_at = None;
         if self.observing {
             return;
         }
@@ -60,12 +72,12 @@ impl Engine {
 
     /// Asks for a look without waiting for the next one.
     pub(crate) fn observe_soon(&mut self, cx: &Cx) {
-        self.timers.set(cx.now + limits::REPLAN_DELAY, Timer::Observe);
+        self.observe_by(cx.now + limits::REPLAN_DELAY);
     }
 
     pub(crate) fn take_snapshot(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &FleetSnapshot) {
         self.observing = false;
-        self.timers.set(cx.now + self.config.observe_every, Timer::Observe);
+        self.observe_by(cx.now + self.config.observe_every);
         if let Some(instances) = &seen.instances {
             for instance in instances {
                 self.take_instance(cx, asked_at, instance);
