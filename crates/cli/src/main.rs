@@ -1,1 +1,7 @@
-fn main(){}
+//! The `spillway` binary. It must never do anything but call the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    spillway_cli::main()
+}

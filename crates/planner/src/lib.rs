@@ -1,14 +1,126 @@
 //! The optimizer. Sees [`PlanInput`] and [`PlanPolicy`], nothing else.
+//!
+//! Pure: the same question has the same answer, in whatever order demands, hosts and offerings are given. It reads no
+//! clock and stops by counted work, so a plan is the same on every machine. `README.md` beside this states the
+//! problem, what is proven and what is heuristic.
 
-use spillway_core::plan::{DemandKey, NoFit};
-use spillway_core::{Catalog, PlanInput, PlanPolicy, Planned};
+mod admit;
+mod amount;
+mod bound;
+mod buy;
+pub mod check;
+mod deal;
+mod demand;
+mod fill;
+mod headroom;
+mod improve;
+mod knapsack;
+mod launch;
+mod limits;
+pub mod problem;
+mod prune;
+mod report;
+mod simplex;
+mod solve;
+
+use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
+use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+
+pub use admit::admit;
+
+use crate::amount::Amount;
+use crate::demand::{ClassSet, Unplaced, shapes};
+use crate::headroom::Left;
+use crate::solve::{Shelf, Solved};
 
 /// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
-pub fn plan(_input: &PlanInput, _policy: &PlanPolicy) -> Planned {
-    Planned::default()
+pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+    let mut unplaced = demand::merged(&input.demands);
+    let placements = fill::fill(input, &mut unplaced);
+    unplaced.retain(|group| 0 < group.count);
+
+    let is_cooling = prune::cooling_flags(input);
+    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    let mut report = Report { n_offerings, ..Report::default() };
+    let mut launches = Vec::new();
+    if !unplaced.is_empty() {
+        let shelf = stock(input, all);
+        let mut buyable: Vec<Unplaced> = Vec::with_capacity(unplaced.len());
+        for group in unplaced {
+            if fits_any(&group.key, &shelf) {
+                buyable.push(group);
+            } else {
+                let reason = report::unbuyable(&group.key, input, policy, &is_cooling);
+                report.waiting.push(Waiting { key: group.key, count: group.count, reason });
+            }
+        }
+        let shapes = shapes(&buyable);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom);
+        report.bound = MicroUsdPerHour::new(solved.bound);
+        report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
+        let hosts = &solved.packing;
+        launches = launch::launches(
+            hosts,
+            &shapes,
+            &shelf.by_price,
+            &input.catalog,
+            policy,
+            &input.headroom,
+        );
+        let limited = limited(&buyable, &launches, &solved, &shelf, input);
+        report.waiting.extend(limited);
+        report.waiting.sort_by_key(|waiting| waiting.key);
+    }
+    Planned { plan: Plan { placements, launches }, report }
 }
 
-/// Whether some offering of the catalog, within the policy, can hold a job of this kind at all; else what binds.
-pub fn admit(_key: &DemandKey, _catalog: &Catalog, _policy: &PlanPolicy) -> Result<(), NoFit> {
-    Ok(())
+fn stock(input: &PlanInput, all: Vec<prune::Offer>) -> Shelf {
+    let by_price_and_pool = |offer: &prune::Offer| (offer.price, offer.at);
+    let mut cheapest = prune::cheapest_zones(&input.catalog, &all);
+    cheapest.sort_unstable_by_key(by_price_and_pool);
+    let frontier = solve::frontier(&cheapest);
+    let mut by_price = all.clone();
+    by_price.sort_unstable_by_key(by_price_and_pool);
+    Shelf { all, by_price, frontier }
+}
+
+fn fits_any(key: &DemandKey, shelf: &Shelf) -> bool {
+    let need = Amount::of(&key.need);
+    let classes = ClassSet::of(key);
+    shelf.frontier.iter().any(|o| classes.has(o.class) && need.fits(&o.capacity))
+}
+
+/// What could be bought for and was not.
+fn limited(
+    buyable: &[Unplaced],
+    launches: &[spillway_core::plan::PlannedLaunch],
+    solved: &Solved,
+    shelf: &Shelf,
+    input: &PlanInput,
+) -> Vec<Waiting> {
+    if solved.packing.left.iter().all(|n| *n == 0) {
+        return Vec::new();
+    }
+    let mut left = Left::of(&input.headroom);
+    for host in &solved.packing.hosts {
+        left.take(&host.offer, host.count);
+    }
+    let mut waiting = Vec::new();
+    for group in buyable {
+        let mut count = u64::from(group.count);
+        for launch in launches {
+            for (key, n) in &launch.contents {
+                if *key == group.key {
+                    count = count.saturating_sub(u64::from(*n) * u64::from(launch.count));
+                }
+            }
+        }
+        if 0 < count {
+            let reason = report::limited(&group.key, &shelf.all, &left);
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            waiting.push(Waiting { key: group.key, count, reason });
+        }
+    }
+    waiting
 }

@@ -1,1 +1,22 @@
-//! placeholder
+//! A deterministic AWS in virtual time, and what runs the control loop over it.
+//!
+//! The contract: the same scenario, seed and binary give the same trace, byte for byte, on any machine. One thread; time
+//! only from the agenda; ties by sequence number; every draw from a stream named after its purpose ([`dice`]), so that a
+//! new draw moves no other; ordered maps only; money and resources are integers; no wall clock anywhere.
+
+mod agenda;
+pub mod behaviour;
+pub mod catalog;
+pub mod cloud;
+pub mod dice;
+pub mod ec2;
+pub mod ecs;
+mod fixed;
+pub mod fnv;
+pub mod setting;
+pub mod sqs;
+pub mod world;
+
+pub use behaviour::Behaviour;
+pub use cloud::SimCloud;
+pub use world::WorldConfig;

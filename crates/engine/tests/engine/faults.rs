@@ -4,9 +4,7 @@ use spillway_core::effect::{LaunchAnswer, PoolError, PoolFault, Refusal, TaskSta
 use spillway_core::input::Answer;
 use spillway_core::quantity::Dimension;
 use spillway_core::task::{FleetSnapshot, InstanceReport, InstanceStatus};
-use spillway_core::{
-    Arch, CloudError, CpuUnits, Effect, HostState, Market, MiB, Resources,
-};
+use spillway_core::{Arch, CloudError, CpuUnits, Effect, HostState, Market, MiB, Resources};
 
 use crate::rig::{Rig, job_id, message, pool, secs};
 

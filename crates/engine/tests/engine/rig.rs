@@ -77,10 +77,8 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        let config = EngineConfig {
-            queues: vec!["default".parse().unwrap()],
-            ..EngineConfig::default()
-        };
+        let config =
+            EngineConfig { queues: vec!["default".parse().unwrap()], ..EngineConfig::default() };
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let state = LedgerState::new(LedgerId::from_uuid(Uuid::from_u128(7)));
         let engine = Engine::new(config.clone(), state.clone(), now);

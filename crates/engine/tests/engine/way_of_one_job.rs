@@ -56,10 +56,14 @@ fn a_host_with_nothing_to_do_is_drained_then_terminated_then_billed() {
     rig.take_effects();
 
     rig.wait(rig.config.idle_timeout + secs(1));
-    let [Effect::Drain { host, .. }] = rig.take_effects()[..] else { panic!("it is drained first") };
+    let [Effect::Drain { host, .. }] = rig.take_effects()[..] else {
+        panic!("it is drained first")
+    };
     rig.answer(Answer::Drain { host, result: Ok(()) });
     let effects = rig.take_effects();
-    let [Effect::Terminate { hosts }] = &effects[..] else { panic!("then it is ended: {effects:?}") };
+    let [Effect::Terminate { hosts }] = &effects[..] else {
+        panic!("then it is ended: {effects:?}")
+    };
     assert_eq!(hosts[..], [(host, Rig::instance(1))]);
     ended(&mut rig, 1);
 

@@ -1,0 +1,1 @@
+//! The real cloud behind the ports.

@@ -1,0 +1,38 @@
+//! The verbs, one file each. A verb gathers, calls, and answers with a view; it prints only through `output`.
+
+pub mod cancel;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod hosts;
+pub mod jobs;
+pub mod plan;
+pub mod serve;
+pub mod simulate;
+pub mod submit;
+pub mod terminate;
+
+use anyhow::Result;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::exit::ExitStatus;
+
+/// Runs one verb.
+pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
+    match command {
+        Command::Serve(args) => Box::pin(serve::run(args, context)).await,
+        Command::Submit(args) => Box::pin(submit::run(args, context)).await,
+        Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
+        Command::Hosts(command) => hosts::run(command, context),
+        Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
+        Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
+        Command::Plan(args) => Box::pin(plan::run(args, context)).await,
+        Command::Simulate(args) => simulate::run(args, context),
+        Command::Demo(args) => Box::pin(demo::run(args, context)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args, context)).await,
+        Command::Config(command) => config::run(command, context),
+        Command::Completions(args) => completions::run(args, context),
+    }
+}

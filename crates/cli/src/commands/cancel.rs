@@ -1,0 +1,36 @@
+//! `spillway cancel JOB`.
+
+use anyhow::Result;
+use clap::Args;
+use spillway_core::JobId;
+
+use crate::context::Context;
+use crate::exit::ExitStatus;
+use crate::send::{self, Ending};
+
+const LONG_ABOUT: &str = "\
+Asks the dispatcher to end a job that has not been given to a machine yet. A job that is STARTING or RUNNING goes on; \
+use `spillway terminate` for that.
+
+Examples:
+  spillway cancel 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'wrong input'";
+
+/// Flags of `cancel`.
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub struct CancelArgs {
+    /// The job's id
+    #[arg(value_name = "JOB")]
+    pub job: JobId,
+    /// Why, for the job's record
+    #[arg(long, value_name = "TEXT", default_value = "cancelled from the command line")]
+    pub reason: String,
+    /// Print the message and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Sends the message.
+pub async fn run(args: &CancelArgs, context: &Context) -> Result<ExitStatus> {
+    send::end_job(Ending::Cancel, args.job, &args.reason, args.dry_run, context).await
+}

@@ -1,0 +1,148 @@
+//! `spillway plan`: what would be bought, and what it costs at least. Buys nothing.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use spillway_core::{PlanPolicy, Planned};
+use spillway_planner::problem::{Instances, Problem, solution};
+
+use crate::context::Context;
+use crate::error::Complaint;
+use crate::exit::ExitStatus;
+use crate::output::{Format, Page, View};
+use crate::prices::{self, PriceChoice};
+use crate::views::plan::PlanView;
+use crate::{files, ledger, live_plan};
+
+const LONG_ABOUT: &str = "\
+Shows what the dispatcher would buy for the jobs that wait now, with the proven lower bound beside the price, and buys \
+nothing. Jobs, machines and dry pools are read from the ledger; prices from the account, or from where you say. \
+Exit code 4 if some job fits nothing that may be bought.
+
+With --problem the plan is for a problem in a file, from nothing, and is printed as JSON.
+
+Examples:
+  spillway plan
+  spillway plan --builtin-prices --format json | jq .gap
+  spillway plan --problem problem.json > plan.json";
+
+/// Flags of `plan`.
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub struct PlanArgs {
+    /// Plan for a problem in a JSON file instead of the live queue
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["world", "builtin_prices"])]
+    pub problem: Option<PathBuf>,
+    /// Plan with what a scenario's world sells
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "builtin_prices")]
+    pub world: Option<PathBuf>,
+    /// Plan with the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
+    #[arg(long)]
+    pub builtin_prices: bool,
+}
+
+/// Plans.
+pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
+    match &args.problem {
+        Some(file) => plan_problem(file, context),
+        None => Box::pin(plan_live(args, context)).await,
+    }
+}
+
+fn timed_plan(input: &spillway_core::PlanInput, policy: &PlanPolicy) -> (Planned, f64) {
+    let started = Instant::now();
+    let planned = spillway_planner::plan(input, policy);
+    (planned, started.elapsed().as_secs_f64() * 1000.0)
+}
+
+fn verdict(planned: &Planned) -> ExitStatus {
+    if planned.report.waiting.is_empty() { ExitStatus::Ok } else { ExitStatus::Infeasible }
+}
+
+async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
+    let config = context.config()?;
+    let choice = match (&args.world, args.builtin_prices) {
+        (Some(path), _) => PriceChoice::World(path.clone()),
+        (None, true) => PriceChoice::BuiltIn,
+        (None, false) => PriceChoice::Account,
+    };
+    let state = ledger::reader(&config.ledger)?.state()?;
+    let (catalog, prices) = prices::catalog(&choice, config).await?;
+    let engine = config.engine();
+    let input = live_plan::question(&state, catalog, &engine.limits, Timestamp::now());
+    let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
+    let (planned, elapsed_ms) = timed_plan(&input, &engine.plan);
+    context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;
+    Ok(verdict(&planned))
+}
+
+/// The answer to `--problem`: what the benchmark's judge reads, and more beside it.
+#[derive(Debug, Serialize)]
+struct SolutionView {
+    instances: Vec<Instances>,
+    cost_usd_per_hour: f64,
+    lower_bound_usd_per_hour: f64,
+    gap: Option<f64>,
+    elapsed_ms: f64,
+    waiting: Vec<String>,
+}
+
+impl View for SolutionView {
+    /// A plan is long and for machines: the same as JSON.
+    fn page(&self, page: &mut Page) {
+        if let Ok(json) = serde_json::to_string(self) {
+            page.line(json);
+        }
+    }
+}
+
+fn plan_problem(file: &Path, context: &Context) -> Result<ExitStatus> {
+    let problem = read_problem(file)?;
+    let wrong = |error| Complaint::usage(format!("{}: {error}", file.display()));
+    let input = problem.to_input().map_err(wrong)?;
+    let (planned, elapsed_ms) = timed_plan(&input, &PlanPolicy::default());
+    let solution = solution(&problem, &input, &planned).map_err(wrong)?;
+    let waiting = planned.report.waiting.iter();
+    let view = SolutionView {
+        instances: solution.instances,
+        cost_usd_per_hour: solution.cost_usd_per_hour,
+        lower_bound_usd_per_hour: solution.lower_bound_usd_per_hour,
+        gap: solution.gap,
+        elapsed_ms,
+        waiting: waiting.map(|w| format!("{} x ({}): {}", w.count, w.key, w.reason)).collect(),
+    };
+    context.output.show(&view)?;
+    if context.output.format() == Format::Human {
+        let (cost, bound) = (planned.plan.price(), planned.report.bound);
+        let n_hosts = planned.plan.n_hosts();
+        context.output.note(&format!(
+            "{n_hosts} hosts at {cost}; no set costs less than {bound} (gap {:.3} %); {elapsed_ms:.0} ms",
+            100.0 * view.gap.unwrap_or_default()
+        ));
+        for line in &view.waiting {
+            context.output.warn(line);
+        }
+    }
+    Ok(verdict(&planned))
+}
+
+fn read_problem(file: &Path) -> Result<Problem> {
+    let text = files::read(file)?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        Complaint::usage(format!("{} is not valid JSON: {error}", file.display()))
+    })?;
+    if value.get("time").is_some() {
+        return Err(Complaint::usage(format!(
+            "{}: problems with a \"time\" are not supported; all jobs must be held at once",
+            file.display()
+        ))
+        .into());
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Complaint::usage(format!("{}: {error}", file.display())))
+        .with_context(|| "the problem cannot be understood")
+}

@@ -1,0 +1,297 @@
+//! The configuration: built-in values, then a file, then `SPILLWAY_*` variables, then flags. Resolved once.
+//!
+//! The structs here are the only list of the keys: names, defaults, help and JSON Schema all come from them.
+
+pub mod layers;
+pub mod values;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spillway_core::id::DeploymentName;
+use spillway_core::{Arch, Market, QueueName};
+use spillway_engine::limits as engine_limits;
+use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter};
+
+pub use layers::{
+    ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
+};
+use values::{Cap, Count, Memory, Price, Span, Vcpus};
+
+/// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Config {
+    /// The name of this installation; every machine it buys carries it as a tag.
+    #[schemars(with = "String")]
+    pub deployment: DeploymentName,
+    /// The job queues whose jobs are taken (a job's `jobQueue`). The first is the default of `submit`.
+    #[schemars(with = "Vec<String>")]
+    pub queues: Vec<QueueName>,
+    /// The ledger: a SQLite file on this machine.
+    pub ledger: PathBuf,
+
+    /// The profile of the AWS configuration; none leaves it to AWS's own rules (`AWS_PROFILE`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The AWS region; none leaves it to AWS's own rules (`AWS_REGION`, the profile).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Where all AWS calls go instead of AWS, for an emulator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_url: Option<String>,
+
+    /// The SQS queue that jobs are sent to.
+    pub job_queue_name: String,
+    /// Its URL; none looks it up by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_queue_url: Option<String>,
+    /// The SQS queue for messages that can never be a job.
+    pub dead_letter_queue: String,
+    /// The SQS queue that EventBridge sends news of tasks and instances to.
+    pub event_queue: String,
+    /// The ECS cluster.
+    pub cluster: String,
+    /// The subnets that hosts are launched in, one or more per zone.
+    pub subnets: Vec<String>,
+    /// The security groups of hosts; empty takes the VPC's default.
+    pub security_groups: Vec<String>,
+    /// The instance profile of hosts; it lets the ECS agent register.
+    pub instance_profile: String,
+    /// The machine images of hosts.
+    pub ami: AmiConfig,
+    /// The log group of jobs in Amazon `CloudWatch` Logs; none writes no logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
+    /// The role with which ECS pulls images and writes logs for jobs that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_role: Option<String>,
+    /// A file with prices that takes the place of AWS's price list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices_file: Option<PathBuf>,
+
+    /// How much may run at once.
+    pub limits: LimitsConfig,
+    /// What may be bought.
+    pub offerings: OfferingsConfig,
+    /// What a job may ask for.
+    pub jobs: JobsConfig,
+    /// How to plan.
+    pub plan: PlanConfig,
+
+    /// How long a host may have nothing to do before it is given back.
+    pub idle_timeout: Span,
+    /// A plan waits until no job has arrived for so long ...
+    pub batch_idle: Span,
+    /// ... but no longer than this after the first.
+    pub batch_max: Span,
+    /// How long a bought host may take to register.
+    pub register_timeout: Span,
+    /// How long a task may take from its placement to RUNNING; image pull is part of it.
+    pub start_timeout: Span,
+    /// How often the fleet is looked at, whatever the events say.
+    pub observe_every: Span,
+    /// How often offerings and prices are read again.
+    pub prices_every: Span,
+    /// Where `serve` answers `/metrics` and `/healthz`, such as `127.0.0.1:9464`; none opens no port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub metrics_address: Option<std::net::SocketAddr>,
+}
+
+/// The machine images of hosts: an AMI id, or the name of an SSM parameter that holds one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct AmiConfig {
+    /// For `x86_64`; none takes Amazon's newest ECS-optimized Amazon Linux 2023.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "x86_64")]
+    pub x86_64: Option<String>,
+    /// For arm64; none takes Amazon's newest ECS-optimized Amazon Linux 2023.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arm64: Option<String>,
+    /// For types with GPUs; none takes Amazon's newest with NVIDIA's drivers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
+}
+
+/// How much may run at once. `"none"` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct LimitsConfig {
+    /// Hosts.
+    pub max_hosts: Cap<Count>,
+    /// vCPUs over all hosts.
+    pub max_vcpus: Cap<Vcpus>,
+    /// Dollars per hour over all hosts.
+    pub max_price_per_hour: Cap<Price>,
+}
+
+/// What may be bought. An empty list allows everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct OfferingsConfig {
+    /// Instance types; a trailing `*` matches the rest: `["c7*", "m5.large"]`.
+    pub instance_types: Vec<String>,
+    /// Availability zones.
+    pub zones: Vec<String>,
+    /// `spot` and `on-demand`.
+    #[schemars(with = "Vec<String>")]
+    pub markets: Vec<Market>,
+    /// `x86_64` and `arm64`.
+    #[schemars(with = "Vec<String>")]
+    pub architectures: Vec<Arch>,
+}
+
+/// What a job may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct JobsConfig {
+    /// Roles a job may name; a trailing `*` matches the rest. Empty refuses all.
+    pub allowed_roles: Vec<String>,
+    /// Images a job may run; a trailing `*` matches the rest. Empty allows all.
+    pub allowed_images: Vec<String>,
+    /// The most vCPUs one job may ask for.
+    pub max_vcpus: Cap<Vcpus>,
+    /// The most memory one job may ask for.
+    pub max_memory: Cap<Memory>,
+}
+
+/// How to plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct PlanConfig {
+    /// No host larger than this, so that one interruption does not take everything.
+    pub max_host_vcpus: Cap<Vcpus>,
+    /// At most this many pools are named in one launch, 1 to 300.
+    pub max_choices: Count,
+    /// An alternative pool may cost this much more than the planned one, in percent.
+    pub choice_premium_percent: Count,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let name = |text: &str| text.to_owned();
+        Self {
+            deployment: fixed("spillway"),
+            queues: vec![fixed("default")],
+            ledger: PathBuf::from("spillway.db"),
+            profile: None,
+            region: None,
+            endpoint_url: None,
+            job_queue_name: name("spillway-jobs"),
+            job_queue_url: None,
+            dead_letter_queue: name("spillway-jobs-dlq"),
+            event_queue: name("spillway-events"),
+            cluster: name("spillway"),
+            subnets: Vec::new(),
+            security_groups: Vec::new(),
+            instance_profile: name("spillway-host"),
+            ami: AmiConfig::default(),
+            log_group: None,
+            execution_role: None,
+            prices_file: None,
+            limits: LimitsConfig::default(),
+            offerings: OfferingsConfig::default(),
+            jobs: JobsConfig::default(),
+            plan: PlanConfig::default(),
+            idle_timeout: Span(engine_limits::IDLE_TIMEOUT_DEFAULT),
+            batch_idle: Span(engine_limits::BATCH_IDLE_DEFAULT),
+            batch_max: Span(engine_limits::BATCH_MAX_DEFAULT),
+            register_timeout: Span(engine_limits::REGISTER_TIMEOUT_DEFAULT),
+            start_timeout: Span(engine_limits::START_TIMEOUT_DEFAULT),
+            observe_every: Span(engine_limits::OBSERVE_EVERY_DEFAULT),
+            prices_every: Span(engine_limits::CATALOG_EVERY_DEFAULT),
+            metrics_address: None,
+        }
+    }
+}
+
+/// A name that is written in this file.
+#[expect(clippy::expect_used, reason = "the built-in names are valid; a test resolves them all")]
+fn fixed<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &'static str) -> T {
+    text.parse().expect("a built-in name is valid")
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_hosts: Cap::At(Count(engine_limits::HOSTS_MAX_DEFAULT)),
+            max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
+            max_price_per_hour: Cap::None,
+        }
+    }
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        Self {
+            allowed_roles: Vec::new(),
+            allowed_images: Vec::new(),
+            max_vcpus: Cap::None,
+            max_memory: Cap::None,
+        }
+    }
+}
+
+impl Default for PlanConfig {
+    fn default() -> Self {
+        let policy = spillway_core::PlanPolicy::default();
+        Self {
+            max_host_vcpus: policy.host_cpu_max.map_or(Cap::None, |cpu| Cap::At(Vcpus(cpu))),
+            max_choices: Count(u32::try_from(policy.choices_max).unwrap_or(u32::MAX)),
+            choice_premium_percent: Count(policy.choice_premium_percent),
+        }
+    }
+}
+
+impl Config {
+    /// What the control loop is told.
+    pub fn engine(&self) -> EngineConfig {
+        let text = |list: &[String]| list.to_vec();
+        EngineConfig {
+            queues: self.queues.clone(),
+            limits: Limits {
+                hosts_max: self.limits.max_hosts.get().map(|n| n.0),
+                cpu_max: self.limits.max_vcpus.get().map(|n| n.0),
+                price_max: self.limits.max_price_per_hour.get().map(|n| n.0),
+            },
+            offerings: OfferingFilter {
+                instance_types: text(&self.offerings.instance_types),
+                zones: text(&self.offerings.zones),
+                markets: self.offerings.markets.clone(),
+                archs: self.offerings.architectures.clone(),
+            },
+            jobs: JobPolicy {
+                roles: text(&self.jobs.allowed_roles),
+                images: text(&self.jobs.allowed_images),
+                cpu_max: self.jobs.max_vcpus.get().map(|n| n.0),
+                memory_max: self.jobs.max_memory.get().map(|n| n.0),
+            },
+            plan: spillway_core::PlanPolicy {
+                host_cpu_max: self.plan.max_host_vcpus.get().map(|n| n.0),
+                choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),
+                choice_premium_percent: self.plan.choice_premium_percent.0,
+            },
+            idle_timeout: self.idle_timeout.0,
+            batch_idle: self.batch_idle.0,
+            batch_max: self.batch_max.0,
+            register_timeout: self.register_timeout.0,
+            start_timeout: self.start_timeout.0,
+            observe_every: self.observe_every.0,
+            catalog_every: self.prices_every.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_configuration_is_the_engines_own() {
+        let queues = vec!["default".parse().unwrap()];
+
+        assert_eq!(Config::default().engine(), EngineConfig { queues, ..EngineConfig::default() });
+    }
+}

@@ -1,0 +1,65 @@
+//! Where a plan's prices come from. It must never leave unsaid which they were.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+use spillway_core::Catalog;
+
+use crate::config::Config;
+
+/// Which prices to plan with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PriceChoice {
+    /// What the account is offered now.
+    Account,
+    /// The list that comes with Spillway.
+    BuiltIn,
+    /// What a scenario's world sells.
+    World(PathBuf),
+}
+
+/// Which prices were used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PricesView {
+    /// Their source, for people.
+    pub source: String,
+    /// When they were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// How many offerings they have, after `offerings.*` of the configuration.
+    pub n_offerings: usize,
+}
+
+/// What can be bought, by the prices chosen and within what the configuration allows.
+pub async fn catalog(choice: &PriceChoice, config: &Config) -> Result<(Catalog, PricesView)> {
+    let now = Timestamp::now();
+    let (catalog, source) = match choice {
+        PriceChoice::Account => account(config).await?,
+        PriceChoice::BuiltIn => {
+            (spillway_sim::catalog::built_in(now), "built-in price list".to_owned())
+        }
+        PriceChoice::World(path) => {
+            let text = crate::files::read(path)?;
+            let scenario = crate::world::scenario(&text, path)?;
+            (crate::world::catalog(&scenario, now), format!("the world of {}", path.display()))
+        }
+    };
+    let filter = config.engine().offerings;
+    let allowed = catalog.offerings().iter().filter(|o| filter.allows(o)).cloned().collect();
+    let catalog = Catalog::new(catalog.as_of.unwrap_or(now), allowed);
+    let n_offerings = catalog.offerings().len();
+    let view = PricesView { source, as_of: catalog.as_of, n_offerings };
+    Ok((catalog, view))
+}
+
+#[cfg(feature = "aws")]
+async fn account(config: &Config) -> Result<(Catalog, String)> {
+    crate::cloud::catalog(config).await
+}
+
+#[cfg(not(feature = "aws"))]
+async fn account(_: &Config) -> Result<(Catalog, String)> {
+    std::future::ready(Err(crate::world::no_cloud("read prices").into())).await
+}

@@ -1,0 +1,487 @@
+//! Jobs as people and scripts see them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use spillway_core::job::JobStatus;
+use spillway_core::{Attempt, Job, JobId, JobState};
+
+use super::{span_text, time_text, usd};
+use crate::output::{Field, Lines, Page, Rows, Tone, View};
+
+/// What a job needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResourcesView {
+    /// vCPUs, down to 1/1024.
+    pub vcpus: f64,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Whole GPUs.
+    pub gpus: u32,
+}
+
+impl From<&spillway_core::Resources> for ResourcesView {
+    fn from(resources: &spillway_core::Resources) -> Self {
+        Self {
+            vcpus: resources.cpu.as_vcpus_f64(),
+            memory_mib: resources.memory.get(),
+            gpus: resources.gpus,
+        }
+    }
+}
+
+/// A job in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobRow {
+    /// Its id.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// Its queue.
+    pub queue: String,
+    /// AWS Batch's state.
+    pub status: JobStatus,
+    /// Why it is so, where there is a why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// What it needs.
+    pub resources: ResourcesView,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
+    /// How many attempts have ended.
+    pub n_attempts: usize,
+    /// The last attempt's exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What its ended attempts cost.
+    pub cost_usd: f64,
+    #[serde(skip)]
+    need: String,
+    #[serde(skip)]
+    cost: String,
+}
+
+impl From<&Job> for JobRow {
+    fn from(job: &Job) -> Self {
+        Self {
+            id: job.id,
+            name: job.spec.name.to_string(),
+            queue: job.spec.queue.to_string(),
+            status: job.state.status(),
+            status_reason: status_reason(job),
+            resources: (&job.spec.resources).into(),
+            created_at: job.created_at,
+            stopped_at: ended_at(&job.state),
+            n_attempts: job.attempts.len(),
+            exit_code: job.attempts.last().and_then(|attempt| attempt.exit_code),
+            cost_usd: usd(job.cost()),
+            need: job.spec.resources.to_string(),
+            cost: job.cost().to_string(),
+        }
+    }
+}
+
+/// Why a job stands where it stands: the reason of its end, else that of the attempt before.
+pub(crate) fn status_reason(job: &Job) -> Option<String> {
+    match &job.state {
+        JobState::Failed { reason, .. } => Some(reason.clone()),
+        JobState::Submitted
+        | JobState::Pending
+        | JobState::Runnable { .. }
+        | JobState::Starting { .. }
+        | JobState::Running { .. } => {
+            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.reason))
+        }
+        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.reason.clone()),
+    }
+    .filter(|reason| !reason.is_empty())
+}
+
+fn ended_at(state: &JobState) -> Option<Timestamp> {
+    match state {
+        JobState::Succeeded { at } | JobState::Failed { at, .. } => Some(*at),
+        JobState::Submitted
+        | JobState::Pending
+        | JobState::Runnable { .. }
+        | JobState::Starting { .. }
+        | JobState::Running { .. } => None,
+    }
+}
+
+/// The tone a state is shown in.
+pub(crate) const fn tone(status: JobStatus) -> Tone {
+    match status {
+        JobStatus::Submitted | JobStatus::Pending | JobStatus::Runnable => Tone::Plain,
+        JobStatus::Starting | JobStatus::Running => Tone::Busy,
+        JobStatus::Succeeded => Tone::Good,
+        JobStatus::Failed => Tone::Bad,
+    }
+}
+
+/// How many jobs there are in one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StatusCount {
+    /// The state.
+    pub status: JobStatus,
+    /// How many.
+    pub count: u64,
+}
+
+/// The counts that are not zero, `3 RUNNING, 1 FAILED`.
+pub(crate) fn counts_text(counts: &[StatusCount]) -> String {
+    let some = counts.iter().filter(|c| c.count != 0);
+    let texts: Vec<String> = some.map(|c| format!("{} {}", c.count, c.status)).collect();
+    if texts.is_empty() { "no jobs".to_owned() } else { texts.join(", ") }
+}
+
+/// The answer of `jobs list`.
+#[derive(Debug, Serialize)]
+pub struct JobList {
+    /// The jobs, newest first.
+    pub jobs: Vec<JobRow>,
+    /// How many there are in each state, whatever was asked for.
+    pub counts: Vec<StatusCount>,
+}
+
+impl View for JobList {
+    fn page(&self, page: &mut Page) {
+        let header =
+            ["ID", "NAME", "QUEUE", "STATUS", "NEEDS", "CREATED", "ATTEMPTS", "EXIT", "COST"];
+        let mut table = Rows::new(&header);
+        for job in &self.jobs {
+            table.row([
+                job.id.to_string().into(),
+                job.name.as_str().into(),
+                job.queue.as_str().into(),
+                Field::toned(job.status.to_string(), tone(job.status)),
+                job.need.as_str().into(),
+                time_text(job.created_at).into(),
+                job.n_attempts.to_string().into(),
+                job.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()).into(),
+                job.cost.as_str().into(),
+            ]);
+        }
+        page.table(table);
+    }
+
+    fn lines(&self, lines: &mut Lines) -> serde_json::Result<()> {
+        self.jobs.iter().try_for_each(|job| lines.item(job))
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The EC2 instance.
+    pub instance_id: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its market.
+    pub market: spillway_core::Market,
+    /// The ECS task, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_arn: Option<String>,
+    /// When it was given to the host.
+    pub placed_at: Timestamp,
+    /// When its container started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub stopped_at: Timestamp,
+    /// The container's exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// How it ended, in ECS's words where there are any.
+    pub reason: String,
+    /// Whose fault it was, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<spillway_core::FailureCategory>,
+    /// Its share of the host's cost.
+    pub cost_usd: f64,
+    #[serde(skip)]
+    cost: String,
+}
+
+impl From<&Attempt> for AttemptView {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            attempt: attempt.ord.get(),
+            instance_id: attempt.instance.to_string(),
+            instance_type: attempt.pool.instance_type.clone(),
+            zone: attempt.pool.zone.to_string(),
+            market: attempt.pool.market,
+            task_arn: attempt.task.as_ref().map(ToString::to_string),
+            placed_at: attempt.placed_at,
+            started_at: attempt.started_at,
+            stopped_at: attempt.stopped_at,
+            exit_code: attempt.exit_code,
+            reason: attempt.reason.clone(),
+            failure: attempt.failure,
+            cost_usd: usd(attempt.cost),
+            cost: attempt.cost.to_string(),
+        }
+    }
+}
+
+/// The answer of `jobs show`.
+#[derive(Debug, Serialize)]
+pub struct JobView {
+    /// The job as in a list.
+    pub job: JobRow,
+    /// The image.
+    pub image: String,
+    /// The command; empty is the image's own.
+    pub command: Vec<String>,
+    /// The architecture asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<spillway_core::Arch>,
+    /// Where it may run.
+    pub market: spillway_core::MarketRule,
+    /// How many attempts may fail through its own fault.
+    pub attempts_max: u8,
+    /// How long one attempt may run, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<i64>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Every attempt that has ended, oldest first.
+    pub attempts: Vec<AttemptView>,
+    /// The attempt that is on a host now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveView>,
+    /// What was odd about its message.
+    pub warnings: Vec<String>,
+    /// For a job that waits: why, with numbers.
+    pub waiting: Vec<String>,
+}
+
+/// The attempt that is on a host now.
+#[derive(Debug, Serialize)]
+pub struct LiveView {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The host, as EC2 and the planner name it.
+    pub host: String,
+    /// When it was given to the host.
+    pub placed_at: Timestamp,
+    /// When its container started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// That it is being stopped, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<String>,
+}
+
+impl JobView {
+    /// The view of a job; `host` says where its live attempt is, `waiting` why it has none.
+    pub fn new(
+        job: &Job,
+        host: impl Fn(spillway_core::HostId) -> String,
+        waiting: Vec<String>,
+    ) -> Self {
+        let spec = &job.spec;
+        let started_at = match &job.state {
+            JobState::Running { started_at, .. } => Some(*started_at),
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Starting { .. }
+            | JobState::Succeeded { .. }
+            | JobState::Failed { .. } => None,
+        };
+        let live = job.state.live_attempt().map(|live| LiveView {
+            attempt: live.ord.get(),
+            host: host(live.host),
+            placed_at: live.placed_at,
+            started_at,
+            stopping: live.stop.as_ref().map(|stop| stop.cause.reason()),
+        });
+        Self {
+            job: job.into(),
+            image: spec.container.image.clone(),
+            command: spec.container.command.clone(),
+            arch: spec.arch,
+            market: spec.market,
+            attempts_max: spec.attempts,
+            timeout_s: spec.attempt_timeout.map(|span| span.as_secs()),
+            tags: spec.tags.clone(),
+            attempts: job.attempts.iter().map(Into::into).collect(),
+            live,
+            warnings: job.warnings.clone(),
+            waiting,
+        }
+    }
+}
+
+impl View for JobView {
+    fn page(&self, page: &mut Page) {
+        let job = &self.job;
+        page.field("Job", job.id.to_string());
+        page.field("Name", job.name.as_str());
+        page.field("Queue", job.queue.as_str());
+        page.field("Status", Field::toned(job.status.to_string(), tone(job.status)));
+        if let Some(reason) = &job.status_reason {
+            page.field("Reason", reason.as_str());
+        }
+        page.field("Needs", self.need_text());
+        page.field("Image", self.image.as_str());
+        if !self.command.is_empty() {
+            page.field("Command", shell_words(&self.command));
+        }
+        for (name, value) in &self.tags {
+            page.field("Tag", format!("{name}={value}"));
+        }
+        page.field("Created", time_text(job.created_at));
+        if let Some(at) = job.stopped_at {
+            let after = span_text(at.duration_since(job.created_at));
+            page.field("Ended", format!("{} (after {after})", time_text(at)));
+        }
+        page.field("Cost", job.cost.as_str());
+        for warning in &self.warnings {
+            page.field("Warning", Field::toned(warning.as_str(), Tone::Warning));
+        }
+        for reason in &self.waiting {
+            page.field("Waiting", reason.as_str());
+        }
+        if let Some(live) = &self.live {
+            page.field("On host", format!("{}, attempt {}", live.host, live.attempt));
+            if let Some(why) = &live.stopping {
+                page.field("Stopping", Field::toned(why.as_str(), Tone::Warning));
+            }
+        }
+        page.table(self.attempts_table());
+    }
+}
+
+impl JobView {
+    fn need_text(&self) -> String {
+        let arch = self.arch.map(|arch| format!(", {arch}")).unwrap_or_default();
+        let timeout = self
+            .timeout_s
+            .map(|s| format!(", at most {}", span_text(SignedDuration::from_secs(s))));
+        format!(
+            "{}{arch}, market {}, {} attempts{}",
+            self.job.need,
+            self.market,
+            self.attempts_max,
+            timeout.unwrap_or_default()
+        )
+    }
+
+    fn attempts_table(&self) -> Rows {
+        let header = [
+            "ATTEMPT", "EXIT", "INSTANCE", "TYPE", "ZONE", "MARKET", "STARTED", "RAN", "COST",
+            "REASON",
+        ];
+        let mut table = Rows::new(&header);
+        for attempt in &self.attempts {
+            let tone = if attempt.failure.is_some() { Tone::Bad } else { Tone::Good };
+            let exit = attempt.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+            let ran = attempt.started_at.map(|at| span_text(attempt.stopped_at.duration_since(at)));
+            table.row([
+                attempt.attempt.to_string().into(),
+                Field::toned(exit, tone),
+                attempt.instance_id.as_str().into(),
+                attempt.instance_type.as_str().into(),
+                attempt.zone.as_str().into(),
+                attempt.market.to_string().into(),
+                time_text(attempt.started_at.unwrap_or(attempt.placed_at)).into(),
+                ran.unwrap_or_else(|| "never".to_owned()).into(),
+                attempt.cost.as_str().into(),
+                attempt.reason.as_str().into(),
+            ]);
+        }
+        table
+    }
+}
+
+/// A command as it can be pasted into a shell.
+fn shell_words(command: &[String]) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    let quote = |word: &String| {
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    command.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// What became of the jobs that were waited for.
+#[derive(Debug, Serialize)]
+pub struct WaitView {
+    /// The jobs in the order asked for.
+    pub jobs: Vec<WaitedJob>,
+    /// Whether all ended within the time given.
+    pub all_ended: bool,
+    /// Whether all succeeded.
+    pub all_succeeded: bool,
+}
+
+/// A job that was waited for.
+#[derive(Debug, Serialize)]
+pub struct WaitedJob {
+    /// Its id.
+    pub id: JobId,
+    /// Its state; none if the ledger does not have it yet.
+    pub status: Option<JobStatus>,
+    /// Why, where there is a why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// The last attempt's exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// What it cost.
+    pub cost_usd: f64,
+}
+
+impl View for WaitView {
+    fn page(&self, page: &mut Page) {
+        let mut table = Rows::new(&["ID", "STATUS", "EXIT", "REASON"]);
+        for job in &self.jobs {
+            let status = job.status.map_or_else(|| "UNKNOWN".to_owned(), |s| s.to_string());
+            table.row([
+                job.id.to_string().into(),
+                Field::toned(status, job.status.map_or(Tone::Warning, tone)),
+                job.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()).into(),
+                job.status_reason.clone().unwrap_or_default().into(),
+            ]);
+        }
+        page.table(table);
+    }
+
+    fn lines(&self, lines: &mut Lines) -> serde_json::Result<()> {
+        self.jobs.iter().try_for_each(|job| lines.item(job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_quoted_where_a_shell_would_break_it() {
+        let command = ["sh", "-c", "exit 3", "it's"].map(str::to_owned);
+
+        assert_eq!(shell_words(&command), "sh -c 'exit 3' 'it'\\''s'");
+    }
+
+    #[test]
+    fn counts_leave_out_what_there_is_none_of() {
+        let count = |status, count| StatusCount { status, count };
+
+        let text = counts_text(&[count(JobStatus::Running, 2), count(JobStatus::Failed, 0)]);
+
+        assert_eq!(text, "2 RUNNING");
+        assert_eq!(counts_text(&[]), "no jobs");
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a job waits, from what the ledger holds: machines on their way, calls that fail, pools that are dry, limits.
+
+use spillway_core::host::HostStatus;
+use spillway_core::{
+    CpuUnits, DemandKey, Host, Job, JobState, Launch, LaunchState, LedgerState, MicroUsdPerHour,
+};
+
+use crate::config::Config;
+use crate::views::time_text;
+
+/// A host as people look it up: EC2's id if there is one, type, zone and market.
+pub(crate) fn host_text(host: &Host) -> String {
+    let instance = host.instance().map(|instance| format!("{} ", instance.id)).unwrap_or_default();
+    format!("{instance}{} ({})", host.pool, host.status())
+}
+
+/// Everything the ledger knows about why `job` is on no host, most telling first; nothing for a job that is.
+pub(crate) fn reasons(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
+    match &job.state {
+        JobState::Submitted | JobState::Pending => {
+            vec!["accepted; the dispatcher has not looked at it yet".to_owned()]
+        }
+        JobState::Runnable { .. } => reasons_of_runnable(job, state, config),
+        JobState::Starting { .. }
+        | JobState::Running { .. }
+        | JobState::Succeeded { .. }
+        | JobState::Failed { .. } => Vec::new(),
+    }
+}
+
+fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
+    let key = DemandKey::of(&job.spec);
+    let mut reasons: Vec<String> =
+        state.hosts.iter().filter_map(|host| booting(host, &key)).collect();
+    reasons.extend(state.launches.iter().filter_map(failing_call));
+    reasons.extend(limits(&state.hosts, config));
+    reasons.extend(cooling(state));
+    if reasons.is_empty() {
+        reasons.push(
+            "nothing in the ledger holds it back: the dispatcher's next plan takes it, \
+             or `spillway plan` says why not"
+                .to_owned(),
+        );
+    }
+    reasons
+}
+
+fn booting(host: &Host, key: &DemandKey) -> Option<String> {
+    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == key).map(|(_, n)| *n)?;
+    let stands = match host.status() {
+        HostStatus::Requested => "is being bought",
+        HostStatus::Launched => "boots",
+        HostStatus::Registered => "is up",
+        HostStatus::Draining | HostStatus::Terminating | HostStatus::Lost | HostStatus::Gone => {
+            return None;
+        }
+    };
+    Some(format!("{} {stands}; it was bought for {n_kept} such jobs", host_text(host)))
+}
+
+fn failing_call(launch: &Launch) -> Option<String> {
+    let LaunchState::Open { retry_at, n_failed } = launch.state else { return None };
+    if n_failed == 0 {
+        return None;
+    }
+    let pool = launch.choices.first().map_or_else(String::new, |choice| choice.pool.to_string());
+    let n_hosts = launch.hosts.len();
+    let next = time_text(retry_at);
+    Some(format!(
+        "the call that buys {n_hosts} hosts in {pool} has failed {n_failed} times; next try {next}"
+    ))
+}
+
+/// The limits that are used up.
+fn limits(hosts: &[Host], config: &Config) -> Vec<String> {
+    let limits = config.engine().limits;
+    let n_hosts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+    let cpu = hosts.iter().fold(0_u32, |sum, host| sum.saturating_add(host.capacity.cpu.get()));
+    let price: MicroUsdPerHour = hosts.iter().map(|host| host.price).sum();
+    let mut reasons = Vec::new();
+    if limits.hosts_max.is_some_and(|max| max <= n_hosts) {
+        reasons.push(format!("limits.max-hosts is used up: {n_hosts} hosts"));
+    }
+    if limits.cpu_max.is_some_and(|max| max.get() <= cpu) {
+        reasons.push(format!("limits.max-vcpus is used up: {} vCPUs", CpuUnits::new(cpu)));
+    }
+    if limits.price_max.is_some_and(|max| max <= price) {
+        reasons.push(format!("limits.max-price-per-hour is used up: {price}"));
+    }
+    reasons
+}
+
+fn cooling(state: &LedgerState) -> Option<String> {
+    let first = state.cooling.values().map(|cooldown| cooldown.until).min()?;
+    let n_pools = state.cooling.len();
+    let until = time_text(first);
+    Some(format!(
+        "{n_pools} pools are left alone after a lack of capacity, the first until {until}"
+    ))
+}

@@ -1,0 +1,169 @@
+//! An independent judge of plans: whether a plan keeps every promise, however it was made.
+//!
+//! Written from the meaning of [`PlanInput`] and [`Planned`] alone; it shares no code with the solver and must never
+//! do so. Sums are in 128 bits, so that no plan is large enough to wrap around a check.
+
+mod launches;
+mod violation;
+mod waiting;
+
+use std::collections::BTreeMap;
+
+use spillway_core::plan::{DemandKey, HostView, Placement};
+use spillway_core::{HostId, PlanInput, PlanPolicy, Planned, Resources};
+
+pub use violation::Violation;
+
+/// What is wrong with a plan; nothing if it is sound.
+pub fn check(input: &PlanInput, policy: &PlanPolicy, planned: &Planned) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    conservation(input, planned, &mut violations);
+    placements(input, planned, &mut violations);
+    reservations(input, planned, &mut violations);
+    launches::check(input, policy, planned, &mut violations);
+    waiting::check(input, policy, planned, &mut violations);
+    violations
+}
+
+/// A sum of resources in 128 bits: CPU units, MiB, GPUs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Load([u128; 3]);
+
+impl Load {
+    fn add(&mut self, need: &Resources, count: u32) {
+        let each = [need.cpu.get(), need.memory.get(), need.gpus];
+        for (sum, each) in self.0.iter_mut().zip(each) {
+            *sum += u128::from(each) * u128::from(count);
+        }
+    }
+
+    fn of(contents: &[(DemandKey, u32)]) -> Self {
+        let mut load = Self::default();
+        for (key, count) in contents {
+            load.add(&key.need, *count);
+        }
+        load
+    }
+
+    fn fits(&self, room: &Resources) -> bool {
+        let room = [room.cpu.get(), room.memory.get(), room.gpus];
+        self.0.iter().zip(room).all(|(load, room)| *load <= u128::from(room))
+    }
+}
+
+/// How many jobs of each group there are. A group given twice counts once, with both counts as far as 32 bits hold.
+fn asked(input: &PlanInput) -> BTreeMap<DemandKey, u32> {
+    let mut asked: BTreeMap<DemandKey, u32> = BTreeMap::new();
+    for demand in &input.demands {
+        let count = asked.entry(demand.key).or_insert(0);
+        *count = count.saturating_add(demand.count);
+    }
+    asked
+}
+
+/// Every job is on one host, or in one launch, or in the report.
+fn conservation(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
+    let mut given: BTreeMap<DemandKey, u128> = BTreeMap::new();
+    for placement in &planned.plan.placements {
+        *given.entry(placement.key).or_insert(0) += u128::from(placement.count);
+    }
+    for launch in &planned.plan.launches {
+        for (key, count) in &launch.contents {
+            *given.entry(*key).or_insert(0) += u128::from(*count) * u128::from(launch.count);
+        }
+    }
+    let mut waiting: BTreeMap<DemandKey, u128> = BTreeMap::new();
+    for line in &planned.report.waiting {
+        if waiting.insert(line.key, u128::from(line.count)).is_some() {
+            violations.push(Violation::WaitsTwice { key: line.key });
+        }
+        if line.count == 0 {
+            violations.push(Violation::NobodyWaits { key: line.key });
+        }
+    }
+    let asked = asked(input);
+    let all = asked.keys().chain(given.keys()).chain(waiting.keys());
+    let mut keys: Vec<&DemandKey> = all.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let asked = asked.get(key).copied().unwrap_or(0);
+        let given = given.get(key).copied().unwrap_or(0);
+        let waiting = waiting.get(key).copied().unwrap_or(0);
+        if given + waiting != u128::from(asked) {
+            violations.push(Violation::NotConserved { key: *key, asked, given, waiting });
+        }
+    }
+}
+
+fn hosts(input: &PlanInput) -> BTreeMap<HostId, &HostView> {
+    input.hosts.iter().map(|host| (host.id, host)).collect()
+}
+
+fn by_host(placements: &[Placement]) -> BTreeMap<HostId, Vec<&Placement>> {
+    let mut by_host: BTreeMap<HostId, Vec<&Placement>> = BTreeMap::new();
+    for placement in placements {
+        by_host.entry(placement.host).or_default().push(placement);
+    }
+    by_host
+}
+
+/// Hosts we have hold only what they may, and no more than is free.
+fn placements(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
+    let hosts = hosts(input);
+    for (id, placements) in by_host(&planned.plan.placements) {
+        let Some(host) = hosts.get(&id) else {
+            violations.push(Violation::UnknownHost { host: id });
+            continue;
+        };
+        let mut load = Load::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for placement in placements {
+            if placement.count == 0 || !seen.insert(placement.key) {
+                violations.push(Violation::BadPlacement { host: id, key: placement.key });
+            }
+            if !placement.key.allows(host.arch, host.market) {
+                violations.push(Violation::HostNotAllowed { host: id, key: placement.key });
+            }
+            load.add(&placement.key.need, placement.count);
+        }
+        if !load.fits(&host.free) {
+            violations.push(Violation::HostOverfull { host: id, free: host.free, load: load.0 });
+        }
+    }
+}
+
+/// What a host was bought for goes there before the same kind of job goes anywhere else.
+fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
+    let hosts = hosts(input);
+    let by_host = by_host(&planned.plan.placements);
+    let placed = |id: HostId, key: &DemandKey| {
+        let of_host = by_host.get(&id).into_iter().flatten();
+        of_host.filter(|p| p.key == *key).map(|p| u128::from(p.count)).sum::<u128>()
+    };
+    let reserved = |host: &HostView, key: &DemandKey| {
+        let of_key = host.reserved.iter().filter(|(reserved, _)| reserved == key);
+        of_key.map(|(_, count)| u128::from(*count)).sum::<u128>()
+    };
+    let mut elsewhere = std::collections::BTreeSet::new();
+    elsewhere.extend(planned.report.waiting.iter().map(|w| w.key));
+    elsewhere.extend(planned.plan.launches.iter().flat_map(|l| &l.contents).map(|(key, _)| *key));
+    for placement in &planned.plan.placements {
+        let reserved = hosts.get(&placement.host).map_or(0, |host| reserved(host, &placement.key));
+        if reserved < placed(placement.host, &placement.key) {
+            elsewhere.insert(placement.key);
+        }
+    }
+    for host in hosts.values() {
+        // What was reserved may no longer fit, on a host that registered with less; then nothing is promised.
+        if !Load::of(&host.reserved).fits(&host.free) {
+            continue;
+        }
+        for (key, _) in &host.reserved {
+            let is_short = placed(host.id, key) < reserved(host, key);
+            if is_short && elsewhere.contains(key) && key.allows(host.arch, host.market) {
+                violations.push(Violation::ReservationIgnored { host: host.id, key: *key });
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Checks of the reasons in the report: that each is true, and that nothing waits for a host that may be bought.
+
+use spillway_core::plan::{DemandKey, LimitKind, NoFit, WaitReason};
+use spillway_core::quantity::Dimension;
+use spillway_core::{Offering, PlanInput, PlanPolicy, Planned};
+
+use super::{Load, Violation};
+
+pub(super) fn check(
+    input: &PlanInput,
+    policy: &PlanPolicy,
+    planned: &Planned,
+    violations: &mut Vec<Violation>,
+) {
+    let spent = Spent::of(input, planned);
+    for line in &planned.report.waiting {
+        let is_true = match &line.reason {
+            WaitReason::NoCatalog => input.catalog.offerings().is_empty(),
+            WaitReason::TooLarge(no_fit) => {
+                holding(input, policy, &line.key).is_empty()
+                    && is_no_fit(input, policy, &line.key, no_fit)
+            }
+            WaitReason::CoolingDown { n_pools, until } => {
+                let holding = holding(input, policy, &line.key);
+                let untils: Vec<_> =
+                    holding.iter().filter_map(|o| input.cooling.get(&o.pool)).collect();
+                holding.iter().all(|o| is_cooling(input, o))
+                    && u32::try_from(untils.len()) == Ok(*n_pools)
+                    && untils.into_iter().min() == Some(until)
+            }
+            WaitReason::LimitReached { limit } => {
+                let mut holding = holding(input, policy, &line.key);
+                holding.retain(|offering| !is_cooling(input, offering));
+                let is_unaffordable = |o: &&Offering| !spent.leaves_room(input, o);
+                let is_limit_set = match limit {
+                    LimitKind::Hosts => {
+                        input.headroom.hosts.is_some() || spent.hosts == u32::MAX.into()
+                    }
+                    LimitKind::Vcpus => input.headroom.cpu.is_some(),
+                    LimitKind::Price => input.headroom.price.is_some(),
+                };
+                !holding.is_empty() && holding.iter().all(is_unaffordable) && is_limit_set
+            }
+        };
+        if !is_true {
+            let (key, reason) = (line.key, line.reason.clone());
+            violations.push(Violation::WrongReason { key, reason });
+        }
+    }
+}
+
+fn is_cooling(input: &PlanInput, offering: &Offering) -> bool {
+    input.cooling.get(&offering.pool).is_some_and(|until| input.now < *until)
+}
+
+/// All offerings within the policy that a job may run on, cooling down or not.
+fn allowed<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Vec<&'a Offering> {
+    let mut allowed = Vec::new();
+    for offering in input.catalog.offerings() {
+        let is_small_enough = policy.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
+        if is_small_enough && key.allows(offering.arch, offering.pool.market) {
+            allowed.push(offering);
+        }
+    }
+    allowed
+}
+
+/// Those that one job fits on.
+fn holding<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Vec<&'a Offering> {
+    let load = Load::of(&[(*key, 1)]);
+    let mut holding = allowed(input, policy, key);
+    holding.retain(|offering| load.fits(&offering.capacity));
+    holding
+}
+
+fn is_no_fit(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey, no_fit: &NoFit) -> bool {
+    let allowed = allowed(input, policy, key);
+    match no_fit {
+        NoFit::NoOffering { arch, market } => {
+            allowed.is_empty() && *arch == key.arch && *market == key.market
+        }
+        NoFit::Exceeds { dimension, need, nearest, nearest_has } => {
+            let is_named =
+                |o: &&Offering| o.pool.instance_type == *nearest && o.capacity == *nearest_has;
+            let is_exceeded = match dimension {
+                Dimension::Cpu => nearest_has.cpu < need.cpu,
+                Dimension::Memory => nearest_has.memory < need.memory,
+                Dimension::Gpu => nearest_has.gpus < need.gpus,
+            };
+            *need == key.need && is_exceeded && allowed.iter().any(is_named)
+        }
+    }
+}
+
+/// What the launches take of the headroom as planned.
+struct Spent {
+    hosts: u128,
+    cpu: u128,
+    price: u128,
+}
+
+impl Spent {
+    fn of(input: &PlanInput, planned: &Planned) -> Self {
+        let mut spent = Self { hosts: 0, cpu: 0, price: 0 };
+        for launch in &planned.plan.launches {
+            let count = u128::from(launch.count);
+            let first = launch.choices.first().and_then(|c| input.catalog.get(&c.pool));
+            spent.hosts += count;
+            spent.cpu += first.map_or(0, |o| u128::from(o.capacity.cpu.get()) * count);
+            spent.price += first.map_or(0, |o| u128::from(o.price.get()) * count);
+        }
+        spent
+    }
+
+    /// Whether one more host of this offering could still be bought.
+    fn leaves_room(&self, input: &PlanInput, offering: &Offering) -> bool {
+        let headroom = &input.headroom;
+        let hosts_max = headroom.hosts.unwrap_or(u32::MAX);
+        let cpu = self.cpu + u128::from(offering.capacity.cpu.get());
+        let price = self.price + u128::from(offering.price.get());
+        self.hosts < u128::from(hosts_max)
+            && headroom.cpu.is_none_or(|max| cpu <= u128::from(max.get()))
+            && headroom.price.is_none_or(|max| price <= u128::from(max.get()))
+    }
+}

@@ -1,0 +1,57 @@
+//! What may still be bought, counted down exactly.
+
+use spillway_core::plan::{Headroom, LimitKind};
+
+use crate::prune::Offer;
+
+/// The headroom that is left. Without a limit of its own the number of hosts is still that of a `u32`, so that
+/// every count in a plan, and their sum, can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) hosts: u32,
+    pub(crate) cpu: Option<u32>,
+    pub(crate) price: Option<u64>,
+}
+
+impl Left {
+    pub(crate) fn of(headroom: &Headroom) -> Self {
+        Self {
+            hosts: headroom.hosts.unwrap_or(u32::MAX),
+            cpu: headroom.cpu.map(spillway_core::CpuUnits::get),
+            price: headroom.price.map(spillway_core::MicroUsdPerHour::get),
+        }
+    }
+
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.hosts != u32::MAX || self.cpu.is_some() || self.price.is_some()
+    }
+
+    /// How many hosts of this offering may still be bought.
+    pub(crate) fn times(&self, offer: &Offer) -> u32 {
+        let by_cpu = self.cpu.and_then(|cpu| cpu.checked_div(offer.capacity.0[0]));
+        let by_price = self.price.and_then(|price| price.checked_div(offer.price));
+        let by_price = by_price.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        self.hosts.min(by_cpu.unwrap_or(u32::MAX)).min(by_price.unwrap_or(u32::MAX))
+    }
+
+    /// Counts `n` hosts off; `n` is at most [`Self::times`].
+    pub(crate) fn take(&mut self, offer: &Offer, n: u32) {
+        self.hosts = self.hosts.saturating_sub(n);
+        self.cpu = self.cpu.map(|cpu| cpu.saturating_sub(offer.capacity.0[0].saturating_mul(n)));
+        let spent = offer.price.saturating_mul(u64::from(n));
+        self.price = self.price.map(|price| price.saturating_sub(spent));
+    }
+
+    /// The limit that keeps every one of `offers` from being bought once more.
+    pub(crate) fn binding<'a>(&self, offers: impl Iterator<Item = &'a Offer>) -> LimitKind {
+        if self.hosts == 0 {
+            return LimitKind::Hosts;
+        }
+        for offer in offers {
+            if self.cpu.is_none_or(|cpu| offer.capacity.0[0] <= cpu) {
+                return LimitKind::Price;
+            }
+        }
+        LimitKind::Vcpus
+    }
+}

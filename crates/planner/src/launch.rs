@@ -1,0 +1,118 @@
+//! Hosts as launches: groups dealt back to hosts, and for each launch the pools that may serve it.
+
+use spillway_core::launch::PoolChoice;
+use spillway_core::plan::{DemandKey, Headroom, PlannedLaunch};
+use spillway_core::{Catalog, MicroUsdPerHour, PlanPolicy};
+
+use crate::amount::Amount;
+use crate::buy::{Hosts, Packing};
+use crate::deal::{Pile, deal};
+use crate::demand::{CLASSES, Shape};
+use crate::headroom::Left;
+use crate::improve::load;
+use crate::limits::CHOICES_MAX;
+use crate::prune::Offer;
+
+/// What would be left of the headroom if every launch were served by its dearest and largest choice.
+struct Slack(Left);
+
+impl Slack {
+    /// Whether `count` hosts may become `other` instead of `offer`.
+    fn allows(&self, offer: &Offer, other: &Offer, count: u32) -> bool {
+        let more_cpu = u64::from(other.capacity.0[0].saturating_sub(offer.capacity.0[0]));
+        let more_price = other.price.saturating_sub(offer.price).checked_mul(u64::from(count));
+        let is_cpu_there =
+            self.0.cpu.is_none_or(|cpu| more_cpu * u64::from(count) <= u64::from(cpu));
+        let is_price_there =
+            self.0.price.is_none_or(|price| more_price.is_some_and(|more| more <= price));
+        is_cpu_there && is_price_there
+    }
+
+    /// Sets aside what `count` hosts need that may become any of `choices`.
+    fn set_aside(&mut self, offer: &Offer, choices: &[Offer], count: u32) {
+        let dearest = choices.iter().map(|o| o.price).max().unwrap_or(0);
+        let largest = choices.iter().map(|o| o.capacity.0[0]).max().unwrap_or(0);
+        let price = dearest.saturating_sub(offer.price);
+        let capacity = Amount([largest.saturating_sub(offer.capacity.0[0]), 0, 0]);
+        let hosts = self.0.hosts;
+        self.0.take(&Offer { capacity, price, ..*offer }, count);
+        self.0.hosts = hosts;
+    }
+}
+
+/// The launches of a packing, in the order of their pools and contents.
+pub(crate) fn launches(
+    packing: &Packing,
+    shapes: &[Shape],
+    by_price: &[Offer],
+    catalog: &Catalog,
+    policy: &PlanPolicy,
+    headroom: &Headroom,
+) -> Vec<PlannedLaunch> {
+    let mut slack = Slack(Left::of(headroom));
+    for host in &packing.hosts {
+        slack.0.take(&host.offer, host.count);
+    }
+    let mut piles: Vec<Pile<DemandKey>> = Vec::with_capacity(shapes.len());
+    for shape in shapes {
+        piles.push(Pile::new(shape.groups.iter().map(|g| (g.key, u64::from(g.count))).collect()));
+    }
+    let mut launches = Vec::with_capacity(packing.hosts.len());
+    for host in &packing.hosts {
+        let choices = choices(host, shapes, by_price, policy, &slack);
+        slack.set_aside(&host.offer, &choices, host.count);
+        let choices = pools(&choices, catalog);
+        let Some(offering) = catalog.offerings().get(host.offer.at) else { continue };
+        for dealt in deal(&mut piles, &host.content, host.count) {
+            let mut contents = dealt.contents;
+            contents.sort_unstable();
+            launches.push(PlannedLaunch {
+                choices: choices.clone(),
+                arch: CLASSES[host.offer.class].0,
+                capacity: offering.capacity,
+                count: dealt.count,
+                contents,
+            });
+        }
+    }
+    launches
+}
+
+/// The planned offering, then others of its class that hold the same and cost little more, cheapest first.
+fn choices(
+    host: &Hosts,
+    shapes: &[Shape],
+    by_price: &[Offer],
+    policy: &PlanPolicy,
+    slack: &Slack,
+) -> Vec<Offer> {
+    let n_max = policy.choices_max.clamp(1, CHOICES_MAX);
+    let percent = 100 + u128::from(policy.choice_premium_percent);
+    let price_max = u128::from(host.offer.price) * percent / 100;
+    let load = load(&host.content, shapes);
+    let mut choices = vec![host.offer];
+    for offer in by_price {
+        if n_max <= choices.len() || price_max < u128::from(offer.price) {
+            break;
+        }
+        let is_alternative = offer.at != host.offer.at
+            && offer.class == host.offer.class
+            && load.fits(&offer.capacity)
+            && slack.allows(&host.offer, offer, host.count);
+        if is_alternative {
+            choices.push(*offer);
+        }
+    }
+    choices
+}
+
+fn pools(choices: &[Offer], catalog: &Catalog) -> Vec<PoolChoice> {
+    let mut pools = Vec::with_capacity(choices.len());
+    for choice in choices {
+        if let Some(offering) = catalog.offerings().get(choice.at) {
+            let price = MicroUsdPerHour::new(choice.price);
+            pools.push(PoolChoice { pool: offering.pool.clone(), price });
+        }
+    }
+    pools
+}

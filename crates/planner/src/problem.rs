@@ -1,0 +1,290 @@
+//! The benchmark's file format: a problem as a question to the planner, and a plan as an answer its judge reads.
+//!
+//! Plans on such a problem start from nothing: no hosts, no limits. Keys of the file that say nothing about what must
+//! be held at once (names, durations, deadlines) are ignored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use spillway_core::id::IdError;
+use spillway_core::market::UnknownName;
+use spillway_core::plan::{Demand, DemandKey, Headroom};
+use spillway_core::{
+    Arch, Catalog, CpuUnits, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput, Planned,
+    PoolId, Resources,
+};
+
+use crate::amount::whole_of;
+use crate::deal::{Pile, deal};
+
+/// A problem file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What can be bought, any number of each.
+    pub offers: Vec<Offer>,
+    /// What must be held.
+    pub jobs: Vec<JobLine>,
+}
+
+/// One offering.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The instance type.
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// `on-demand` or `spot`.
+    pub market: String,
+    /// The availability zone.
+    pub az: String,
+    /// vCPUs; thousandths count.
+    pub vcpus: f64,
+    /// Memory that tasks can use.
+    pub memory_mib: u32,
+    /// Whole GPUs.
+    #[serde(default)]
+    pub gpus: u32,
+    /// `x86_64` or `arm64`.
+    pub arch: String,
+    /// Dollars per hour.
+    pub usd_per_hour: f64,
+}
+
+/// So many equal jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobLine {
+    /// How many.
+    pub count: u32,
+    /// vCPUs; thousandths count.
+    pub vcpus: f64,
+    /// Memory.
+    pub memory_mib: u32,
+    /// Whole GPUs.
+    #[serde(default)]
+    pub gpus: u32,
+    /// `any`, `x86_64` or `arm64`.
+    pub arch: String,
+    /// Whether it may run on Spot hosts as well as on On-Demand ones.
+    pub spot_ok: bool,
+}
+
+/// What is wrong with a problem: which line of which list, which field.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProblemError {
+    /// A number that is negative, not finite or too large.
+    #[error("{list}[{index}].{field}: {value} is out of range")]
+    OutOfRange {
+        /// `offers` or `jobs`.
+        list: &'static str,
+        /// From 0.
+        index: usize,
+        /// The field.
+        field: &'static str,
+        /// What was given.
+        value: f64,
+    },
+    /// A name that is not known.
+    #[error("{list}[{index}].{field}: {source}")]
+    UnknownName {
+        /// `offers` or `jobs`.
+        list: &'static str,
+        /// From 0.
+        index: usize,
+        /// The field.
+        field: &'static str,
+        /// What was given, and what would have been understood.
+        source: UnknownName,
+    },
+    /// A text that is not a zone.
+    #[error("offers[{index}].az: {source}")]
+    BadZone {
+        /// From 0.
+        index: usize,
+        /// What was given.
+        source: IdError,
+    },
+    /// The same type, market and zone twice: nobody could tell which one a plan means.
+    #[error("offers[{index}] offers {pool} a second time")]
+    RepeatedOffer {
+        /// From 0.
+        index: usize,
+        /// The pool.
+        pool: PoolId,
+    },
+}
+
+/// A number times `scale`, rounded to the nearest whole.
+fn scaled(value: f64, scale: f64, max: u64) -> Option<u64> {
+    let is_sensible = value.is_finite() && 0.0 <= value;
+    let whole = u64::try_from(whole_of((value * scale).round())).ok()?;
+    (is_sensible && whole <= max).then_some(whole)
+}
+
+/// vCPUs as thousandths, in the range in which [`CpuUnits`] can hold them.
+fn milli(vcpus: f64) -> Option<u32> {
+    const MILLI_MAX: u32 = u32::MAX / 128;
+    u32::try_from(scaled(vcpus, 1000.0, MILLI_MAX.into())?).ok()
+}
+
+impl Offer {
+    fn to_offering(&self, index: usize) -> Result<Offering, ProblemError> {
+        let out_of_range =
+            |field, value| ProblemError::OutOfRange { list: "offers", index, field, value };
+        let unknown = |field| {
+            move |source| ProblemError::UnknownName { list: "offers", index, field, source }
+        };
+        let cpu = milli(self.vcpus).ok_or_else(|| out_of_range("vcpus", self.vcpus))?;
+        let micro = scaled(self.usd_per_hour, 1e6, u64::MAX >> 1)
+            .ok_or_else(|| out_of_range("usd_per_hour", self.usd_per_hour))?;
+        let memory = MiB::new(self.memory_mib);
+        Ok(Offering {
+            pool: PoolId {
+                instance_type: self.instance_type.clone(),
+                zone: self.az.parse().map_err(|source| ProblemError::BadZone { index, source })?,
+                market: self.market.parse().map_err(unknown("market"))?,
+            },
+            arch: self.arch.parse().map_err(unknown("arch"))?,
+            capacity: Resources::new(CpuUnits::from_milli_floor(cpu), memory, self.gpus),
+            price: MicroUsdPerHour::new(micro),
+        })
+    }
+}
+
+impl JobLine {
+    fn to_key(&self, index: usize) -> Result<DemandKey, ProblemError> {
+        let cpu = milli(self.vcpus).ok_or(ProblemError::OutOfRange {
+            list: "jobs",
+            index,
+            field: "vcpus",
+            value: self.vcpus,
+        })?;
+        let arch: Option<Arch> = match self.arch.as_str() {
+            "any" => None,
+            name => Some(name.parse().map_err(|source| ProblemError::UnknownName {
+                list: "jobs",
+                index,
+                field: "arch",
+                source,
+            })?),
+        };
+        let memory = MiB::new(self.memory_mib);
+        Ok(DemandKey {
+            need: Resources::new(CpuUnits::from_milli_ceil(cpu), memory, self.gpus),
+            arch,
+            market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
+            expected_secs: None,
+        })
+    }
+}
+
+impl Problem {
+    /// The question to the planner. Job lines that are the same to it are counted together.
+    ///
+    /// # Errors
+    /// The line and field that cannot be understood.
+    pub fn to_input(&self) -> Result<PlanInput, ProblemError> {
+        let mut offerings: BTreeMap<PoolId, Offering> = BTreeMap::new();
+        for (index, offer) in self.offers.iter().enumerate() {
+            let offering = offer.to_offering(index)?;
+            let pool = offering.pool.clone();
+            if offerings.insert(pool.clone(), offering).is_some() {
+                return Err(ProblemError::RepeatedOffer { index, pool });
+            }
+        }
+        let mut counts: BTreeMap<DemandKey, u32> = BTreeMap::new();
+        for (index, job) in self.jobs.iter().enumerate() {
+            let count = counts.entry(job.to_key(index)?).or_insert(0);
+            *count = count.checked_add(job.count).ok_or(ProblemError::OutOfRange {
+                list: "jobs",
+                index,
+                field: "count",
+                value: f64::from(job.count),
+            })?;
+        }
+        let demands = counts.into_iter().map(|(key, count)| Demand { key, count });
+        Ok(PlanInput {
+            now: Timestamp::UNIX_EPOCH,
+            demands: demands.filter(|d| 0 < d.count).collect(),
+            hosts: Vec::new(),
+            catalog: Arc::new(Catalog::new(
+                Timestamp::UNIX_EPOCH,
+                offerings.into_values().collect(),
+            )),
+            cooling: BTreeMap::new(),
+            headroom: Headroom::default(),
+        })
+    }
+}
+
+/// A plan in the form the benchmark's judge reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Solution {
+    /// Groups of equal hosts.
+    pub instances: Vec<Instances>,
+    /// What they cost together.
+    pub cost_usd_per_hour: f64,
+    /// What any hosts that hold all jobs cost at least.
+    pub lower_bound_usd_per_hour: f64,
+    /// How much dearer than the bound the plan is, as a part of the bound; none without a bound.
+    pub gap: Option<f64>,
+}
+
+/// So many equal hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instances {
+    /// The instance type.
+    #[serde(rename = "type")]
+    pub instance_type: String,
+    /// `on-demand` or `spot`.
+    pub market: String,
+    /// The availability zone.
+    pub az: String,
+    /// How many.
+    pub count: u32,
+    /// What is on each: indices of job lines and how many of each.
+    pub jobs_per_instance: Vec<(usize, u32)>,
+}
+
+/// The answer to a problem. Jobs are handed back to the lines they came from, in order.
+///
+/// # Errors
+/// As [`Problem::to_input`].
+pub fn solution(
+    problem: &Problem,
+    input: &PlanInput,
+    planned: &Planned,
+) -> Result<Solution, ProblemError> {
+    let keys: Vec<DemandKey> = input.demands.iter().map(|d| d.key).collect();
+    let mut lines: BTreeMap<DemandKey, Vec<(usize, u64)>> = BTreeMap::new();
+    for (index, job) in problem.jobs.iter().enumerate() {
+        lines.entry(job.to_key(index)?).or_default().push((index, u64::from(job.count)));
+    }
+    let of_key = |key: &DemandKey| Pile::new(lines.remove(key).unwrap_or_default());
+    let mut piles: Vec<Pile<usize>> = keys.iter().map(of_key).collect();
+    let mut instances = Vec::new();
+    for launch in &planned.plan.launches {
+        let Some(choice) = launch.choices.first() else { continue };
+        let mut contents = Vec::new();
+        for (key, n) in &launch.contents {
+            if let Some(pile) = keys.iter().position(|k| k == key) {
+                contents.push((pile, *n));
+            }
+        }
+        for dealt in deal(&mut piles, &contents, launch.count) {
+            let mut jobs_per_instance = dealt.contents;
+            jobs_per_instance.sort_unstable();
+            instances.push(Instances {
+                instance_type: choice.pool.instance_type.clone(),
+                market: choice.pool.market.to_string(),
+                az: choice.pool.zone.to_string(),
+                count: dealt.count,
+                jobs_per_instance,
+            });
+        }
+    }
+    let cost = planned.plan.price().as_usd_f64();
+    let bound = planned.report.bound.as_usd_f64();
+    let gap = (0.0 < bound).then(|| cost / bound - 1.0);
+    Ok(Solution { instances, cost_usd_per_hour: cost, lower_bound_usd_per_hour: bound, gap })
+}

@@ -1,0 +1,81 @@
+//! Every limit of the edge, with its reason. Spans are of real time unless they say otherwise.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// SQS's longest poll (SQS API reference, `WaitTimeSeconds`): the fewest empty answers, which are paid too.
+pub const RECEIVE_WAIT: Duration = Duration::from_secs(20);
+
+/// Receivers of the job queue that poll at once. One takes about 200 messages a second; an idle one costs about 130,000
+/// requests a month.
+pub const JOB_RECEIVERS: usize = 4;
+
+/// Batches of up to ten messages that may wait for the control loop. Beyond it nothing is received: a message is
+/// better left in SQS, where its visibility does not run out.
+pub const BACKLOG_BATCHES: usize = 16;
+
+/// Messages that one step takes at most. A step is one transaction, so a burst shares its cost.
+pub const STEP_MESSAGES_MAX: usize = 500;
+
+/// The first pause after a failed receive, by the driver's clock; it doubles with each failure.
+pub const RECEIVE_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
+/// The longest pause after a failed receive, by the driver's clock.
+pub const RECEIVE_RETRY_MAX: SignedDuration = SignedDuration::from_mins(1);
+
+/// The pause after an empty answer that came at once: a queue that does not wait must not be asked in a tight loop.
+pub const EMPTY_RECEIVE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A call without an answer after this is unsettled. The adapters have shorter limits of their own; this one is for
+/// what they did not think of.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Reading all prices takes hundreds of pages.
+pub const CATALOG_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// CreateFleet calls at once: EC2 lets few through per second (EC2 API throttling, `CreateFleet`).
+pub const LAUNCHES_AT_ONCE: usize = 4;
+
+/// RunTask and StopTask calls at once. The engine keeps their rate; this bounds what a slow ECS can pile up.
+pub const TASK_CALLS_AT_ONCE: usize = 32;
+
+/// Calls at once that end or drain hosts.
+pub const TERMINATIONS_AT_ONCE: usize = 4;
+
+/// Looks at the fleet at once.
+pub const OBSERVATIONS_AT_ONCE: usize = 1;
+
+/// Delete and dead-letter calls at once.
+pub const DELETES_AT_ONCE: usize = 4;
+
+/// SQS deletes ten messages a call (SQS API reference, `DeleteMessageBatch`).
+pub const DELETE_BATCH: usize = 10;
+
+/// With so many delete calls waiting, no more messages are taken: they would be worked on, and come again.
+pub const DELETES_WAITING_MAX: usize = 256;
+
+/// The engine is woken at least this often, so that a clock that was set or a machine that slept is noticed.
+pub const WAKE_MAX: Duration = Duration::from_mins(1);
+
+/// Two ticks are at least this far apart, whatever the engine asks for.
+pub const TICK_MIN: Duration = Duration::from_millis(1);
+
+/// A clock that is set back by less than this stands still until it has caught up.
+pub const CLOCK_STEP_MAX: SignedDuration = SignedDuration::from_secs(10);
+
+/// The first pause before a commit that failed is tried again; it doubles with each failure.
+pub const COMMIT_RETRY: Duration = Duration::from_millis(100);
+
+/// The longest pause before a commit that failed is tried again.
+pub const COMMIT_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long calls that are under way may take to end after a stop was asked for. Service managers kill after 30 s or
+/// more; ECS too (`stopTimeout`).
+pub const STOP_GRACE: Duration = Duration::from_secs(8);
+
+/// How long SQLite waits for another process to release the file. Only a reader that repairs the log ever holds it.
+pub const LEDGER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A loop that has made no step for this long is not healthy: it is woken every [`WAKE_MAX`].
+pub const HEALTHY_SILENCE_MAX: Duration = Duration::from_mins(5);

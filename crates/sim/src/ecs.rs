@@ -1,0 +1,352 @@
+//! ECS: hosts in a cluster, tasks pinned to them, and what each holds. Only states; what happens when is written
+//! down by [`crate::cloud`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use spillway_core::effect::{Refusal, TaskRequest};
+use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
+use spillway_core::{
+    AttemptOrd, ClientToken, CloudError, ContainerInstanceArn, InstanceId, JobId, Resources,
+    TaskArn,
+};
+
+use crate::behaviour::Behaviour;
+use crate::ec2::TERMINATED_SHOWN;
+use crate::fnv::Fnv;
+
+const ARN_PREFIX: &str = "arn:aws:ecs:us-east-1:123456789012";
+
+/// A host in the cluster.
+#[derive(Debug, Clone)]
+pub struct SimContainerInstance {
+    /// ECS's name.
+    pub arn: ContainerInstanceArn,
+    /// The instance.
+    pub instance: InstanceId,
+    /// What it registered.
+    pub registered: Resources,
+    /// What tasks hold that are not STOPPED.
+    pub held: Resources,
+    /// Whether it is DRAINING.
+    pub draining: bool,
+    /// Its agent is away until then.
+    pub away_until: Option<Timestamp>,
+    /// Images on it, and since when each is (or will be) there.
+    pub images: BTreeMap<String, Timestamp>,
+    /// Its tasks that are not STOPPED.
+    pub tasks: BTreeSet<TaskArn>,
+}
+
+impl SimContainerInstance {
+    pub(crate) fn report(&self) -> ContainerInstanceReport {
+        ContainerInstanceReport {
+            arn: self.arn.clone(),
+            instance: self.instance.clone(),
+            active: !self.draining,
+            agent_connected: self.away_until.is_none(),
+            registered: self.registered,
+        }
+    }
+}
+
+/// How a task came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskEnd {
+    /// The container's exit code, if it exited.
+    pub exit_code: Option<i32>,
+    /// ECS's `stopCode`.
+    pub stop_code: &'static str,
+    /// ECS's `stoppedReason`.
+    pub stopped_reason: String,
+    /// The container's `reason`.
+    pub container_reason: Option<&'static str>,
+}
+
+impl TaskEnd {
+    /// Whether the container ran to an end of its own.
+    pub fn is_natural(&self) -> bool {
+        self.stop_code == "EssentialContainerExited"
+    }
+}
+
+/// A task, and what really became of it.
+#[derive(Debug, Clone)]
+pub struct SimTask {
+    /// Its ARN.
+    pub arn: TaskArn,
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: AttemptOrd,
+    /// Its token; its `startedBy`.
+    pub token: ClientToken,
+    /// Its host.
+    pub instance: InstanceId,
+    /// The host's name in the cluster.
+    pub container_instance: ContainerInstanceArn,
+    /// What it holds until it is STOPPED.
+    pub need: Resources,
+    /// Its image.
+    pub image: String,
+    /// How it behaves.
+    pub behaviour: Behaviour,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// ECS's counter.
+    pub version: u64,
+    /// When RunTask made it.
+    pub created_at: Timestamp,
+    /// When its container started.
+    pub started_at: Option<Timestamp>,
+    /// When it was STOPPED.
+    pub stopped_at: Option<Timestamp>,
+    /// The reason StopTask was given.
+    pub stop_reason: Option<String>,
+    /// How it ended, once that is decided.
+    pub end: Option<TaskEnd>,
+}
+
+impl SimTask {
+    pub(crate) fn report(&self) -> TaskReport {
+        // While it is stopping ECS tells no exit code yet.
+        let end = self.end.as_ref().filter(|_| self.status == TaskStatus::Stopped);
+        TaskReport {
+            arn: self.arn.clone(),
+            started_by: Some(self.token.to_string()),
+            container_instance: Some(self.container_instance.clone()),
+            version: self.version,
+            status: self.status,
+            started_at: self.started_at,
+            stopped_at: self.stopped_at,
+            exit_code: end.and_then(|e| e.exit_code),
+            stop_code: end.map(|e| e.stop_code.to_owned()),
+            stopped_reason: end.map(|e| e.stopped_reason.clone()),
+            container_reason: end.and_then(|e| e.container_reason.map(str::to_owned)),
+        }
+    }
+}
+
+/// What became of a RunTask call.
+#[derive(Debug)]
+pub(crate) enum Started {
+    /// A new task.
+    New(TaskArn),
+    /// The token was known.
+    Known(TaskArn),
+    /// No task.
+    Refused(Refusal),
+}
+
+/// One cluster.
+#[derive(Debug, Default)]
+pub struct Ecs {
+    hosts: BTreeMap<ContainerInstanceArn, SimContainerInstance>,
+    by_instance: BTreeMap<InstanceId, ContainerInstanceArn>,
+    tasks: BTreeMap<TaskArn, SimTask>,
+    by_token: BTreeMap<ClientToken, TaskArn>,
+    /// Tasks that are not STOPPED, by job.
+    live_of_job: BTreeMap<JobId, BTreeSet<TaskArn>>,
+    n_running: u32,
+    n_refusals: u64,
+}
+
+impl Ecs {
+    /// All hosts in the cluster.
+    pub fn hosts(&self) -> impl Iterator<Item = &SimContainerInstance> {
+        self.hosts.values()
+    }
+
+    /// The host of an instance.
+    pub fn host_of(&self, instance: &InstanceId) -> Option<&SimContainerInstance> {
+        self.hosts.get(self.by_instance.get(instance)?)
+    }
+
+    pub(crate) fn host_of_mut(
+        &mut self,
+        instance: &InstanceId,
+    ) -> Option<&mut SimContainerInstance> {
+        self.hosts.get_mut(self.by_instance.get(instance)?)
+    }
+
+    pub(crate) fn host_mut(
+        &mut self,
+        arn: &ContainerInstanceArn,
+    ) -> Option<&mut SimContainerInstance> {
+        self.hosts.get_mut(arn)
+    }
+
+    /// All tasks there ever were.
+    pub fn tasks(&self) -> impl Iterator<Item = &SimTask> {
+        self.tasks.values()
+    }
+
+    /// One of them.
+    pub fn task(&self, arn: &TaskArn) -> Option<&SimTask> {
+        self.tasks.get(arn)
+    }
+
+    pub(crate) fn task_mut(&mut self, arn: &TaskArn) -> Option<&mut SimTask> {
+        self.tasks.get_mut(arn)
+    }
+
+    /// A job's tasks that are not STOPPED.
+    pub fn live_tasks(&self, job: JobId) -> impl Iterator<Item = &SimTask> {
+        self.live_of_job.get(&job).into_iter().flatten().filter_map(|arn| self.tasks.get(arn))
+    }
+
+    /// How many tasks are not STOPPED.
+    pub fn n_live(&self) -> usize {
+        self.live_of_job.values().map(BTreeSet::len).sum()
+    }
+
+    /// How many tasks are RUNNING.
+    pub const fn n_running(&self) -> u32 {
+        self.n_running
+    }
+
+    /// How many RunTask calls were refused.
+    pub const fn n_refusals(&self) -> u64 {
+        self.n_refusals
+    }
+
+    /// A host's agent registers; the host takes tasks from now on.
+    pub(crate) fn register(&mut self, instance: &InstanceId, registered: Resources) {
+        let hash = Fnv::of(&format_args!("container-instance {instance}"));
+        let arn = format!("{ARN_PREFIX}:container-instance/spillway/{hash:032x}");
+        let Ok(arn) = arn.parse::<ContainerInstanceArn>() else { return };
+        let host = SimContainerInstance {
+            arn: arn.clone(),
+            instance: instance.clone(),
+            registered,
+            held: Resources::ZERO,
+            draining: false,
+            away_until: None,
+            images: BTreeMap::new(),
+            tasks: BTreeSet::new(),
+        };
+        self.by_instance.insert(instance.clone(), arn.clone());
+        self.hosts.insert(arn, host);
+    }
+
+    /// Takes a host out. One that still has tasks stays, as without `force`.
+    pub(crate) fn deregister(
+        &mut self,
+        arn: &ContainerInstanceArn,
+    ) -> Option<SimContainerInstance> {
+        if !self.hosts.get(arn)?.tasks.is_empty() {
+            return None;
+        }
+        let host = self.hosts.remove(arn)?;
+        self.by_instance.remove(&host.instance);
+        Some(host)
+    }
+
+    pub(crate) fn run_task(
+        &mut self,
+        now: Timestamp,
+        request: &TaskRequest,
+        behaviour: Behaviour,
+    ) -> Result<Started, CloudError> {
+        if let Some(arn) = self.by_token.get(&request.token) {
+            let same = self.tasks.get(arn).is_some_and(|t| t.instance == request.instance);
+            if same {
+                return Ok(Started::Known(arn.clone()));
+            }
+            let detail = format!("ConflictException: token {}", request.token);
+            return Err(CloudError::Conflict { action: "ecs:RunTask".to_owned(), detail });
+        }
+        let need = request.spec.resources;
+        let refusal = match self.host_of(&request.instance) {
+            None => Some(Refusal::HostGone),
+            Some(host) if host.draining => Some(Refusal::HostGone),
+            Some(host) if host.away_until.is_some() => Some(Refusal::AgentAway),
+            Some(host) => need
+                .exceeds(&host.registered.saturating_sub(&host.held))
+                .map(|dimension| Refusal::NoRoom { dimension: Some(dimension) }),
+        };
+        if let Some(refusal) = refusal {
+            self.n_refusals += 1;
+            return Ok(Started::Refused(refusal));
+        }
+        let hash = Fnv::of(&format_args!("task {}", request.token));
+        let parsed = format!("{ARN_PREFIX}:task/spillway/{hash:032x}").parse::<TaskArn>();
+        let (Ok(arn), Some(host)) = (parsed, self.host_of_mut(&request.instance)) else {
+            return Ok(Started::Refused(Refusal::HostGone));
+        };
+        host.held = host.held.checked_add(&need).unwrap_or(host.registered);
+        host.tasks.insert(arn.clone());
+        let task = SimTask {
+            arn: arn.clone(),
+            job: request.job,
+            attempt: request.attempt,
+            token: request.token.clone(),
+            instance: request.instance.clone(),
+            container_instance: host.arn.clone(),
+            need,
+            image: request.spec.container.image.clone(),
+            behaviour,
+            status: TaskStatus::Pending,
+            version: 1,
+            created_at: now,
+            started_at: None,
+            stopped_at: None,
+            stop_reason: None,
+            end: None,
+        };
+        self.by_token.insert(request.token.clone(), arn.clone());
+        self.live_of_job.entry(request.job).or_default().insert(arn.clone());
+        self.tasks.insert(arn.clone(), task);
+        Ok(Started::New(arn))
+    }
+
+    /// Moves a task on and counts its version up. A STOPPED one holds nothing any more.
+    pub(crate) fn move_task(&mut self, now: Timestamp, arn: &TaskArn, status: TaskStatus) {
+        let Some(task) = self.tasks.get_mut(arn) else { return };
+        if task.status == TaskStatus::Running && status != TaskStatus::Running {
+            self.n_running = self.n_running.saturating_sub(1);
+        }
+        task.status = status;
+        task.version += 1;
+        match status {
+            TaskStatus::Pending | TaskStatus::Stopping => {}
+            TaskStatus::Running => {
+                task.started_at = Some(now);
+                self.n_running += 1;
+            }
+            TaskStatus::Stopped => {
+                task.stopped_at = Some(now);
+                if let Some(host) = self.hosts.get_mut(&task.container_instance) {
+                    host.held = host.held.saturating_sub(&task.need);
+                    host.tasks.remove(arn);
+                }
+                if let Some(live) = self.live_of_job.get_mut(&task.job) {
+                    live.remove(arn);
+                    if live.is_empty() {
+                        self.live_of_job.remove(&task.job);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What `DescribeTasks` says: reports, and the ARNs it does not know (any more).
+    pub(crate) fn describe(
+        &self,
+        now: Timestamp,
+        arns: &[TaskArn],
+    ) -> (Vec<TaskReport>, Vec<TaskArn>) {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for arn in arns {
+            let known = self.tasks.get(arn).filter(|task| {
+                // ECS keeps a STOPPED task for an hour, as EC2 does an instance.
+                task.stopped_at.is_none_or(|at| now.duration_since(at) < TERMINATED_SHOWN)
+            });
+            match known {
+                Some(task) => found.push(task.report()),
+                None => missing.push(arn.clone()),
+            }
+        }
+        (found, missing)
+    }
+}

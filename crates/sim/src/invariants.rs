@@ -1,0 +1,194 @@
+//! What must hold after every step, checked against what is really so in the simulated cloud.
+//!
+//! | name | what |
+//! | --- | --- |
+//! | I1 | a job is added once, and its end is written once |
+//! | I2 | at most one live task per job; another only after the first one's loss was declared |
+//! | I3 | a message is deleted only after its job is durable |
+//! | I4 | every instance that is paid is in the ledger, or will soon be found |
+//! | I5 | no host holds more than it registered |
+//! | I6 | a job runs only on an architecture and in a market that it allows |
+//! | I7 | launches stay within the limits on hosts, vCPUs and price |
+//! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
+//! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
+//! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
+//! | W1 | what is done was written down before |
+//! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
+//!
+//! All checks cost a few look-ups per change, so they are always on.
+
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use spillway_core::id::HostId;
+use spillway_core::{AttemptOrd, JobId, LaunchId, Resources};
+use spillway_engine::{EngineConfig, Step};
+
+use crate::cloud::SimCloud;
+use crate::ledger::{BadChange, MemoryLedger};
+
+/// More than this are counted, not kept.
+const VIOLATIONS_KEPT_MAX: usize = 50;
+
+/// Something that must never happen has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which invariant, such as `I2`.
+    pub invariant: &'static str,
+    /// In which event of the run, counted from 1.
+    pub event: u64,
+    /// When, in virtual time.
+    pub at: Timestamp,
+    /// What was seen, with ids.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at event {} ({}): {}", self.invariant, self.event, self.at, self.text)
+    }
+}
+
+/// A job's attempt that is on a host, by the ledger.
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    ord: AttemptOrd,
+    host: HostId,
+    need: Resources,
+}
+
+/// What a host that is not gone counts against the limits.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    cpu: u64,
+    price: u64,
+}
+
+/// The checker, and what it remembers between steps.
+#[derive(Debug)]
+pub struct Invariants {
+    config: EngineConfig,
+    open_jobs: BTreeSet<JobId>,
+    live: BTreeMap<JobId, Live>,
+    on_host: BTreeMap<HostId, BTreeSet<JobId>>,
+    open_hosts: BTreeMap<HostId, Open>,
+    open_launches: BTreeSet<LaunchId>,
+    /// Sums over `open_hosts`.
+    cpu: u64,
+    price: u64,
+    n_doubled_tasks: u64,
+    n_violations: u64,
+    violations: Vec<Violation>,
+}
+
+/// Where a check stands in the run.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    event: u64,
+    now: Timestamp,
+}
+
+impl Invariants {
+    /// A checker for an empty ledger.
+    pub const fn new(config: EngineConfig) -> Self {
+        Self {
+            config,
+            open_jobs: BTreeSet::new(),
+            live: BTreeMap::new(),
+            on_host: BTreeMap::new(),
+            open_hosts: BTreeMap::new(),
+            open_launches: BTreeSet::new(),
+            cpu: 0,
+            price: 0,
+            n_doubled_tasks: 0,
+            n_violations: 0,
+            violations: Vec::new(),
+        }
+    }
+
+    /// What was broken, oldest first; only the first ones are kept.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// How many violations there were.
+    pub const fn n_violations(&self) -> u64 {
+        self.n_violations
+    }
+
+    /// How often a job had a second task while a first, declared lost, was still alive.
+    pub const fn n_doubled_tasks(&self) -> u64 {
+        self.n_doubled_tasks
+    }
+
+    /// Whether every job has ended, every host is gone and every launch is settled.
+    pub fn ledger_is_at_rest(&self) -> bool {
+        self.open_jobs.is_empty() && self.open_hosts.is_empty() && self.open_launches.is_empty()
+    }
+
+    /// The ledger refused a step's changes.
+    pub fn refused(&mut self, event: u64, now: Timestamp, bad: &BadChange) {
+        self.violate("I1", Moment { event, now }, bad.to_string());
+    }
+
+    /// The run does not move on.
+    pub fn stuck(&mut self, event: u64, now: Timestamp, text: String) {
+        self.violate("S2", Moment { event, now }, text);
+    }
+
+    /// Checks one step after its changes have been written and before its effects are performed.
+    pub fn check_step(
+        &mut self,
+        event: u64,
+        now: Timestamp,
+        step: &Step,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        let moment = Moment { event, now };
+        let mut is_buying = false;
+        for change in &step.changes {
+            is_buying |= self.check_change(moment, change, ledger, cloud);
+        }
+        if is_buying {
+            self.check_limits(moment);
+        }
+        for effect in &step.effects {
+            self.check_effect(moment, effect, ledger, cloud);
+        }
+    }
+
+    /// Checks that all is at rest.
+    pub fn check_end(&mut self, event: u64, now: Timestamp, cloud: &SimCloud) {
+        let moment = Moment { event, now };
+        let named = |ids: &mut dyn Iterator<Item = String>| {
+            ids.take(3).collect::<Vec<_>>().join(", ")
+        };
+        let alive: Vec<String> = cloud.ec2().alive().map(|i| i.id.to_string()).collect();
+        let rests = [
+            ("jobs have not ended", self.open_jobs.len(), named(&mut self.open_jobs.iter().map(|id| id.to_string()))),
+            ("hosts are not gone", self.open_hosts.len(), named(&mut self.open_hosts.keys().map(|id| id.to_string()))),
+            ("launches are open", self.open_launches.len(), named(&mut self.open_launches.iter().map(|id| id.to_string()))),
+            ("instances are still paid", alive.len(), named(&mut alive.iter().cloned())),
+            ("tasks are still alive", cloud.ecs().n_live(), String::new()),
+            ("messages are in the job queue", cloud.job_queue().len(), String::new()),
+        ];
+        for (what, n, examples) in rests {
+            if 0 < n {
+                self.violate("S2", moment, format!("{n} {what} in the end {examples}"));
+            }
+        }
+    }
+
+    fn violate(&mut self, invariant: &'static str, moment: Moment, text: String) {
+        self.n_violations += 1;
+        if self.violations.len() < VIOLATIONS_KEPT_MAX {
+            let Moment { event, now } = moment;
+            self.violations.push(Violation { invariant, event, at: now, text });
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The ledger in memory: what every other ledger must do, in the simplest way.
+//!
+//! It applies all changes of a step or none, and refuses those that would break what it promises: a job is added once,
+//! and its end is written once. Contract tests compare durable ledgers with it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use spillway_core::catalog::InstanceType;
+use spillway_core::change::Cooldown;
+use spillway_core::error::LedgerError;
+use spillway_core::host::HostStatus;
+use spillway_core::id::{HostId, LedgerId};
+use spillway_core::job::{BodyHash, JobStatus};
+use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::{
+    Attempt, Change, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
+    LedgerState, PoolId, Resources,
+};
+
+/// A change that a ledger must refuse. It means that the control loop is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadChange {
+    /// The job is there already.
+    #[error("job {0} is added twice")]
+    AddedTwice(JobId),
+    /// The job is not there.
+    #[error("job {0} is moved but was never added")]
+    NeverAdded(JobId),
+    /// The job has ended.
+    #[error("job {0} is moved to {1} after its end")]
+    MovedAfterEnd(JobId, JobStatus),
+    /// The attempt that ended is not newer than the last that did.
+    #[error("attempt {1} of job {0} ends twice")]
+    AttemptTwice(JobId, u32),
+}
+
+impl From<BadChange> for LedgerError {
+    fn from(bad: BadChange) -> Self {
+        Self::Corrupt { detail: bad.to_string() }
+    }
+}
+
+/// A ledger in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryLedger {
+    id: LedgerId,
+    jobs: BTreeMap<JobId, Job>,
+    hosts: BTreeMap<HostId, Host>,
+    launches: BTreeMap<LaunchId, Launch>,
+    learned: BTreeMap<InstanceType, Resources>,
+    cooling: BTreeMap<PoolId, Cooldown>,
+    n_launches: u64,
+    n_jobs: u64,
+}
+
+/// What a change of this batch has made of a job.
+struct Seen {
+    is_ended: bool,
+    last_attempt: u32,
+}
+
+impl MemoryLedger {
+    /// An empty ledger.
+    pub const fn new(id: LedgerId) -> Self {
+        Self {
+            id,
+            jobs: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            launches: BTreeMap::new(),
+            learned: BTreeMap::new(),
+            cooling: BTreeMap::new(),
+            n_launches: 0,
+            n_jobs: 0,
+        }
+    }
+
+    /// All jobs there ever were.
+    pub fn all_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// One job.
+    pub fn get_job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// All hosts there ever were.
+    pub fn all_hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.values()
+    }
+
+    /// One host.
+    pub fn get_host(&self, id: HostId) -> Option<&Host> {
+        self.hosts.get(&id)
+    }
+
+    /// All launches there ever were.
+    pub fn all_launches(&self) -> impl Iterator<Item = &Launch> {
+        self.launches.values()
+    }
+
+    /// Applies all changes, or none if one of them is bad.
+    pub fn apply(&mut self, changes: &[Change]) -> Result<(), BadChange> {
+        self.check(changes)?;
+        for change in changes {
+            self.apply_one(change);
+        }
+        Ok(())
+    }
+
+    fn check(&self, changes: &[Change]) -> Result<(), BadChange> {
+        let last_ord = |attempts: &[Attempt]| attempts.last().map_or(0, |a| a.ord.get());
+        let mut seen: BTreeMap<JobId, Seen> = BTreeMap::new();
+        for change in changes {
+            match change {
+                Change::AddJob(job) => {
+                    if seen.contains_key(&job.id) || self.jobs.contains_key(&job.id) {
+                        return Err(BadChange::AddedTwice(job.id));
+                    }
+                    let is_ended = job.state.status().is_terminal();
+                    let last_attempt = last_ord(&job.attempts);
+                    seen.insert(job.id, Seen { is_ended, last_attempt });
+                }
+                Change::MoveJob { id, state, ended } => {
+                    let known = self.jobs.get(id).map(|job| Seen {
+                        is_ended: job.state.status().is_terminal(),
+                        last_attempt: last_ord(&job.attempts),
+                    });
+                    let before = seen.remove(id).or(known).ok_or(BadChange::NeverAdded(*id))?;
+                    if before.is_ended {
+                        return Err(BadChange::MovedAfterEnd(*id, state.status()));
+                    }
+                    let last_attempt = match ended {
+                        Some(ended) if ended.ord.get() <= before.last_attempt => {
+                            return Err(BadChange::AttemptTwice(*id, ended.ord.get()));
+                        }
+                        Some(ended) => ended.ord.get(),
+                        None => before.last_attempt,
+                    };
+                    let is_ended = state.status().is_terminal();
+                    seen.insert(*id, Seen { is_ended, last_attempt });
+                }
+                Change::PutHost(_)
+                | Change::PutLaunch(_)
+                | Change::Learn { .. }
+                | Change::Cool { .. }
+                | Change::Counters { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_one(&mut self, change: &Change) {
+        match change {
+            Change::AddJob(job) => {
+                self.jobs.insert(job.id, job.as_ref().clone());
+            }
+            Change::MoveJob { id, state, ended } => {
+                if let Some(job) = self.jobs.get_mut(id) {
+                    job.state = state.clone();
+                    job.attempts.extend(ended.as_deref().cloned());
+                }
+            }
+            Change::PutHost(host) => {
+                self.hosts.insert(host.id, host.as_ref().clone());
+            }
+            Change::PutLaunch(launch) => {
+                self.launches.insert(launch.id, launch.as_ref().clone());
+            }
+            Change::Learn { instance_type, registered } => {
+                self.learned.insert(instance_type.clone(), *registered);
+            }
+            Change::Cool { pool, cooldown: Some(cooldown) } => {
+                self.cooling.insert(pool.clone(), *cooldown);
+            }
+            Change::Cool { pool, cooldown: None } => {
+                self.cooling.remove(pool);
+            }
+            Change::Counters { n_launches, n_jobs } => {
+                self.n_launches = *n_launches;
+                self.n_jobs = *n_jobs;
+            }
+        }
+    }
+
+    /// What a dispatcher starts from: all that is not over.
+    pub fn open_state(&self) -> LedgerState {
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut ended: BTreeMap<JobId, BodyHash> = BTreeMap::new();
+        for job in self.jobs.values() {
+            match job.state {
+                JobState::Succeeded { .. } | JobState::Failed { .. } => {
+                    ended.insert(job.id, job.body_hash);
+                }
+                JobState::Submitted
+                | JobState::Pending
+                | JobState::Runnable { .. }
+                | JobState::Starting { .. }
+                | JobState::Running { .. } => jobs.push(job.clone()),
+            }
+        }
+        let is_open = |l: &&Launch| matches!(l.state, LaunchState::Open { .. });
+        LedgerState {
+            ledger: self.id,
+            jobs,
+            ended,
+            hosts: self.hosts.values().filter(|h| !is_gone(h)).cloned().collect(),
+            launches: self.launches.values().filter(is_open).cloned().collect(),
+            learned: self.learned.clone(),
+            cooling: self.cooling.clone(),
+            n_launches: self.n_launches,
+            n_jobs: self.n_jobs,
+        }
+    }
+}
+
+fn is_gone(host: &Host) -> bool {
+    host.status() == HostStatus::Gone
+}
+
+impl Ledger for MemoryLedger {
+    async fn load(&mut self) -> Result<LedgerState, LedgerError> {
+        Ok(self.open_state())
+    }
+
+    async fn commit(&mut self, _now: Timestamp, changes: &[Change]) -> Result<(), LedgerError> {
+        self.apply(changes).map_err(LedgerError::from)
+    }
+}
+
+impl LedgerReader for MemoryLedger {
+    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
+        Ok(self.jobs.get(&id).cloned())
+    }
+
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
+        let prefix = filter.name_prefix.as_deref().unwrap_or("");
+        let is_wanted = |job: &&Job| {
+            filter.queue.as_ref().is_none_or(|queue| *queue == job.spec.queue)
+                && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
+                && job.spec.name.as_str().starts_with(prefix)
+        };
+        let mut jobs: Vec<&Job> = self.jobs.values().filter(is_wanted).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
+        Ok(jobs.into_iter().take(filter.limit).cloned().collect())
+    }
+
+    fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
+        let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
+        for job in self.jobs.values() {
+            *counts.entry(job.state.status()).or_default() += 1;
+        }
+        let count = |status| (status, counts.get(&status).copied().unwrap_or(0));
+        Ok(JobStatus::ALL.into_iter().map(count).collect())
+    }
+
+    fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
+        Ok(self.hosts.values().filter(|h| with_gone || !is_gone(h)).cloned().collect())
+    }
+
+    fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {
+        let mut launches: Vec<&Launch> = self.launches.values().collect();
+        launches.sort_by_key(|l| (std::cmp::Reverse(l.decided_at), l.id));
+        Ok(launches.into_iter().take(limit).cloned().collect())
+    }
+
+    fn state(&self) -> Result<LedgerState, LedgerError> {
+        Ok(self.open_state())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use spillway_core::job::{ContainerSpec, JobSpec};
+    use spillway_core::{MarketRule, QueueName};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn ledger() -> MemoryLedger {
+        MemoryLedger::new(LedgerId::from_uuid(Uuid::nil()))
+    }
+
+    fn job(token: &str) -> Job {
+        let queue: QueueName = "default".parse().unwrap();
+        Job {
+            id: JobId::derive(&queue, token),
+            spec: Arc::new(JobSpec {
+                name: "job".parse().unwrap(),
+                queue,
+                container: ContainerSpec {
+                    image: "busybox".into(),
+                    command: Vec::new(),
+                    environment: Vec::new(),
+                    user: None,
+                    readonly_root_filesystem: false,
+                    init_process: false,
+                    shared_memory_mib: None,
+                    ulimits: Vec::new(),
+                    job_role_arn: None,
+                    execution_role_arn: None,
+                    awslogs_options: BTreeMap::new(),
+                },
+                resources: Resources::ZERO,
+                arch: None,
+                market: MarketRule::Any,
+                attempts: 1,
+                attempt_timeout: None,
+                expected_duration: None,
+                tags: BTreeMap::new(),
+            }),
+            body_hash: BodyHash(7),
+            created_at: Timestamp::UNIX_EPOCH,
+            seq: 0,
+            state: JobState::Runnable { since: Timestamp::UNIX_EPOCH },
+            attempts: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn succeed(id: JobId) -> Change {
+        let state = JobState::Succeeded { at: Timestamp::UNIX_EPOCH };
+        Change::MoveJob { id, state, ended: None }
+    }
+
+    #[test]
+    fn a_job_is_added_once_and_ends_once() {
+        let mut ledger = ledger();
+        let job = job("a");
+        let add = Change::AddJob(Box::new(job.clone()));
+
+        assert_eq!(ledger.apply(std::slice::from_ref(&add)), Ok(()));
+        assert_eq!(ledger.apply(&[add]), Err(BadChange::AddedTwice(job.id)));
+        assert_eq!(ledger.apply(&[succeed(job.id)]), Ok(()));
+        let again = ledger.apply(&[succeed(job.id)]);
+        assert_eq!(again, Err(BadChange::MovedAfterEnd(job.id, JobStatus::Succeeded)));
+    }
+
+    #[test]
+    fn all_changes_of_a_step_are_applied_or_none() {
+        let mut ledger = ledger();
+        let (a, b) = (job("a"), job("b"));
+
+        let result = ledger.apply(&[Change::AddJob(Box::new(a.clone())), succeed(b.id)]);
+
+        assert_eq!(result, Err(BadChange::NeverAdded(b.id)));
+        assert_eq!(ledger.get_job(a.id), None);
+    }
+
+    #[test]
+    fn an_ended_job_is_only_remembered_by_its_hash() {
+        let mut ledger = ledger();
+        let (open, over) = (job("open"), job("over"));
+        let add = |j: &Job| Change::AddJob(Box::new(j.clone()));
+
+        ledger.apply(&[add(&open), add(&over), succeed(over.id)]).unwrap();
+        let state = ledger.open_state();
+
+        assert_eq!(state.jobs, [open]);
+        assert_eq!(state.ended, BTreeMap::from([(over.id, BodyHash(7))]));
+    }
+}

@@ -1,0 +1,424 @@
+//! The TOML form of a scenario. What is not said keeps its default; what is not known is refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use spillway_core::{Arch, CpuUnits, JobName, Market, MiB, MicroUsdPerHour, QueueName};
+use spillway_engine::EngineConfig;
+
+use super::duration::Distribution;
+use super::workload::{Arrival, JobGroup, RawMessages, Workload};
+use super::{Scenario, ScenarioError, read};
+use crate::setting::{Chance, Span, Spread};
+use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
+
+/// When a scenario begins that does not say: a Monday.
+const START_DEFAULT: &str = "2026-01-05T00:00:00Z";
+
+/// How long a scenario may take that does not say.
+const LIMIT_DEFAULT: SignedDuration = SignedDuration::from_hours(48);
+
+const QUEUE_DEFAULT: &str = "default";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScenarioFile {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    seed: u64,
+    start: Option<Timestamp>,
+    limit: Option<Span>,
+    #[serde(default)]
+    engine: EngineFile,
+    #[serde(default)]
+    world: WorldFile,
+    #[serde(default)]
+    faults: FaultsFile,
+    #[serde(default)]
+    workload: WorkloadFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EngineFile {
+    queues: Option<Vec<QueueName>>,
+    hosts_max: Option<u32>,
+    vcpus_max: Option<u32>,
+    price_max: Option<String>,
+    instance_types: Option<Vec<String>>,
+    zones: Option<Vec<String>>,
+    markets: Option<Vec<Market>>,
+    architectures: Option<Vec<Arch>>,
+    host_vcpus_max: Option<u32>,
+    choices_max: Option<usize>,
+    choice_premium_percent: Option<u32>,
+    idle_timeout: Option<Span>,
+    batch_idle: Option<Span>,
+    batch_max: Option<Span>,
+    register_timeout: Option<Span>,
+    start_timeout: Option<Span>,
+    observe_every: Option<Span>,
+    catalog_every: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorldFile {
+    boot: Option<Spread>,
+    pull: Option<Spread>,
+    start: Option<Spread>,
+    stop: Option<Spread>,
+    sigterm: Option<Spread>,
+    stop_timeout: Option<Span>,
+    shutdown: Option<Spread>,
+    overhead_permille: Option<(u32, u32)>,
+    event_latency: Option<Spread>,
+    call_latency: Option<Spread>,
+    list_lag: Option<Spread>,
+    visibility_timeout: Option<Span>,
+    notice: Option<Span>,
+    interruptions: Option<Chance>,
+    agent_absence: Option<Spread>,
+    on_demand_vcpus_max: Option<u32>,
+    spot_vcpus_max: Option<u32>,
+    instance_types: Option<Vec<String>>,
+    #[serde(default)]
+    pools: Vec<PoolFile>,
+    #[serde(default)]
+    reclaims: Vec<ReclaimFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolFile {
+    #[serde(rename = "type")]
+    instance_type: Option<String>,
+    zone: Option<String>,
+    market: Option<Market>,
+    capacity: Option<u32>,
+    #[serde(default)]
+    dry: Vec<Spread>,
+    #[serde(default)]
+    unsupported: bool,
+    interruptions: Option<Chance>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReclaimFile {
+    at: Span,
+    #[serde(rename = "type")]
+    instance_type: Option<String>,
+    zone: Option<String>,
+    part: Option<Chance>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FaultsFile {
+    until: Option<Span>,
+    message_duplicates: Chance,
+    event_duplicates: Chance,
+    event_losses: Chance,
+    unsettled_calls: Chance,
+    throttled_calls: Chance,
+    dry_pools: Chance,
+    unregistered_hosts: Chance,
+    host_deaths: Chance,
+    agent_absences: Chance,
+    pull_failures: Chance,
+    missing_notices: Chance,
+    crashes: Chance,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WorkloadFile {
+    jobs: Vec<JobsFile>,
+    messages: Vec<MessagesFile>,
+    files: Vec<LinesFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JobsFile {
+    name: JobName,
+    count: Option<u32>,
+    queue: Option<QueueName>,
+    image: Option<String>,
+    command: Option<Vec<String>>,
+    vcpus: Vcpus,
+    memory: String,
+    #[serde(default)]
+    gpus: u32,
+    architecture: Option<String>,
+    market: Option<String>,
+    duration: Option<Distribution>,
+    tell_duration: Option<bool>,
+    #[serde(default)]
+    exits: BTreeMap<String, u32>,
+    #[serde(default)]
+    oom: Chance,
+    #[serde(default)]
+    ignores_sigterm: Chance,
+    attempts: Option<u8>,
+    timeout: Option<Span>,
+    #[serde(default)]
+    resend: Chance,
+    at: Option<Span>,
+    every: Option<Span>,
+    over: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessagesFile {
+    body: String,
+    count: Option<u32>,
+    at: Option<Span>,
+    every: Option<Span>,
+    over: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinesFile {
+    path: String,
+    at: Option<Span>,
+    every: Option<Span>,
+    over: Option<Span>,
+}
+
+/// `2`, `0.5` or `"0.25"`.
+#[derive(Debug)]
+struct Vcpus(CpuUnits);
+
+impl<'de> Deserialize<'de> for Vcpus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(n) => n.to_string(),
+            toml::Value::Float(n) => n.to_string(),
+            other => return Err(de::Error::custom(format!("{other} is not a number of vCPUs"))),
+        };
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+fn arrival(at: Option<Span>, every: Option<Span>, over: Option<Span>) -> Result<Arrival, ScenarioError> {
+    if every.is_some() && over.is_some() {
+        return Err(ScenarioError::invalid(
+            "`every` and `over` are both given\nhint: `every` is a steady pace, `over` spreads arrivals at random",
+        ));
+    }
+    let span = |s: Option<Span>| s.map_or(SignedDuration::ZERO, |Span(s)| s);
+    Ok(Arrival { at: span(at), every: span(every), over: over.map(|Span(s)| s) })
+}
+
+impl ScenarioFile {
+    pub(super) fn resolve(self, folder: Option<&Path>) -> Result<Scenario, ScenarioError> {
+        let start_default = START_DEFAULT.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        let engine = self.engine.resolve()?;
+        let queue = engine.queues.first().cloned();
+        let mut world = self.world.resolve();
+        world.seed = self.seed;
+        world.faults = self.faults.resolve();
+        Ok(Scenario {
+            name: self.name,
+            seed: self.seed,
+            start: self.start.unwrap_or(start_default),
+            limit: self.limit.map_or(LIMIT_DEFAULT, |Span(limit)| limit),
+            engine,
+            world,
+            workload: self.workload.resolve(queue.as_ref(), folder)?,
+        })
+    }
+}
+
+impl EngineFile {
+    fn resolve(self) -> Result<EngineConfig, ScenarioError> {
+        let mut config = EngineConfig::default();
+        config.queues = match self.queues {
+            Some(queues) => queues,
+            None => QUEUE_DEFAULT.parse().into_iter().collect(),
+        };
+        if let Some(n) = self.hosts_max {
+            config.limits.hosts_max = Some(n);
+        }
+        if let Some(n) = self.vcpus_max {
+            config.limits.cpu_max = Some(CpuUnits::from_vcpus(n));
+        }
+        if let Some(price) = self.price_max {
+            let price: Result<MicroUsdPerHour, _> = price.parse();
+            let price = price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
+            config.limits.price_max = Some(price);
+        }
+        config.offerings.instance_types = self.instance_types.unwrap_or_default();
+        config.offerings.zones = self.zones.unwrap_or_default();
+        config.offerings.markets = self.markets.unwrap_or_default();
+        config.offerings.archs = self.architectures.unwrap_or_default();
+        config.plan.host_cpu_max = self.host_vcpus_max.map(CpuUnits::from_vcpus);
+        if let Some(n) = self.choices_max {
+            config.plan.choices_max = n;
+        }
+        if let Some(percent) = self.choice_premium_percent {
+            config.plan.choice_premium_percent = percent;
+        }
+        for (given, field) in [
+            (self.idle_timeout, &mut config.idle_timeout),
+            (self.batch_idle, &mut config.batch_idle),
+            (self.batch_max, &mut config.batch_max),
+            (self.register_timeout, &mut config.register_timeout),
+            (self.start_timeout, &mut config.start_timeout),
+            (self.observe_every, &mut config.observe_every),
+            (self.catalog_every, &mut config.catalog_every),
+        ] {
+            if let Some(Span(span)) = given {
+                *field = span;
+            }
+        }
+        Ok(config)
+    }
+}
+
+impl WorldFile {
+    fn resolve(self) -> WorldConfig {
+        let usual = WorldConfig::default();
+        let span = |given: Option<Span>, usual| given.map_or(usual, |Span(s)| s);
+        WorldConfig {
+            seed: 0,
+            boot: self.boot.unwrap_or(usual.boot),
+            pull: self.pull.unwrap_or(usual.pull),
+            start: self.start.unwrap_or(usual.start),
+            stop: self.stop.unwrap_or(usual.stop),
+            sigterm: self.sigterm.unwrap_or(usual.sigterm),
+            stop_timeout: span(self.stop_timeout, usual.stop_timeout),
+            shutdown: self.shutdown.unwrap_or(usual.shutdown),
+            overhead_permille: self.overhead_permille.unwrap_or(usual.overhead_permille),
+            event_latency: self.event_latency.unwrap_or(usual.event_latency),
+            call_latency: self.call_latency.unwrap_or(usual.call_latency),
+            list_lag: self.list_lag.unwrap_or(usual.list_lag),
+            visibility_timeout: span(self.visibility_timeout, usual.visibility_timeout),
+            notice: span(self.notice, usual.notice),
+            interruptions: self.interruptions.unwrap_or(usual.interruptions),
+            agent_absence: self.agent_absence.unwrap_or(usual.agent_absence),
+            on_demand_vcpus_max: self.on_demand_vcpus_max,
+            spot_vcpus_max: self.spot_vcpus_max,
+            instance_types: self.instance_types.unwrap_or_default(),
+            pools: self.pools.into_iter().map(PoolFile::resolve).collect(),
+            reclaims: self.reclaims.into_iter().map(ReclaimFile::resolve).collect(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl PoolFile {
+    fn resolve(self) -> PoolRule {
+        let pools =
+            PoolPattern { instance_type: self.instance_type, zone: self.zone, market: self.market };
+        PoolRule {
+            pools,
+            capacity: self.capacity,
+            dry: self.dry.into_iter().map(|window| (window.min, window.max)).collect(),
+            unsupported: self.unsupported,
+            interruptions: self.interruptions,
+        }
+    }
+}
+
+impl ReclaimFile {
+    fn resolve(self) -> Reclaim {
+        let pools = PoolPattern {
+            instance_type: self.instance_type,
+            zone: self.zone,
+            market: Some(Market::Spot),
+        };
+        Reclaim { at: self.at.0, pools, part: self.part.unwrap_or(Chance::percent(100)) }
+    }
+}
+
+impl FaultsFile {
+    fn resolve(self) -> Faults {
+        Faults {
+            until: self.until.map(|Span(until)| until),
+            message_duplicates: self.message_duplicates,
+            event_duplicates: self.event_duplicates,
+            event_losses: self.event_losses,
+            unsettled_calls: self.unsettled_calls,
+            throttled_calls: self.throttled_calls,
+            dry_pools: self.dry_pools,
+            unregistered_hosts: self.unregistered_hosts,
+            host_deaths: self.host_deaths,
+            agent_absences: self.agent_absences,
+            pull_failures: self.pull_failures,
+            missing_notices: self.missing_notices,
+            crashes: self.crashes,
+        }
+    }
+}
+
+impl WorkloadFile {
+    fn resolve(
+        self,
+        queue: Option<&QueueName>,
+        folder: Option<&Path>,
+    ) -> Result<Workload, ScenarioError> {
+        let mut workload = Workload::default();
+        for jobs in self.jobs {
+            workload.groups.push(jobs.resolve(queue)?);
+        }
+        for messages in self.messages {
+            let count = usize::try_from(messages.count.unwrap_or(1)).unwrap_or(usize::MAX);
+            let arrival = arrival(messages.at, messages.every, messages.over)?;
+            workload.raw.push(RawMessages { bodies: vec![messages.body; count], arrival });
+        }
+        for lines in self.files {
+            let path = folder.unwrap_or(Path::new("")).join(&lines.path);
+            let text = read(&path)?;
+            let bodies = text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect();
+            let arrival = arrival(lines.at, lines.every, lines.over)?;
+            workload.raw.push(RawMessages { bodies, arrival });
+        }
+        Ok(workload)
+    }
+}
+
+impl JobsFile {
+    fn resolve(self, queue: Option<&QueueName>) -> Result<JobGroup, ScenarioError> {
+        let invalid = |key: &str, error: &dyn std::fmt::Display| {
+            ScenarioError::invalid(format!("workload.jobs {}: {key}: {error}", self.name))
+        };
+        let memory: MiB = self.memory.parse().map_err(|e| invalid("memory", &e))?;
+        let mut exits = Vec::new();
+        for (code, weight) in &self.exits {
+            let code = code.parse().map_err(|_| invalid("exits", &format!("{code:?} is no exit code")))?;
+            exits.push((code, *weight));
+        }
+        let no_queue = || invalid("queue", &"there is none to send to\nhint: name one in engine.queues");
+        Ok(JobGroup {
+            queue: self.queue.clone().or_else(|| queue.cloned()).ok_or_else(no_queue)?,
+            arrival: arrival(self.at, self.every, self.over)?,
+            name: self.name,
+            count: self.count.unwrap_or(1),
+            image: self.image.unwrap_or_else(|| "busybox:1.36".to_owned()),
+            command: self.command,
+            cpu: self.vcpus.0,
+            memory,
+            gpus: self.gpus,
+            architecture: self.architecture,
+            market: self.market,
+            duration: self.duration.unwrap_or(Distribution::Even(Spread::of_secs(60, 60))),
+            tell_duration: self.tell_duration.unwrap_or(true),
+            exits,
+            oom: self.oom,
+            ignores_sigterm: self.ignores_sigterm,
+            attempts: self.attempts,
+            timeout: self.timeout.map(|Span(timeout)| timeout),
+            resend: self.resend,
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! What is sent to the job queue, and when: generated jobs, lines of a file, and raw messages.
+//!
+//! Messages are real ones, with an inline job definition. What a generated job will do is in its command
+//! (`sh -c "sleep 12.5; exit 3"`), so a message says all about itself.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use spillway_core::{CpuUnits, JobName, MiB, QueueName};
+
+use super::duration::Distribution;
+use crate::dice::{Dice, Roll};
+use crate::setting::{Chance, Spread};
+
+/// A message and when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub body: String,
+}
+
+/// When the messages of one source are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// The first, from the start.
+    pub at: SignedDuration,
+    /// The pause between two; zero sends all at once.
+    pub every: SignedDuration,
+    /// Instead of a steady pace: independently of each other, somewhere in so long a time.
+    pub over: Option<SignedDuration>,
+}
+
+impl Arrival {
+    fn of(&self, ord: u32, start: Timestamp, roll: &mut Roll) -> Timestamp {
+        let since = match self.over {
+            Some(over) => roll.within(Spread { min: SignedDuration::ZERO, max: over }),
+            None => self.every.saturating_mul(i32::try_from(ord).unwrap_or(i32::MAX)),
+        };
+        start + self.at + since
+    }
+}
+
+/// Equal jobs but for what is drawn for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobGroup {
+    /// The jobs' name.
+    pub name: JobName,
+    /// How many.
+    pub count: u32,
+    /// The queue they are sent to.
+    pub queue: QueueName,
+    /// Their image.
+    pub image: String,
+    /// Their command, instead of one made from the fields below.
+    pub command: Option<Vec<String>>,
+    /// What each needs.
+    pub cpu: CpuUnits,
+    /// What each needs.
+    pub memory: MiB,
+    /// What each needs.
+    pub gpus: u32,
+    /// `x86_64`, `arm64` or `any`.
+    pub architecture: Option<String>,
+    /// `any`, `spot` or `on-demand`.
+    pub market: Option<String>,
+    /// How long they run.
+    pub duration: Distribution,
+    /// Whether they say how long they think they will run.
+    pub tell_duration: bool,
+    /// Exit codes and their weights; none is always 0.
+    pub exits: Vec<(u8, u32)>,
+    /// How many are killed for memory.
+    pub oom: Chance,
+    /// How many ignore SIGTERM.
+    pub ignores_sigterm: Chance,
+    /// How many attempts each has.
+    pub attempts: Option<u8>,
+    /// How long an attempt may run.
+    pub timeout: Option<SignedDuration>,
+    /// How many are sent once more, up to ten minutes later.
+    pub resend: Chance,
+    /// When they are sent.
+    pub arrival: Arrival,
+}
+
+/// Messages that are sent as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawMessages {
+    /// The bodies, in order.
+    pub bodies: Vec<String>,
+    /// When they are sent.
+    pub arrival: Arrival,
+}
+
+/// All that is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Generated jobs.
+    pub groups: Vec<JobGroup>,
+    /// Raw messages.
+    pub raw: Vec<RawMessages>,
+}
+
+/// When a message that is sent twice is sent again.
+const RESEND_AFTER: Spread = Spread::of_secs(0, 600);
+
+impl Workload {
+    /// Everything that is sent, in order of time; of equal times in the order of the scenario.
+    pub fn messages(&self, start: Timestamp, seed: u64) -> Vec<Sent> {
+        let dice = Dice::new(seed);
+        let mut sent = Vec::new();
+        for (section, group) in self.groups.iter().enumerate() {
+            for ord in 0..group.count {
+                let mut roll = dice.roll("job", &format_args!("{section}/{ord}"));
+                let at = group.arrival.of(ord, start, &mut roll);
+                let body = group.message(section, ord, &mut roll);
+                if roll.happens(group.resend) {
+                    let again_at = at + roll.within(RESEND_AFTER);
+                    sent.push(Sent { at: again_at, body: body.clone() });
+                }
+                sent.push(Sent { at, body });
+            }
+        }
+        for (section, raw) in self.raw.iter().enumerate() {
+            for (ord, body) in (0..).zip(&raw.bodies) {
+                let mut roll = dice.roll("raw message", &format_args!("{section}/{ord}"));
+                sent.push(Sent { at: raw.arrival.of(ord, start, &mut roll), body: body.clone() });
+            }
+        }
+        sent.sort_by_key(|s| s.at);
+        sent
+    }
+}
+
+impl JobGroup {
+    /// The `ord`-th message.
+    fn message(&self, section: usize, ord: u32, roll: &mut Roll) -> String {
+        let duration = self.duration.draw(roll);
+        let exit_code = self.draw_exit_code(roll);
+        let is_oom = roll.happens(self.oom);
+        let ignores_sigterm = roll.happens(self.ignores_sigterm);
+        let command = self
+            .command
+            .clone()
+            .unwrap_or_else(|| command(duration, exit_code, is_oom, ignores_sigterm));
+
+        let mut requirements = vec![
+            json!({"type": "VCPU", "value": vcpus_text(self.cpu)}),
+            json!({"type": "MEMORY", "value": self.memory.get().to_string()}),
+        ];
+        if 0 < self.gpus {
+            requirements.push(json!({"type": "GPU", "value": self.gpus.to_string()}));
+        }
+        let mut spillway = json!({
+            "clientToken": format!("{section}-{}-{ord:05}", self.name),
+        });
+        if let Some(architecture) = &self.architecture {
+            spillway["architecture"] = json!(architecture);
+        }
+        if let Some(market) = &self.market {
+            spillway["market"] = json!(market);
+        }
+        if self.tell_duration {
+            spillway["expectedDurationSeconds"] = json!(duration.as_secs().max(1));
+        }
+        let mut message = json!({
+            "jobName": self.name,
+            "jobQueue": self.queue,
+            "jobDefinition": {
+                "type": "container",
+                "containerProperties": {
+                    "image": self.image,
+                    "command": command,
+                    "resourceRequirements": requirements,
+                },
+            },
+            "spillway": spillway,
+        });
+        if let Some(attempts) = self.attempts {
+            message["retryStrategy"] = json!({"attempts": attempts});
+        }
+        if let Some(timeout) = self.timeout {
+            message["timeout"] = json!({"attemptDurationSeconds": timeout.as_secs()});
+        }
+        message.to_string()
+    }
+
+    fn draw_exit_code(&self, roll: &mut Roll) -> u8 {
+        let total: u64 = self.exits.iter().map(|(_, weight)| u64::from(*weight)).sum();
+        let mut drawn = roll.below(total);
+        for (code, weight) in &self.exits {
+            match drawn.checked_sub(u64::from(*weight)) {
+                Some(left) => drawn = left,
+                None => return *code,
+            }
+        }
+        0
+    }
+}
+
+/// A command that does this, in the words that [`crate::behaviour`] reads.
+fn command(duration: SignedDuration, exit_code: u8, is_oom: bool, ignores_sigterm: bool) -> Vec<String> {
+    let (secs, millis) = (duration.as_secs(), duration.subsec_millis());
+    let mut script = String::new();
+    if ignores_sigterm {
+        script.push_str("trap '' TERM; ");
+    }
+    script.push_str(&format!("sleep {secs}.{millis:03}"));
+    if is_oom {
+        script.push_str("; tail /dev/zero");
+    } else if exit_code != 0 {
+        script.push_str(&format!("; exit {exit_code}"));
+    }
+    vec!["sh".to_owned(), "-c".to_owned(), script]
+}
+
+/// vCPUs as Batch writes them, in thousandths; never less than asked for.
+fn vcpus_text(cpu: CpuUnits) -> String {
+    let milli = (u64::from(cpu.get()) * 1000).div_ceil(1024);
+    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::behaviour::Behaviour;
+
+    #[test]
+    fn a_generated_command_does_what_was_drawn() {
+        let duration = SignedDuration::from_millis(12_345);
+
+        let plain = Behaviour::of_command(&command(duration, 3, false, false), None);
+        let oom = Behaviour::of_command(&command(duration, 0, true, true), None);
+
+        assert_eq!(plain, Behaviour::exits(duration, 3));
+        assert!(oom.oom && oom.ignores_sigterm);
+    }
+
+    #[test]
+    fn vcpus_are_written_exactly() {
+        assert_eq!(vcpus_text(CpuUnits::from_vcpus(4)), "4");
+        assert_eq!(vcpus_text(CpuUnits::new(256)), "0.25");
+        assert_eq!(vcpus_text(CpuUnits::new(103)), "0.101");
+    }
+}

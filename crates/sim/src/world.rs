@@ -1,0 +1,179 @@
+//! What kind of cloud is simulated: how slow, how scarce, how faulty. Resolved before it starts.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use spillway_core::{Market, PoolId};
+
+use crate::setting::{Chance, Spread, matches};
+
+/// Some pools. What is not said matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PoolPattern {
+    /// Instance type; a trailing `*` matches the rest.
+    pub instance_type: Option<String>,
+    /// Availability zone.
+    pub zone: Option<String>,
+    /// Market.
+    pub market: Option<Market>,
+}
+
+impl PoolPattern {
+    /// Whether the pool is one of these.
+    pub fn matches(&self, pool: &PoolId) -> bool {
+        self.instance_type.as_ref().is_none_or(|p| matches(p, &pool.instance_type))
+            && self.zone.as_ref().is_none_or(|p| matches(p, pool.zone.as_str()))
+            && self.market.is_none_or(|m| m == pool.market)
+    }
+}
+
+/// What is special about some pools. The first rule that matches a pool counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PoolRule {
+    /// Which.
+    pub pools: PoolPattern,
+    /// How many instances each of them has; none is no limit.
+    pub capacity: Option<u32>,
+    /// Times, from the start, between which each of them has nothing to give.
+    pub dry: Vec<(SignedDuration, SignedDuration)>,
+    /// Whether the zone does not have the type at all, though the price list names it.
+    pub unsupported: bool,
+    /// How often an hour an instance of them is reclaimed, instead of [`WorldConfig::interruptions`].
+    pub interruptions: Option<Chance>,
+}
+
+/// Spot instances of some pools are reclaimed at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reclaim {
+    /// When, from the start.
+    pub at: SignedDuration,
+    /// Which pools.
+    pub pools: PoolPattern,
+    /// Which part of their instances.
+    pub part: Chance,
+}
+
+/// What goes wrong, and how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Faults {
+    /// From then on, counted from the start, nothing goes wrong any more; none is never.
+    pub until: Option<SignedDuration>,
+    /// A message of the job queue is delivered by SQS once more than it was sent.
+    pub message_duplicates: Chance,
+    /// An event is delivered once more.
+    pub event_duplicates: Chance,
+    /// An event never comes.
+    pub event_losses: Chance,
+    /// A call gets no clear answer. Half of them have done their work all the same.
+    pub unsettled_calls: Chance,
+    /// A call is throttled.
+    pub throttled_calls: Chance,
+    /// A pool is dry for a quarter of an hour.
+    pub dry_pools: Chance,
+    /// A host boots and never registers.
+    pub unregistered_hosts: Chance,
+    /// How often an hour a host dies without warning.
+    pub host_deaths: Chance,
+    /// How often an hour a host's agent goes away for a while.
+    pub agent_absences: Chance,
+    /// An image pull fails.
+    pub pull_failures: Chance,
+    /// A Spot interruption comes without its notice.
+    pub missing_notices: Chance,
+    /// The dispatcher dies after a step: what it wrote is written, what it wanted to do is not done, and answers on
+    /// their way are lost. It starts again from its ledger.
+    pub crashes: Chance,
+}
+
+/// The whole world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorldConfig {
+    /// Its luck.
+    pub seed: u64,
+    /// From the launch of an instance to its registration in the cluster.
+    pub boot: Spread,
+    /// How long the first pull of an image on a host takes.
+    pub pull: Spread,
+    /// From a pulled image to a running container.
+    pub start: Spread,
+    /// From a container's exit to its task being STOPPED.
+    pub stop: Spread,
+    /// How long a container takes to end on SIGTERM.
+    pub sigterm: Spread,
+    /// After which SIGKILL follows SIGTERM.
+    pub stop_timeout: SignedDuration,
+    /// From the end of an instance to it being shown as terminated.
+    pub shutdown: Spread,
+    /// Which part of its memory a host does not register, in thousandths, both ends included.
+    pub overhead_permille: (u32, u32),
+    /// How long an event takes to the event queue.
+    pub event_latency: Spread,
+    /// How long the answer to a call takes.
+    pub call_latency: Spread,
+    /// How long a new instance is missing from lists.
+    pub list_lag: Spread,
+    /// After which a message that was received and not deleted comes again.
+    pub visibility_timeout: SignedDuration,
+    /// How long before its end a Spot instance is told.
+    pub notice: SignedDuration,
+    /// How often an hour a Spot instance is reclaimed on average.
+    pub interruptions: Chance,
+    /// How long an agent stays away when it goes.
+    pub agent_absence: Spread,
+    /// The account's limit of On-Demand vCPUs.
+    pub on_demand_vcpus_max: Option<u32>,
+    /// The account's limit of Spot vCPUs.
+    pub spot_vcpus_max: Option<u32>,
+    /// Instance types that are sold, as patterns; empty is all.
+    pub instance_types: Vec<String>,
+    /// What is special about some pools.
+    pub pools: Vec<PoolRule>,
+    /// Reclaims of many instances at once.
+    pub reclaims: Vec<Reclaim>,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl Default for WorldConfig {
+    /// A calm world with the usual latencies, plenty of capacity, and no Spot interruptions.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            boot: Spread::of_secs(45, 75),
+            pull: Spread::of_secs(4, 20),
+            start: Spread::of_millis(500, 2_000),
+            stop: Spread::of_millis(200, 1_500),
+            sigterm: Spread::of_millis(300, 3_000),
+            stop_timeout: SignedDuration::from_secs(30),
+            shutdown: Spread::of_secs(20, 45),
+            overhead_permille: (20, 60),
+            event_latency: Spread::of_millis(100, 1_500),
+            call_latency: Spread::of_millis(20, 250),
+            list_lag: Spread::of_millis(0, 3_000),
+            visibility_timeout: SignedDuration::from_secs(60),
+            notice: SignedDuration::from_secs(120),
+            interruptions: Chance::NEVER,
+            agent_absence: Spread::of_secs(20, 180),
+            on_demand_vcpus_max: None,
+            spot_vcpus_max: None,
+            instance_types: Vec::new(),
+            pools: Vec::new(),
+            reclaims: Vec::new(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl WorldConfig {
+    /// The rule that counts for a pool.
+    pub fn rule(&self, pool: &PoolId) -> Option<&PoolRule> {
+        self.pools.iter().find(|rule| rule.pools.matches(pool))
+    }
+
+    /// The account's limit of vCPUs in a market.
+    pub const fn vcpus_max(&self, market: Market) -> Option<u32> {
+        match market {
+            Market::OnDemand => self.on_demand_vcpus_max,
+            Market::Spot => self.spot_vcpus_max,
+        }
+    }
+}
