@@ -132,6 +132,11 @@ impl SimCloud {
         self.behaviours.insert(job, behaviour);
     }
 
+    /// Offerings and prices as they are, without a call.
+    pub fn price_list(&self, now: Timestamp) -> Catalog {
+        self.ec2.list.catalog(now)
+    }
+
     /// Whether faults still happen.
     pub fn faults_on(&self, now: Timestamp) -> bool {
         self.config.faults.until.is_none_or(|until| now.duration_since(self.started_at) < until)
@@ -240,7 +245,7 @@ impl SimCloud {
 
     /// Offerings and prices.
     pub fn catalog(&mut self, now: Timestamp) -> CallResult<Catalog> {
-        self.calling(now, "ec2:DescribeSpotPriceHistory", |cloud| Ok(cloud.ec2.list.catalog(now)))
+        self.calling(now, "ec2:DescribeSpotPriceHistory", |cloud| Ok(cloud.price_list(now)))
     }
 
     // ECS.

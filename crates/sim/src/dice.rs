@@ -74,7 +74,7 @@ impl Roll {
         }
         // -ln(u) = (64 - log2(bits)) * ln 2, in q32.
         let minus_log2 = 64 * fixed::ONE - fixed::log2(self.bits().max(1));
-        let minus_ln = i128::from(minus_log2) * i128::from(fixed::LN_2) >> 32;
+        let minus_ln = (i128::from(minus_log2) * i128::from(fixed::LN_2)) >> 32;
         let ms = (minus_ln * 3_600_000 * 1_000_000 / i128::from(rate.ppm())) >> 32;
         const THOUSAND_YEARS_MS: i128 = 1000 * 366 * 24 * 3_600_000;
         let ms = i64::try_from(ms).ok().filter(|ms| i128::from(*ms) < THOUSAND_YEARS_MS)?;

@@ -165,14 +165,25 @@ impl Invariants {
     /// Checks that all is at rest.
     pub fn check_end(&mut self, event: u64, now: Timestamp, cloud: &SimCloud) {
         let moment = Moment { event, now };
-        let named = |ids: &mut dyn Iterator<Item = String>| {
-            ids.take(3).collect::<Vec<_>>().join(", ")
-        };
+        let named =
+            |ids: &mut dyn Iterator<Item = String>| ids.take(3).collect::<Vec<_>>().join(", ");
         let alive: Vec<String> = cloud.ec2().alive().map(|i| i.id.to_string()).collect();
         let rests = [
-            ("jobs have not ended", self.open_jobs.len(), named(&mut self.open_jobs.iter().map(|id| id.to_string()))),
-            ("hosts are not gone", self.open_hosts.len(), named(&mut self.open_hosts.keys().map(|id| id.to_string()))),
-            ("launches are open", self.open_launches.len(), named(&mut self.open_launches.iter().map(|id| id.to_string()))),
+            (
+                "jobs have not ended",
+                self.open_jobs.len(),
+                named(&mut self.open_jobs.iter().map(|id| id.to_string())),
+            ),
+            (
+                "hosts are not gone",
+                self.open_hosts.len(),
+                named(&mut self.open_hosts.keys().map(|id| id.to_string())),
+            ),
+            (
+                "launches are open",
+                self.open_launches.len(),
+                named(&mut self.open_launches.iter().map(|id| id.to_string())),
+            ),
             ("instances are still paid", alive.len(), named(&mut alive.iter().cloned())),
             ("tasks are still alive", cloud.ecs().n_live(), String::new()),
             ("messages are in the job queue", cloud.job_queue().len(), String::new()),

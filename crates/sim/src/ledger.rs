@@ -14,8 +14,8 @@ use spillway_core::id::{HostId, LedgerId};
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
-    Attempt, Change, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
-    LedgerState, PoolId, Resources,
+    Attempt, Change, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState, LedgerState,
+    PoolId, Resources,
 };
 
 /// A change that a ledger must refuse. It means that the control loop is wrong.

@@ -81,8 +81,13 @@ impl Scenario {
     /// Reads a scenario from text; `folder` is where its files are.
     pub fn parse(text: &str, folder: Option<&Path>) -> Result<Self, ScenarioError> {
         let file: file::ScenarioFile = toml::from_str(text).map_err(|error| {
-            let hint = nearest_name(error.message()).map(|name| format!("\nhint: did you mean `{name}`?"));
-            ScenarioError::invalid(format!("{}{}", error.to_string().trim_end(), hint.unwrap_or_default()))
+            let hint =
+                nearest_name(error.message()).map(|name| format!("\nhint: did you mean `{name}`?"));
+            ScenarioError::invalid(format!(
+                "{}{}",
+                error.to_string().trim_end(),
+                hint.unwrap_or_default()
+            ))
         })?;
         file.resolve(folder)
     }
@@ -186,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_refused_with_the_nearest_name() {
-        let error = Scenario::parse("[faults]\nevent_loses = \"1%\"", None).unwrap_err().to_string();
+        let error =
+            Scenario::parse("[faults]\nevent_loses = \"1%\"", None).unwrap_err().to_string();
 
         assert!(error.contains("unknown field `event_loses`"), "{error}");
         assert!(error.ends_with("hint: did you mean `event_losses`?"), "{error}");

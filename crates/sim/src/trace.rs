@@ -67,9 +67,7 @@ impl<'a> Trace<'a> {
 fn input_json(input: &Input) -> Value {
     match input {
         Input::Received(deliveries) => {
-            let one = |d: &spillway_core::input::Delivery| {
-                json!({"message_id": d.message_id, "receipt": d.receipt.0, "body": d.body})
-            };
+            let one = |d: &spillway_core::input::Delivery| json!({"message_id": d.message_id, "receipt": d.receipt.0, "body": d.body});
             json!({"kind": "received", "messages": deliveries.iter().map(one).collect::<Vec<_>>()})
         }
         Input::Events(deliveries) => {
@@ -96,9 +94,8 @@ fn answer_json(answer: &Answer) -> Value {
     match answer {
         Answer::Launch { launch, result } => {
             let result = result_json(result, |answer| {
-                let instance = |i: &spillway_core::effect::LaunchedInstance| {
-                    format!("{} {}", i.id, i.pool)
-                };
+                let instance =
+                    |i: &spillway_core::effect::LaunchedInstance| format!("{} {}", i.id, i.pool);
                 let error = |e: &spillway_core::effect::PoolError| match &e.pool {
                     Some(pool) => format!("{} in {pool}", e.code),
                     None => e.code.clone(),

@@ -89,23 +89,36 @@ impl Invariants {
     ) {
         let id = job.id;
         let Some(host) = ledger.get_host(host_id) else {
-            return self.violate("I8", moment, format!("job {id} is placed on unknown host {host_id}"));
+            return self.violate(
+                "I8",
+                moment,
+                format!("job {id} is placed on unknown host {host_id}"),
+            );
         };
         if host.status() != HostStatus::Registered {
             let status = host.status();
-            self.violate("I8", moment, format!("job {id} is placed on host {host_id}, which is {status}"));
+            self.violate(
+                "I8",
+                moment,
+                format!("job {id} is placed on host {host_id}, which is {status}"),
+            );
         }
         let spec = &job.spec;
         let arch_allowed = spec.arch.is_none_or(|arch| arch == host.arch);
         if !arch_allowed || !spec.market.allows(host.pool.market) {
-            self.violate("I6", moment, format!("job {id} is placed on {} of {}", host.arch, host.pool));
+            self.violate(
+                "I6",
+                moment,
+                format!("job {id} is placed on {} of {}", host.arch, host.pool),
+            );
         }
         let registered = host
             .instance()
             .and_then(|instance| cloud.ecs().host_of(&instance.id))
             .map_or(host.capacity, |h| h.registered);
         let on_host = self.on_host.get(&host_id);
-        let needs = on_host.into_iter().flatten().filter_map(|job| self.live.get(job)).map(|l| l.need);
+        let needs =
+            on_host.into_iter().flatten().filter_map(|job| self.live.get(job)).map(|l| l.need);
         let sum = needs.fold(Some(Resources::ZERO), |sum, need| sum?.checked_add(&need));
         if !sum.is_some_and(|sum| sum.fits(&registered)) {
             let text = format!("with job {id} host {host_id} holds {sum:?} of {registered}");
@@ -122,7 +135,10 @@ impl Invariants {
         if ended.failure.is_none() {
             let really = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
             if !really {
-                let text = format!("attempt {} of job {id} is a success, but its task: {end:?}", ended.ord);
+                let text = format!(
+                    "attempt {} of job {id} is a success, but its task: {end:?}",
+                    ended.ord
+                );
                 self.violate("T1", moment, text);
             }
         }
@@ -142,7 +158,9 @@ impl Invariants {
         let n_counted = job.n_counted_attempts();
         let n_infrastructure = job.n_infrastructure_failures();
         let is_early = match failure {
-            FailureCategory::Exit | FailureCategory::Oom => n_counted < usize::from(job.spec.attempts),
+            FailureCategory::Exit | FailureCategory::Oom => {
+                n_counted < usize::from(job.spec.attempts)
+            }
             FailureCategory::Spot | FailureCategory::Host | FailureCategory::Unknown => {
                 n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX
             }
@@ -151,7 +169,9 @@ impl Invariants {
                 job.attempts.iter().filter(is_pull).count() < limits::PULL_FAILURES_MAX
                     && n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX
             }
-            FailureCategory::Timeout | FailureCategory::Terminated | FailureCategory::Invalid => false,
+            FailureCategory::Timeout | FailureCategory::Terminated | FailureCategory::Invalid => {
+                false
+            }
         };
         if is_early {
             let text = format!(
@@ -235,7 +255,11 @@ impl Invariants {
 
     fn check_launch(&mut self, moment: Moment, request: &LaunchRequest) {
         if !self.open_launches.contains(&request.launch) {
-            self.violate("W1", moment, format!("launch {} is not open in the ledger", request.launch));
+            self.violate(
+                "W1",
+                moment,
+                format!("launch {} is not open in the ledger", request.launch),
+            );
         }
     }
 
@@ -260,20 +284,33 @@ impl Invariants {
             | DrainCause::External
             | DrainCause::NeverRegistered
             | DrainCause::Requested => true,
-            DrainCause::Idle | DrainCause::Stray | DrainCause::NoCapacity | DrainCause::Unfit => false,
+            DrainCause::Idle | DrainCause::Stray | DrainCause::NoCapacity | DrainCause::Unfit => {
+                false
+            }
         };
         if is_forced {
             return;
         }
         let by_ledger = self.on_host.get(&host_id).into_iter().flatten().next();
-        let in_cloud = cloud.ecs().host_of(instance).into_iter().flat_map(|h| &h.tasks).find(|arn| {
-            let task = cloud.ecs().task(arn);
-            task.is_some_and(|t| self.live.get(&t.job).is_some_and(|live| live.ord == t.attempt))
-        });
+        let in_cloud =
+            cloud.ecs().host_of(instance).into_iter().flat_map(|h| &h.tasks).find(|arn| {
+                let task = cloud.ecs().task(arn);
+                task.is_some_and(|t| {
+                    self.live.get(&t.job).is_some_and(|live| live.ord == t.attempt)
+                })
+            });
         if let Some(job) = by_ledger {
-            self.violate("I8", moment, format!("host {host_id} is ended as {cause} with job {job} on it"));
+            self.violate(
+                "I8",
+                moment,
+                format!("host {host_id} is ended as {cause} with job {job} on it"),
+            );
         } else if let Some(task) = in_cloud {
-            self.violate("I8", moment, format!("host {host_id} is ended as {cause} with {task} on it"));
+            self.violate(
+                "I8",
+                moment,
+                format!("host {host_id} is ended as {cause} with {task} on it"),
+            );
         }
     }
 
@@ -287,7 +324,11 @@ impl Invariants {
         let (id, ord) = (request.job, request.attempt);
         let is_intended = self.live.get(&id).is_some_and(|live| live.ord == ord);
         if !is_intended {
-            self.violate("W1", moment, format!("attempt {ord} of job {id} is started, but is not live"));
+            self.violate(
+                "W1",
+                moment,
+                format!("attempt {ord} of job {id} is started, but is not live"),
+            );
         }
         let attempts = ledger.get_job(id).map(|job| job.attempts.as_slice()).unwrap_or_default();
         let mut others = cloud.ecs().live_tasks(id).filter(|task| task.attempt != ord).peekable();
@@ -321,7 +362,8 @@ impl Invariants {
         let Some(message) = cloud.job_queue().get(receipt) else { return };
         match message::parse(&message.body) {
             Err(rejection) => {
-                let text = format!("message {} is deleted, and was never a job: {rejection}", message.id);
+                let text =
+                    format!("message {} is deleted, and was never a job: {rejection}", message.id);
                 self.violate("I3", moment, text);
             }
             Ok(parsed) => {
@@ -329,7 +371,8 @@ impl Invariants {
                 let token = client_token.as_deref().unwrap_or(&message.id);
                 let id = JobId::derive(&spec.queue, token);
                 if ledger.get_job(id).is_none() {
-                    let text = format!("message {} is deleted before job {id} is durable", message.id);
+                    let text =
+                        format!("message {} is deleted before job {id} is durable", message.id);
                     self.violate("I3", moment, text);
                 }
             }
@@ -341,7 +384,8 @@ impl Invariants {
         let patience = limits::CONSISTENCY_GRACE
             + self.config.observe_every.saturating_mul(3)
             + cloud.config().list_lag.max;
-        let young = |i: &crate::ec2::SimInstance| moment.now.duration_since(i.launched_at) < patience;
+        let young =
+            |i: &crate::ec2::SimInstance| moment.now.duration_since(i.launched_at) < patience;
         let old: Vec<InstanceId> =
             cloud.ec2().alive().filter(|i| !young(i)).map(|i| i.id.clone()).collect();
         if old.is_empty() {

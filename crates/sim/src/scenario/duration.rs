@@ -53,7 +53,8 @@ impl Distribution {
             Self::Even(spread) => roll.within(*spread),
             Self::LogNormal { median, p95, max } => {
                 let per_z = fixed::log2_ratio(millis(*p95).max(1), millis(*median).max(1));
-                let exponent = (i128::from(per_z) * i128::from(roll.normal()) * 10_000 / Z_95) >> 32;
+                let exponent =
+                    (i128::from(per_z) * i128::from(roll.normal()) * 10_000 / Z_95) >> 32;
                 let exponent = i64::try_from(exponent).unwrap_or(0);
                 from_millis(fixed::mul_exp2(millis(*median), exponent)).min(*max)
             }
@@ -90,7 +91,8 @@ impl Table {
                 Ok(Distribution::LogNormal { median, p95, max })
             }
             (None, None, Some(quantiles)) if self.max.is_none() => {
-                let quantiles: Vec<SignedDuration> = quantiles.into_iter().map(|Span(s)| s).collect();
+                let quantiles: Vec<SignedDuration> =
+                    quantiles.into_iter().map(|Span(s)| s).collect();
                 if quantiles.len() < 2 || !quantiles.is_sorted() {
                     return Err("`quantiles` must be at least two durations in ascending order");
                 }
@@ -109,7 +111,9 @@ impl<'de> Deserialize<'de> for Distribution {
             type Value = Distribution;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration, two durations, or a table of `median` and `p95` or of `quantiles`")
+                f.write_str(
+                    "a duration, two durations, or a table of `median` and `p95` or of `quantiles`",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Distribution, E> {
@@ -153,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_log_normal_has_its_median_its_95th_percentile_and_its_maximum() {
-        let distribution = parse("{ median = \"100s\", p95 = \"1000s\", max = \"3000s\" }").unwrap();
+        let distribution =
+            parse("{ median = \"100s\", p95 = \"1000s\", max = \"3000s\" }").unwrap();
 
         let secs = sorted_secs(&distribution);
 
@@ -169,7 +174,10 @@ mod tests {
         let secs = sorted_secs(&distribution);
 
         let n_short = secs.iter().filter(|s| **s < 20).count();
-        assert!((2550..2800).contains(&n_short), "two of three gaps end at 20 s: {n_short} of 4000");
+        assert!(
+            (2550..2800).contains(&n_short),
+            "two of three gaps end at 20 s: {n_short} of 4000"
+        );
     }
 
     #[test]

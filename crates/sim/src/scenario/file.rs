@@ -209,7 +209,11 @@ impl<'de> Deserialize<'de> for Vcpus {
     }
 }
 
-fn arrival(at: Option<Span>, every: Option<Span>, over: Option<Span>) -> Result<Arrival, ScenarioError> {
+fn arrival(
+    at: Option<Span>,
+    every: Option<Span>,
+    over: Option<Span>,
+) -> Result<Arrival, ScenarioError> {
     if every.is_some() && over.is_some() {
         return Err(ScenarioError::invalid(
             "`every` and `over` are both given\nhint: `every` is a steady pace, `over` spreads arrivals at random",
@@ -254,7 +258,8 @@ impl EngineFile {
         }
         if let Some(price) = self.price_max {
             let price: Result<MicroUsdPerHour, _> = price.parse();
-            let price = price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
+            let price =
+                price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
         }
         config.offerings.instance_types = self.instance_types.unwrap_or_default();
@@ -395,10 +400,12 @@ impl JobsFile {
         let memory: MiB = self.memory.parse().map_err(|e| invalid("memory", &e))?;
         let mut exits = Vec::new();
         for (code, weight) in &self.exits {
-            let code = code.parse().map_err(|_| invalid("exits", &format!("{code:?} is no exit code")))?;
+            let code =
+                code.parse().map_err(|_| invalid("exits", &format!("{code:?} is no exit code")))?;
             exits.push((code, *weight));
         }
-        let no_queue = || invalid("queue", &"there is none to send to\nhint: name one in engine.queues");
+        let no_queue =
+            || invalid("queue", &"there is none to send to\nhint: name one in engine.queues");
         Ok(JobGroup {
             queue: self.queue.clone().or_else(|| queue.cloned()).ok_or_else(no_queue)?,
             arrival: arrival(self.at, self.every, self.over)?,

@@ -143,8 +143,11 @@ fn random_group(dice: &Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup
         name: format!("group-{ord}").parse().ok()?,
         count: u32::try_from(1 + roll.below(14)).unwrap_or(1),
         queue: engine.queues.first()?.clone(),
-        image: pick(&mut roll, &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "tool:2"])
-            .to_owned(),
+        image: pick(
+            &mut roll,
+            &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "tool:2"],
+        )
+        .to_owned(),
         command: None,
         cpu: CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, 8192])),
         memory: MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000])),

@@ -200,7 +200,12 @@ impl JobGroup {
 }
 
 /// A command that does this, in the words that [`crate::behaviour`] reads.
-fn command(duration: SignedDuration, exit_code: u8, is_oom: bool, ignores_sigterm: bool) -> Vec<String> {
+fn command(
+    duration: SignedDuration,
+    exit_code: u8,
+    is_oom: bool,
+    ignores_sigterm: bool,
+) -> Vec<String> {
     let (secs, millis) = (duration.as_secs(), duration.subsec_millis());
     let mut script = String::new();
     if ignores_sigterm {
