@@ -79,3 +79,9 @@ pub const LEDGER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A loop that has made no step for this long is not healthy: it is woken every [`WAKE_MAX`].
 pub const HEALTHY_SILENCE_MAX: Duration = Duration::from_mins(5);
+
+/// Prepared statements kept per connection: more than the ledger has.
+pub const LEDGER_STATEMENTS: usize = 32;
+
+/// The write-ahead log is cut back to this many bytes once its content is in the file.
+pub const LEDGER_LOG_BYTES: i64 = 64 * 1024 * 1024;

@@ -1,0 +1,120 @@
+//! The ledger in one SQLite file: what the dispatcher writes ([`SqliteLedger`]) and the command line reads
+//! ([`SqliteReader`]), at the same time and in any order.
+//!
+//! One writer, held to it by a file lock; any number of readers, who never wait for it (write-ahead log). A commit
+//! returns after the disk has it: a message is deleted and money is spent on the strength of it. The file's format is
+//! versioned ([`FORMAT`]); a newer one is refused, an older one is brought up to date, another program's file is left
+//! alone. Nothing here decides anything, and nothing is ever deleted.
+
+mod error;
+mod place;
+mod query;
+mod reader;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+use spillway_core::change::{Change, LedgerState};
+use spillway_core::error::LedgerError;
+use spillway_core::port::Ledger;
+
+pub use error::BadChange;
+pub use reader::SqliteReader;
+pub use schema::FORMAT;
+
+use crate::limits;
+use place::WriterLock;
+
+/// The ledger, as the dispatcher holds it.
+///
+/// Its calls run on tokio's blocking threads; dropping a call does not undo it.
+#[derive(Debug)]
+pub struct SqliteLedger {
+    store: Arc<Store>,
+}
+
+/// Shared with a call that is under way: the lock is held until that has ended too.
+#[derive(Debug)]
+struct Store {
+    // Fields are dropped in order: the file is closed before another dispatcher may open it.
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    _lock: WriterLock,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger at `path` for writing, and creates it if there is none; its folder must exist.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] at once if another dispatcher has it, [`LedgerError::TooNew`] for a format above
+    /// [`FORMAT`], [`LedgerError::Corrupt`] for a file that is no ledger or is damaged, and
+    /// [`LedgerError::Unavailable`] if the folder is missing or the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let path = place::canonical(path)?;
+        let lock = WriterLock::take(&path)?;
+        let connection = open_writer(&path)?;
+        let store = Store { connection: Mutex::new(connection), path, _lock: lock };
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> error::Outcome<T> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let store = Arc::clone(&self.store);
+        let run = move || {
+            // A transaction that panicked has been rolled back: the connection is good.
+            let mut connection = store.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection).map_err(|failure| failure.at(&store.path))
+        };
+        match tokio::task::spawn_blocking(run).await {
+            Ok(result) => result,
+            Err(lost) => Err(LedgerError::Unavailable { source: Box::new(lost) }),
+        }
+    }
+}
+
+fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || -> error::Outcome<Connection> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(limits::LEDGER_BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
+        Ok(connection)
+    };
+    let mut connection = open().map_err(|failure| failure.at(path))?;
+    // Before anything is written: it may be another program's file.
+    schema::examine(&connection, path)?;
+    let set_up = |connection: &Connection| -> error::Outcome<()> {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // NORMAL would lose the last commits with the power. A commit is the permission to delete the message and to
+        // spend the money: it must be on the disk.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", limits::LEDGER_LOG_BYTES)?;
+        Ok(())
+    };
+    set_up(&connection).map_err(|failure| failure.at(path))?;
+    schema::migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+impl Ledger for SqliteLedger {
+    async fn load(&mut self) -> Result<LedgerState, LedgerError> {
+        self.call(|connection| {
+            let tx = connection.transaction()?;
+            query::state(&tx)
+        })
+        .await
+    }
+
+    async fn commit(&mut self, now: Timestamp, changes: &[Change]) -> Result<(), LedgerError> {
+        let changes = changes.to_vec();
+        self.call(move |connection| write::commit(connection, now, &changes)).await
+    }
+}

@@ -1,0 +1,186 @@
+//! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+use serde::de::DeserializeOwned;
+use spillway_core::change::{Cooldown, LedgerState};
+use spillway_core::id::LedgerId;
+use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
+use spillway_core::{Host, JobId, Launch, PoolId, Resources};
+use uuid::Uuid;
+
+use super::error::{Failure, Outcome};
+
+/// The columns that [`jobs`] reads, of `jobs` joined with `specs`.
+pub(super) const JOB_COLUMNS: &str = "j.seq, j.id, j.body_hash, j.created_at, j.last_attempt, \
+    j.state, s.spec, s.warnings FROM jobs j JOIN specs s USING (seq)";
+
+/// All that is not over.
+pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
+    let sql = "SELECT ledger, n_launches, n_jobs FROM meta";
+    let (ledger, n_launches, n_jobs) = connection.query_row(sql, [], |row| {
+        let ledger: Vec<u8> = row.get(0)?;
+        Ok((ledger, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let open = "j.status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')";
+    let sql = format!("SELECT {JOB_COLUMNS} WHERE {open}");
+    let mut jobs = jobs(connection, &sql, [])?;
+    jobs.sort_by_key(|job| job.id);
+    Ok(LedgerState {
+        ledger: LedgerId::from_uuid(uuid(&ledger)?),
+        jobs,
+        ended: ended(connection)?,
+        hosts: hosts(connection, false)?,
+        launches: records(
+            connection,
+            "SELECT launch FROM launches WHERE status = 'open' ORDER BY id",
+            [],
+        )?,
+        learned: learned(connection)?,
+        cooling: cooling(connection)?,
+        n_launches: natural("n_launches", n_launches)?,
+        n_jobs: natural("n_jobs", n_jobs)?,
+    })
+}
+
+/// Jobs that are over: 24 bytes of each are kept in memory.
+fn ended(connection: &Connection) -> Outcome<BTreeMap<JobId, BodyHash>> {
+    let sql = "SELECT id, body_hash FROM jobs WHERE status IN ('SUCCEEDED', 'FAILED') ORDER BY id";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut ended: Vec<(JobId, BodyHash)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_blob().map_err(|error| Failure::record("a job id", &error))?;
+        ended.push((JobId::from_uuid(uuid(id)?), BodyHash(row.get::<_, i64>(1)?.cast_unsigned())));
+    }
+    // They come in order, so the map is built without gaps.
+    Ok(ended.into_iter().collect())
+}
+
+/// The jobs that `sql` selects, with their attempts, in its order.
+pub(super) fn jobs(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Outcome<Vec<Job>> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut jobs: Vec<Job> = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(job(connection, row)?);
+    }
+    Ok(jobs)
+}
+
+fn job(connection: &Connection, row: &Row<'_>) -> Outcome<Job> {
+    let seq: i64 = row.get(0)?;
+    let id: Vec<u8> = row.get(1)?;
+    let id = JobId::from_uuid(uuid(&id)?);
+    let what = || format!("job {id}");
+    let created_at: String = row.get(3)?;
+    let created_at: Timestamp =
+        created_at.parse().map_err(|error| Failure::record(&what(), &error))?;
+    let last_attempt: u32 = row.get(4)?;
+    let state: JobState = parse(&what, row, 5)?;
+    let spec: JobSpec = parse(&what, row, 6)?;
+    let attempts = if last_attempt == 0 { Vec::new() } else { attempts(connection, seq)? };
+    Ok(Job {
+        id,
+        spec: Arc::new(spec),
+        body_hash: BodyHash(row.get::<_, i64>(2)?.cast_unsigned()),
+        created_at,
+        seq: natural("seq", seq)?,
+        state,
+        attempts,
+        warnings: parse(&what, row, 7)?,
+    })
+}
+
+fn attempts(connection: &Connection, seq: i64) -> Outcome<Vec<Attempt>> {
+    records(connection, "SELECT attempt FROM attempts WHERE seq = ?1 ORDER BY ord", [seq])
+}
+
+/// Hosts, in order of id.
+pub(super) fn hosts(connection: &Connection, with_gone: bool) -> Outcome<Vec<Host>> {
+    let sql = if with_gone {
+        "SELECT host FROM hosts ORDER BY id"
+    } else {
+        "SELECT host FROM hosts WHERE status <> 'gone' ORDER BY id"
+    };
+    records(connection, sql, [])
+}
+
+/// Launches, newest first.
+pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Launch>> {
+    let sql = "SELECT launch FROM launches ORDER BY decided_at DESC, id LIMIT ?1";
+    records(connection, sql, [row_limit(limit)])
+}
+
+fn learned(connection: &Connection) -> Outcome<BTreeMap<String, Resources>> {
+    let mut statement = connection.prepare("SELECT registered, instance_type FROM learned")?;
+    let mut rows = statement.query([])?;
+    let mut learned = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let instance_type: String = row.get(1)?;
+        let registered = parse(&|| format!("what {instance_type} registered"), row, 0)?;
+        learned.insert(instance_type, registered);
+    }
+    Ok(learned)
+}
+
+fn cooling(connection: &Connection) -> Outcome<BTreeMap<PoolId, Cooldown>> {
+    let mut statement =
+        connection.prepare("SELECT cooldown, instance_type, zone, market FROM cooling")?;
+    let mut rows = statement.query([])?;
+    let mut cooling = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (instance_type, zone, market): (String, String, String) =
+            (row.get(1)?, row.get(2)?, row.get(3)?);
+        let what = || format!("the cooldown of {instance_type}");
+        let zone = zone.parse().map_err(|error| Failure::record(&what(), &error))?;
+        let market = market.parse().map_err(|error| Failure::record(&what(), &error))?;
+        let cooldown = parse(&what, row, 0)?;
+        cooling.insert(PoolId { instance_type, zone, market }, cooldown);
+    }
+    Ok(cooling)
+}
+
+/// The JSON records in the first column of what `sql` selects.
+fn records<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Outcome<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut records: Vec<T> = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(parse(&|| sql.to_owned(), row, 0)?);
+    }
+    Ok(records)
+}
+
+fn parse<T: DeserializeOwned>(
+    what: &dyn Fn() -> String,
+    row: &Row<'_>,
+    column: usize,
+) -> Outcome<T> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| Failure::record(&what(), &error))?;
+    serde_json::from_str(text).map_err(|error| Failure::record(&what(), &error))
+}
+
+fn uuid(bytes: &[u8]) -> Outcome<Uuid> {
+    Uuid::from_slice(bytes).map_err(|error| Failure::record("an id", &error))
+}
+
+fn natural(what: &str, n: i64) -> Outcome<u64> {
+    u64::try_from(n).map_err(|error| Failure::record(what, &error))
+}
+
+/// SQLite's limit; a negative one would be none.
+pub(super) fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,134 @@
+//! The ledger as the command line reads it: with the dispatcher up, down, or killed. Writes nothing.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use spillway_core::change::LedgerState;
+use spillway_core::error::LedgerError;
+use spillway_core::job::JobStatus;
+use spillway_core::port::{JobFilter, LedgerReader};
+use spillway_core::{Host, Job, JobId, Launch};
+
+use super::error::Outcome;
+use super::schema::{FORMAT, Found};
+use super::{query, schema};
+use crate::limits;
+
+/// A reader of the ledger. Every answer is of one moment; the dispatcher is not held up by it.
+#[derive(Debug)]
+pub struct SqliteReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteReader {
+    /// Opens the ledger at `path` for reading. The folder must be writable unless a dispatcher is up: readers of a
+    /// write-ahead log share a file beside it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`] if there is no file, or one in which no dispatcher has written yet; otherwise as
+    /// [`super::SqliteLedger::open`], except that it is never [`LedgerError::Locked`].
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let missing = || LedgerError::Missing { path: path.display().to_string() };
+        if !path.is_file() {
+            return Err(missing());
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || -> Outcome<Connection> {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(limits::LEDGER_BUSY_TIMEOUT)?;
+            connection.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
+            Ok(connection)
+        };
+        let connection = open().map_err(|failure| failure.at(path))?;
+        match schema::examine(&connection, path)? {
+            Found::Empty => Err(missing()),
+            Found::Ledger(FORMAT) => Ok(Self { connection, path: path.to_owned() }),
+            Found::Ledger(older) => {
+                let detail = format!("format {older} is older than {FORMAT}: start the dispatcher");
+                Err(LedgerError::Corrupt { detail })
+            }
+        }
+    }
+
+    /// Runs `read` on one moment of the ledger.
+    fn at_once<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, LedgerError> {
+        let run = || -> Outcome<T> {
+            let tx = self.connection.unchecked_transaction()?;
+            read(&tx)
+        };
+        run().map_err(|failure| failure.at(&self.path))
+    }
+}
+
+impl LedgerReader for SqliteReader {
+    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
+        self.at_once(|tx| {
+            let sql = format!("SELECT {} WHERE j.id = ?1", query::JOB_COLUMNS);
+            let jobs = query::jobs(tx, &sql, [id.uuid().as_bytes().as_slice()])?;
+            Ok(jobs.into_iter().next())
+        })
+    }
+
+    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
+        let (conditions, mut values) = conditions(filter);
+        values.push(Value::Integer(query::row_limit(filter.limit)));
+        let sql = format!(
+            "SELECT {} WHERE {conditions} ORDER BY j.seq DESC LIMIT ?{}",
+            query::JOB_COLUMNS,
+            values.len()
+        );
+        self.at_once(|tx| query::jobs(tx, &sql, params_from_iter(values)))
+    }
+
+    fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
+        self.at_once(|tx| {
+            let sql = "SELECT count(*) FROM jobs WHERE status = ?1";
+            let mut statement = tx.prepare_cached(sql)?;
+            let mut counts = Vec::with_capacity(JobStatus::ALL.len());
+            for status in JobStatus::ALL {
+                let n: u32 = statement.query_row([status.as_str()], |row| row.get(0))?;
+                counts.push((status, u64::from(n)));
+            }
+            Ok(counts)
+        })
+    }
+
+    fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
+        self.at_once(|tx| query::hosts(tx, with_gone))
+    }
+
+    fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {
+        self.at_once(|tx| query::launches(tx, limit))
+    }
+
+    fn state(&self) -> Result<LedgerState, LedgerError> {
+        self.at_once(query::state)
+    }
+}
+
+/// The filter in SQL, with its values in order.
+fn conditions(filter: &JobFilter) -> (String, Vec<Value>) {
+    let mut terms = vec!["1".to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    let mut bind = |text: String| {
+        values.push(Value::Text(text));
+        format!("?{}", values.len())
+    };
+    if let Some(queue) = &filter.queue {
+        terms.push(format!("j.queue = {}", bind(queue.to_string())));
+    }
+    if !filter.statuses.is_empty() {
+        let statuses: Vec<String> =
+            filter.statuses.iter().map(|status| bind(status.to_string())).collect();
+        terms.push(format!("j.status IN ({})", statuses.join(", ")));
+    }
+    if let Some(prefix) = filter.name_prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
+        // A range rather than LIKE: exact in case, and served by the index.
+        let from = bind(prefix.clone());
+        let to = bind(format!("{prefix}\u{10ffff}"));
+        terms.push(format!("j.name >= {from} AND j.name < {to}"));
+    }
+    (terms.join(" AND "), values)
+}

@@ -1,0 +1,84 @@
+//! The ledger's format: which versions there are, and how a file comes to the newest. Never loses a row.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+use spillway_core::error::LedgerError;
+use uuid::Uuid;
+
+use super::error::{Failure, Outcome};
+
+/// One script per format; the n-th (from 1) brings a file from format n-1 to n. Only ever appended to.
+const MIGRATIONS: [&str; 1] = [include_str!("v1.sql")];
+
+/// The format this Spillway writes, kept in SQLite's `user_version`. It covers the tables and the JSON in them.
+pub const FORMAT: u32 = 1;
+
+const _: () = assert!(MIGRATIONS.len() == 1 && FORMAT == 1, "every format has its script");
+
+/// Marks a SQLite file as a ledger (`application_id`): "SPLW" in ASCII. Another program's file is left alone.
+const APPLICATION_ID: i32 = 0x5350_4c57;
+
+/// What a file is found to be.
+pub(super) enum Found {
+    /// A file without a table.
+    Empty,
+    /// A ledger of this format, at most [`FORMAT`].
+    Ledger(u32),
+}
+
+/// Looks what the file is. Reads only.
+pub(super) fn examine(connection: &Connection, path: &Path) -> Result<Found, LedgerError> {
+    let read = || -> Outcome<(i32, i64, u32)> {
+        let number = |sql: &str| connection.query_row(sql, [], |row| row.get(0));
+        let application: i32 =
+            connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let n_tables: i64 = number("SELECT count(*) FROM sqlite_master")?;
+        let format = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok((application, n_tables, format))
+    };
+    let (application, n_tables, format) = read().map_err(|failure| failure.at(path))?;
+    if application == 0 && n_tables == 0 && format == 0 {
+        return Ok(Found::Empty);
+    }
+    if application != APPLICATION_ID {
+        let detail = format!("{} is not a Spillway ledger", path.display());
+        return Err(LedgerError::Corrupt { detail });
+    }
+    if FORMAT < format {
+        return Err(LedgerError::TooNew { found: format, supported: FORMAT });
+    }
+    Ok(Found::Ledger(format))
+}
+
+/// Brings the file to [`FORMAT`] in one transaction; a new one gets its id.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
+    let from = match examine(connection, path)? {
+        Found::Empty => 0,
+        Found::Ledger(format) => format,
+    };
+    if from == FORMAT {
+        return Ok(());
+    }
+    run_scripts(connection, from).map_err(|failure| failure.at(path))?;
+    tracing::info!(path = %path.display(), from, to = FORMAT, "ledger brought to its newest format");
+    Ok(())
+}
+
+fn run_scripts(connection: &mut Connection, from: u32) -> Outcome<()> {
+    let n_done = usize::try_from(from).map_err(|error| Failure::record("user_version", &error))?;
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for script in MIGRATIONS.iter().skip(n_done) {
+        tx.execute_batch(script)?;
+    }
+    tx.pragma_update(None, "user_version", FORMAT)?;
+    if from == 0 {
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.execute(
+            "INSERT INTO meta (only_row, ledger, n_launches, n_jobs) VALUES (1, ?1, 0, 0)",
+            [Uuid::new_v4().as_bytes().as_slice()],
+        )?;
+    }
+    tx.commit()?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Writes the changes of a step: all of them, or none.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Serialize;
+use spillway_core::change::Change;
+use spillway_core::job::{Attempt, Job, JobState, JobStatus};
+use spillway_core::{Host, JobId, Launch, LaunchState};
+
+use super::error::{BadChange, Failure, Outcome};
+
+/// Writes `changes` in one transaction, in their order.
+pub(super) fn commit(
+    connection: &mut Connection,
+    now: Timestamp,
+    changes: &[Change],
+) -> Outcome<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in changes {
+        apply(&tx, change)?;
+    }
+    tx.prepare_cached("UPDATE meta SET committed_at = ?1")?.execute([now.to_string()])?;
+    tx.commit()?;
+    Ok(())
+}
+
+fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
+    match change {
+        Change::AddJob(job) => add_job(tx, job),
+        Change::MoveJob { id, state, ended } => move_job(tx, *id, state, ended.as_deref()),
+        Change::PutHost(host) => put_host(tx, host),
+        Change::PutLaunch(launch) => put_launch(tx, launch),
+        Change::Learn { instance_type, registered } => {
+            let sql = "INSERT INTO learned (instance_type, registered) VALUES (?1, ?2)
+                ON CONFLICT (instance_type) DO UPDATE SET registered = excluded.registered";
+            tx.prepare_cached(sql)?.execute(params![instance_type, json(registered)?])?;
+            Ok(())
+        }
+        Change::Cool { pool, cooldown } => {
+            let key = (&pool.instance_type, pool.zone.as_str(), pool.market.to_string());
+            let Some(cooldown) = cooldown else {
+                let sql = "DELETE FROM cooling
+                    WHERE instance_type = ?1 AND zone = ?2 AND market = ?3";
+                tx.prepare_cached(sql)?.execute(params![key.0, key.1, key.2])?;
+                return Ok(());
+            };
+            let sql = "INSERT INTO cooling (instance_type, zone, market, cooldown)
+                VALUES (?1, ?2, ?3, ?4)
+                ON CONFLICT (instance_type, zone, market)
+                DO UPDATE SET cooldown = excluded.cooldown";
+            tx.prepare_cached(sql)?.execute(params![key.0, key.1, key.2, json(cooldown)?])?;
+            Ok(())
+        }
+        Change::Counters { n_launches, n_jobs } => {
+            let sql = "UPDATE meta SET n_launches = ?1, n_jobs = ?2";
+            tx.prepare_cached(sql)?.execute([whole(*n_launches)?, whole(*n_jobs)?])?;
+            Ok(())
+        }
+    }
+}
+
+fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
+    let seq = whole(job.seq)?;
+    let last_attempt = job.attempts.last().map_or(0, |attempt| attempt.ord.get());
+    let sql = "INSERT INTO jobs
+        (seq, id, queue, name, status, body_hash, created_at, last_attempt, state)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+    let n_added = tx.prepare_cached(sql)?.execute(params![
+        seq,
+        job.id.uuid().as_bytes().as_slice(),
+        job.spec.queue.as_str(),
+        job.spec.name.as_str(),
+        job.state.status().as_str(),
+        job.body_hash.0.cast_signed(),
+        job.created_at.to_string(),
+        last_attempt,
+        json(&job.state)?,
+    ])?;
+    if n_added == 0 {
+        return Err(BadChange::AddedTwice(job.id).into());
+    }
+    let sql = "INSERT INTO specs (seq, spec, warnings) VALUES (?1, ?2, ?3)";
+    let spec = json(job.spec.as_ref())?;
+    tx.prepare_cached(sql)?.execute(params![seq, spec, json(&job.warnings)?])?;
+    for attempt in &job.attempts {
+        add_attempt(tx, seq, attempt)?;
+    }
+    Ok(())
+}
+
+fn move_job(
+    tx: &Transaction<'_>,
+    id: JobId,
+    state: &JobState,
+    ended: Option<&Attempt>,
+) -> Outcome<()> {
+    let sql = "SELECT seq, status, last_attempt FROM jobs WHERE id = ?1";
+    let before: Option<(i64, String, u32)> = tx
+        .prepare_cached(sql)?
+        .query_row([id.uuid().as_bytes().as_slice()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let (seq, status, last_attempt) = before.ok_or(BadChange::NeverAdded(id))?;
+    let status: JobStatus =
+        status.parse().map_err(|error| Failure::record(&format!("job {id}"), &error))?;
+    if status.is_terminal() {
+        return Err(BadChange::MovedAfterEnd(id, state.status()).into());
+    }
+    let mut newest = last_attempt;
+    if let Some(attempt) = ended {
+        newest = attempt.ord.get();
+        if newest <= last_attempt {
+            return Err(BadChange::AttemptTwice(id, newest).into());
+        }
+        add_attempt(tx, seq, attempt)?;
+    }
+    let sql = "UPDATE jobs SET status = ?2, state = ?3, last_attempt = ?4 WHERE seq = ?1";
+    tx.prepare_cached(sql)?.execute(params![seq, state.status().as_str(), json(state)?, newest])?;
+    Ok(())
+}
+
+fn add_attempt(tx: &Transaction<'_>, seq: i64, attempt: &Attempt) -> Outcome<()> {
+    let sql = "INSERT INTO attempts (seq, ord, attempt) VALUES (?1, ?2, ?3)";
+    tx.prepare_cached(sql)?.execute(params![seq, attempt.ord.get(), json(attempt)?])?;
+    Ok(())
+}
+
+fn put_host(tx: &Transaction<'_>, host: &Host) -> Outcome<()> {
+    let sql = "INSERT INTO hosts (id, status, host) VALUES (?1, ?2, ?3)
+        ON CONFLICT (id) DO UPDATE SET status = excluded.status, host = excluded.host";
+    tx.prepare_cached(sql)?.execute(params![
+        host.id.uuid().as_bytes().as_slice(),
+        host.status().to_string(),
+        json(host)?
+    ])?;
+    Ok(())
+}
+
+fn put_launch(tx: &Transaction<'_>, launch: &Launch) -> Outcome<()> {
+    let status = match launch.state {
+        LaunchState::Open { .. } => "open",
+        LaunchState::Settled { .. } => "settled",
+    };
+    let sql = "INSERT INTO launches (id, status, decided_at, launch) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO UPDATE SET status = excluded.status,
+            decided_at = excluded.decided_at, launch = excluded.launch";
+    tx.prepare_cached(sql)?.execute(params![
+        launch.id.uuid().as_bytes().as_slice(),
+        status,
+        // Only for the order: the exact time is in the JSON. The years 1677 to 2262 fit.
+        i64::try_from(launch.decided_at.as_nanosecond()).unwrap_or(i64::MAX),
+        json(launch)?,
+    ])?;
+    Ok(())
+}
+
+fn json<T: Serialize>(value: &T) -> Outcome<String> {
+    serde_json::to_string(value).map_err(|error| Failure::record("to be written", &error))
+}
+
+/// SQLite's integers are signed.
+fn whole(n: u64) -> Outcome<i64> {
+    i64::try_from(n).map_err(|error| Failure::record("to be written", &error))
+}
