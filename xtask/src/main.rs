@@ -1,1 +1,90 @@
-fn main() {}
+//! `cargo xtask`: what people and CI run on the whole repository. It decides nothing about Spillway itself, and leaves nothing running.
+
+mod ci;
+#[cfg(feature = "docs")]
+mod docs;
+mod localstack;
+mod process;
+mod shell;
+mod summary;
+mod test;
+mod venv;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::shell::Shell;
+use crate::test::Stage;
+
+/// Runs the tests, generates documents, starts the emulator.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every test; LocalStack is installed into `target/`, started on loopback and stopped again
+    Test {
+        /// Only one part
+        #[arg(long, value_enum)]
+        only: Option<Stage>,
+    },
+    /// What CI runs: format, lints, documents, then every test
+    Ci,
+    /// Start LocalStack with Spillway's plugin and agent on 127.0.0.1:4566, until Ctrl-C
+    Localstack {
+        /// The port
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+    },
+    /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
+    Docs {
+        /// Write nothing; fail if a committed document differs
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli.task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            shell::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well. An error is what kept a task from being tried.
+fn run(task: &Task) -> anyhow::Result<bool> {
+    let shell = Shell::new()?;
+    match task {
+        Task::Test { only } => Ok(test::run(&shell, *only)),
+        Task::Ci => Ok(ci::run(&shell)),
+        Task::Localstack { port } => localstack::tour(&shell, *port),
+        Task::Docs { check } => write_docs(&shell, *check),
+    }
+}
+
+#[cfg(feature = "docs")]
+fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
+    docs::run(shell, check)
+}
+
+/// Runs this program again, built with the command line in it.
+#[cfg(not(feature = "docs"))]
+fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
+    shell.run("docs", ci::docs_command(shell, check))?;
+    Ok(true)
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask ci`: what CI runs, the cheapest first.
+
+use std::process::Command;
+
+use crate::shell::Shell;
+use crate::summary::Summary;
+use crate::test::{self, PURE};
+
+/// Runs everything. Whether all passed.
+pub(crate) fn run(shell: &Shell) -> bool {
+    let mut summary = Summary::default();
+    summary.stage("format", || shell.run("cargo fmt", shell.cargo(&["fmt", "--all", "--check"])));
+    summary.stage("lints", || shell.run("clippy", lints(shell)));
+    summary.stage("rustdoc", || shell.run("rustdoc", rustdoc(shell)));
+    summary.stage("documents", || shell.run("generated documents", docs_command(shell, true)));
+    test::stages(shell, None, &mut summary);
+    summary.print();
+    summary.is_good()
+}
+
+/// The SDK is left alone: checking it takes as long as building it, in a form nothing else can use.
+fn lints(shell: &Shell) -> Command {
+    let mut clippy =
+        shell.cargo(&["clippy", "--quiet", "--all-targets", "--features", "xtask/docs"]);
+    clippy.args(PURE).args(["--", "-D", "warnings"]);
+    clippy
+}
+
+fn rustdoc(shell: &Shell) -> Command {
+    let mut doc = shell.cargo(&["doc", "--quiet", "--no-deps", "--features", "xtask/docs"]);
+    doc.args(PURE).env("RUSTDOCFLAGS", "-D warnings");
+    doc
+}
+
+/// `xtask docs`, built with the command line in it.
+pub(crate) fn docs_command(shell: &Shell, check: bool) -> Command {
+    let mut docs =
+        shell.cargo(&["run", "--quiet", "-p", "xtask", "--features", "docs", "--", "docs"]);
+    if check {
+        docs.arg("--check");
+    }
+    docs
+}

@@ -1,0 +1,165 @@
+//! `cargo xtask test`: every test there is, in three stages, the quickest first.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::localstack::LocalStack;
+use crate::shell::{Runner, Shell, say};
+use crate::summary::Summary;
+use crate::venv::Venv;
+
+/// A part of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// Unit, property, scenario, contract and CLI tests: no Python, no AWS SDK
+    Pure,
+    /// The adapters' tests, and the whole command line
+    Aws,
+    /// Everything over the wire, on LocalStack
+    Localstack,
+}
+
+/// All that is pure: the SDK is left alone, and so is nothing else.
+pub(crate) const PURE: [&str; 4] =
+    ["--workspace", "--exclude", "spillway-aws", "--no-default-features"];
+
+/// What rustc needs for the largest SDK crate in the release profile, in GiB.
+const SDK_CRATE_GIB: u64 = 5;
+
+/// Runs one stage or all. Whether all passed.
+pub(crate) fn run(shell: &Shell, only: Option<Stage>) -> bool {
+    let mut summary = Summary::default();
+    stages(shell, only, &mut summary);
+    summary.print();
+    summary.is_good()
+}
+
+/// Runs one stage or all.
+pub(crate) fn stages(shell: &Shell, only: Option<Stage>, summary: &mut Summary) {
+    let runner = shell.runner();
+    let is_asked = |stage| only.is_none_or(|only| only == stage);
+    if is_asked(Stage::Pure) {
+        summary.stage("pure", || pure(shell, runner));
+    }
+    if is_asked(Stage::Aws) {
+        summary.stage("aws", || aws(shell, runner));
+    }
+    if is_asked(Stage::Localstack) {
+        summary.stage("localstack", || localstack(shell, runner));
+    }
+}
+
+fn pure(shell: &Shell, runner: Runner) -> Result<()> {
+    shell.run("pure tests", tests(shell, runner, &PURE))?;
+    if runner == Runner::Nextest {
+        // nextest does not run the examples in documentation.
+        let mut examples = shell.cargo(&["test", "--quiet", "--doc"]);
+        examples.args(PURE);
+        shell.run("documentation examples", examples)?;
+    }
+    Ok(())
+}
+
+fn aws(shell: &Shell, runner: Runner) -> Result<()> {
+    shell.run("the whole command line", release_build(shell))?;
+    let jobs = sdk_jobs().to_string();
+    let args = ["--release", "-p", "spillway-aws", build_jobs_flag(runner), &jobs];
+    shell.run("adapter tests", tests(shell, runner, &args))
+}
+
+fn localstack(shell: &Shell, runner: Runner) -> Result<()> {
+    // Before the emulator is started: building takes minutes on a cold machine.
+    shell.run("the whole command line", release_build(shell))?;
+    let jobs = sdk_jobs().to_string();
+    let wire = [
+        "--release",
+        "-p",
+        "spillway-tests",
+        "--features",
+        "aws",
+        "--test",
+        "contract_aws",
+        "--test",
+        "localstack",
+        build_jobs_flag(runner),
+        &jobs,
+    ];
+    let mut build = tests(shell, runner, &wire);
+    build.arg("--no-run");
+    shell.run("build the tests on LocalStack", build)?;
+
+    let venv = Venv::ready(shell)?;
+    python_checks(shell, &venv)?;
+
+    let running = LocalStack::start_for_tests(shell, &venv)?;
+    let mut over_the_wire = tests(shell, runner, &wire);
+    over_the_wire
+        .env("SPILLWAY_TEST_ENDPOINT", running.endpoint())
+        .env("SPILLWAY_TEST_PYTHON", venv.program("python"))
+        .env("SPILLWAY_BIN", shell.target().join("release").join("spillway"));
+    let result = shell.run("tests on LocalStack", over_the_wire);
+    if result.is_err() {
+        say(&running.last_words());
+    }
+    running.stop()?;
+    result
+}
+
+/// Format, lints and tests of everything in Python, and of the template.
+fn python_checks(shell: &Shell, venv: &Venv) -> Result<()> {
+    let python = |args: &[&str]| {
+        let mut command = shell.command(venv.program("python"));
+        command.env("PYTHONDONTWRITEBYTECODE", "1").args(["-m"]).args(args);
+        command
+    };
+    shell.run("ruff format", python(&["ruff", "format", "--check", "localstack", "infra"]))?;
+    shell.run("ruff check", python(&["ruff", "check", "localstack", "infra"]))?;
+    shell.run("cfn-lint", python(&["cfnlint", "infra/spillway.yaml"]))?;
+    shell.run("tests of infra/", python(&["pytest", "-q", "-p", "no:cacheprovider", "infra"]))?;
+    let mut plugin = python(&["pytest", "-q", "-p", "no:cacheprovider"]);
+    plugin.current_dir(shell.root().join("localstack"));
+    shell.run("tests of localstack/", plugin)
+}
+
+/// The CLI as it is shipped. `-p` and not the workspace: the SDK is built with exactly these features, once.
+fn release_build(shell: &Shell) -> Command {
+    shell.cargo(&["build", "--release", "-p", "spillway", "--jobs", &sdk_jobs().to_string()])
+}
+
+fn tests(shell: &Shell, runner: Runner, args: &[&str]) -> Command {
+    let mut command = match runner {
+        Runner::Nextest => {
+            let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
+            shell.cargo(&["nextest", "run", "--profile", profile, "--no-tests", "warn"])
+        }
+        Runner::CargoTest => shell.cargo(&["test", "--no-fail-fast"]),
+    };
+    command.args(args);
+    command
+}
+
+/// `--jobs` of nextest is `--test-threads` by another name; its compiler jobs are `--build-jobs`.
+const fn build_jobs_flag(runner: Runner) -> &'static str {
+    match runner {
+        Runner::Nextest => "--build-jobs",
+        Runner::CargoTest => "--jobs",
+    }
+}
+
+/// How many compilers may run at once while the SDK is built, so that memory is enough.
+fn sdk_jobs() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let gib = available_gib().unwrap_or(SDK_CRATE_GIB);
+    let by_memory = usize::try_from(gib / SDK_CRATE_GIB).unwrap_or(cores);
+    by_memory.clamp(1, cores)
+}
+
+/// `MemAvailable` of the system.
+fn available_gib() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("no MemAvailable")?;
+    Ok(kib.parse::<u64>()? / (1024 * 1024))
+}
