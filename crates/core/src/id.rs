@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(id, JobId::derive(&queue, "align-0017"));
         assert_ne!(id, JobId::derive(&queue, "align-0018"));
         assert_ne!(id, JobId::derive(&"other".parse().unwrap(), "align-0017"));
-        assert_eq!(id.to_string(), "PINNED");
+        assert_eq!(id.to_string(), "290f9993-9821-5417-9e19-119b12a9b481");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct JobSpec {
     pub expected_duration: Option<SignedDuration>,
     /// The sender's tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether the ECS task carries the tags too.
+    #[serde(default)]
+    pub propagate_tags: bool,
 }
 
 /// AWS Batch's seven job states, each with what is true in it.

@@ -34,7 +34,7 @@ pub use id::{
 pub use input::{Answer, Input};
 pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
 pub use launch::{Launch, LaunchState};
-pub use market::{Arch, Market, MarketRule};
+pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned};
 pub use quantity::{CpuUnits, MiB, Resources};

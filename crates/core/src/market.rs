@@ -105,6 +105,69 @@ impl FromStr for MarketRule {
     }
 }
 
+/// The architectures a job may run on.
+///
+/// Unsaid it is [`ArchRule::X86_64`], the default of ECS's `runtimePlatform.cpuArchitecture`: most images are built for it
+/// alone, and one that is not runs nowhere else but fails with `exec format error`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum ArchRule {
+    /// Whichever is cheaper: the image is for both.
+    Any,
+    /// 64-bit x86 only.
+    #[default]
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 64-bit Arm (Graviton) only.
+    Arm64,
+}
+
+impl ArchRule {
+    /// The one architecture that will do; none where either will.
+    pub const fn only(self) -> Option<Arch> {
+        match self {
+            Self::Any => None,
+            Self::X86_64 => Some(Arch::X86_64),
+            Self::Arm64 => Some(Arch::Arm64),
+        }
+    }
+}
+
+impl fmt::Display for ArchRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Any => "any",
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
+impl FromStr for ArchRule {
+    type Err = UnknownName;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "any" => Ok(Self::Any),
+            "x86_64" => Ok(Self::X86_64),
+            "arm64" => Ok(Self::Arm64),
+            _ => Err(UnknownName { text: text.to_owned(), allowed: "any, x86_64, arm64" }),
+        }
+    }
+}
+
 /// A CPU architecture, in EC2's spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

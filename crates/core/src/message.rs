@@ -1,4 +1,28 @@
-//! The job message: AWS Batch's `SubmitJob` shape in JSON, with our additions under one key, `spillway`.
+//! The job message: AWS Batch's `SubmitJob` in JSON, with the job definition inline in `RegisterJobDefinition`'s shape and
+//! our additions under one key, `spillway`; or an order to end a job.
+//!
+//! Public API: a message that was understood once must be understood the same way for ever. Reading is total (any text gives
+//! a request or a [`Rejection`], never a panic), strict (a text has one meaning) and pure. It never looks at what the
+//! dispatcher serves or allows.
+//!
+//! The way of a body: `tree` reads it, `unwrap` takes it out of its envelopes, `unsupported` refuses what Batch knows and
+//! Spillway does not honour, `read` gives it its types (`shape`) and holds the rules; `write` is the way back.
+
+pub mod limits;
+mod path;
+mod read;
+mod reject;
+mod schema;
+pub mod shape;
+mod substitute;
+mod tree;
+mod unsupported;
+mod unwrap;
+mod write;
+
+pub use reject::{Rejection, code};
+pub use schema::schema;
+pub use write::{Ending, SimpleJob, end_job, submit};
 
 use crate::id::JobId;
 use crate::job::{BodyHash, JobSpec};
@@ -34,27 +58,18 @@ pub enum Request {
 pub struct Parsed {
     /// What it asks for.
     pub request: Request,
-    /// What was odd but did no harm, each with its JSON path.
+    /// What was odd but did no harm, each with its JSON path; at most 21.
     pub warnings: Vec<String>,
-    /// Over the unwrapped message, with keys sorted.
+    /// Over the unwrapped message, with keys sorted: white space, the order of keys and envelopes do not change it.
     pub body_hash: BodyHash,
 }
 
-/// A message that can never be a job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Rejection {
-    /// For machines: `INVALID_JSON`, `INVALID_FIELD`, `MISSING_FIELD`, `UNSUPPORTED_FIELD`, `TOO_LARGE`, ...
-    pub code: &'static str,
-    /// Where, as a JSON path such as `containerOverrides.resourceRequirements[0].value`.
-    pub path: Option<String>,
-    /// What is wrong, as a sentence fragment with the path in it.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-/// Reads a message.
-pub fn parse(_body: &str) -> Result<Parsed, Rejection> {
-    Err(Rejection { code: "INVALID_JSON", path: None, reason: String::new(), hint: None })
+/// Reads a message, bare or in the envelopes of SNS and EventBridge.
+///
+/// The key `spillway.action` says what it asks for, by AWS Batch's names; unsaid, it is a job. An order to end one is
+/// `{"jobId": "...", "reason": "...", "spillway": {"action": "CancelJob"}}`, or `TerminateJob`.
+pub fn parse(body: &str) -> Result<Parsed, Rejection> {
+    let message = unwrap::message(body)?;
+    let (request, warnings) = read::request(&message)?;
+    Ok(Parsed { request, warnings, body_hash: tree::hash(&message) })
 }

@@ -311,6 +311,7 @@ mod tests {
                 attempt_timeout: None,
                 expected_duration: None,
                 tags: BTreeMap::new(),
+                propagate_tags: false,
             }),
             body_hash: BodyHash(7),
             created_at: Timestamp::UNIX_EPOCH,

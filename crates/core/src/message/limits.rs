@@ -1,0 +1,65 @@
+//! Every limit of a job message, with its reason.
+
+/// The largest message SQS delivers, in bytes of UTF-8 (SQS quotas, "Message size").
+pub const BODY_BYTES_MAX: usize = 1_048_576;
+
+/// How deep values may nest. A real message needs eight levels; a deeper one is an attack on the parser's stack.
+pub const DEPTH_MAX: usize = 64;
+
+/// How many envelopes may lie around a message: EventBridge to SNS to SQS is two.
+pub const ENVELOPES_MAX: usize = 4;
+
+/// ECS refuses a RunTask call whose `overrides` are longer, in characters of JSON (ECS API reference, `TaskOverride`).
+pub const OVERRIDES_CHARS_MAX: usize = 8_192;
+
+/// What Spillway's own variables, the resources and the keys of the overrides take of [`OVERRIDES_CHARS_MAX`]: about 900
+/// with the longest names.
+pub const OVERRIDES_CHARS_OURS: usize = 1_024;
+
+/// The longest image reference (AWS Batch API reference, `ContainerProperties.image`).
+pub const IMAGE_CHARS_MAX: usize = 255;
+
+/// The most attempts (AWS Batch API reference, `RetryStrategy.attempts`).
+pub const ATTEMPTS_MAX: u8 = 10;
+
+/// The shortest attempt time limit (AWS Batch API reference, `JobTimeout`).
+pub const TIMEOUT_SECS_MIN: i64 = 60;
+
+/// The longest time limit or expected duration, ten years: more is a slip of units.
+pub const DURATION_SECS_MAX: i64 = 10 * 365 * 24 * 3600;
+
+/// The least memory a container may have, in MiB (AWS Batch API reference, `ResourceRequirement`).
+pub const MEMORY_MIB_MIN: u32 = 4;
+
+/// The most tags on a job, those of its definition included (AWS Batch API reference, `SubmitJob.tags`).
+pub const TAGS_MAX: usize = 50;
+
+/// The longest key of a tag (AWS General Reference, "Tagging AWS resources").
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+
+/// The longest value of a tag (AWS General Reference, "Tagging AWS resources").
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+
+/// The longest reason for ending a job (AWS Batch API reference, `TerminateJob`).
+pub const REASON_CHARS_MAX: usize = 1_024;
+
+/// The longest client token. It is only hashed, so this guards the ledger and the logs.
+pub const TOKEN_CHARS_MAX: usize = 128;
+
+/// The longest ARN of a role (IAM quotas leave more room than any real one needs).
+pub const ARN_CHARS_MAX: usize = 2_048;
+
+/// The longest `user`; Linux allows 32 characters for each of user and group, numbers fit too.
+pub const USER_CHARS_MAX: usize = 255;
+
+/// ECS takes ulimits as 32-bit signed integers.
+pub const ULIMIT_MAX: u32 = 2_147_483_647;
+
+/// How many warnings a job keeps: they are stored with it.
+pub const WARNINGS_MAX: usize = 20;
+
+/// The longest reason or warning, in characters: it becomes a message attribute or a line of the ledger.
+pub const TEXT_CHARS_MAX: usize = 500;
+
+/// The most parameters: each placeholder is compared with each of them.
+pub const PARAMETERS_MAX: usize = 1_000;

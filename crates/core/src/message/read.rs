@@ -1,0 +1,301 @@
+//! From what is written to what is meant: reads the types of `shape` out of a tree, then holds every rule that a type cannot
+//! say. Refuses at the first thing that is wrong, with its place.
+
+mod container;
+mod needs;
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::limits;
+use super::path::{self, At};
+use super::reject::{Rejection, code, presentable};
+use super::shape::{
+    Action, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability,
+    RetryStrategy, SubmitJob,
+};
+use super::{Request, unsupported};
+use crate::id::{JobName, QueueName};
+use crate::job::JobSpec;
+
+/// What a message asks for, and what was odd about it.
+pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
+    let spillway = message.get("spillway");
+    check_version(spillway)?;
+    let said = spillway.and_then(|spillway| spillway.get("action")).and_then(Value::as_str);
+    if matches!(said, Some("CancelJob" | "TerminateJob")) {
+        let (order, warnings) = typed::<EndJob>(message)?;
+        return Ok((end(order)?, warnings.into_texts()));
+    }
+    unsupported::check(message)?;
+    let (job, mut warnings) = typed::<SubmitJob>(message)?;
+    let request = submit(job, &mut warnings)?;
+    Ok((request, warnings.into_texts()))
+}
+
+/// What was odd and did no harm. Bounded: it is stored with the job.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    texts: Vec<String>,
+    n_more: usize,
+}
+
+impl Warnings {
+    pub(super) fn add(&mut self, place: &str, what: &str) {
+        if self.texts.len() < limits::WARNINGS_MAX {
+            self.texts.push(presentable(&format!("{place}: {what}")));
+        } else {
+            self.n_more += 1;
+        }
+    }
+
+    fn into_texts(mut self) -> Vec<String> {
+        if 0 < self.n_more {
+            self.texts.push(format!("and {} more", self.n_more));
+        }
+        self.texts
+    }
+}
+
+/// A newer message may look entirely different, so its version is read before anything else.
+fn check_version(spillway: Option<&Value>) -> Result<(), Rejection> {
+    let Some(version) = spillway.and_then(|spillway| spillway.get("version")) else {
+        return Ok(());
+    };
+    let at = At::Root.key("spillway");
+    let at = at.key("version");
+    match version.as_u64() {
+        Some(1) => Ok(()),
+        Some(newer) if 1 < newer => {
+            let what = format!("the message has version {newer}, this Spillway reads version 1");
+            Err(Rejection::at(code::UNSUPPORTED_VERSION, &at, &what)
+                .hint("upgrade the dispatcher, or send version 1"))
+        }
+        Some(_) | None if version.is_null() => Ok(()),
+        Some(_) | None => Err(Rejection::invalid(&at, &format!("must be 1, not {version}"))),
+    }
+}
+
+/// Reads a type out of a tree; keys it does not ask for become warnings.
+fn typed<T: DeserializeOwned>(message: &Value) -> Result<(T, Warnings), Rejection> {
+    let mut warnings = Warnings::default();
+    let mut ignore = |ignored: serde_ignored::Path<'_>| {
+        let place = path::of_ignored(&ignored);
+        if !unsupported::is_known(&place) {
+            warnings.add(&place, "is not known and has no effect");
+        }
+    };
+    let tree = serde_ignored::Deserializer::new(message, &mut ignore);
+    match serde_path_to_error::deserialize(tree) {
+        Ok(value) => Ok((value, warnings)),
+        Err(error) => {
+            let place = path::of_error(error.path());
+            let what = error.into_inner().to_string();
+            Err(Rejection::at_path(code::INVALID_FIELD, &place, &what)
+                .hint("docs/job.schema.json describes every key"))
+        }
+    }
+}
+
+fn end(order: EndJob) -> Result<Request, Rejection> {
+    let at = At::Root.key("jobId");
+    let text = order.job_id.ok_or_else(|| Rejection::missing(&at))?;
+    let job = text.parse().map_err(|_| {
+        Rejection::invalid(&at, &format!("{text:?} is not a job id"))
+            .hint("`spillway jobs list` shows the ids")
+    })?;
+    let at = At::Root.key("reason");
+    let reason = order.reason.ok_or_else(|| {
+        Rejection::missing(&at).hint("say why: it is kept on the job as its status reason")
+    })?;
+    check_chars(&at, &reason, 1, limits::REASON_CHARS_MAX)?;
+    match order.spillway.and_then(|spillway| spillway.action) {
+        Some(Action::CancelJob) => Ok(Request::Cancel { job, reason }),
+        Some(Action::TerminateJob) => Ok(Request::Terminate { job, reason }),
+        Some(Action::SubmitJob) | None => Err(Rejection::missing(&At::Root.key("jobName"))),
+    }
+}
+
+fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Rejection> {
+    let root = At::Root;
+    let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
+    let name = job_name_of(&root.key("jobName"), job_name)?;
+    let queue = queue_of(&root.key("jobQueue"), job_queue)?;
+    let at_definition = root.key("jobDefinition");
+    let definition = job_definition.ok_or_else(|| {
+        Rejection::missing(&at_definition)
+            .hint("put the job definition there: the object that RegisterJobDefinition takes")
+    })?;
+    check_kind(&at_definition, &definition)?;
+    let spillway = message.spillway.unwrap_or_default();
+    let at_spillway = root.key("spillway");
+
+    let parameters = merged_parameters(definition.parameters, message.parameters)?;
+    let properties = definition.container_properties.ok_or_else(|| {
+        Rejection::missing(&at_definition.key("containerProperties"))
+            .hint("describe the container: image, command, resourceRequirements")
+    })?;
+    let overrides = container_overrides.unwrap_or_default();
+    let arch = container::arch(properties.runtime_platform.as_ref(), spillway.architecture)?;
+    let resources = needs::resources(&properties, &overrides, warnings)?;
+    let container = container::container(properties, overrides, &parameters, warnings)?;
+
+    let attempts = match (&message.retry_strategy, &definition.retry_strategy) {
+        (Some(retry), _) => attempts_of(&root.key("retryStrategy"), retry)?,
+        (None, Some(retry)) => attempts_of(&at_definition.key("retryStrategy"), retry)?,
+        (None, None) => 1,
+    };
+    let attempt_timeout = match (&message.timeout, &definition.timeout) {
+        (Some(timeout), _) => timeout_of(&root.key("timeout"), timeout)?,
+        (None, Some(timeout)) => timeout_of(&at_definition.key("timeout"), timeout)?,
+        (None, None) => None,
+    };
+    let expected_duration = match spillway.expected_duration_seconds {
+        Some(secs) => Some(seconds(&at_spillway.key("expectedDurationSeconds"), secs, 1)?),
+        None => None,
+    };
+    let tags = merged_tags(&root, definition.tags, message.tags)?;
+    let propagate_tags = message.propagate_tags.or(definition.propagate_tags).unwrap_or(false);
+    if let Some(token) = &spillway.client_token {
+        check_chars(&at_spillway.key("clientToken"), token, 1, limits::TOKEN_CHARS_MAX)?;
+    }
+    let spec = JobSpec {
+        name,
+        queue,
+        container,
+        resources,
+        arch,
+        market: spillway.market.unwrap_or_default(),
+        attempts,
+        attempt_timeout,
+        expected_duration,
+        tags,
+        propagate_tags,
+    };
+    Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
+}
+
+fn job_name_of(at: &At<'_>, text: Option<String>) -> Result<JobName, Rejection> {
+    let text =
+        text.ok_or_else(|| Rejection::missing(at).hint("name the job; names need not be unique"))?;
+    text.parse().map_err(|error| Rejection::invalid(at, &format!("{error}")))
+}
+
+/// The queue's name, or the last part of a Batch job queue's ARN (`arn:aws:batch:...:job-queue/NAME`).
+fn queue_of(at: &At<'_>, text: Option<String>) -> Result<QueueName, Rejection> {
+    let text =
+        text.ok_or_else(|| Rejection::missing(at).hint("name one of the dispatcher's queues"))?;
+    let of_arn = text.split_once(":job-queue/").filter(|(arn, _)| arn.starts_with("arn:"));
+    let name = of_arn.map_or(text.as_str(), |(_, name)| name);
+    name.parse().map_err(|error| Rejection::invalid(at, &format!("{error}")))
+}
+
+fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> {
+    match definition.kind {
+        Some(JobDefinitionType::Multinode) => {
+            return Err(Rejection::unsupported(
+                &at.key("type"),
+                "multi-node jobs are not supported",
+            )
+            .hint("send a job of type \"container\""));
+        }
+        Some(JobDefinitionType::Container) | None => {}
+    }
+    let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
+    if platforms.contains(&PlatformCapability::Fargate) {
+        let at = at.key("platformCapabilities");
+        return Err(Rejection::unsupported(&at, "Fargate is not supported")
+            .hint("Spillway runs jobs on EC2: say [\"EC2\"], or leave it out"));
+    }
+    Ok(())
+}
+
+fn merged_parameters(
+    defaults: Option<BTreeMap<String, String>>,
+    given: Option<BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, Rejection> {
+    let mut parameters = defaults.unwrap_or_default();
+    parameters.extend(given.unwrap_or_default());
+    if limits::PARAMETERS_MAX < parameters.len() {
+        let what =
+            format!("{} parameters are more than {}", parameters.len(), limits::PARAMETERS_MAX);
+        return Err(Rejection::at(code::TOO_LARGE, &At::Root.key("parameters"), &what));
+    }
+    Ok(parameters)
+}
+
+fn attempts_of(at: &At<'_>, retry: &RetryStrategy) -> Result<u8, Rejection> {
+    let Some(attempts) = retry.attempts else { return Ok(1) };
+    let in_range = u8::try_from(attempts).ok().filter(|n| (1..=limits::ATTEMPTS_MAX).contains(n));
+    in_range.ok_or_else(|| {
+        let what = format!("must be 1 to {}, not {attempts}", limits::ATTEMPTS_MAX);
+        Rejection::invalid(&at.key("attempts"), &what)
+            .hint("failures of the infrastructure are retried anyway and not counted")
+    })
+}
+
+fn timeout_of(at: &At<'_>, timeout: &JobTimeout) -> Result<Option<SignedDuration>, Rejection> {
+    let at = at.key("attemptDurationSeconds");
+    match timeout.attempt_duration_seconds {
+        Some(secs) => seconds(&at, secs, limits::TIMEOUT_SECS_MIN).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn seconds(at: &At<'_>, secs: i64, min: i64) -> Result<SignedDuration, Rejection> {
+    let max = limits::DURATION_SECS_MAX;
+    if (min..=max).contains(&secs) {
+        return Ok(SignedDuration::from_secs(secs));
+    }
+    Err(Rejection::invalid(at, &format!("must be {min} to {max} seconds, not {secs}")))
+}
+
+/// The definition's tags and the job's; the job's win.
+fn merged_tags(
+    at: &At<'_>,
+    of_definition: Option<BTreeMap<String, String>>,
+    of_job: Option<BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, Rejection> {
+    let at_definition = at.key("jobDefinition");
+    let places = [(of_definition, at_definition.key("tags")), (of_job, at.key("tags"))];
+    let mut merged = BTreeMap::new();
+    for (tags, at) in places {
+        for (key, value) in tags.unwrap_or_default() {
+            let at = at.key(&key);
+            if key.is_empty() || limits::TAG_KEY_CHARS_MAX < key.chars().count() {
+                let what =
+                    format!("the key must have 1 to {} characters", limits::TAG_KEY_CHARS_MAX);
+                return Err(Rejection::invalid(&at, &what));
+            }
+            if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+                return Err(Rejection::invalid(
+                    &at,
+                    "keys beginning with \"aws:\" are reserved by AWS",
+                ));
+            }
+            check_chars(&at, &value, 0, limits::TAG_VALUE_CHARS_MAX)?;
+            merged.insert(key, value);
+        }
+    }
+    if limits::TAGS_MAX < merged.len() {
+        let what = format!(
+            "{} tags, those of the definition included, are more than {}",
+            merged.len(),
+            limits::TAGS_MAX
+        );
+        return Err(Rejection::invalid(&at.key("tags"), &what));
+    }
+    Ok(merged)
+}
+
+/// Holds a text to a length in characters.
+fn check_chars(at: &At<'_>, text: &str, min: usize, max: usize) -> Result<(), Rejection> {
+    let n_chars = text.chars().count();
+    if (min..=max).contains(&n_chars) {
+        return Ok(());
+    }
+    Err(Rejection::invalid(at, &format!("must have {min} to {max} characters, not {n_chars}")))
+}

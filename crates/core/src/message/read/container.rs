@@ -1,0 +1,289 @@
+//! What becomes the ECS task definition and its overrides: image, command, variables and Linux options.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Rejection, Warnings, check_chars, limits};
+use crate::job::ContainerSpec;
+use crate::market::{Arch, ArchRule};
+use crate::message::path::At;
+use crate::message::reject::code;
+use crate::message::shape::{
+    ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
+    LogDriver, NameValue, RuntimePlatform, Ulimit,
+};
+use crate::message::substitute::{Substituted, substitute};
+
+/// Names that Docker and ECS know (ECS API reference, `Ulimit.name`).
+const ULIMITS: [&str; 15] = [
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+/// What the command and the variables may take of ECS's limit on overrides.
+const CHARS_MAX: usize = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS;
+
+pub(super) fn container(
+    properties: ContainerProperties,
+    overrides: ContainerOverrides,
+    parameters: &BTreeMap<String, String>,
+    warnings: &mut Warnings,
+) -> Result<ContainerSpec, Rejection> {
+    let root = At::Root;
+    let at = root.key("jobDefinition");
+    let at = at.key("containerProperties");
+    let at_overrides = root.key("containerOverrides");
+
+    let image = image(&at.key("image"), properties.image)?;
+    let own_command = overrides.command.filter(|command| !command.is_empty());
+    let (command, at_command) = match own_command {
+        Some(command) => (command, at_overrides.key("command")),
+        None => (properties.command.unwrap_or_default(), at.key("command")),
+    };
+    let command = put_in(&at_command, &command, parameters, warnings)?;
+    let at_environment = at_overrides.key("environment");
+    let environment = merged(
+        variables(&at.key("environment"), properties.environment)?,
+        variables(&at_environment, overrides.environment)?,
+    );
+    check_overrides(&at_command, &at_environment, &command, &environment)?;
+
+    if let Some(user) = &properties.user {
+        check_chars(&at.key("user"), user, 1, limits::USER_CHARS_MAX)?;
+    }
+    check_arn(&at.key("jobRoleArn"), properties.job_role_arn.as_deref())?;
+    check_arn(&at.key("executionRoleArn"), properties.execution_role_arn.as_deref())?;
+    let linux = properties.linux_parameters.unwrap_or_default();
+    Ok(ContainerSpec {
+        image,
+        command,
+        environment,
+        user: properties.user,
+        readonly_root_filesystem: properties.readonly_root_filesystem.unwrap_or(false),
+        init_process: linux.init_process_enabled.unwrap_or(false),
+        shared_memory_mib: shared_memory(&at, &linux)?,
+        ulimits: ulimits(&at.key("ulimits"), properties.ulimits)?,
+        job_role_arn: properties.job_role_arn,
+        execution_role_arn: properties.execution_role_arn,
+        awslogs_options: awslogs(&at.key("logConfiguration"), properties.log_configuration)?,
+    })
+}
+
+/// The architecture: `spillway.architecture` and `runtimePlatform` may both say it, if they say the same.
+pub(super) fn arch(
+    platform: Option<&RuntimePlatform>,
+    rule: Option<ArchRule>,
+) -> Result<Option<Arch>, Rejection> {
+    let root = At::Root;
+    let at = root.key("jobDefinition");
+    let at = at.key("containerProperties");
+    let at = at.key("runtimePlatform");
+    let system = platform.and_then(|platform| platform.operating_system_family.as_deref());
+    if let Some(system) = system.filter(|system| *system != "LINUX") {
+        let at = at.key("operatingSystemFamily");
+        return Err(Rejection::unsupported(&at, &format!("{system:?} is not supported"))
+            .hint("Spillway runs Linux containers: say \"LINUX\", or leave it out"));
+    }
+    let of_platform =
+        platform.and_then(|platform| platform.cpu_architecture).map(|arch| match arch {
+            CpuArchitecture::X86_64 => Arch::X86_64,
+            CpuArchitecture::Arm64 => Arch::Arm64,
+        });
+    match (of_platform, rule) {
+        (Some(arch), Some(rule)) if rule.only() != Some(arch) => {
+            let at = root.key("spillway");
+            let what =
+                format!("{rule} contradicts runtimePlatform.cpuArchitecture, which says {arch}");
+            Err(Rejection::invalid(&at.key("architecture"), &what).hint("say it in one place only"))
+        }
+        (Some(arch), _) => Ok(Some(arch)),
+        (None, rule) => Ok(rule.unwrap_or_default().only()),
+    }
+}
+
+fn image(at: &At<'_>, image: Option<String>) -> Result<String, Rejection> {
+    let image =
+        image.ok_or_else(|| Rejection::missing(at).hint("name the image, such as \"busybox\""))?;
+    check_chars(at, &image, 1, limits::IMAGE_CHARS_MAX)?;
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_:./#@".contains(c);
+    if let Some(found) = image.chars().find(|c| !is_allowed(*c)) {
+        let what = format!("{image:?} is not an image reference: it holds {found:?}");
+        return Err(Rejection::invalid(at, &what).hint("letters, digits and -_:./#@ are allowed"));
+    }
+    Ok(image)
+}
+
+fn put_in(
+    at: &At<'_>,
+    command: &[String],
+    parameters: &BTreeMap<String, String>,
+    warnings: &mut Warnings,
+) -> Result<Vec<String>, Rejection> {
+    let done = substitute(command, parameters, CHARS_MAX).ok_or_else(|| too_long(at))?;
+    let Substituted { command, unknown } = done;
+    for name in unknown {
+        warnings
+            .add(&at.to_string(), &format!("Ref::{name} names no parameter and is left as it is"));
+    }
+    Ok(command)
+}
+
+fn variables(
+    at: &At<'_>,
+    list: Option<Vec<NameValue>>,
+) -> Result<Vec<(String, String)>, Rejection> {
+    let mut names = BTreeSet::new();
+    let mut variables = Vec::new();
+    for (index, NameValue { name, value }) in list.unwrap_or_default().into_iter().enumerate() {
+        let at = at.index(index);
+        let at = at.key("name");
+        let name = name.ok_or_else(|| Rejection::missing(&at))?;
+        if name.is_empty() || name.contains('=') {
+            return Err(Rejection::invalid(&at, &format!("{name:?} is not a variable's name")));
+        }
+        if name.starts_with("AWS_BATCH") || name.starts_with("SPILLWAY_") {
+            let what = format!("{name:?} is reserved");
+            return Err(Rejection::invalid(&at, &what)
+                .hint("names beginning with AWS_BATCH or SPILLWAY_ are set by the dispatcher"));
+        }
+        if !names.insert(name.clone()) {
+            return Err(Rejection::invalid(&at, &format!("{name:?} is set twice"))
+                .hint("keep one of the two"));
+        }
+        variables.push((name, value.unwrap_or_default()));
+    }
+    Ok(variables)
+}
+
+/// The definition's variables in their order, with the job's values where it sets them, then the job's own.
+fn merged(
+    of_definition: Vec<(String, String)>,
+    of_job: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let mut set: indexmap::IndexMap<String, String> = of_definition.into_iter().collect();
+    set.extend(of_job);
+    set.into_iter().collect()
+}
+
+/// Command and variables travel in RunTask's overrides, which ECS limits: a job that cannot be started is refused here, not
+/// after a machine was bought for it.
+fn check_overrides(
+    at_command: &At<'_>,
+    at_environment: &At<'_>,
+    command: &[String],
+    environment: &[(String, String)],
+) -> Result<(), Rejection> {
+    let quoted = |text: &str| Value::from(text).to_string().chars().count();
+    let n_command: usize = command.iter().map(|argument| quoted(argument) + ",".len()).sum();
+    let entry = r#"{"name":,"value":},"#.len();
+    let n_environment: usize =
+        environment.iter().map(|(name, value)| quoted(name) + quoted(value) + entry).sum();
+    if n_command + n_environment <= CHARS_MAX {
+        return Ok(());
+    }
+    Err(too_long(if n_environment < n_command { at_command } else { at_environment }))
+}
+
+fn too_long(at: &At<'_>) -> Rejection {
+    let what = format!(
+        "command and environment together may have {CHARS_MAX} characters of JSON, because ECS takes \
+         {} with the dispatcher's own",
+        limits::OVERRIDES_CHARS_MAX
+    );
+    Rejection::at(code::TOO_LARGE, at, &what)
+        .hint("put large input where the job can fetch it, and name the place in the message")
+}
+
+fn check_arn(at: &At<'_>, arn: Option<&str>) -> Result<(), Rejection> {
+    let Some(arn) = arn else { return Ok(()) };
+    let is_role = arn.starts_with("arn:") && arn.contains(":role/");
+    let is_sane = arn.len() <= limits::ARN_CHARS_MAX && arn.bytes().all(|b| b.is_ascii_graphic());
+    if is_role && is_sane {
+        return Ok(());
+    }
+    Err(Rejection::invalid(at, &format!("{arn:?} is not the ARN of an IAM role"))
+        .hint("an ARN looks like arn:aws:iam::123456789012:role/name"))
+}
+
+fn shared_memory(at: &At<'_>, linux: &LinuxParameters) -> Result<Option<u32>, Rejection> {
+    let Some(mib) = linux.shared_memory_size else { return Ok(None) };
+    let at = at.key("linuxParameters");
+    let max = limits::ULIMIT_MAX;
+    let in_range = u32::try_from(mib).ok().filter(|mib| (1..=max).contains(mib));
+    let mib = in_range.ok_or_else(|| {
+        Rejection::invalid(
+            &at.key("sharedMemorySize"),
+            &format!("must be 1 to {max} MiB, not {mib}"),
+        )
+    })?;
+    Ok(Some(mib))
+}
+
+fn ulimits(at: &At<'_>, list: Option<Vec<Ulimit>>) -> Result<Vec<(String, u32, u32)>, Rejection> {
+    let mut limits = Vec::new();
+    let mut names = BTreeSet::new();
+    for (index, ulimit) in list.unwrap_or_default().into_iter().enumerate() {
+        let at = at.index(index);
+        let name = ulimit.name.ok_or_else(|| Rejection::missing(&at.key("name")))?;
+        if !ULIMITS.contains(&name.as_str()) {
+            return Err(Rejection::invalid(&at.key("name"), &format!("{name:?} is not a ulimit"))
+                .hint(format!("one of {}", ULIMITS.join(", "))));
+        }
+        if !names.insert(name.clone()) {
+            return Err(Rejection::invalid(&at.key("name"), &format!("{name:?} is set twice")));
+        }
+        let soft = ulimit_value(&at.key("softLimit"), ulimit.soft_limit)?;
+        let hard = ulimit_value(&at.key("hardLimit"), ulimit.hard_limit)?;
+        if hard < soft {
+            let what = format!("{soft} is above the hard limit, {hard}");
+            return Err(Rejection::invalid(&at.key("softLimit"), &what));
+        }
+        limits.push((name, soft, hard));
+    }
+    Ok(limits)
+}
+
+fn ulimit_value(at: &At<'_>, value: Option<i64>) -> Result<u32, Rejection> {
+    let max = limits::ULIMIT_MAX;
+    let value = value.ok_or_else(|| Rejection::missing(at))?;
+    u32::try_from(value).ok().filter(|value| *value <= max).ok_or_else(|| {
+        Rejection::invalid(at, &format!("must be 0 to {max}, not {value}"))
+            .hint(format!("for \"unlimited\" write {max}"))
+    })
+}
+
+fn awslogs(
+    at: &At<'_>,
+    configuration: Option<LogConfiguration>,
+) -> Result<BTreeMap<String, String>, Rejection> {
+    let Some(configuration) = configuration else { return Ok(BTreeMap::new()) };
+    let at = at.key("logDriver");
+    match configuration.log_driver {
+        Some(LogDriver::Awslogs) => Ok(configuration.options.unwrap_or_default()),
+        Some(
+            LogDriver::JsonFile
+            | LogDriver::Syslog
+            | LogDriver::Journald
+            | LogDriver::Gelf
+            | LogDriver::Fluentd
+            | LogDriver::Splunk
+            | LogDriver::Awsfirelens,
+        ) => Err(Rejection::unsupported(&at, "this log driver is not supported")
+            .hint("say \"awslogs\", or leave logConfiguration out for the dispatcher's log group")),
+        None => Err(Rejection::missing(&at)),
+    }
+}

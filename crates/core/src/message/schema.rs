@@ -1,0 +1,29 @@
+//! The JSON schema of the message, made from the types that read it.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::shape::{EndJob, SubmitJob};
+use super::tree::sorted;
+
+/// The JSON schema (draft 2020-12) of a job message, with keys in order so that its text is always the same.
+///
+/// It says what is accepted and what it means. A few rules are beyond it (unique names, sums of lengths, what the dispatcher
+/// serves and allows): [`super::parse`] has the last word.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    let mut generator = SchemaGenerator::new(settings);
+    let submit = generator.subschema_for::<SubmitJob>();
+    let end = generator.subschema_for::<EndJob>();
+    let definitions = generator.take_definitions(true);
+    sorted(&json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Spillway job message, version 1",
+        "description": "The body of a message on the job queue: AWS Batch's SubmitJob with an inline job definition, or an \
+            order to end a job. It may lie in an SNS notification or in the detail of an EventBridge event. Unknown keys are \
+            accepted and reported as warnings; keys of AWS Batch that Spillway does not honour are refused by name.",
+        "anyOf": [submit, end],
+        "$defs": definitions,
+    }))
+}

@@ -1,0 +1,171 @@
+//! The message as it is written: types that say which keys there are, what they mean and which values they take. The JSON
+//! schema is made from them. They hold no rule that a schema cannot say; those are in `read`.
+//!
+//! Every field is an `Option`, because tools write `null` for what they leave out; the schema says which are required.
+
+mod container;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use container::{
+    ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
+    LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
+};
+
+use crate::market::{ArchRule, MarketRule};
+
+/// A job to run: AWS Batch's `SubmitJob`, with the job definition in the message itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubmitJob {
+    /// The job's name, for people. Not unique. 1 to 128 letters, digits, hyphens and underscores, the first a letter or digit.
+    #[schemars(required, regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"))]
+    pub job_name: Option<String>,
+    /// The queue: its name, or the ARN of a Batch job queue, of which the name is taken. The dispatcher must serve it.
+    #[schemars(required)]
+    pub job_queue: Option<String>,
+    /// What to run: the object that `RegisterJobDefinition` takes. A name or an ARN of a definition is refused.
+    #[schemars(required)]
+    pub job_definition: Option<JobDefinition>,
+    /// What this job does otherwise than its definition says.
+    pub container_overrides: Option<ContainerOverrides>,
+    /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
+    pub parameters: Option<BTreeMap<String, String>>,
+    /// How often to try. Replaces the definition's.
+    pub retry_strategy: Option<RetryStrategy>,
+    /// How long one attempt may run. Replaces the definition's.
+    pub timeout: Option<JobTimeout>,
+    /// Tags of the job. They win over the definition's; at most 50 together.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Whether the ECS task carries the tags too. Replaces the definition's.
+    pub propagate_tags: Option<bool>,
+    /// What Spillway adds to AWS Batch.
+    pub spillway: Option<Spillway>,
+}
+
+/// AWS Batch's `RegisterJobDefinition`, in the message itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobDefinition {
+    /// Accepted for compatibility, without effect: the definition is in the message.
+    pub job_definition_name: Option<String>,
+    /// The kind of job. `multinode` is refused.
+    #[serde(rename = "type")]
+    pub kind: Option<JobDefinitionType>,
+    /// The container to run.
+    #[schemars(required)]
+    pub container_properties: Option<ContainerProperties>,
+    /// Defaults for the `Ref::name` placeholders in the command.
+    pub parameters: Option<BTreeMap<String, String>>,
+    /// How often to try.
+    pub retry_strategy: Option<RetryStrategy>,
+    /// How long one attempt may run.
+    pub timeout: Option<JobTimeout>,
+    /// Tags of every job of this definition.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Whether the ECS task carries the tags too.
+    pub propagate_tags: Option<bool>,
+    /// Where the job may run. Only `EC2` is known.
+    pub platform_capabilities: Option<Vec<PlatformCapability>>,
+}
+
+/// The kind of a job definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobDefinitionType {
+    /// One container.
+    Container,
+    /// Many nodes together. Refused.
+    Multinode,
+}
+
+/// AWS Batch's platforms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum PlatformCapability {
+    /// EC2 instances.
+    Ec2,
+    /// Fargate. Refused.
+    Fargate,
+}
+
+/// How often to try.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RetryStrategy {
+    /// How many attempts may fail through the job's own fault, 1 to 10. Unsaid, 1. Attempts that fail through the
+    /// infrastructure are not counted.
+    #[schemars(range(min = 1, max = 10))]
+    pub attempts: Option<i64>,
+}
+
+/// How long one attempt may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobTimeout {
+    /// Seconds from the attempt's `startedAt`, at least 60. An attempt that takes longer is stopped, and the job is FAILED
+    /// without another try.
+    #[schemars(range(min = 60))]
+    pub attempt_duration_seconds: Option<i64>,
+}
+
+/// What Spillway adds to AWS Batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Spillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// What the message asks for. Unsaid, `SubmitJob`.
+    pub action: Option<Action>,
+    /// Makes sending idempotent: of all messages for one queue with the same token the first is the job. The job's id is a
+    /// `UUIDv5` of queue and token, so the sender knows it beforehand. 1 to 128 characters; without it, the SQS message id.
+    #[schemars(length(min = 1, max = 128))]
+    pub client_token: Option<String>,
+    /// Which market the job's host may be bought in. Unsaid, `any`: whatever is cheapest.
+    pub market: Option<MarketRule>,
+    /// Which architecture the image is for. Unsaid, that of `runtimePlatform.cpuArchitecture`, else `x86_64`.
+    pub architecture: Option<ArchRule>,
+    /// How long the job will probably run, in seconds. It helps to plan; nothing happens if it is wrong.
+    #[schemars(range(min = 1))]
+    pub expected_duration_seconds: Option<i64>,
+}
+
+/// What a message asks for, by the name of AWS Batch's operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// Run a job.
+    SubmitJob,
+    /// End a job that has not been given to a host yet. A STARTING or RUNNING one goes on.
+    CancelJob,
+    /// End a job wherever it is.
+    TerminateJob,
+}
+
+/// An order to end a job: AWS Batch's `CancelJob` or `TerminateJob`, which of them says `spillway.action`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndJob {
+    /// The job's id, a UUID.
+    #[schemars(required)]
+    pub job_id: Option<String>,
+    /// Why, for the job's record. 1 to 1,024 characters.
+    #[schemars(required, length(min = 1, max = 1024))]
+    pub reason: Option<String>,
+    /// Which order it is.
+    #[schemars(required)]
+    pub spillway: Option<EndJobSpillway>,
+}
+
+/// Which order it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EndJobSpillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// `CancelJob` or `TerminateJob`.
+    #[schemars(required)]
+    pub action: Option<Action>,
+}

@@ -1,0 +1,141 @@
+//! Writes messages, for those who send them: the same types that read them, so that what is written is what is read.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::shape::{
+    Action, ContainerProperties, EndJob, EndJobSpillway, JobDefinition, JobDefinitionType,
+    JobTimeout, NameValue, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SubmitJob,
+};
+use crate::id::{JobId, JobName, QueueName};
+use crate::market::{ArchRule, MarketRule};
+use crate::quantity::Resources;
+
+/// A job of one container, as simple as most are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimpleJob {
+    /// The job's name.
+    pub name: JobName,
+    /// The queue.
+    pub queue: QueueName,
+    /// The image.
+    pub image: String,
+    /// The command; empty means the image's own.
+    pub command: Vec<String>,
+    /// Environment variables, in order.
+    pub environment: Vec<(String, String)>,
+    /// What it needs.
+    pub resources: Resources,
+    /// Which architecture the image is for.
+    pub arch: ArchRule,
+    /// Which market its host may be bought in.
+    pub market: MarketRule,
+    /// How many attempts may fail through the job's own fault, 1 to 10.
+    pub attempts: Option<u8>,
+    /// How long one attempt may run, at least 60 s; written in whole seconds.
+    pub attempt_timeout: Option<SignedDuration>,
+    /// How long it will probably run; written in whole seconds.
+    pub expected_duration: Option<SignedDuration>,
+    /// Makes sending idempotent.
+    pub client_token: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
+pub fn submit(job: &SimpleJob) -> Value {
+    let requirement =
+        |kind, value: String| ResourceRequirement { kind: Some(kind), value: Some(value) };
+    let Resources { cpu, memory, gpus } = job.resources;
+    let mut requirements = vec![
+        requirement(ResourceType::Vcpu, cpu.to_string()),
+        requirement(ResourceType::Memory, memory.get().to_string()),
+    ];
+    if 0 < gpus {
+        requirements.push(requirement(ResourceType::Gpu, gpus.to_string()));
+    }
+    let variable = |(name, value): &(String, String)| NameValue {
+        name: Some(name.clone()),
+        value: Some(value.clone()),
+    };
+    let container = ContainerProperties {
+        image: Some(job.image.clone()),
+        command: Some(job.command.clone()),
+        environment: Some(job.environment.iter().map(variable).collect()),
+        resource_requirements: Some(requirements),
+        ..ContainerProperties::default()
+    };
+    let message = SubmitJob {
+        job_name: Some(job.name.as_str().to_owned()),
+        job_queue: Some(job.queue.as_str().to_owned()),
+        job_definition: Some(JobDefinition {
+            kind: Some(JobDefinitionType::Container),
+            container_properties: Some(container),
+            ..JobDefinition::default()
+        }),
+        retry_strategy: job.attempts.map(|n| RetryStrategy { attempts: Some(i64::from(n)) }),
+        timeout: job
+            .attempt_timeout
+            .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
+        tags: Some(job.tags.clone()),
+        spillway: Some(Spillway {
+            version: Some(1),
+            action: None,
+            client_token: job.client_token.clone(),
+            market: Some(job.market),
+            architecture: Some(job.arch),
+            expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
+        }),
+        ..SubmitJob::default()
+    };
+    written(&message)
+}
+
+/// How a job is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// `CancelJob`: unless it has been given to a host.
+    Cancel,
+    /// `TerminateJob`: wherever it is.
+    Terminate,
+}
+
+/// The message that ends a job. `reason`, 1 to 1,024 characters, is kept on the job.
+pub fn end_job(ending: Ending, job: JobId, reason: &str) -> Value {
+    let action = match ending {
+        Ending::Cancel => Action::CancelJob,
+        Ending::Terminate => Action::TerminateJob,
+    };
+    written(&EndJob {
+        job_id: Some(job.to_string()),
+        reason: Some(reason.to_owned()),
+        spillway: Some(EndJobSpillway { version: Some(1), action: Some(action) }),
+    })
+}
+
+/// The value of a message without what says nothing.
+fn written(message: &impl Serialize) -> Value {
+    let value = serde_json::to_value(message);
+    debug_assert!(value.is_ok(), "all keys of a message are strings");
+    without_nothing(value.unwrap_or_default())
+}
+
+fn without_nothing(value: Value) -> Value {
+    let says_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    match value {
+        Value::Object(object) => {
+            let kept = object.into_iter().map(|(key, value)| (key, without_nothing(value)));
+            Value::Object(kept.filter(|(_, value)| !says_nothing(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nothing).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}
