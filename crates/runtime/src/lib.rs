@@ -7,11 +7,15 @@
 //! Nothing here decides what to buy, where a job runs or whether it runs again, and nothing here knows AWS.
 
 pub mod clock;
-
+pub mod driver;
+pub mod health;
 pub mod ledger;
 pub mod limits;
 pub mod ports;
+pub mod telemetry;
 
 pub use clock::{AcceleratedClock, Clock, SystemClock};
+pub use driver::{DriverError, Stopped};
+pub use health::Health;
 pub use ledger::{SqliteLedger, SqliteReader};
 pub use ports::Ports;

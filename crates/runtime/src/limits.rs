@@ -85,3 +85,12 @@ pub const LEDGER_STATEMENTS: usize = 32;
 
 /// The write-ahead log is cut back to this many bytes once its content is in the file.
 pub const LEDGER_LOG_BYTES: i64 = 64 * 1024 * 1024;
+
+/// Tasks asked for in one call (ECS API reference, `DescribeTasks`: at most 100).
+pub const OBSERVE_TASKS_BATCH: usize = 100;
+
+/// Answers that one commit takes at most. Those that come together share the disk's time.
+pub const COMMIT_ANSWERS_MAX: usize = 100;
+
+/// Gauges are worked out at most this often: they count every open job.
+pub const GAUGES_EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,148 @@
+//! Every metric: its name, unit, labels and meaning. Names are public; a label never carries an id.
+//!
+//! Recorded through the `metrics` facade, so that whoever builds the program chooses the exporter, or none. Units are
+//! Prometheus's base units; names end as it asks (`_total`, `_seconds`).
+
+use metrics::Unit;
+
+/// Jobs that have not ended. Label `state`: AWS Batch's word.
+pub const JOBS: &str = "spillway_jobs";
+/// Jobs that wait and that the last plan could not serve. Label `reason`.
+pub const JOBS_WAITING: &str = "spillway_jobs_waiting";
+/// Hosts that are not gone. Labels `status`, `market`.
+pub const HOSTS: &str = "spillway_hosts";
+/// What all hosts that are paid for cost.
+pub const FLEET_PRICE: &str = "spillway_fleet_dollars_per_hour";
+/// The proven lower bound of the last plan's purchases.
+pub const PLAN_BOUND: &str = "spillway_plan_lower_bound_dollars_per_hour";
+/// Steps of the control loop. Label `input`.
+pub const STEPS: &str = "spillway_steps_total";
+/// How long a step took, planning included.
+pub const STEP_SECONDS: &str = "spillway_step_seconds";
+/// How long a commit took, the disk included.
+pub const COMMIT_SECONDS: &str = "spillway_commit_seconds";
+/// Changes written to the ledger.
+pub const CHANGES: &str = "spillway_changes_total";
+/// Commits that failed and were tried again or ended the dispatcher.
+pub const COMMIT_FAILURES: &str = "spillway_commit_failures_total";
+/// Calls to the cloud. Labels `api`, as IAM names it, and `outcome`.
+pub const API_CALLS: &str = "spillway_api_calls_total";
+/// How long a call took. Label `api`.
+pub const API_CALL_SECONDS: &str = "spillway_api_call_seconds";
+/// Calls that wait for others of their kind. Label `lane`.
+pub const CALLS_WAITING: &str = "spillway_calls_waiting";
+/// Messages taken off a queue, repeats included. Label `queue`: `jobs` or `events`.
+pub const MESSAGES: &str = "spillway_messages_total";
+/// Messages that can never be a job. Label `reason`: the code on the dead letter.
+pub const DEAD_LETTERS: &str = "spillway_dlq_total";
+/// Refusals of capacity pools. Label `fault`.
+pub const POOL_REFUSALS: &str = "spillway_pool_refusals_total";
+/// Notices that EC2 takes an instance back.
+pub const SPOT_NOTICES: &str = "spillway_spot_notices_total";
+/// Attempts that ended. Label `outcome`: `succeeded`, or the category of the failure.
+pub const ATTEMPTS: &str = "spillway_attempts_total";
+/// What attempts have cost since the start, booked when they end. A gauge, because counters hold whole numbers.
+pub const ATTEMPT_DOLLARS: &str = "spillway_attempt_dollars";
+/// What hosts have cost since the start, booked when they are gone. Less [`ATTEMPT_DOLLARS`] it is what boot and idleness cost.
+pub const HOST_DOLLARS: &str = "spillway_host_dollars";
+/// Tasks of the dispatcher that panicked. Must stay 0.
+pub const PANICS: &str = "spillway_panics_total";
+
+/// What kind of metric it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// One metric, described.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its unit; none for dollars, which the facade does not know.
+    pub unit: Option<Unit>,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+const fn metric(
+    name: &'static str,
+    kind: Kind,
+    unit: Option<Unit>,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind, unit, labels, help }
+}
+
+/// All of them.
+pub const ALL: [Metric; 21] = {
+    use Kind::{Counter, Gauge, Histogram};
+    let count = Some(Unit::Count);
+    let seconds = Some(Unit::Seconds);
+    [
+        metric(JOBS, Gauge, count, &["state"], "Jobs that have not ended."),
+        metric(JOBS_WAITING, Gauge, count, &["reason"], "Jobs the last plan could not serve."),
+        metric(HOSTS, Gauge, count, &["status", "market"], "Hosts that are not gone."),
+        metric(FLEET_PRICE, Gauge, None, &[], "What all hosts cost, in dollars per hour."),
+        metric(PLAN_BOUND, Gauge, None, &[], "Proven lower bound of the last plan's purchases."),
+        metric(STEPS, Counter, count, &["input"], "Steps of the control loop."),
+        metric(STEP_SECONDS, Histogram, seconds, &[], "Time of a step, planning included."),
+        metric(COMMIT_SECONDS, Histogram, seconds, &[], "Time of a commit, the disk included."),
+        metric(CHANGES, Counter, count, &[], "Changes written to the ledger."),
+        metric(COMMIT_FAILURES, Counter, count, &[], "Commits that failed."),
+        metric(API_CALLS, Counter, count, &["api", "outcome"], "Calls to the cloud."),
+        metric(API_CALL_SECONDS, Histogram, seconds, &["api"], "Time of a call."),
+        metric(CALLS_WAITING, Gauge, count, &["lane"], "Calls waiting for others of their kind."),
+        metric(MESSAGES, Counter, count, &["queue"], "Messages taken off a queue."),
+        metric(DEAD_LETTERS, Counter, count, &["reason"], "Messages that can never be a job."),
+        metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
+        metric(SPOT_NOTICES, Counter, count, &[], "Notices that EC2 takes an instance back."),
+        metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
+        metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
+        metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
+        metric(PANICS, Counter, count, &[], "Tasks of the dispatcher that panicked."),
+    ]
+};
+
+/// Tells the installed recorder what every metric means. Call it once, after installing one.
+pub fn describe() {
+    for metric in ALL {
+        let unit = metric.unit.unwrap_or(Unit::Count);
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(metric.name, unit, metric.help),
+            Kind::Gauge => metrics::describe_gauge!(metric.name, unit, metric.help),
+            Kind::Histogram => metrics::describe_histogram!(metric.name, unit, metric.help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_metric_has_a_name_of_its_own_that_ends_as_prometheus_asks() {
+        let names: BTreeSet<&str> = ALL.iter().map(|metric| metric.name).collect();
+
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            let is_total = metric.name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
+            let is_time = metric.kind == Kind::Histogram;
+            assert_eq!(metric.name.ends_with("_seconds"), is_time, "{}", metric.name);
+            assert!(metric.name.starts_with("spillway_"), "{}", metric.name);
+        }
+    }
+}
