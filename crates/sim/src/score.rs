@@ -97,7 +97,7 @@ pub struct Score {
     pub n_attempts: u64,
     /// Attempts beyond each job's first.
     pub n_retries: u64,
-    /// Machines that EC2 took back.
+    /// Machines that EC2 took back, or announced to.
     pub n_interruptions: u64,
     /// Machines that died.
     pub n_host_deaths: u64,
@@ -111,7 +111,8 @@ pub struct Score {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_seconds<S: Serializer>(time: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64())
+    // Runs count in milliseconds; rounded to them, a number has its shortest text.
+    serializer.serialize_f64((time.as_secs_f64() * 1000.0).round() / 1000.0)
 }
 
 impl Score {
@@ -139,11 +140,9 @@ impl Score {
             let (n, cost) = hosts.entry(key).or_default();
             *n += 1;
             *cost += bill.total;
-            match instance.ended {
-                Some((_, InstanceEnd::Reclaimed)) => score.n_interruptions += 1,
-                Some((_, InstanceEnd::Died)) => score.n_host_deaths += 1,
-                Some((_, InstanceEnd::Terminated)) | None => {}
-            }
+            score.n_interruptions += u64::from(instance.interrupted_at.is_some());
+            let died = matches!(instance.ended, Some((_, InstanceEnd::Died)));
+            score.n_host_deaths += u64::from(died);
         }
         let counted = |((instance_type, market), (n, cost)): ((&str, Market), (u64, MicroUsd))| {
             HostCount { instance_type: instance_type.to_owned(), market, n, cost }

@@ -39,7 +39,14 @@ pub fn random(seed: u64) -> Scenario {
 
     let mut roll = dice.roll("random workload", &"");
     let n_groups = 1 + roll.below(4);
-    let groups = (0..n_groups).filter_map(|ord| random_group(&dice, ord, &engine)).collect();
+    let mut groups: Vec<JobGroup> =
+        (0..n_groups).filter_map(|ord| random_group(&dice, ord, &engine)).collect();
+    if world.pools.iter().any(|rule| rule.capacity == Some(0)) {
+        // Where there is never any Spot, a job that insists on it would rightly wait for ever.
+        for group in groups.iter_mut().filter(|g| g.market.as_deref() == Some("spot")) {
+            group.market = Some("any".to_owned());
+        }
+    }
     Scenario {
         name: format!("random-{seed}"),
         seed,
@@ -113,7 +120,7 @@ fn random_world(dice: &Dice) -> WorldConfig {
         world.pools.push(PoolRule { pools, capacity, ..PoolRule::default() });
     }
     if roll.happens(Chance::percent(15)) {
-        world.spot_vcpus_max = Some(pick(&mut roll, &[8, 64]));
+        world.spot_vcpus_max = Some(pick(&mut roll, &[16, 64]));
     }
     if roll.happens(Chance::percent(30)) {
         world.reclaims.push(Reclaim {
