@@ -1,0 +1,1 @@
+"""EC2: LocalStack's, with fleets, tokens, Spot prices and instance events added."""

@@ -1,0 +1,1 @@
+"""Prices: one small table of facts, served by two AWS APIs."""
