@@ -78,7 +78,7 @@ fn verdict_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict
     None
 }
 
-fn ledger_hint(error: &LedgerError) -> String {
+pub(crate) fn ledger_hint(error: &LedgerError) -> String {
     match error {
         LedgerError::Locked { .. } => {
             "one dispatcher owns a ledger; stop the other one, or give this one its own with --ledger FILE"

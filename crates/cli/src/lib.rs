@@ -5,12 +5,15 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod context;
+mod dispatch;
+pub mod docs;
 pub mod error;
 pub mod exit;
 mod files;
 pub mod ledger;
 mod live_plan;
 pub mod logging;
+mod outbox;
 pub mod output;
 pub mod prices;
 pub mod send;
@@ -21,6 +24,8 @@ mod world;
 
 #[cfg(feature = "aws")]
 pub mod cloud;
+#[cfg(not(feature = "aws"))]
+mod cloudless;
 
 use std::process::ExitCode;
 

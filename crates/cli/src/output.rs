@@ -142,19 +142,16 @@ impl Output {
     }
 
     /// Prints text that is a document of its own kind: a completion script, a JSON Schema, a message.
-    #[expect(clippy::unused_self, reason = "whoever prints must hold the way out")]
     pub fn raw(&self, text: &str) -> anyhow::Result<()> {
         to_stdout(text)
     }
 
     /// Tells people something that is not data.
-    #[expect(clippy::unused_self, reason = "whoever prints must hold the way out")]
     pub fn note(&self, text: &str) {
         to_stderr(text);
     }
 
     /// Warns people.
-    #[expect(clippy::unused_self, reason = "whoever prints must hold the way out")]
     pub fn warn(&self, text: &str) {
         to_stderr(&format!("{} {text}", styled("warning:", AnsiColor::Yellow)));
     }

@@ -41,8 +41,7 @@ pub async fn catalog(choice: &PriceChoice, config: &Config) -> Result<(Catalog, 
             (spillway_sim::catalog::built_in(now), "built-in price list".to_owned())
         }
         PriceChoice::World(path) => {
-            let text = crate::files::read(path)?;
-            let scenario = crate::world::scenario(&text, path)?;
+            let scenario = crate::world::scenario(path)?;
             (crate::world::catalog(&scenario, now), format!("the world of {}", path.display()))
         }
     };
@@ -61,5 +60,5 @@ async fn account(config: &Config) -> Result<(Catalog, String)> {
 
 #[cfg(not(feature = "aws"))]
 async fn account(_: &Config) -> Result<(Catalog, String)> {
-    std::future::ready(Err(crate::world::no_cloud("read prices").into())).await
+    std::future::ready(Err(crate::cloudless::complaint("read prices").into())).await
 }

@@ -1,19 +1,229 @@
-//! INTERIM
+//! Sends messages to the job queue: batches of jobs, and orders to end one. It must never send what was not checked.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+use spillway_core::port::JobSender;
+use spillway_core::{CloudError, JobId, message};
+use tokio::task::JoinSet;
+
+#[cfg(feature = "aws")]
+use crate::cloud::sender;
+#[cfg(not(feature = "aws"))]
+use crate::cloudless::sender;
 use crate::context::Context;
 use crate::exit::ExitStatus;
-use anyhow::Result;
-use spillway_core::JobId;
-#[derive(Debug, Clone, Copy)]
+use crate::outbox::Letter;
+use crate::output::{Page, View};
+
+/// Messages on their way at once. One takes SQS some 10 ms, so this is a few thousand a second.
+const AT_ONCE: usize = 32;
+
+/// Off a terminal, progress is told every so many messages.
+const TOLD_EVERY: usize = 1_000;
+
+/// How a job is to be ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
+    /// Unless it has been given to a host.
     Cancel,
+    /// Wherever it is.
     Terminate,
 }
+
+impl Ending {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Cancel => "CancelJob",
+            Self::Terminate => "TerminateJob",
+        }
+    }
+}
+
+/// The answer of `cancel` and `terminate`.
+#[derive(Debug, Serialize)]
+struct OrderView {
+    job: JobId,
+    action: &'static str,
+    reason: String,
+    sent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
+}
+
+impl View for OrderView {
+    fn page(&self, page: &mut Page) {
+        match &self.message {
+            Some(message) => page.line(message.to_string()),
+            None => page.line(self.job.to_string()),
+        }
+    }
+}
+
+fn order(ending: Ending, job: JobId, reason: &str) -> Value {
+    json!({ "jobId": job, "reason": reason, "spillway": { "action": ending.action() } })
+}
+
+/// Asks the dispatcher to end a job.
 pub async fn end_job(
-    _ending: Ending,
-    _job: JobId,
-    _reason: &str,
-    _dry_run: bool,
-    _context: &Context,
+    ending: Ending,
+    job: JobId,
+    reason: &str,
+    dry_run: bool,
+    context: &Context,
 ) -> Result<ExitStatus> {
+    let message = order(ending, job, reason);
+    let body = message.to_string();
+    message::parse(&body)?;
+    if !dry_run {
+        let sender = sender(context.config()?).await?;
+        sender.send(&body).await.with_context(|| format!("cannot ask to end job {job}"))?;
+        context.output.note(&format!(
+            "the dispatcher has been asked; `spillway jobs show {job}` tells what became of it"
+        ));
+    }
+    let view = OrderView {
+        job,
+        action: ending.action(),
+        reason: reason.to_owned(),
+        sent: !dry_run,
+        message: dry_run.then_some(message),
+    };
+    context.output.show(&view)?;
     Ok(ExitStatus::Ok)
+}
+
+/// How far a batch came: which letters were sent, by their place in it, and what stopped it.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Those that SQS has, in order.
+    pub(crate) ords: Vec<usize>,
+    /// The first failure, with the letter it befell.
+    pub(crate) failed: Option<(usize, CloudError)>,
+}
+
+/// Sends all to the installation's queue.
+pub(crate) async fn letters(letters: &[Letter], context: &Context) -> Result<Sent> {
+    let sender = sender(context.config()?).await?;
+    let mut progress = context.output.progress();
+    let is_live = context.output.has_live_line();
+    let tell = |n_sent: usize| {
+        if is_live || n_sent.is_multiple_of(TOLD_EVERY) {
+            progress.set(&format!("sent {n_sent} of {}", letters.len()));
+        }
+    };
+    Ok(through(Arc::new(sender), letters, tell).await)
+}
+
+/// Sends all through `sender`, several at once. After a failure nothing more is sent.
+async fn through<S: JobSender + 'static>(
+    sender: Arc<S>,
+    letters: &[Letter],
+    mut tell: impl FnMut(usize),
+) -> Sent {
+    let mut sent = Sent::default();
+    let mut under_way = JoinSet::new();
+    let mut rest = letters.iter().enumerate();
+    loop {
+        while under_way.len() < AT_ONCE && sent.failed.is_none() {
+            let Some((ord, letter)) = rest.next() else { break };
+            let (sender, body) = (Arc::clone(&sender), letter.body.clone());
+            under_way.spawn(async move { (ord, sender.send(&body).await) });
+        }
+        match under_way.join_next().await {
+            None => break,
+            Some(Ok((ord, Ok(_message_id)))) => {
+                sent.ords.push(ord);
+                tell(sent.ords.len());
+            }
+            Some(Ok((ord, Err(error)))) => sent.fail(ord, error),
+            // A send that panicked: nobody knows whether its message went out.
+            Some(Err(error)) => sent.fail(
+                letters.len(),
+                CloudError::Unsettled {
+                    action: "sqs:SendMessage".to_owned(),
+                    detail: error.to_string(),
+                },
+            ),
+        }
+    }
+    sent.ords.sort_unstable();
+    sent
+}
+
+impl Sent {
+    fn fail(&mut self, ord: usize, error: CloudError) {
+        self.failed.get_or_insert((ord, error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::outbox::tests::letter;
+
+    /// Takes messages until its room is used up, then denies.
+    struct Room {
+        bodies: Mutex<Vec<String>>,
+        room: usize,
+    }
+
+    impl JobSender for Room {
+        async fn send(&self, body: &str) -> Result<String, CloudError> {
+            let mut bodies = self.bodies.lock().unwrap();
+            if bodies.len() == self.room {
+                let action = "sqs:SendMessage".to_owned();
+                return Err(CloudError::Denied { action, detail: "full".to_owned() });
+            }
+            bodies.push(body.to_owned());
+            Ok(bodies.len().to_string())
+        }
+    }
+
+    fn room(room: usize) -> Arc<Room> {
+        Arc::new(Room { bodies: Mutex::default(), room })
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_sent_to_the_last_message() {
+        let letters: Vec<Letter> = (0..100).map(|n| letter(&format!("t{n}"))).collect();
+        let sender = room(1_000);
+        let mut told = Vec::new();
+
+        let sent = through(Arc::clone(&sender), &letters, |n| told.push(n)).await;
+
+        assert_eq!(sent.ords, (0..100).collect::<Vec<_>>());
+        assert!(sent.failed.is_none());
+        assert_eq!(told.last(), Some(&100));
+        assert_eq!(sender.bodies.lock().unwrap().len(), 100);
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_more_is_sent_and_what_was_sent_is_known() {
+        let letters: Vec<Letter> = (0..200).map(|n| letter(&format!("t{n}"))).collect();
+
+        let sent = through(room(50), &letters, |_| {}).await;
+
+        assert_eq!(sent.ords.len(), 50);
+        let (_, error) = sent.failed.unwrap();
+        assert!(matches!(error, CloudError::Denied { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_order_names_its_action_and_its_job() {
+        let job = JobId::derive(&"default".parse().unwrap(), "t");
+
+        let order = order(Ending::Terminate, job, "too slow");
+
+        assert_eq!(
+            order.to_string(),
+            format!(
+                r#"{{"jobId":"{job}","reason":"too slow","spillway":{{"action":"TerminateJob"}}}}"#
+            )
+        );
+    }
 }

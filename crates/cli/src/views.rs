@@ -4,6 +4,8 @@
 pub mod host;
 pub mod job;
 pub mod plan;
+pub mod score;
+pub mod wait;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::MicroUsd;

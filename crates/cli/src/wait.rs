@@ -12,8 +12,9 @@ use crate::config::values::Span;
 use crate::context::Context;
 use crate::exit::ExitStatus;
 use crate::ledger;
-use crate::views::job::{StatusCount, WaitView, WaitedJob, counts_text, status_reason};
+use crate::views::job::{StatusCount, counts_text, status_reason};
 use crate::views::usd;
+use crate::views::wait::{WaitView, WaitedJob};
 
 /// How often the ledger is looked at. A read costs it less than a millisecond.
 const POLL: Duration = Duration::from_millis(300);

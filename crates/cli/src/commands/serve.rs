@@ -1,11 +1,136 @@
-//! INTERIM
-use crate::context::Context;
-use crate::exit::ExitStatus;
+//! `spillway serve`: the dispatcher, over the account or over a simulated world, until it is told to stop.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
-/// Flags
-#[derive(Debug, clap::Args)]
-pub struct ServeArgs {}
-/// Runs
-pub async fn run(_args: &ServeArgs, _context: &Context) -> Result<ExitStatus> {
+use clap::Args;
+use jiff::Timestamp;
+use spillway_runtime::Stopped;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Origin, keys};
+use crate::context::Context;
+use crate::error::Complaint;
+use crate::exit::ExitStatus;
+use crate::logging::{self, LogFormat};
+use crate::world::{self, World};
+use crate::{dispatch, ledger};
+
+const LONG_ABOUT: &str = "\
+Runs the dispatcher: takes jobs from the queue, buys machines, runs the jobs, gives the machines back. One dispatcher owns \
+a ledger; a second one on the same ledger ends with exit code 9.
+
+SIGTERM and Ctrl-C stop it in order: the commit under way is finished, running jobs go on, exit code 0. Started again, it \
+picks up everything from the ledger and from what AWS shows.
+
+With --world it runs over a simulated cloud and sends itself the jobs of a scenario; it buys nothing, and needs a ledger of \
+its own.
+
+Log events go to stderr. RUST_LOG chooses them; without it they are those of level info, and -v says more.
+
+Examples:
+  spillway serve
+  spillway serve --log-format json 2>> spillway.log
+  SPILLWAY_METRICS_ADDRESS=127.0.0.1:9464 spillway serve
+  spillway serve --world tests/scenarios/calm.toml --ledger world.db --speed 60";
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub struct ServeArgs {
+    /// Run over a simulated cloud, and send it the jobs of this scenario
+    #[arg(long, value_name = "SCENARIO")]
+    pub world: Option<PathBuf>,
+    /// How many times as fast as real time the simulated cloud lives
+    #[arg(long, value_name = "N", default_value = "60", requires = "world")]
+    pub speed: NonZeroU32,
+    /// How log events are written
+    #[arg(long, value_enum, default_value_t, env = "SPILLWAY_LOG_FORMAT", hide_env_values = true)]
+    pub log_format: LogFormat,
+}
+
+/// Runs until a signal.
+pub async fn run(args: &ServeArgs, context: &Context) -> Result<ExitStatus> {
+    // A wrong configuration is told like that of every other verb, not as a log event.
+    context.config()?;
+    logging::start(args.log_format, "info", context.global.verbose);
+    let stop = CancellationToken::new();
+    let signals = tokio::spawn(dispatch::stop_on_signal(stop.clone()));
+    match &args.world {
+        Some(file) => Box::pin(over_world(file, args.speed, stop, context)).await?,
+        None => Box::pin(over_account(stop, context)).await?,
+    };
+    signals.abort();
     Ok(ExitStatus::Ok)
+}
+
+async fn over_world(
+    file: &Path,
+    speed: NonZeroU32,
+    stop: CancellationToken,
+    context: &Context,
+) -> Result<Stopped> {
+    let scenario = world::scenario(file)?;
+    let config = context.config()?;
+    if is_ledger_built_in(context)? {
+        return Err(Complaint::usage(
+            "a simulated world must not write into the ledger of real jobs",
+        )
+        .hint("give it one of its own, such as --ledger world.db")
+        .into());
+    }
+    let writer = ledger::writer(&config.ledger)?;
+    let world = World::start(scenario, speed, Timestamp::now());
+    tracing::info!(world = %file.display(), %speed, ledger = %config.ledger.display(), "serving");
+    let feeder = tokio::spawn({
+        let world = world.clone();
+        async move { world.feed().await }
+    });
+    let (engine, clock) = (world.engine().clone(), world.clock());
+    let stopped =
+        dispatch::run(world.ports(), writer, engine, clock, stop, config.metrics_address).await;
+    feeder.abort();
+    stopped
+}
+
+fn is_ledger_built_in(context: &Context) -> Result<bool> {
+    let resolved = context.resolved()?;
+    let key = keys().into_iter().find(|key| key.name == "ledger");
+    let origin = key.and_then(|key| resolved.value(&key).map(|(_, origin)| origin));
+    Ok(origin.is_none_or(|origin| *origin == Origin::BuiltIn))
+}
+
+#[cfg(feature = "aws")]
+async fn over_account(stop: CancellationToken, context: &Context) -> Result<Stopped> {
+    use spillway_runtime::{Ports, SystemClock};
+
+    let config = context.config()?;
+    // The ledger first: that another dispatcher has it is known at once, and nobody need be called.
+    let writer = ledger::writer(&config.ledger)?;
+    let cloud = crate::cloud::connect(config).await?;
+    let ports = Ports {
+        jobs: cloud.jobs(),
+        events: cloud.events(),
+        compute: cloud.compute(),
+        cluster: cloud.cluster(),
+        prices: cloud.prices(),
+    };
+    tracing::info!(
+        deployment = %config.deployment,
+        cluster = config.cluster,
+        queue = config.job_queue_name,
+        ledger = %config.ledger.display(),
+        "serving"
+    );
+    let address = config.metrics_address;
+    dispatch::run(ports, writer, config.engine(), SystemClock, stop, address).await
+}
+
+#[cfg(not(feature = "aws"))]
+async fn over_account(_: CancellationToken, context: &Context) -> Result<Stopped> {
+    context.config()?;
+    let complaint = crate::cloudless::complaint("dispatch jobs")
+        .hint("`spillway serve --world SCENARIO` runs over a simulated cloud; for the real one: `cargo build --release`");
+    std::future::ready(Err(complaint.into())).await
 }

@@ -1,11 +1,190 @@
-//! INTERIM
+//! `spillway simulate`: a scenario in virtual time, scored, as often as asked for.
+
+mod view;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use spillway_sim::Scenario;
+use spillway_sim::run::{self, Outcome, RunError};
+
 use crate::context::Context;
+use crate::error::Complaint;
 use crate::exit::ExitStatus;
-use anyhow::Result;
-/// Flags
-#[derive(Debug, clap::Args)]
-pub struct SimulateArgs {}
-/// Runs
-pub fn run(_args: &SimulateArgs, _context: &Context) -> Result<ExitStatus> {
-    Ok(ExitStatus::Ok)
+use crate::world;
+use view::{RunView, SimulationView};
+
+const LONG_ABOUT: &str = "\
+Runs a scenario in a simulated cloud: the real control loop in virtual time, hours in seconds. Prints what became of the \
+jobs, how long they waited, and the bill, split into work, idle and boot. Needs no account and buys nothing.
+
+The same scenario and seed give the same run and the same trace, byte for byte. Invariants are checked after every step; \
+if one breaks, the exit code is 4 and the line that replays the run is printed.
+
+Examples:
+  spillway simulate --scenario tests/scenarios/calm.toml
+  spillway simulate --scenario s.toml --seed 7 --trace trace.jsonl
+  spillway simulate --scenario s.toml --runs 200 --doublecheck --format json";
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub struct SimulateArgs {
+    /// The scenario, a TOML file
+    #[arg(long, short, value_name = "FILE")]
+    pub scenario: PathBuf,
+    /// The luck of the run, or of the first of several [default: the scenario's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many runs, each with the next seed
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub runs: NonZeroU64,
+    /// Run each seed twice and compare: a difference is a broken invariant
+    #[arg(long)]
+    pub doublecheck: bool,
+    /// Write everything that happened as JSON lines; for one run only
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// One run.
+#[derive(Debug)]
+struct Run {
+    seed: u64,
+    outcome: Outcome,
+    /// Whether the same seed gave something else the second time.
+    differs: bool,
+}
+
+/// Runs and scores.
+pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
+    if args.trace.is_some() && 1 < args.runs.get() {
+        return Err(Complaint::usage("--trace is for one run, and --runs asks for more")
+            .hint("choose the run with --seed N")
+            .into());
+    }
+    let scenario = world::scenario(&args.scenario)?;
+    let first = args.seed.unwrap_or(scenario.seed);
+    let end = first
+        .checked_add(args.runs.get())
+        .ok_or_else(|| Complaint::usage("--seed and --runs go beyond the last seed"))?;
+    let started = Instant::now();
+    let runs = match &args.trace {
+        Some(path) => vec![run_traced(&scenario, first, args.doublecheck, path)?],
+        None => run_all(&scenario, first..end, args.doublecheck, context)?,
+    };
+    let views = runs.iter().map(RunView::new).collect();
+    let view = SimulationView::new(&scenario.name, args.trace.clone(), args.doublecheck, views);
+    context.output.show(&view)?;
+    let (n_runs, seconds) = (runs.len(), started.elapsed().as_secs_f64());
+    let n_events: u64 = runs.iter().map(|run| run.outcome.n_events).sum();
+    context.output.note(&format!("{n_runs} runs, {n_events} events in {seconds:.1} s"));
+    verdict(&runs, &args.scenario)
+}
+
+fn run_seed(scenario: &Scenario, seed: u64, doublecheck: bool) -> Result<Run, RunError> {
+    let scenario = scenario.clone().with_seed(seed);
+    let outcome = run::run(&scenario, None)?;
+    let differs = doublecheck && differs(&outcome, &run::run(&scenario, None)?);
+    Ok(Run { seed, outcome, differs })
+}
+
+fn differs(one: &Outcome, other: &Outcome) -> bool {
+    (one.trace_hash, one.n_events, &one.score) != (other.trace_hash, other.n_events, &other.score)
+}
+
+fn run_traced(scenario: &Scenario, seed: u64, doublecheck: bool, path: &Path) -> Result<Run> {
+    let scenario = scenario.clone().with_seed(seed);
+    let file = File::create(path).map_err(|error| {
+        Complaint::usage(format!("cannot write the trace {}: {error}", path.display()))
+    })?;
+    let mut trace = BufWriter::new(file);
+    let outcome = run::run(&scenario, Some(&mut trace))?;
+    trace.flush().with_context(|| format!("cannot write the trace {}", path.display()))?;
+    let differs = doublecheck && differs(&outcome, &run::run(&scenario, None)?);
+    Ok(Run { seed, outcome, differs })
+}
+
+/// Runs all seeds on all processors. The order in which they end changes nothing.
+fn run_all(
+    scenario: &Scenario,
+    seeds: Range<u64>,
+    doublecheck: bool,
+    context: &Context,
+) -> Result<Vec<Run>> {
+    let n_runs = seeds.end - seeds.start;
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicU64::new(seeds.start);
+    let mut progress = context.output.progress();
+    let is_live = context.output.has_live_line() && 1 < n_runs;
+    let (ended, endings) = mpsc::channel();
+    let runs = std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            let (ended, next) = (ended.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let is_wanted = seed < seeds.end;
+                    // Nobody listens any more once a run has failed.
+                    if !is_wanted || ended.send(run_seed(scenario, seed, doublecheck)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(ended);
+        let mut runs = BTreeMap::new();
+        let mut n_broken = 0;
+        for run in endings {
+            let run = run?;
+            n_broken += u64::from(is_broken(&run));
+            runs.insert(run.seed, run);
+            if is_live {
+                progress.set(&format!("{} of {n_runs} runs, {n_broken} broken", runs.len()));
+            }
+        }
+        Ok::<_, RunError>(runs)
+    })?;
+    Ok(runs.into_values().collect())
+}
+
+fn is_broken(run: &Run) -> bool {
+    run.differs || 0 < run.outcome.n_violations
+}
+
+/// Whether the run's only fault is that it was not over in time.
+fn is_only_late(run: &Run) -> bool {
+    let late = |v: &spillway_sim::invariants::Violation| v.invariant == "S2";
+    !run.differs && !run.outcome.converged && run.outcome.violations.iter().all(late)
+}
+
+/// The first run that is broken, else the first that is late, decides.
+fn verdict(runs: &[Run], scenario: &Path) -> Result<ExitStatus> {
+    let broken = runs.iter().find(|run| is_broken(run) && !is_only_late(run));
+    let Some(run) = broken.or_else(|| runs.iter().find(|run| !run.outcome.converged)) else {
+        return Ok(ExitStatus::Ok);
+    };
+    let (seed, path) = (run.seed, scenario.display());
+    let replay = format!("spillway simulate --scenario {path} --seed {seed} --trace trace.jsonl");
+    let complaint = match run.outcome.violations.first() {
+        _ if run.differs => Complaint::usage(format!("seed {seed} gave two different runs"))
+            .status(ExitStatus::Infeasible),
+        Some(first) => {
+            let status =
+                if is_only_late(run) { ExitStatus::NotConverged } else { ExitStatus::Infeasible };
+            Complaint::usage(format!("seed {seed} broke {first}")).status(status)
+        }
+        None => Complaint::usage(format!("seed {seed} was not over within its limit"))
+            .status(ExitStatus::NotConverged),
+    };
+    Err(complaint.hint(format!("replay it: {replay}")).into())
 }

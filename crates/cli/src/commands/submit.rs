@@ -1,11 +1,188 @@
-//! INTERIM
+//! `spillway submit`: jobs from flags, a file or stdin, checked as a whole and then sent.
+
+mod flags;
+mod view;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB, QueueName};
+use uuid::Uuid;
+
+use crate::config::values::Span;
 use crate::context::Context;
+use crate::error::Complaint;
 use crate::exit::ExitStatus;
-use anyhow::Result;
-/// Flags
-#[derive(Debug, clap::Args)]
-pub struct SubmitArgs {}
-/// Runs
-pub async fn run(_args: &SubmitArgs, _context: &Context) -> Result<ExitStatus> {
-    Ok(ExitStatus::Ok)
+use crate::files;
+use crate::outbox::{Completion, Draft, Flaw, Letter, file};
+use crate::output::Format;
+use crate::send::{self, Sent};
+use crate::wait::{self, WaitRule};
+use flags::{Tag, Variable};
+use view::SubmitView;
+
+const LONG_ABOUT: &str = "\
+Sends jobs to the queue and prints their ids, one per line. Everything is checked before anything is sent: if one job \
+of a file is wrong, none is sent, and every wrong line is named.
+
+A job's id is derived from its queue and its client token, so it is known before the dispatcher has seen the job, and the \
+same token again is the same job. A job without a token gets a random one.
+
+A file holds one job as a JSON object, an array of them, or one per line; each is AWS Batch's SubmitJob request with the \
+job definition inline. `spillway submit --dry-run` with flags prints one to start from.
+
+Examples:
+  spillway submit --image busybox --vcpus 1 --memory 2GiB -- sh -c 'exit 3'
+  spillway submit --image busybox --memory 512MiB --wait --pass-exit-code -- ./check.sh
+  spillway submit --image trainer --gpus 1 --market spot --attempts 5 --timeout 6h --env EPOCHS=30
+  spillway submit --file jobs.jsonl
+  generate-jobs | spillway submit --file - --format jsonl | jq -r .id";
+
+/// Flags of `submit`.
+#[derive(Debug, Args)]
+#[command(long_about = LONG_ABOUT)]
+pub struct SubmitArgs {
+    /// The container image
+    #[arg(long, value_name = "IMAGE", required_unless_present = "file")]
+    pub image: Option<String>,
+    /// vCPUs, down to 0.001
+    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "file")]
+    pub vcpus: CpuUnits,
+    /// Memory, such as 512MiB or 2GiB
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", conflicts_with = "file")]
+    pub memory: MiB,
+    /// Whole GPUs
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file")]
+    pub gpus: u32,
+    /// The job's name [default: from the image]
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub name: Option<JobName>,
+    /// An environment variable of the container
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "file")]
+    pub env: Vec<Variable>,
+    /// Where it may run: any, spot or on-demand
+    #[arg(long, value_name = "MARKET", default_value = "any", conflicts_with = "file")]
+    pub market: MarketRule,
+    /// The architecture its image is for: `x86_64`, `arm64`, or `any` if it is for both
+    #[arg(long, value_name = "ARCH", default_value = "x86_64", conflicts_with = "file")]
+    pub arch: ArchRule,
+    /// How many attempts may fail through the job's own fault, 1 to 10
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=10),
+        conflicts_with = "file"
+    )]
+    pub attempts: u8,
+    /// How long one attempt may run, at least 60s [default: for ever]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub timeout: Option<Span>,
+    /// How long it will probably run; helps the planner, and does no harm if wrong
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub expected_duration: Option<Span>,
+    /// A tag of the job
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "file")]
+    pub tag: Vec<Tag>,
+    /// Makes the job's id, and the same job of two calls with it [default: a random one]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "file")]
+    pub token: Option<String>,
+    /// The job queue [default: the first of `queues`]; for jobs of a file, of those that name none
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<QueueName>,
+    /// Read jobs from a file: a JSON object, an array, or JSON lines; `-` is stdin
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["image", "command"])]
+    pub file: Option<PathBuf>,
+    /// Check everything, print the messages, and send nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
+    /// Wait until all have ended: exit code 3 if one failed
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait no longer than this (exit code 5)
+    #[arg(long, value_name = "DURATION", requires = "wait")]
+    pub wait_timeout: Option<Span>,
+    /// End with the exit code of the first container that failed
+    #[arg(long, requires = "wait")]
+    pub pass_exit_code: bool,
+    /// The command to run in the container [default: the image's own]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Checks and sends.
+pub async fn run(args: &SubmitArgs, context: &Context) -> Result<ExitStatus> {
+    let letters = letters(args, context)?;
+    for letter in &letters {
+        for warning in &letter.warnings {
+            context.output.warn(&said_of(letter, warning));
+        }
+    }
+    if args.dry_run {
+        context.output.show(&SubmitView::dry_run(&letters)?)?;
+        return Ok(ExitStatus::Ok);
+    }
+    let sent = send::letters(&letters, context).await?;
+    answer(args, &letters, sent, context)?;
+    if !args.wait {
+        return Ok(ExitStatus::Ok);
+    }
+    let jobs: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+    let rule = WaitRule { timeout: args.wait_timeout, pass_exit_code: args.pass_exit_code };
+    Box::pin(wait::run(&jobs, rule, context)).await
+}
+
+fn letters(args: &SubmitArgs, context: &Context) -> Result<Vec<Letter>> {
+    let config = context.config()?;
+    // A configuration without queues is refused when it is read.
+    let Some(queue) = args.queue.as_ref().or(config.queues.first()) else {
+        return Err(Complaint::usage("there is no job queue to send to").into());
+    };
+    let drafts = drafts(args)?;
+    let draw_token = || Uuid::new_v4().to_string();
+    let completion = Completion { queues: &config.queues, queue, draw_token: &draw_token };
+    Ok(completion.letters(drafts)?)
+}
+
+fn drafts(args: &SubmitArgs) -> Result<Vec<Result<Draft, Flaw>>, Complaint> {
+    let Some(path) = &args.file else { return Ok(vec![Ok(flags::draft(args)?)]) };
+    let drafts = file::drafts(path, &files::read(path)?);
+    if drafts.is_empty() {
+        return Err(Complaint::usage(format!("{} holds no jobs", path.display())));
+    }
+    Ok(drafts)
+}
+
+fn said_of(letter: &Letter, text: &str) -> String {
+    if letter.place.is_empty() { text.to_owned() } else { format!("{}: {text}", letter.place) }
+}
+
+/// Prints the ids of what was sent, and complains if that is not everything.
+fn answer(args: &SubmitArgs, letters: &[Letter], sent: Sent, context: &Context) -> Result<()> {
+    let view = SubmitView::sent(letters, &sent);
+    if args.wait {
+        // The answer is what becomes of them; their ids are for whoever loses patience.
+        for job in &view.jobs {
+            context.output.note(&format!("sent {}", job.id));
+        }
+    } else {
+        context.output.show(&view)?;
+    }
+    let (n_sent, n_letters) = (sent.ords.len(), letters.len());
+    if let Some((ord, error)) = sent.failed {
+        let place = letters.get(ord).map(|letter| said_of(letter, "")).unwrap_or_default();
+        let text = if n_letters == 1 {
+            "cannot send the job".to_owned()
+        } else {
+            format!("{place}{n_sent} of {n_letters} jobs were sent; the ids above are those")
+        };
+        return Err(error).context(text);
+    }
+    if context.output.format() == Format::Human && !args.wait {
+        let jobs = if n_sent == 1 { "job" } else { "jobs" };
+        let queue = &context.config()?.job_queue_name;
+        context.output.note(&format!("{n_sent} {jobs} sent to {queue}"));
+    }
+    Ok(())
 }

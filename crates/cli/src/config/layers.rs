@@ -1,6 +1,8 @@
 //! Where each value of the configuration comes from: built-in, file, environment variable or flag, the later the
 //! stronger. It must never drop a key it does not know in silence.
 
+mod nearest;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::Config;
+use nearest::{nearest, nearest_of};
 
 /// The prefix of the environment variables that set keys.
 const PREFIX: &str = "SPILLWAY_";
@@ -19,9 +22,6 @@ const NO_KEYS: [&str; 3] = ["SPILLWAY_CONFIG", "SPILLWAY_FORMAT", "SPILLWAY_LOG_
 
 /// The configuration file in the working directory.
 const FILE_HERE: &str = "spillway.toml";
-
-/// A misspelt name is taken for a known one if at most this many letters differ.
-const EDITS_MAX: usize = 4;
 
 /// What the configuration depends on outside itself. An argument, so that tests need no real environment.
 #[derive(Debug, Clone, Default)]
@@ -421,41 +421,6 @@ fn unknown_variables(environment: &Environment, keys: &[Key]) -> Vec<String> {
         None => format!("${name} sets nothing"),
     };
     environment.variables.keys().filter(is_unknown).map(warn).collect()
-}
-
-/// The known key most like an unknown one: its whole name, or the same last part in another table.
-fn nearest(key: &str, keys: &[Key]) -> Option<String> {
-    let names = || keys.iter().map(|key| key.name.as_str());
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    let elsewhere = names().find(|name| last(name) == last(key)).map(str::to_owned);
-    nearest_of(key, names()).or(elsewhere)
-}
-
-fn nearest_of<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let scored = known.map(|name| (edits(wanted, name), name));
-    let (n_edits, name) = scored.min()?;
-    let is_like = n_edits <= EDITS_MAX && 2 * n_edits < wanted.chars().count();
-    is_like.then(|| name.to_owned())
-}
-
-/// The number of letters to add, drop or change to make `b` from `a` (Levenshtein's distance).
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (slot, to) in row.iter_mut().skip(1).zip(&b) {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = *slot;
-            left = changed.min(*slot + 1).min(left + 1);
-            *slot = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

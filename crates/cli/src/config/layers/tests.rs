@@ -136,10 +136,3 @@ fn every_key_has_help_and_a_variable_of_its_own() {
     let helpless: Vec<&Key> = keys.iter().filter(|key| key.help.is_empty()).collect();
     assert!(helpless.is_empty(), "{helpless:?}");
 }
-
-#[test]
-fn edits_are_counted() {
-    assert_eq!(edits("kitten", "sitting"), 3);
-    assert_eq!(edits("", "abc"), 3);
-    assert_eq!(edits("same", "same"), 0);
-}

@@ -1,0 +1,106 @@
+//! A dispatcher over a simulated world, and the verbs that read its ledger while it runs.
+
+use crate::rig::{Home, id, message};
+
+/// A job that succeeds, one that exits 3, and one that fits no machine.
+fn home() -> Home {
+    let jobs = [
+        message("good", 512, "sleep 30"),
+        message("bad", 512, "sleep 20; exit 3"),
+        message("huge", 10 * 1024 * 1024, "true"),
+    ];
+    let bodies: Vec<String> =
+        jobs.iter().map(|job| format!("[[workload.messages]]\nbody = '{job}'\n")).collect();
+    Home::new().with("s.toml", &bodies.concat()).with_ledger("l.db")
+}
+
+fn wait(home: &Home, tokens: &[&str], more: &[&str]) -> crate::rig::Ran {
+    let ids: Vec<String> = tokens.iter().map(|token| id(token)).collect();
+    let mut args = vec!["jobs", "wait", "--ledger", "l.db", "--timeout", "60s"];
+    args.extend(more);
+    args.extend(ids.iter().map(String::as_str));
+    home.run(&args)
+}
+
+#[test]
+fn waiting_ends_with_the_verdict_of_the_jobs() {
+    let home = home();
+    let _dispatcher = home.serve("s.toml", "l.db");
+
+    let good = wait(&home, &["good"], &[]);
+    let both = wait(&home, &["good", "bad"], &["--format", "json"]);
+    let passed = wait(&home, &["bad"], &["--pass-exit-code"]);
+
+    assert_eq!(good.code, Some(0), "{good}");
+    assert_eq!(both.code, Some(3), "{both}");
+    assert_eq!(both.json()["jobs"][1]["exit_code"], 3);
+    assert_eq!(passed.code, Some(3), "{passed}");
+}
+
+#[test]
+fn a_job_shows_its_exit_code_machine_and_cost() {
+    let home = home();
+    let _dispatcher = home.serve("s.toml", "l.db");
+    wait(&home, &["bad"], &[]);
+
+    let json =
+        home.run(&["jobs", "show", &id("bad"), "--ledger", "l.db", "--format", "json"]).json();
+
+    assert_eq!(json["job"]["status"], "FAILED");
+    let attempt = &json["attempts"][0];
+    assert_eq!(attempt["exit_code"], 3);
+    assert_eq!(attempt["failure"], "exit");
+    assert!(attempt["instance_type"].as_str().unwrap().contains('.'), "{json}");
+    assert!(["spot", "on-demand"].contains(&attempt["market"].as_str().unwrap()), "{json}");
+    assert!(0.0 < attempt["cost_usd"].as_f64().unwrap(), "{json}");
+}
+
+#[test]
+fn a_job_of_ten_tebibytes_fails_at_once_with_the_nearest_type() {
+    let home = home();
+    let _dispatcher = home.serve("s.toml", "l.db");
+
+    let ran = wait(&home, &["huge"], &[]);
+    let shown = home.run(&["jobs", "show", &id("huge"), "--ledger", "l.db"]);
+
+    assert_eq!(ran.code, Some(3), "{ran}");
+    assert!(shown.stdout.contains("memory"), "{shown}");
+    assert!(shown.stdout.contains("xlarge"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_stops_it_in_order() {
+    let home = home();
+    let dispatcher = home.serve("s.toml", "l.db");
+    wait(&home, &["good"], &[]);
+
+    let ran = dispatcher.terminate();
+
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("SIGTERM"), "{ran}");
+    let list = home.run(&["jobs", "list", "--ledger", "l.db", "--format", "jsonl"]);
+    assert_eq!(list.stdout.lines().count(), 3, "{list}");
+}
+
+#[test]
+fn a_second_dispatcher_on_the_same_ledger_is_refused_and_the_first_goes_on() {
+    let home = home();
+    let _dispatcher = home.serve("s.toml", "l.db");
+    wait(&home, &["huge"], &[]);
+
+    let second = home.run(&["serve", "--world", "s.toml", "--ledger", "l.db"]);
+    let good = wait(&home, &["good"], &[]);
+
+    assert_eq!(second.code, Some(9), "{second}");
+    assert_eq!(good.code, Some(0), "{good}");
+}
+
+#[test]
+fn a_job_that_nobody_takes_is_waited_for_until_the_time_is_up() {
+    let home = Home::new().with_ledger("l.db");
+
+    let ran = home.run(&["jobs", "wait", &id("never"), "--ledger", "l.db", "--timeout", "0s"]);
+
+    assert_eq!(ran.code, Some(5), "{ran}");
+}

@@ -1,0 +1,17 @@
+//! The command line as a stranger uses it: the built binary in an empty folder, without an environment.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the rig is a test too, though none of its functions is marked as one"
+)]
+
+mod bad_input;
+mod demo;
+mod dispatcher;
+mod help;
+mod ledger;
+mod plan;
+mod rig;
+mod simulate;
+mod submit;

@@ -1,0 +1,167 @@
+//! Runs the binary in a folder of its own, with nothing of the outer environment but what a test gives it.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use spillway_core::JobId;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_spillway");
+
+/// An empty home that is also the working directory.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Puts a file into it.
+    pub(crate) fn with(self, name: &str, text: &str) -> Self {
+        std::fs::write(self.path().join(name), text).unwrap();
+        self
+    }
+
+    /// An empty ledger, as after a dispatcher's first start.
+    pub(crate) fn with_ledger(self, name: &str) -> Self {
+        spillway_runtime::SqliteLedger::open(&self.path().join(name)).unwrap();
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(args).current_dir(self.path()).env_clear();
+        command.env("HOME", self.path()).env("COLUMNS", "100");
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[], "")
+    }
+
+    /// Runs it with variables and with a text on stdin.
+    pub(crate) fn run_with(&self, args: &[&str], variables: &[(&str, &str)], stdin: &str) -> Ran {
+        let mut command = assert_cmd::Command::from_std(self.command(args));
+        command.envs(variables.iter().copied()).write_stdin(stdin);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code();
+        Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Starts a dispatcher over the world in `scenario`; it is gone with the value.
+    pub(crate) fn serve(&self, scenario: &str, ledger: &str) -> Dispatcher {
+        let args = ["serve", "--world", scenario, "--ledger", ledger, "--speed", "600"];
+        let log = self.file("serve.log");
+        let mut command = self.command(&args);
+        command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        Dispatcher { child: command.spawn().unwrap(), log }
+    }
+
+    /// The settings for snapshots of what was printed here.
+    pub(crate) fn settings(&self) -> insta::Settings {
+        let mut settings = insta::Settings::clone_current();
+        let here = self.path().display().to_string();
+        settings.add_filter(&regex_escape(&here), "[HOME]");
+        settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[UUID]");
+        settings
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+}
+
+fn regex_escape(text: &str) -> String {
+    text.replace('.', r"\.")
+}
+
+/// A dispatcher that runs.
+pub(crate) struct Dispatcher {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Dispatcher {
+    /// Sends SIGTERM and waits for its end.
+    #[cfg(unix)]
+    pub(crate) fn terminate(mut self) -> Ran {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        let code = self.child.wait().unwrap().code();
+        let stderr = std::fs::read_to_string(&self.log).unwrap();
+        Ran { code, stdout: String::new(), stderr }
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a command ended and what it said. Its text is what snapshots hold.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Stdout as JSON, which carries its schema version.
+    pub(crate) fn json(&self) -> Value {
+        let json: Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self}"));
+        assert_eq!(json["schema"], 1, "{self}");
+        json
+    }
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        write!(f, "exit code {code}")?;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                write!(f, "\n--- {name}\n{}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A job's message under a token.
+pub(crate) fn message(token: &str, memory_mib: u64, script: &str) -> Value {
+    serde_json::json!({
+        "jobName": token,
+        "jobQueue": "default",
+        "jobDefinition": {
+            "type": "container",
+            "containerProperties": {
+                "image": "busybox",
+                "command": ["sh", "-c", script],
+                "resourceRequirements": [
+                    {"type": "VCPU", "value": "1"},
+                    {"type": "MEMORY", "value": memory_mib.to_string()},
+                ],
+            },
+        },
+        "spillway": {"clientToken": token},
+    })
+}
+
+/// The id of the job under a token.
+pub(crate) fn id(token: &str) -> String {
+    JobId::derive(&"default".parse().unwrap(), token).to_string()
+}
