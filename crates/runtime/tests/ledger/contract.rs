@@ -1,0 +1,304 @@
+//! What any ledger must do, run over the one in memory and the one in a file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use spillway_core::change::Cooldown;
+use spillway_core::error::LedgerError;
+use spillway_core::id::LedgerId;
+use spillway_core::job::{BodyHash, JobStatus};
+use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::{Change, Job, JobState, Market, MiB};
+use spillway_runtime::{SqliteLedger, SqliteReader};
+use spillway_sim::ledger::MemoryLedger;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::sample::{
+    add, at, attempt, cool, gone, host, host_id, job, job_id, launch, learn, moved, named,
+    one_of_everything, open, put_host, put_launch, registered, running, settled, succeeded,
+};
+
+/// A ledger under test, and a second pair of eyes on it.
+pub(crate) trait Subject {
+    type Ledger: Ledger;
+
+    fn ledger(&mut self) -> &mut Self::Ledger;
+    fn reader(&self) -> Box<dyn LedgerReader>;
+    /// As after a restart of the program.
+    fn reopen(self) -> Self;
+}
+
+pub(crate) struct InMemory(MemoryLedger);
+
+impl InMemory {
+    pub(crate) fn new() -> Self {
+        Self(MemoryLedger::new(LedgerId::from_uuid(Uuid::from_u128(7))))
+    }
+}
+
+impl Subject for InMemory {
+    type Ledger = MemoryLedger;
+
+    fn ledger(&mut self) -> &mut MemoryLedger {
+        &mut self.0
+    }
+
+    fn reader(&self) -> Box<dyn LedgerReader> {
+        Box::new(self.0.clone())
+    }
+
+    fn reopen(self) -> Self {
+        self
+    }
+}
+
+pub(crate) struct InFile {
+    ledger: SqliteLedger,
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl InFile {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("ledger.db");
+        Self { ledger: SqliteLedger::open(&path).unwrap(), path, _folder: folder }
+    }
+}
+
+impl Subject for InFile {
+    type Ledger = SqliteLedger;
+
+    fn ledger(&mut self) -> &mut SqliteLedger {
+        &mut self.ledger
+    }
+
+    fn reader(&self) -> Box<dyn LedgerReader> {
+        Box::new(SqliteReader::open(&self.path).unwrap())
+    }
+
+    fn reopen(self) -> Self {
+        let Self { ledger, path, _folder } = self;
+        drop(ledger);
+        Self { ledger: SqliteLedger::open(&path).unwrap(), path, _folder }
+    }
+}
+
+async fn commit(subject: &mut impl Subject, changes: &[Change]) {
+    subject.ledger().commit(at(0), changes).await.unwrap();
+}
+
+/// Commits what must be refused; returns what the refusal says.
+async fn refused(subject: &mut impl Subject, changes: &[Change]) -> String {
+    match subject.ledger().commit(at(0), changes).await.unwrap_err() {
+        LedgerError::Corrupt { detail } => detail,
+        other => panic!("refused as {other:?}"),
+    }
+}
+
+fn ids(jobs: &[Job]) -> Vec<u64> {
+    jobs.iter().map(|job| job.seq).collect()
+}
+
+macro_rules! contract {
+    ($($(#[$doc:meta])* async fn $name:ident($subject:ident) $body:block)*) => {
+        mod in_memory {
+            $(#[tokio::test] async fn $name() { super::$name(super::InMemory::new()).await; })*
+        }
+        mod in_file {
+            $(#[tokio::test] async fn $name() { super::$name(super::InFile::new()).await; })*
+        }
+        $($(#[$doc])* async fn $name(mut $subject: impl Subject) $body)*
+    };
+}
+
+contract! {
+    async fn a_new_ledger_is_empty_and_keeps_its_id(subject) {
+        let first = subject.ledger().load().await.unwrap();
+        let mut subject = subject.reopen();
+        let second = subject.ledger().load().await.unwrap();
+
+        assert_eq!(first, spillway_core::LedgerState::new(first.ledger));
+        assert_eq!(first, second);
+    }
+
+    async fn what_is_not_over_is_loaded_as_it_was_written(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let mut subject = subject.reopen();
+
+        let state = subject.ledger().load().await.unwrap();
+
+        let mut ran = job(1);
+        (ran.state, ran.attempts) = (running(2), vec![attempt(1)]);
+        let mut jobs = [job(0), ran];
+        jobs.sort_by_key(|job| job.id);
+        assert_eq!(state.jobs, jobs);
+        let hashes = [2, 3].map(|n| (job_id(n), BodyHash(u64::MAX - n)));
+        assert_eq!(state.ended, BTreeMap::from(hashes));
+        let requested = host(2, spillway_core::HostState::Requested);
+        assert_eq!(state.hosts, [host(1, registered()), requested]);
+        assert_eq!(state.launches, [launch(2, at(1), open())]);
+        assert_eq!(state.learned["c5.large"].memory, MiB::new(3_700));
+        assert_eq!(state.cooling.len(), 2);
+        assert_eq!((state.n_launches, state.n_jobs), (2, 4));
+        assert_eq!(subject.reader().state().unwrap(), state);
+    }
+
+    async fn what_is_over_can_still_be_read(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let reader = subject.reopen().reader();
+
+        let over = reader.job(job_id(2)).unwrap().unwrap();
+        assert_eq!(over.attempts, [attempt(1)]);
+        assert_eq!(over.state, JobState::Succeeded { at: at(90) });
+        assert_eq!(reader.job(job_id(3)).unwrap().unwrap().warnings.len(), 1);
+        assert_eq!(reader.job(job_id(99)).unwrap(), None);
+        assert_eq!(reader.hosts(false).unwrap().len(), 2);
+        assert_eq!(reader.hosts(true).unwrap()[2], host(3, gone()));
+        assert_eq!(
+            reader.launches(9).unwrap(),
+            [launch(2, at(1), open()), launch(1, at(0), settled())]
+        );
+        assert_eq!(reader.launches(1).unwrap(), [launch(2, at(1), open())]);
+    }
+
+    async fn a_job_is_added_once(subject) {
+        commit(&mut subject, &[add(&job(0))]).await;
+
+        let detail = refused(&mut subject, &[add(&job(0))]).await;
+
+        assert_eq!(detail, format!("job {} is added twice", job_id(0)));
+    }
+
+    async fn a_job_is_added_once_within_a_commit_too(subject) {
+        let detail = refused(&mut subject, &[add(&job(0)), add(&job(0))]).await;
+
+        assert_eq!(detail, format!("job {} is added twice", job_id(0)));
+    }
+
+    async fn a_job_that_was_never_added_is_not_moved(subject) {
+        let detail = refused(&mut subject, &[succeeded(0)]).await;
+
+        assert_eq!(detail, format!("job {} is moved but was never added", job_id(0)));
+    }
+
+    async fn an_end_is_written_once(subject) {
+        commit(&mut subject, &[add(&job(0)), succeeded(0)]).await;
+
+        let detail = refused(&mut subject, &[moved(0, running(2), None)]).await;
+
+        assert_eq!(detail, format!("job {} is moved to RUNNING after its end", job_id(0)));
+    }
+
+    async fn a_job_that_is_added_ended_stays_so(subject) {
+        let mut ended = job(0);
+        ended.state = JobState::Failed { at: at(0), reason: "too large".into() };
+        commit(&mut subject, &[add(&ended)]).await;
+
+        let detail = refused(&mut subject, &[succeeded(0)]).await;
+
+        assert_eq!(detail, format!("job {} is moved to SUCCEEDED after its end", job_id(0)));
+    }
+
+    async fn an_attempt_ends_once(subject) {
+        let again = JobState::Runnable { since: at(50) };
+        let end = |n| moved(0, again.clone(), Some(attempt(n)));
+        commit(&mut subject, &[add(&job(0)), end(1), end(2)]).await;
+
+        let detail = refused(&mut subject, &[end(2)]).await;
+        assert_eq!(detail, format!("attempt 2 of job {} ends twice", job_id(0)));
+        let detail = refused(&mut subject, &[end(1)]).await;
+        assert_eq!(detail, format!("attempt 1 of job {} ends twice", job_id(0)));
+        assert_eq!(subject.reader().job(job_id(0)).unwrap().unwrap().attempts.len(), 2);
+    }
+
+    async fn all_changes_of_a_commit_are_written_or_none(subject) {
+        let before = subject.ledger().load().await.unwrap();
+        let mut changes = one_of_everything();
+        changes.push(succeeded(99));
+
+        refused(&mut subject, &changes).await;
+
+        assert_eq!(subject.ledger().load().await.unwrap(), before);
+        commit(&mut subject, &one_of_everything()).await;
+    }
+
+    async fn a_commit_without_changes_changes_nothing(subject) {
+        let before = subject.ledger().load().await.unwrap();
+
+        commit(&mut subject, &[]).await;
+
+        assert_eq!(subject.ledger().load().await.unwrap(), before);
+    }
+
+    async fn what_is_put_again_replaces_what_was(subject) {
+        let counters = |n| Change::Counters { n_launches: n, n_jobs: n };
+        let first = [
+            put_host(1, registered()), put_launch(1, at(0), open()), learn(3_800),
+            cool(Market::Spot, Some(1)), cool(Market::OnDemand, Some(1)), counters(1),
+        ];
+        let then = [
+            put_host(1, gone()), put_launch(1, at(0), settled()), learn(3_700),
+            cool(Market::Spot, Some(2)), cool(Market::OnDemand, None), counters(2),
+        ];
+        commit(&mut subject, &first).await;
+        commit(&mut subject, &then).await;
+
+        let state = subject.ledger().load().await.unwrap();
+
+        assert!(state.hosts.is_empty() && state.launches.is_empty());
+        assert_eq!(state.learned["c5.large"].memory, MiB::new(3_700));
+        let cooling: Vec<&Cooldown> = state.cooling.values().collect();
+        assert_eq!(cooling, [&Cooldown { until: at(180), n_failed: 2 }]);
+        assert_eq!((state.n_launches, state.n_jobs), (2, 2));
+        assert_eq!(subject.reader().hosts(true).unwrap()[0].id, host_id(1));
+    }
+
+    async fn jobs_are_listed_newest_first_and_by_every_condition(subject) {
+        let changes = [
+            add(&named(job(0), "align-1", "a")), add(&named(job(1), "align-2", "b")),
+            add(&named(job(2), "Align-3", "a")), add(&named(job(3), "call-1", "a")),
+            succeeded(0), moved(3, running(1), None),
+        ];
+        commit(&mut subject, &changes).await;
+        let reader = subject.reader();
+        let all = || JobFilter { limit: 100, ..JobFilter::default() };
+        let list = |filter: JobFilter| ids(&reader.jobs(&filter).unwrap());
+
+        assert_eq!(list(all()), [3, 2, 1, 0]);
+        assert_eq!(list(JobFilter { limit: 2, ..all() }), [3, 2]);
+        assert_eq!(list(JobFilter { limit: 0, ..all() }), [0; 0]);
+        assert_eq!(list(JobFilter { limit: usize::MAX, ..all() }), [3, 2, 1, 0]);
+        assert_eq!(list(JobFilter { queue: Some("a".parse().unwrap()), ..all() }), [3, 2, 0]);
+        let prefix = |text: &str| JobFilter { name_prefix: Some(text.into()), ..all() };
+        assert_eq!(list(prefix("align")), [1, 0], "names differ by case");
+        assert_eq!(list(prefix("")), [3, 2, 1, 0]);
+        assert_eq!(list(prefix("%")), [0; 0], "a prefix is no pattern");
+        let statuses = vec![JobStatus::Succeeded, JobStatus::Running];
+        assert_eq!(list(JobFilter { statuses: statuses.clone(), ..all() }), [3, 0]);
+        let queue = Some("a".parse().unwrap());
+        assert_eq!(list(JobFilter { queue, statuses, ..prefix("al") }), [0]);
+    }
+
+    async fn jobs_are_counted_by_status_in_the_order_of_their_way(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+
+        let counts = subject.reader().job_counts().unwrap();
+
+        let statuses: Vec<JobStatus> = counts.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, JobStatus::ALL);
+        let n: Vec<u64> = counts.iter().map(|(_, n)| *n).collect();
+        assert_eq!(n, [0, 0, 1, 0, 1, 1, 1]);
+    }
+
+    async fn launches_decided_together_are_listed_by_id(subject) {
+        let changes = [3, 1, 2].map(|n| put_launch(n, at(0), settled()));
+        commit(&mut subject, &changes).await;
+
+        let launches = subject.reader().launches(2).unwrap();
+
+        let first = |n| launch(n, at(0), settled());
+        assert_eq!(launches, [first(1), first(2)]);
+    }
+}

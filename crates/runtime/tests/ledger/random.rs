@@ -1,0 +1,85 @@
+//! Any sequence of commits, good and bad, leaves the ledger in the file as it leaves the one in memory.
+
+use proptest::prelude::*;
+use spillway_core::port::Ledger;
+use spillway_core::{Change, HostState, JobState, LedgerState, Market};
+use tokio::runtime::Builder;
+
+use crate::contract::{InFile, InMemory, Subject};
+use crate::sample::{
+    add, at, attempt, cool, gone, job, learn, moved, open, put_host, put_launch, registered,
+    running, settled,
+};
+
+/// Few of everything, so that most sequences meet something twice.
+fn change() -> impl Strategy<Value = Change> {
+    let job_n = 0..6_u64;
+    let state = (0..5_u8, 1..4_u32).prop_map(|(which, n)| match which {
+        0 => JobState::Runnable { since: at(i64::from(n)) },
+        1 => running(n),
+        2 => JobState::Succeeded { at: at(i64::from(n)) },
+        3 => JobState::Failed { at: at(i64::from(n)), reason: "exit 3".into() },
+        _ => JobState::Pending,
+    });
+    let ended = proptest::option::of((1..4_u32).prop_map(attempt));
+    let host_state = (0..3_u8).prop_map(|which| match which {
+        0 => HostState::Requested,
+        1 => registered(),
+        _ => gone(),
+    });
+    let market = any::<bool>().prop_map(|b| if b { Market::Spot } else { Market::OnDemand });
+    prop_oneof![
+        3 => (job_n.clone(), state.clone()).prop_map(|(n, state)| {
+            let mut job = job(n);
+            job.state = state;
+            add(&job)
+        }),
+        6 => (job_n, state, ended).prop_map(|(n, state, ended)| moved(n, state, ended)),
+        2 => (1..5_u128, host_state).prop_map(|(n, state)| put_host(n, state)),
+        2 => (1..5_u128, 0..3_i64, any::<bool>()).prop_map(|(n, secs, is_open)| {
+            put_launch(n, at(secs), if is_open { open() } else { settled() })
+        }),
+        1 => (3_000..3_010_u32).prop_map(learn),
+        1 => (market, proptest::option::of(0..4_u32)).prop_map(|(m, n)| cool(m, n)),
+        1 => (any::<u32>(), any::<u32>()).prop_map(|(a, b)| {
+            Change::Counters { n_launches: a.into(), n_jobs: b.into() }
+        }),
+    ]
+}
+
+/// The result of every commit, and all that can be read at the end.
+async fn run(
+    mut subject: impl Subject,
+    commits: &[Vec<Change>],
+) -> (Vec<String>, LedgerState, String) {
+    let mut results = Vec::new();
+    for changes in commits {
+        let result = subject.ledger().commit(at(0), changes).await;
+        results.push(format!("{result:?}"));
+    }
+    let mut subject = subject.reopen();
+    let state = subject.ledger().load().await.unwrap();
+    let reader = subject.reader();
+    let filter = spillway_core::port::JobFilter { limit: 9, ..Default::default() };
+    let all = (reader.jobs(&filter), reader.hosts(true), reader.launches(9), reader.job_counts());
+    (results, state, format!("{all:#?}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_in_the_file_is_the_one_in_memory(
+        commits in proptest::collection::vec(proptest::collection::vec(change(), 0..6), 0..12)
+    ) {
+        let runtime = Builder::new_current_thread().build().unwrap();
+
+        let (results, state, all) = runtime.block_on(run(InMemory::new(), &commits));
+        let (in_file, mut loaded, read) = runtime.block_on(run(InFile::new(), &commits));
+
+        loaded.ledger = state.ledger;
+        prop_assert_eq!(in_file, results);
+        prop_assert_eq!(loaded, state);
+        prop_assert_eq!(read, all);
+    }
+}

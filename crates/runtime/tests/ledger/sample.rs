@@ -1,0 +1,224 @@
+//! Jobs, hosts and launches for tests, each with a default for everything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use spillway_core::change::Cooldown;
+use spillway_core::host::DrainCause;
+use spillway_core::job::{BodyHash, ContainerSpec, LiveAttempt};
+use spillway_core::launch::PoolChoice;
+use spillway_core::{
+    Arch, Attempt, AttemptOrd, Change, CpuUnits, FailureCategory, Host, HostId, HostState,
+    Instance, Job, JobId, JobSpec, JobState, Launch, LaunchId, LaunchState, Market, MarketRule,
+    MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
+};
+use uuid::Uuid;
+
+/// `secs` after noon.
+pub(crate) fn at(secs: i64) -> Timestamp {
+    "2026-01-01T12:00:00.123456789Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(secs)
+}
+
+pub(crate) fn job_id(n: u64) -> JobId {
+    JobId::derive(&"default".parse().unwrap(), &n.to_string())
+}
+
+/// The `n`-th job ever: runnable, in queue `default`, with nothing unusual.
+pub(crate) fn job(n: u64) -> Job {
+    let spec = JobSpec {
+        name: format!("job-{n}").parse().unwrap(),
+        queue: "default".parse().unwrap(),
+        container: ContainerSpec {
+            image: "busybox".into(),
+            command: vec!["sh".into(), "-c".into(), "exit 3".into()],
+            environment: vec![("A".into(), "1".into())],
+            user: None,
+            readonly_root_filesystem: false,
+            init_process: false,
+            shared_memory_mib: None,
+            ulimits: Vec::new(),
+            job_role_arn: None,
+            execution_role_arn: None,
+            awslogs_options: BTreeMap::new(),
+        },
+        resources: Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(2), 0),
+        arch: None,
+        market: MarketRule::Any,
+        attempts: 2,
+        attempt_timeout: Some(SignedDuration::from_mins(10)),
+        expected_duration: None,
+        propagate_tags: false,
+        tags: BTreeMap::from([("team".to_owned(), "genomics".to_owned())]),
+    };
+    Job {
+        id: job_id(n),
+        spec: Arc::new(spec),
+        // Above the largest signed number, so that its sign is tested everywhere.
+        body_hash: BodyHash(u64::MAX - n),
+        created_at: at(0),
+        seq: n,
+        state: JobState::Runnable { since: at(0) },
+        attempts: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// The job under another name, in another queue.
+pub(crate) fn named(mut job: Job, name: &str, queue: &str) -> Job {
+    let mut spec = job.spec.as_ref().clone();
+    spec.name = name.parse().unwrap();
+    spec.queue = queue.parse().unwrap();
+    job.spec = Arc::new(spec);
+    job
+}
+
+pub(crate) fn add(job: &Job) -> Change {
+    Change::AddJob(Box::new(job.clone()))
+}
+
+pub(crate) fn moved(n: u64, state: JobState, ended: Option<Attempt>) -> Change {
+    Change::MoveJob { id: job_id(n), state, ended: ended.map(Box::new) }
+}
+
+pub(crate) fn succeeded(n: u64) -> Change {
+    moved(n, JobState::Succeeded { at: at(90) }, None)
+}
+
+pub(crate) fn ord(n: u32) -> AttemptOrd {
+    (1..n).fold(AttemptOrd::FIRST, |ord, _| ord.next())
+}
+
+pub(crate) fn running(n: u32) -> JobState {
+    let attempt = LiveAttempt {
+        ord: ord(n),
+        host: host_id(1),
+        placed_at: at(60),
+        task: Some("arn:aws:ecs:us-east-1:1:task/c/7".parse().unwrap()),
+        task_version: 3,
+        stop: None,
+    };
+    JobState::Running { attempt, started_at: at(70) }
+}
+
+pub(crate) fn pool(market: Market) -> PoolId {
+    PoolId { instance_type: "c5.large".into(), zone: "us-east-1a".parse().unwrap(), market }
+}
+
+pub(crate) fn attempt(n: u32) -> Attempt {
+    Attempt {
+        ord: ord(n),
+        host: host_id(1),
+        instance: "i-0123456789abcdef0".parse().unwrap(),
+        pool: pool(Market::Spot),
+        task: Some("arn:aws:ecs:us-east-1:1:task/c/6".parse().unwrap()),
+        placed_at: at(20),
+        started_at: Some(at(30)),
+        stopped_at: at(50),
+        exit_code: Some(3),
+        reason: "Essential container in task exited".into(),
+        failure: Some(FailureCategory::Exit),
+        cost: MicroUsd::new(1_234),
+    }
+}
+
+pub(crate) fn launch_id(n: u128) -> LaunchId {
+    LaunchId::from_uuid(Uuid::from_u128(n))
+}
+
+pub(crate) fn host_id(n: u128) -> HostId {
+    HostId::from_uuid(Uuid::from_u128(n))
+}
+
+pub(crate) fn host(n: u128, state: HostState) -> Host {
+    Host {
+        id: host_id(n),
+        launch: Some(launch_id(1)),
+        pool: pool(Market::Spot),
+        arch: Arch::X86_64,
+        price: MicroUsdPerHour::new(30_000),
+        capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::new(3_700), 0),
+        reserved: Vec::new(),
+        state,
+    }
+}
+
+pub(crate) fn registered() -> HostState {
+    HostState::Registered {
+        instance: instance(),
+        container_instance: "arn:aws:ecs:us-east-1:1:container-instance/c/1".parse().unwrap(),
+        at: at(40),
+    }
+}
+
+pub(crate) fn gone() -> HostState {
+    let (instance, bill) = (Some(instance()), MicroUsd::new(500));
+    HostState::Gone { instance, at: at(99), cause: DrainCause::Idle, bill }
+}
+
+fn instance() -> Instance {
+    Instance { id: "i-0123456789abcdef0".parse().unwrap(), launched_at: at(10) }
+}
+
+pub(crate) fn put_host(n: u128, state: HostState) -> Change {
+    Change::PutHost(Box::new(host(n, state)))
+}
+
+pub(crate) fn launch(n: u128, decided_at: Timestamp, state: LaunchState) -> Launch {
+    Launch {
+        id: launch_id(n),
+        decided_at,
+        market: Market::Spot,
+        choices: vec![PoolChoice { pool: pool(Market::Spot), price: MicroUsdPerHour::new(30_000) }],
+        hosts: vec![host_id(n)],
+        state,
+    }
+}
+
+pub(crate) fn open() -> LaunchState {
+    LaunchState::Open { retry_at: at(5), n_failed: 1 }
+}
+
+pub(crate) fn settled() -> LaunchState {
+    let errors = vec!["InsufficientInstanceCapacity in c5.large/us-east-1a/spot".to_owned()];
+    LaunchState::Settled { at: at(8), n_launched: 1, errors }
+}
+
+pub(crate) fn put_launch(n: u128, decided_at: Timestamp, state: LaunchState) -> Change {
+    Change::PutLaunch(Box::new(launch(n, decided_at, state)))
+}
+
+pub(crate) fn learn(mib: u32) -> Change {
+    let registered = Resources::new(CpuUnits::from_vcpus(2), MiB::new(mib), 0);
+    Change::Learn { instance_type: "c5.large".into(), registered }
+}
+
+pub(crate) fn cool(market: Market, n_failed: Option<u32>) -> Change {
+    let cooldown = n_failed.map(|n_failed| Cooldown { until: at(180), n_failed });
+    Change::Cool { pool: pool(market), cooldown }
+}
+
+/// One of everything, in each state that is written differently.
+pub(crate) fn one_of_everything() -> Vec<Change> {
+    let mut odd = named(job(3), "odd", "other");
+    odd.warnings = vec!["jobDefinition.x: unknown key".into()];
+    odd.state = JobState::Failed { at: at(0), reason: "too large: memory".into() };
+    vec![
+        add(&job(0)),
+        add(&job(1)),
+        add(&named(job(2), "align", "other")),
+        add(&odd),
+        moved(1, JobState::Runnable { since: at(50) }, Some(attempt(1))),
+        moved(1, running(2), None),
+        moved(2, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
+        put_host(1, registered()),
+        put_host(2, HostState::Requested),
+        put_host(3, gone()),
+        put_launch(1, at(0), settled()),
+        put_launch(2, at(1), open()),
+        learn(3_700),
+        cool(Market::Spot, Some(2)),
+        cool(Market::OnDemand, Some(1)),
+        Change::Counters { n_launches: 2, n_jobs: 4 },
+    ]
+}
