@@ -50,7 +50,9 @@ pub(crate) fn classify(
             StopCause::Terminated { .. } => FailureCategory::Terminated,
             StopCause::Timeout => FailureCategory::Timeout,
             StopCause::SpotInterruption => FailureCategory::Spot,
-            StopCause::StuckStarting | StopCause::Stray => FailureCategory::Host,
+            // Image pull is what takes long before RUNNING; a host's own trouble shows in other ways.
+            StopCause::StuckStarting => FailureCategory::Pull,
+            StopCause::Stray => FailureCategory::Host,
         });
     }
     let host_ended = stopped_reason.starts_with("Host EC2") || stop_code == "TerminationNotice";
@@ -181,6 +183,15 @@ mod tests {
 
         assert_eq!(timeout, Some(FailureCategory::Timeout));
         assert_eq!(spot, Some(FailureCategory::Spot));
+    }
+
+    #[test]
+    fn a_task_that_never_came_to_run_is_free_only_a_few_times() {
+        let report = TaskReport { stop_code: Some("UserInitiated".into()), ..stopped() };
+
+        let failure = classify(&report, Some(&StopCause::StuckStarting), false);
+
+        assert_eq!(failure, Some(FailureCategory::Pull));
     }
 
     #[test]
