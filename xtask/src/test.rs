@@ -64,29 +64,18 @@ fn pure(shell: &Shell, runner: Runner) -> Result<()> {
 
 fn aws(shell: &Shell, runner: Runner) -> Result<()> {
     shell.run("the whole command line", release_build(shell))?;
-    let jobs = sdk_jobs().to_string();
-    let args = ["--release", "-p", "spillway-aws", build_jobs_flag(runner), &jobs];
-    shell.run("adapter tests", tests(shell, runner, &args))
+    let adapters = with_sdk(shell, runner, "package(spillway-aws)", &["--package", "spillway-aws"]);
+    shell.run("adapter tests", adapters)
 }
 
 fn localstack(shell: &Shell, runner: Runner) -> Result<()> {
     // Before the emulator is started: building takes minutes on a cold machine.
     shell.run("the whole command line", release_build(shell))?;
-    let jobs = sdk_jobs().to_string();
-    let wire = [
-        "--release",
-        "-p",
-        "spillway-tests",
-        "--features",
-        "aws",
-        "--test",
-        "contract_aws",
-        "--test",
-        "localstack",
-        build_jobs_flag(runner),
-        &jobs,
-    ];
-    let mut build = tests(shell, runner, &wire);
+    let wire = || {
+        let binaries = ["--test", "contract_aws", "--test", "localstack"];
+        with_sdk(shell, runner, "binary(contract_aws) + binary(localstack)", &binaries)
+    };
+    let mut build = wire();
     build.arg("--no-run");
     shell.run("build the tests on LocalStack", build)?;
 
@@ -94,7 +83,7 @@ fn localstack(shell: &Shell, runner: Runner) -> Result<()> {
     python_checks(shell, &venv)?;
 
     let running = LocalStack::start_for_tests(shell, &venv)?;
-    let mut over_the_wire = tests(shell, runner, &wire);
+    let mut over_the_wire = wire();
     over_the_wire
         .env("SPILLWAY_TEST_ENDPOINT", running.endpoint())
         .env("SPILLWAY_TEST_PYTHON", venv.program("python"))
@@ -128,6 +117,19 @@ fn release_build(shell: &Shell) -> Command {
     shell.cargo(&["build", "--release", "-p", "spillway", "--jobs", &sdk_jobs().to_string()])
 }
 
+/// Tests that need the SDK, some of them. Always one selection of packages: with another one the crates below the SDK would
+/// have other features, and it would be built again.
+fn with_sdk(shell: &Shell, runner: Runner, filter: &str, otherwise: &[&str]) -> Command {
+    let jobs = sdk_jobs().to_string();
+    let mut args = vec!["--release", "-p", "spillway-aws", "-p", "spillway-tests"];
+    args.extend(["--features", "spillway-tests/aws"]);
+    match runner {
+        Runner::Nextest => args.extend(["--build-jobs", &jobs, "-E", filter]),
+        Runner::CargoTest => args.extend(["--jobs", &jobs].iter().chain(otherwise)),
+    }
+    tests(shell, runner, &args)
+}
+
 fn tests(shell: &Shell, runner: Runner, args: &[&str]) -> Command {
     let mut command = match runner {
         Runner::Nextest => {
@@ -138,14 +140,6 @@ fn tests(shell: &Shell, runner: Runner, args: &[&str]) -> Command {
     };
     command.args(args);
     command
-}
-
-/// `--jobs` of nextest is `--test-threads` by another name; its compiler jobs are `--build-jobs`.
-const fn build_jobs_flag(runner: Runner) -> &'static str {
-    match runner {
-        Runner::Nextest => "--build-jobs",
-        Runner::CargoTest => "--jobs",
-    }
 }
 
 /// How many compilers may run at once while the SDK is built, so that memory is enough.

@@ -1,0 +1,1 @@
+//! The port contract over the AWS adapters, against an emulator.

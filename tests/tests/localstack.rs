@@ -1,0 +1,1 @@
+//! The `spillway` program over real HTTP, against an emulator.
