@@ -1,0 +1,67 @@
+//! The script with which a host starts. Built from typed, checked settings only; nothing of any job, and no secret: it
+//! can be read through the metadata service and DescribeInstanceAttribute.
+
+use crate::limits;
+
+/// The agent's configuration ("Amazon ECS container agent configuration").
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UserData<'a> {
+    /// The cluster to register into. Its name was checked with the settings.
+    pub(super) cluster: &'a str,
+    /// Whether the host has NVIDIA GPUs.
+    pub(super) gpu: bool,
+}
+
+impl UserData<'_> {
+    /// The script, before EC2's base64.
+    pub(super) fn script(&self) -> String {
+        let mut lines = vec![
+            format!("ECS_CLUSTER={}", self.cluster),
+            // On a Spot notice ECS places nothing more here; stopping the tasks is the dispatcher's work.
+            "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true".to_owned(),
+            format!("ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION={}m", limits::TASK_CLEANUP_MINUTES),
+            format!("ECS_RESERVED_MEMORY={}", limits::HOST_RESERVED_MIB),
+            "ECS_ENABLE_TASK_IAM_ROLE=true".to_owned(),
+            "ECS_AVAILABLE_LOGGING_DRIVERS=[\"json-file\",\"awslogs\"]".to_owned(),
+            "ECS_DISABLE_PRIVILEGED=true".to_owned(),
+            "ECS_AWSVPC_BLOCK_IMDS=true".to_owned(),
+        ];
+        if self.gpu {
+            lines.push("ECS_ENABLE_GPU_SUPPORT=true".to_owned());
+        }
+        format!("#!/bin/bash\ncat >> /etc/ecs/ecs.config <<'EOF'\n{}\nEOF\n", lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_told_its_cluster_and_how_to_behave() {
+        let script = UserData { cluster: "spillway", gpu: false }.script();
+
+        let expected = "#!/bin/bash
+cat >> /etc/ecs/ecs.config <<'EOF'
+ECS_CLUSTER=spillway
+ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
+ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION=10m
+ECS_RESERVED_MEMORY=32
+ECS_ENABLE_TASK_IAM_ROLE=true
+ECS_AVAILABLE_LOGGING_DRIVERS=[\"json-file\",\"awslogs\"]
+ECS_DISABLE_PRIVILEGED=true
+ECS_AWSVPC_BLOCK_IMDS=true
+EOF
+";
+        assert_eq!(script, expected);
+    }
+
+    #[test]
+    fn only_gpu_hosts_look_for_gpus_and_the_longest_script_fits() {
+        let cluster = "c".repeat(255);
+        let script = UserData { cluster: &cluster, gpu: true }.script();
+
+        assert!(script.contains("\nECS_ENABLE_GPU_SUPPORT=true\n"));
+        assert!(script.len() < limits::USER_DATA_BYTES_MAX);
+    }
+}

@@ -1,0 +1,169 @@
+//! What goes where, for small and large jobs.
+
+use std::sync::Arc;
+
+use spillway_core::job::ContainerSpec;
+use spillway_core::{
+    AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MarketRule, MiB, Resources,
+};
+
+use super::*;
+
+pub(in crate::ecs) fn defaults() -> Defaults {
+    Defaults {
+        deployment: "lab".into(),
+        region: "us-east-1".into(),
+        log_group: None,
+        execution_role: None,
+    }
+}
+
+fn container(command: &[&str], environment: &[(&str, &str)]) -> ContainerSpec {
+    ContainerSpec {
+        image: "busybox".into(),
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        environment: environment.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        user: None,
+        readonly_root_filesystem: false,
+        init_process: false,
+        shared_memory_mib: None,
+        ulimits: Vec::new(),
+        job_role_arn: None,
+        execution_role_arn: None,
+        awslogs_options: BTreeMap::new(),
+    }
+}
+
+fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
+    let job: JobId = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+    TaskRequest {
+        job,
+        attempt: AttemptOrd::FIRST,
+        token: ClientToken::of_attempt(job, AttemptOrd::FIRST),
+        instance: "i-0123456789abcdef0".parse().unwrap(),
+        spec: Arc::new(JobSpec {
+            name: "align".parse().unwrap(),
+            queue: "default".parse().unwrap(),
+            container,
+            resources,
+            arch: None,
+            market: MarketRule::Any,
+            attempts: 1,
+            attempt_timeout: None,
+            expected_duration: None,
+            tags: BTreeMap::new(),
+            propagate_tags: false,
+        }),
+        environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
+    }
+}
+
+pub(in crate::ecs) fn request(command: &[&str], environment: &[(&str, &str)]) -> TaskRequest {
+    let resources = Resources::new(CpuUnits::new(512), MiB::new(1000), 0);
+    request_of(container(command, environment), resources)
+}
+
+#[test]
+fn jobs_that_differ_in_command_and_variables_share_a_definition() {
+    let a = plan(&request(&["a"], &[("X", "1")]), &defaults());
+    let b = plan(&request(&["b"], &[]), &defaults());
+
+    assert_eq!(a.definition.family(), b.definition.family());
+    assert!(a.definition.family().starts_with("spillway-"));
+    assert_eq!(a.command, ["a"]);
+}
+
+#[test]
+fn jobs_that_need_other_resources_do_not() {
+    let small = request(&[], &[]);
+    let large =
+        request_of(container(&[], &[]), Resources::new(CpuUnits::new(1024), MiB::new(1000), 0));
+
+    let family = |request| plan(request, &defaults()).definition.family();
+    assert_ne!(family(&small), family(&large));
+}
+
+#[test]
+fn what_does_not_fit_into_the_overrides_goes_into_the_definition() {
+    let long = "x".repeat(limits::OVERRIDE_CHARS_MAX);
+
+    let planned = plan(&request(&["run"], &[("BIG", &long)]), &defaults());
+
+    assert_eq!(planned.definition.environment, [("BIG".to_owned(), long)]);
+    assert_eq!(planned.definition.command, ["run"]);
+    assert!(planned.command.is_empty());
+    let names: Vec<_> = planned.environment.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["SPILLWAY_JOB_ID"]);
+}
+
+#[test]
+fn a_job_may_set_a_variable_of_ours_and_it_is_set_once() {
+    let planned = plan(&request(&[], &[("SPILLWAY_JOB_ID", "mine")]), &defaults());
+
+    assert_eq!(planned.environment, [("SPILLWAY_JOB_ID".to_owned(), "mine".to_owned())]);
+}
+
+#[test]
+fn resources_are_hard_limits_of_the_container() {
+    let resources = Resources::new(CpuUnits::new(512), MiB::new(2), 2);
+    let request = request_of(container(&[], &[]), resources);
+
+    let input = plan(&request, &defaults()).definition.input().build().unwrap();
+
+    let container = &input.container_definitions()[0];
+    assert_eq!((container.cpu(), container.memory()), (512, Some(6)));
+    let gpu = &container.resource_requirements()[0];
+    assert_eq!((gpu.r#type(), gpu.value()), (&ResourceType::Gpu, "2"));
+    assert_eq!(container.stop_timeout(), Some(30));
+    assert_eq!(input.network_mode(), Some(&NetworkMode::Bridge));
+    assert_eq!(input.cpu(), None);
+}
+
+#[test]
+fn linux_settings_are_passed_on_only_where_they_are_set() {
+    let plain = plan(&request(&[], &[]), &defaults()).definition.container();
+    let set = ContainerSpec {
+        init_process: true,
+        shared_memory_mib: Some(64),
+        readonly_root_filesystem: true,
+        user: Some("1000".into()),
+        ulimits: vec![("nofile".into(), 1024, 2048)],
+        ..container(&[], &[])
+    };
+    let set = plan(&request_of(set, Resources::ZERO), &defaults()).definition.container();
+
+    assert!(plain.linux_parameters().is_none() && plain.ulimits().is_empty());
+    let linux = set.linux_parameters().unwrap();
+    assert_eq!((linux.init_process_enabled(), linux.shared_memory_size()), (Some(true), Some(64)));
+    assert_eq!(set.readonly_root_filesystem(), Some(true));
+    assert_eq!(set.user(), Some("1000"));
+    assert_eq!((set.ulimits()[0].soft_limit(), set.ulimits()[0].hard_limit()), (1024, 2048));
+}
+
+#[test]
+fn logs_go_to_the_installations_group_unless_the_job_says_otherwise() {
+    let with_group = Defaults { log_group: Some("/spillway".into()), ..defaults() };
+    let own = ContainerSpec {
+        awslogs_options: BTreeMap::from([("awslogs-group".to_owned(), "/mine".to_owned())]),
+        ..container(&[], &[])
+    };
+    let options = |container: ContainerSpec, defaults: &Defaults| {
+        plan(&request_of(container, Resources::ZERO), defaults).definition.logs
+    };
+
+    assert_eq!(options(container(&[], &[]), &defaults()), None);
+    let installed = options(container(&[], &[]), &with_group).unwrap();
+    assert_eq!(installed["awslogs-group"], "/spillway");
+    assert_eq!(installed["awslogs-region"], "us-east-1");
+    assert_eq!(options(own, &with_group).unwrap()["awslogs-group"], "/mine");
+}
+
+#[test]
+fn a_job_that_names_no_execution_role_gets_the_installations() {
+    let role = "arn:aws:iam::1:role/exec";
+    let with_role = Defaults { execution_role: Some(role.into()), ..defaults() };
+
+    let planned = plan(&request(&[], &[]), &with_role);
+
+    assert_eq!(planned.definition.execution_role.as_deref(), Some(role));
+}
