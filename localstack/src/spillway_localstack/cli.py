@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from spillway_localstack.resources import CLUSTER
+from spillway_localstack.up import follow, up
 
 PORT_DEFAULT = 4566
 REGION_DEFAULT = "us-east-1"
@@ -18,6 +19,8 @@ TEMPLATE = Path("infra") / "spillway.yaml"
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     options = _parser().parse_args(arguments)
+    if getattr(options, "parent", None):
+        follow(options.parent)
     match options.command:
         case "serve":
             from spillway_localstack.server import serve
@@ -29,13 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
             _resources(options.endpoint, options)
             return 0
         case _:
-            from spillway_localstack.up import up
-
             return up(
                 options.port,
                 options.volume,
                 _agent_arguments(options),
                 lambda endpoint: _resources(endpoint, options),
+                _say,
             )
 
 
@@ -57,11 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_endpoint(resources)
     _add_template(resources)
 
-    up = commands.add_parser("up", help="serve, resources and agent in one; prints `ready URL`")
-    _add_server(up)
-    _add_agent(up)
-    _add_template(up)
-    up.add_argument("--region", default=REGION_DEFAULT)
+    together = commands.add_parser("up", help="serve, resources and agent in one; prints `ready URL`")
+    _add_server(together)
+    _add_agent(together)
+    _add_template(together)
+    together.add_argument("--region", default=REGION_DEFAULT)
+
+    for child in (serve, agent):
+        child.add_argument("--parent", type=int, help="end when this process, which started it, has ended")
     return parser
 
 

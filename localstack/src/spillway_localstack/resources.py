@@ -17,17 +17,19 @@ DEAD_LETTER_QUEUE = "spillway-jobs-dlq"
 EVENT_QUEUE = "spillway-events"
 CLUSTER = "spillway"
 HOST_ROLE = "spillway-host"
-LOG_GROUP = "/spillway/jobs"
+LOG_GROUP = "/spillway/spillway"
 
 MAX_RECEIVE_COUNT = 10
-RETENTION_SECONDS_MAX = 14 * 24 * 3600
+RETENTION_SECONDS_MAX = str(14 * 24 * 3600)
 
+# The names and patterns of infra/spillway.yaml, but for the cluster: here is only one.
 RULES: dict[str, dict[str, list[str]]] = {
-    "spillway-ecs": {
+    "spillway-tasks": {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]},
+    "spillway-container-instances": {
         "source": ["aws.ecs"],
-        "detail-type": ["ECS Task State Change", "ECS Container Instance State Change"],
+        "detail-type": ["ECS Container Instance State Change"],
     },
-    "spillway-ec2": {
+    "spillway-instances": {
         "source": ["aws.ec2"],
         "detail-type": [
             "EC2 Instance Rebalance Recommendation",
@@ -72,50 +74,29 @@ def create(endpoint: str, region: str, template: Path | None, say: Say) -> None:
     aws = clients(endpoint, region)
     if template is not None:
         deploy(aws, template, say)
-    create_queues(aws)
+    create_queues(aws.sqs)
     create_rules(aws)
     aws.ecs.create_cluster(clusterName=CLUSTER)
     create_host_profile(aws.iam)
     _unless_it_exists(lambda: aws.logs.create_log_group(logGroupName=LOG_GROUP))
 
 
-def create_queues(aws: Clients) -> None:
-    """The job queue with its dead-letter queue, and the event queue that EventBridge may send to."""
-    dead_letter_url = _queue(aws.sqs, DEAD_LETTER_QUEUE)
-    dead_letter_arn = _queue_arn(aws.sqs, dead_letter_url)
+def create_queues(sqs: Any) -> None:  # noqa: ANN401
+    """The job queue with its dead-letter queue, and the event queue. What exists is left as it is."""
+    dead_letter_arn = _queue(sqs, DEAD_LETTER_QUEUE, {"MessageRetentionPeriod": RETENTION_SECONDS_MAX})
     redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVE_COUNT})
-    _set(aws.sqs, dead_letter_url, {"MessageRetentionPeriod": str(RETENTION_SECONDS_MAX)})
-    _set(aws.sqs, _queue(aws.sqs, JOB_QUEUE), {"RedrivePolicy": redrive})
-    events_url = _queue(aws.sqs, EVENT_QUEUE)
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "events.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": _queue_arn(aws.sqs, events_url),
-            }
-        ],
-    }
-    _set(
-        aws.sqs,
-        events_url,
-        {"Policy": json.dumps(policy), "MessageRetentionPeriod": str(RETENTION_SECONDS_MAX)},
-    )
+    _queue(sqs, JOB_QUEUE, {"RedrivePolicy": redrive})
+    _queue(sqs, EVENT_QUEUE, {"MessageRetentionPeriod": RETENTION_SECONDS_MAX})
 
 
 def create_rules(aws: Clients) -> None:
-    """ECS's and EC2's events to the event queue, unless a rule brings them there already."""
-    arn = _queue_arn(aws.sqs, _queue(aws.sqs, EVENT_QUEUE))
-    names = aws.events.list_rule_names_by_target(TargetArn=arn).get("RuleNames") or []
-    patterns = [json.loads(aws.events.describe_rule(Name=name).get("EventPattern") or "{}") for name in names]
-    covered = {source for pattern in patterns for source in pattern.get("source", [])}
+    """ECS's and EC2's events to the event queue."""
+    arn = _queue(aws.sqs, EVENT_QUEUE, {})
+    existing = set(aws.events.list_rule_names_by_target(TargetArn=arn).get("RuleNames") or [])
     for name, pattern in RULES.items():
-        if name not in names and covered.issuperset(pattern["source"]):
-            continue
-        aws.events.put_rule(Name=name, EventPattern=json.dumps(pattern), State="ENABLED")
-        aws.events.put_targets(Rule=name, Targets=[{"Id": EVENT_QUEUE, "Arn": arn}])
+        if name not in existing:
+            aws.events.put_rule(Name=name, EventPattern=json.dumps(pattern), State="ENABLED")
+            aws.events.put_targets(Rule=name, Targets=[{"Id": "events", "Arn": arn}])
 
 
 def create_host_profile(iam: Any) -> None:  # noqa: ANN401
@@ -210,20 +191,14 @@ def _forget_stack(cloudformation: Any) -> None:  # noqa: ANN401
         return
 
 
-def _queue(sqs: Any, name: str) -> str:  # noqa: ANN401
+def _queue(sqs: Any, name: str, attributes: dict[str, str]) -> str:  # noqa: ANN401
+    """The queue's ARN; it is created with these attributes if it is not there."""
     try:
-        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     except ClientError:
-        return str(sqs.create_queue(QueueName=name)["QueueUrl"])
-
-
-def _queue_arn(sqs: Any, url: str) -> str:  # noqa: ANN401
+        url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return str(answer["Attributes"]["QueueArn"])
-
-
-def _set(sqs: Any, url: str, attributes: dict[str, str]) -> None:  # noqa: ANN401
-    sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 def _unless_it_exists(call: Callable[[], Any]) -> None:

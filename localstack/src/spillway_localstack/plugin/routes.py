@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib import metadata
 from typing import Any
 
@@ -19,16 +20,30 @@ from spillway_localstack.plugin.faults import FAULTS
 
 # EC2's own notice; tests shorten it.
 NOTICE_SECONDS_DEFAULT = 120.0
+# Set, it keeps the health endpoint at 503 until it is told that all is set up.
+HOLD_VARIABLE = "SPILLWAY_HOLD_HEALTH"
 
 
 class SpillwayRoutes:
     """One method per endpoint."""
 
+    def __init__(self) -> None:
+        """Healthy at once, unless whoever started us has more to set up before."""
+        self._is_ready = HOLD_VARIABLE not in os.environ
+
     @route("/_spillway/health", methods=["GET"])
     def health(self, request: Request) -> Response:
-        """That the plugin is loaded."""
+        """Whether all that was asked for is there: 200, or 503 while it is being set up."""
         del request
-        return _json({"status": "running", "version": metadata.version("spillway-localstack")})
+        status = "running" if self._is_ready else "starting"
+        body = {"status": status, "version": metadata.version("spillway-localstack")}
+        return _json(body, 200 if self._is_ready else 503)
+
+    @route("/_spillway/health", methods=["PUT"])
+    def declare_ready(self, request: Request) -> Response:
+        """The end of setting up."""
+        self._is_ready = True
+        return self.health(request)
 
     @route("/_spillway/faults", methods=["GET"])
     def show_faults(self, request: Request) -> Response:
@@ -125,9 +140,9 @@ def _object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _json(value: object) -> Response:
-    return Response(json.dumps(value), 200, mimetype="application/json")
+def _json(value: object, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, mimetype="application/json")
 
 
 def _refused(status: int, message: str) -> Response:
-    return Response(json.dumps({"error": message}), status, mimetype="application/json")
+    return _json({"error": message}, status)

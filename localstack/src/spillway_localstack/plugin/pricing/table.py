@@ -49,4 +49,5 @@ def spot(instance_type: str, zone: str) -> int | None:
 
 def dollars(micro: int, places: int) -> str:
     """A price as AWS writes it, such as ``0.085000``."""
-    return f"{micro // 1_000_000}.{micro % 1_000_000:06d}".ljust(2 + places, "0")
+    whole, rest = divmod(micro, 1_000_000)
+    return f"{whole}.{f'{rest:06d}'.ljust(places, '0')}"
