@@ -107,9 +107,15 @@ fn python_checks(shell: &Shell, venv: &Venv) -> Result<()> {
     shell.run("ruff check", python(&["ruff", "check", "localstack", "infra"]))?;
     shell.run("cfn-lint", python(&["cfnlint", "infra/spillway.yaml"]))?;
     shell.run("tests of infra/", python(&["pytest", "-q", "-p", "no:cacheprovider", "infra"]))?;
-    let mut plugin = python(&["pytest", "-q", "-p", "no:cacheprovider"]);
-    plugin.current_dir(shell.root().join("localstack"));
-    shell.run("tests of localstack/", plugin)
+    for (title, args) in [
+        ("mypy", &["mypy"][..]),
+        ("tests of localstack/", &["pytest", "-q", "-p", "no:cacheprovider"]),
+    ] {
+        let mut plugin = python(args);
+        plugin.current_dir(shell.root().join("localstack"));
+        shell.run(title, plugin)?;
+    }
+    Ok(())
 }
 
 /// The CLI as it is shipped. `-p` and not the workspace: the SDK is built with exactly these features, once.

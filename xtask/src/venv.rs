@@ -1,7 +1,7 @@
 //! LocalStack's place: a Python environment in `target/`, installed once per change of what goes into it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 use crate::shell::Shell;
 
 /// What is installed, in order: requirement files.
-const REQUIREMENTS: [&str; 2] = ["localstack/requirements.txt", "infra/requirements.txt"];
+const REQUIREMENTS: [&str; 2] = ["localstack/requirements-dev.txt", "infra/requirements.txt"];
+
+/// Files that those include.
+const INCLUDED: [&str; 1] = ["localstack/requirements.txt"];
 
 /// The plugin and the agent.
 const PACKAGE: &str = "localstack";
@@ -30,20 +33,23 @@ impl Venv {
             make.args(["-m", "venv"]).arg(&venv.folder);
             shell.run("make a Python environment in target/", make)?;
         }
-        let requirements: Vec<PathBuf> =
-            REQUIREMENTS.iter().map(|file| shell.root().join(file)).collect();
-        venv.once("requirements", &hash(&requirements)?, || {
+        let in_root = |files: &[&str]| -> Vec<PathBuf> {
+            files.iter().map(|file| shell.root().join(file)).collect()
+        };
+        let requirements = in_root(&REQUIREMENTS);
+        venv.once("requirements", &[&requirements[..], &in_root(&INCLUDED)].concat(), || {
             let mut install = venv.pip(shell);
             for file in &requirements {
                 install.arg("-r").arg(file);
             }
-            shell.run("install LocalStack", install)
+            shell.run("install LocalStack into target/", install)
         })?;
+        // Editable: its code is used where it is. Only what LocalStack finds by name goes into the environment.
         let package = shell.root().join(PACKAGE);
-        venv.once("package", &hash(&files(&package)?)?, || {
+        venv.once("package", &[package.join("pyproject.toml")], || {
             let mut install = venv.pip(shell);
-            install.args(["--no-deps", "--force-reinstall"]).arg(&package);
-            shell.run("install the plugin", install)
+            install.args(["--no-deps", "--editable"]).arg(&package);
+            shell.run("install the plugin into target/", install)
         })?;
         Ok(venv)
     }
@@ -59,39 +65,16 @@ impl Venv {
         pip
     }
 
-    /// Does `work` unless it was done for the same `hash`. The stamp is written last: what broke off is done again.
-    fn once(&self, name: &str, hash: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Does `work` unless it was done for the same `files`. The stamp is written last: what broke off is done again.
+    fn once(&self, name: &str, files: &[PathBuf], work: impl FnOnce() -> Result<()>) -> Result<()> {
         let stamp = self.folder.join(format!("{name}.sha256"));
+        let hash = hash(files)?;
         if fs::read_to_string(&stamp).is_ok_and(|done| done == hash) {
             return Ok(());
         }
         work()?;
         fs::write(&stamp, hash).with_context(|| format!("cannot write {}", stamp.display()))
     }
-}
-
-/// The files that pip installs from a folder: sources and metadata, no tests, no caches.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_source =
-                path.extension().is_some_and(|end| end == "py" || end == "toml" || end == "json");
-            let is_made = name.starts_with('.') || name == "build" || name.ends_with(".egg-info");
-            if path.is_dir() && !is_made && name != "__pycache__" {
-                folders.push(path);
-            } else if is_source {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn hash(files: &[PathBuf]) -> Result<String> {
