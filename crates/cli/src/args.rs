@@ -115,8 +115,10 @@ impl GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the dispatcher
+    #[command(long_about = commands::serve::LONG_ABOUT)]
     Serve(Box<commands::serve::ServeArgs>),
     /// Send jobs to the queue
+    #[command(long_about = commands::submit::LONG_ABOUT)]
     Submit(Box<commands::submit::SubmitArgs>),
     /// List, show and wait for jobs
     #[command(subcommand)]
@@ -125,21 +127,28 @@ pub enum Command {
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),
     /// End a job that has not been given to a machine yet
+    #[command(long_about = commands::cancel::LONG_ABOUT)]
     Cancel(commands::cancel::CancelArgs),
     /// End a job wherever it is
+    #[command(long_about = commands::terminate::LONG_ABOUT)]
     Terminate(commands::terminate::TerminateArgs),
     /// Show what would be bought, and buy nothing
+    #[command(long_about = commands::plan::LONG_ABOUT)]
     Plan(commands::plan::PlanArgs),
     /// Run a scenario in a simulated cloud
+    #[command(long_about = commands::simulate::LONG_ABOUT)]
     Simulate(commands::simulate::SimulateArgs),
     /// See it work on a simulated cloud, in half a minute
+    #[command(long_about = commands::demo::LONG_ABOUT)]
     Demo(commands::demo::DemoArgs),
     /// Check the installation
+    #[command(long_about = commands::doctor::LONG_ABOUT)]
     Doctor(commands::doctor::DoctorArgs),
     /// Show and check the configuration
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
     /// Print a shell's completion script
+    #[command(long_about = commands::completions::LONG_ABOUT)]
     Completions(commands::completions::CompletionsArgs),
 }
 

@@ -22,5 +22,5 @@ pub fn writer(path: &Path) -> Result<SqliteLedger> {
             .map_err(|source| LedgerError::Unavailable { source: Box::new(source) })
             .with_context(|| format!("cannot make the ledger's folder {}", folder.display()))?;
     }
-    SqliteLedger::open(path).with_context(|| format!("cannot open the ledger {}", path.display()))
+    Ok(SqliteLedger::open(path)?)
 }

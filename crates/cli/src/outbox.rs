@@ -117,7 +117,8 @@ impl Completion<'_> {
         if !self.queues.contains(&spec.queue) {
             let names: Vec<&str> = self.queues.iter().map(QueueName::as_str).collect();
             let reason = format!("jobQueue: there is no queue {:?}", spec.queue.as_str());
-            let hint = format!("the queues are {}; `queues` lists them", names.join(", "));
+            let hint =
+                format!("the queues are {} (`queues` of the configuration)", names.join(", "));
             return Err(flaw(place, reason, Some(hint)));
         }
         let id = JobId::derive(&spec.queue, &token);
@@ -147,7 +148,7 @@ fn complaint(mut flaws: Vec<Flaw>, n_drafts: usize) -> Complaint {
         return Complaint { hint, ..Complaint::usage(format!("{}{tail}", named(flaw))) };
     }
     let n_flaws = flaws.len();
-    let head = format!("{n_flaws} of {n_drafts} jobs cannot be sent, so none was: no half batches");
+    let head = format!("{n_flaws} of {n_drafts} jobs are wrong; nothing was sent");
     let mut lines = vec![head];
     for flaw in flaws.iter().take(FLAWS_SHOWN) {
         let hint = flaw.hint.as_ref().map(|hint| format!(" (hint: {hint})"));
@@ -230,7 +231,7 @@ pub(crate) mod tests {
         .unwrap_err();
 
         let text = complaint.message;
-        assert!(text.starts_with("2 of 3 jobs cannot be sent"), "{text}");
+        assert!(text.starts_with("2 of 3 jobs are wrong"), "{text}");
         assert!(text.contains("j.jsonl:2: jobQueue: there is no queue \"nightly\""), "{text}");
         assert!(text.contains("j.jsonl:3: "), "{text}");
     }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::ExitStatus;
 use crate::send::{self, Ending};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Asks the dispatcher to end a job that has not been given to a machine yet. A job that is STARTING or RUNNING goes on; \
 use `spillway terminate` for that.
 
@@ -17,7 +17,6 @@ Examples:
 
 /// Flags of `cancel`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct CancelArgs {
     /// The job's id
     #[arg(value_name = "JOB")]

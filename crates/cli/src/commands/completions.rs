@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use crate::context::Context;
 use crate::exit::ExitStatus;
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Prints a shell's completion script to stdout.
 
 Examples:
@@ -17,7 +17,6 @@ Examples:
 
 /// Flags of `completions`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]

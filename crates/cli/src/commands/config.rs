@@ -15,8 +15,10 @@ use crate::output::{Field, Lines, Page, Rows, Tone, View};
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Show every key with its value and where it comes from
+    #[command(long_about = SHOW_ABOUT)]
     Show(ShowArgs),
     /// Check the configuration and do nothing else
+    #[command(long_about = CHECK_ABOUT)]
     Check(CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
@@ -35,7 +37,6 @@ Examples:
 
 /// Flags of `config show`.
 #[derive(Debug, Args)]
-#[command(long_about = SHOW_ABOUT)]
 pub struct ShowArgs {
     /// Only keys that begin so
     #[arg(value_name = "PREFIX")]
@@ -51,7 +52,6 @@ Examples:
 
 /// Flags of `config check`.
 #[derive(Debug, Args)]
-#[command(long_about = CHECK_ABOUT)]
 pub struct CheckArgs {
     /// The file to check in the place of the one that would be read
     #[arg(value_name = "FILE")]

@@ -27,7 +27,7 @@ use summary::DemoView;
 /// The jobs and the cloud they run on.
 const SCENARIO: &str = include_str!("../../assets/demo.toml");
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Shows Spillway at work, with no account, no Docker and no configuration: the real control loop, runtime and ledger over \
 a simulated cloud whose clock runs fast. It sends some 320 jobs, buys machines at real prices, loses a few of them to Spot \
 interruptions, retries, gives everything back, and sums up what it cost.
@@ -41,7 +41,6 @@ Examples:
 
 /// Flags of `demo`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct DemoArgs {
     /// How many times as fast as real time the simulated cloud lives
     #[arg(long, value_name = "N", default_value = "100")]

@@ -13,7 +13,7 @@ use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Looks whether everything the dispatcher needs is there: configuration, ledger, credentials, queues, cluster, roles, \
 images, prices. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
 
@@ -26,7 +26,6 @@ Examples:
 
 /// Flags of `doctor`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct DoctorArgs {
     /// Leave AWS alone: check only what is on this machine
     #[arg(long)]

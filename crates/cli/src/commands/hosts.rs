@@ -17,6 +17,7 @@ use crate::views::host::{HostList, HostRow};
 #[derive(Debug, Subcommand)]
 pub enum HostsCommand {
     /// List the machines with their price and what is on them
+    #[command(long_about = LIST_ABOUT)]
     List(ListArgs),
 }
 
@@ -29,7 +30,6 @@ Examples:
 
 /// Flags of `hosts list`.
 #[derive(Debug, Args)]
-#[command(long_about = LIST_ABOUT)]
 pub struct ListArgs {
     /// Those that are gone too
     #[arg(long)]

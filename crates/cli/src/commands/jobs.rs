@@ -20,10 +20,13 @@ use crate::why;
 #[derive(Debug, Subcommand)]
 pub enum JobsCommand {
     /// List jobs, newest first
+    #[command(long_about = LIST_ABOUT)]
     List(ListArgs),
     /// Show all there is to know about a job
+    #[command(long_about = SHOW_ABOUT)]
     Show(ShowArgs),
     /// Wait until jobs have ended
+    #[command(long_about = WAIT_ABOUT)]
     Wait(WaitArgs),
 }
 
@@ -37,7 +40,6 @@ Examples:
 
 /// Flags of `jobs list`.
 #[derive(Debug, Args)]
-#[command(long_about = LIST_ABOUT)]
 pub struct ListArgs {
     /// Only of this queue
     #[arg(long, value_name = "QUEUE")]
@@ -63,7 +65,6 @@ Examples:
 
 /// Flags of `jobs show`.
 #[derive(Debug, Args)]
-#[command(long_about = SHOW_ABOUT)]
 pub struct ShowArgs {
     /// The job's id, as `submit` printed it
     #[arg(value_name = "JOB")]
@@ -82,7 +83,6 @@ Examples:
 
 /// Flags of `jobs wait`.
 #[derive(Debug, Args)]
-#[command(long_about = WAIT_ABOUT)]
 pub struct WaitArgs {
     /// The jobs' ids
     #[arg(value_name = "JOB", required = true)]

@@ -18,7 +18,7 @@ use crate::prices::{self, PriceChoice};
 use crate::views::plan::PlanView;
 use crate::{files, ledger, live_plan};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Shows what the dispatcher would buy for the jobs that wait now, with the proven lower bound beside the price, and buys \
 nothing. Jobs, machines and dry pools are read from the ledger; prices from the account, or from where you say. \
 Exit code 4 if some job fits nothing that may be bought.
@@ -32,7 +32,6 @@ Examples:
 
 /// Flags of `plan`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct PlanArgs {
     /// Plan for a problem in a JSON file instead of the live queue
     #[arg(long, value_name = "FILE", conflicts_with_all = ["world", "builtin_prices"])]

@@ -17,7 +17,7 @@ use crate::logging::{self, LogFormat};
 use crate::world::{self, World};
 use crate::{dispatch, ledger};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Runs the dispatcher: takes jobs from the queue, buys machines, runs the jobs, gives the machines back. One dispatcher owns \
 a ledger; a second one on the same ledger ends with exit code 9.
 
@@ -37,7 +37,6 @@ Examples:
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct ServeArgs {
     /// Run over a simulated cloud, and send it the jobs of this scenario
     #[arg(long, value_name = "SCENARIO")]

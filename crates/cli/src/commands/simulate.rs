@@ -23,7 +23,7 @@ use crate::exit::ExitStatus;
 use crate::world;
 use view::{RunView, SimulationView};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Runs a scenario in a simulated cloud: the real control loop in virtual time, hours in seconds. Prints what became of the \
 jobs, how long they waited, and the bill, split into work, idle and boot. Needs no account and buys nothing.
 
@@ -37,7 +37,6 @@ Examples:
 
 /// Flags of `simulate`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct SimulateArgs {
     /// The scenario, a TOML file
     #[arg(long, short, value_name = "FILE")]

@@ -22,7 +22,7 @@ use crate::wait::{self, WaitRule};
 use flags::{Tag, Variable};
 use view::SubmitView;
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Sends jobs to the queue and prints their ids, one per line. Everything is checked before anything is sent: if one job \
 of a file is wrong, none is sent, and every wrong line is named.
 
@@ -41,7 +41,6 @@ Examples:
 
 /// Flags of `submit`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct SubmitArgs {
     /// The container image
     #[arg(long, value_name = "IMAGE", required_unless_present = "file")]

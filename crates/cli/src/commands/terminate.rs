@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::ExitStatus;
 use crate::send::{self, Ending};
 
-const LONG_ABOUT: &str = "\
+pub(crate) const LONG_ABOUT: &str = "\
 Asks the dispatcher to end a job wherever it is. A running container gets SIGTERM, then SIGKILL after its stop timeout. \
 The job is FAILED with the reason given, and is not tried again.
 
@@ -17,7 +17,6 @@ Examples:
 
 /// Flags of `terminate`.
 #[derive(Debug, Args)]
-#[command(long_about = LONG_ABOUT)]
 pub struct TerminateArgs {
     /// The job's id
     #[arg(value_name = "JOB")]

@@ -9,6 +9,9 @@ use super::{Draft, Flaw};
 /// The drafts in `text`, each with its place. Blank lines are skipped.
 pub(crate) fn drafts(path: &Path, text: &str) -> Vec<Result<Draft, Flaw>> {
     let name = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Array(items)) => {
             let draft = |(ord, message)| Ok(Draft { place: format!("{name}[{ord}]"), message });
