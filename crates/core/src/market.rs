@@ -107,8 +107,8 @@ impl FromStr for MarketRule {
 
 /// The architectures a job may run on.
 ///
-/// Unsaid it is [`ArchRule::X86_64`], the default of ECS's `runtimePlatform.cpuArchitecture`: most images are built for it
-/// alone, and one that is not runs nowhere else but fails with `exec format error`.
+/// Unsaid it is `x86_64`, the default of ECS's `runtimePlatform.cpuArchitecture`: many images are built for it alone, and
+/// on another one such an image fails with `exec format error`.
 #[derive(
     Debug,
     Clone,

@@ -14,7 +14,7 @@ use super::limits;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    Action, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability,
+    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability,
     RetryStrategy, SubmitJob,
 };
 use super::{Request, unsupported};
@@ -26,9 +26,17 @@ pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejecti
     let spillway = message.get("spillway");
     check_version(spillway)?;
     let said = spillway.and_then(|spillway| spillway.get("action")).and_then(Value::as_str);
-    if matches!(said, Some("CancelJob" | "TerminateJob")) {
-        let (order, warnings) = typed::<EndJob>(message)?;
-        return Ok((end(order)?, warnings.into_texts()));
+    match said {
+        Some("SubmitJob") | None => {}
+        Some("CancelJob" | "TerminateJob") => {
+            let (order, warnings) = typed::<EndJob>(message)?;
+            return Ok((end(order)?, warnings.into_texts()));
+        }
+        Some(other) => {
+            let at = At::Root.key("spillway");
+            return Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known"))
+                .hint("say SubmitJob, CancelJob or TerminateJob"));
+        }
     }
     unsupported::check(message)?;
     let (job, mut warnings) = typed::<SubmitJob>(message)?;
@@ -113,9 +121,9 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
     })?;
     check_chars(&at, &reason, 1, limits::REASON_CHARS_MAX)?;
     match order.spillway.and_then(|spillway| spillway.action) {
-        Some(Action::CancelJob) => Ok(Request::Cancel { job, reason }),
-        Some(Action::TerminateJob) => Ok(Request::Terminate { job, reason }),
-        Some(Action::SubmitJob) | None => Err(Rejection::missing(&At::Root.key("jobName"))),
+        Some(EndAction::CancelJob) => Ok(Request::Cancel { job, reason }),
+        Some(EndAction::TerminateJob) => Ok(Request::Terminate { job, reason }),
+        None => Err(Rejection::missing(&At::Root.key("spillway").key("action"))),
     }
 }
 

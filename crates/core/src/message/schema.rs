@@ -17,7 +17,7 @@ pub fn schema() -> Value {
     let submit = generator.subschema_for::<SubmitJob>();
     let end = generator.subschema_for::<EndJob>();
     let definitions = generator.take_definitions(true);
-    sorted(&json!({
+    let mut schema = sorted(&json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spillway job message, version 1",
         "description": "The body of a message on the job queue: AWS Batch's SubmitJob with an inline job definition, or an \
@@ -25,5 +25,25 @@ pub fn schema() -> Value {
             accepted and reported as warnings; keys of AWS Batch that Spillway does not honour are refused by name.",
         "anyOf": [submit, end],
         "$defs": definitions,
-    }))
+    }));
+    unwrap_lines(&mut schema);
+    schema
+}
+
+/// The types' descriptions are wrapped where their source is; a line ends only where a paragraph does.
+fn unwrap_lines(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                if let (Value::String(text), "description") = (&mut *value, key.as_str()) {
+                    let paragraphs = text.split("\n\n").map(|p| p.replace('\n', " "));
+                    *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+                } else {
+                    unwrap_lines(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(unwrap_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

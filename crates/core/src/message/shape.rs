@@ -79,6 +79,7 @@ pub enum JobDefinitionType {
     /// One container.
     Container,
     /// Many nodes together. Refused.
+    #[schemars(skip)]
     Multinode,
 }
 
@@ -89,6 +90,7 @@ pub enum PlatformCapability {
     /// EC2 instances.
     Ec2,
     /// Fargate. Refused.
+    #[schemars(skip)]
     Fargate,
 }
 
@@ -118,8 +120,8 @@ pub struct Spillway {
     /// The version of this format: 1, which is also what is meant without it.
     #[schemars(range(min = 1, max = 1))]
     pub version: Option<i64>,
-    /// What the message asks for. Unsaid, `SubmitJob`.
-    pub action: Option<Action>,
+    /// What the message asks for; `SubmitJob` is also what is meant without it.
+    pub action: Option<SubmitAction>,
     /// Makes sending idempotent: of all messages for one queue with the same token the first is the job. The job's id is a
     /// `UUIDv5` of queue and token, so the sender knows it beforehand. 1 to 128 characters; without it, the SQS message id.
     #[schemars(length(min = 1, max = 128))]
@@ -133,14 +135,19 @@ pub struct Spillway {
     pub expected_duration_seconds: Option<i64>,
 }
 
-/// What a message asks for, by the name of AWS Batch's operation.
+/// What a message with a job asks for, by the name of AWS Batch's operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Action {
-    /// Run a job.
+pub enum SubmitAction {
+    /// Run it.
     SubmitJob,
-    /// End a job that has not been given to a host yet. A STARTING or RUNNING one goes on.
+}
+
+/// What a message without a job asks for, by the name of AWS Batch's operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EndAction {
+    /// End the job unless it has been given to a host. A STARTING or RUNNING one goes on.
     CancelJob,
-    /// End a job wherever it is.
+    /// End the job wherever it is. A running container gets SIGTERM, then SIGKILL.
     TerminateJob,
 }
 
@@ -167,5 +174,5 @@ pub struct EndJobSpillway {
     pub version: Option<i64>,
     /// `CancelJob` or `TerminateJob`.
     #[schemars(required)]
-    pub action: Option<Action>,
+    pub action: Option<EndAction>,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::shape::{
-    Action, ContainerProperties, EndJob, EndJobSpillway, JobDefinition, JobDefinitionType,
+    ContainerProperties, EndAction, EndJob, EndJobSpillway, JobDefinition, JobDefinitionType,
     JobTimeout, NameValue, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SubmitJob,
 };
 use crate::id::{JobId, JobName, QueueName};
@@ -106,8 +106,8 @@ pub enum Ending {
 /// The message that ends a job. `reason`, 1 to 1,024 characters, is kept on the job.
 pub fn end_job(ending: Ending, job: JobId, reason: &str) -> Value {
     let action = match ending {
-        Ending::Cancel => Action::CancelJob,
-        Ending::Terminate => Action::TerminateJob,
+        Ending::Cancel => EndAction::CancelJob,
+        Ending::Terminate => EndAction::TerminateJob,
     };
     written(&EndJob {
         job_id: Some(job.to_string()),

@@ -141,18 +141,25 @@ pub enum LogDriver {
     /// Amazon's own log service.
     Awslogs,
     /// Refused.
+    #[schemars(skip)]
     JsonFile,
     /// Refused.
+    #[schemars(skip)]
     Syslog,
     /// Refused.
+    #[schemars(skip)]
     Journald,
     /// Refused.
+    #[schemars(skip)]
     Gelf,
     /// Refused.
+    #[schemars(skip)]
     Fluentd,
     /// Refused.
+    #[schemars(skip)]
     Splunk,
     /// Refused.
+    #[schemars(skip)]
     Awsfirelens,
 }
 
@@ -163,6 +170,7 @@ pub struct RuntimePlatform {
     /// The architecture. Unsaid, `X86_64`.
     pub cpu_architecture: Option<CpuArchitecture>,
     /// The operating system. Only `LINUX` is known.
+    #[schemars(regex(pattern = r"^LINUX$"))]
     pub operating_system_family: Option<String>,
 }
 

@@ -1,0 +1,15 @@
+//! The job message: what is understood, what is refused and where, and that nothing whatever makes the reader fail.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod accepted;
+mod orders;
+mod property;
+mod refused;
+mod sample;
+mod schema;

@@ -1,0 +1,446 @@
+//! What is refused: each with its code, its place, and words that help.
+
+use serde_json::{Value, json};
+use spillway_core::message::{self, code, limits};
+
+use crate::sample::{full, least, parse, with};
+
+const CONTAINER: &str = "/jobDefinition/containerProperties";
+const INVALID: &str = code::INVALID_FIELD;
+const MISSING: &str = code::MISSING_FIELD;
+const UNSUPPORTED: &str = code::UNSUPPORTED_FIELD;
+
+/// Puts a value into the least message and expects it refused at a path, with words in the reason.
+fn refused(pointer: &str, value: Value, code: &str, path: &str, words: &str) {
+    let message = with(least(), pointer, value);
+    let rejection = parse(&message).expect_err(pointer);
+    assert_eq!((rejection.code, rejection.path.as_deref()), (code, Some(path)), "{rejection:?}");
+    assert!(rejection.reason.starts_with(path), "{rejection:?}");
+    assert!(rejection.reason.contains(words), "{words:?} is not in {rejection:?}");
+}
+
+/// The same below `jobDefinition.containerProperties`.
+fn container(key: &str, value: Value, code: &str, path: &str, words: &str) {
+    let path = format!("jobDefinition.containerProperties.{path}");
+    refused(&format!("{CONTAINER}/{key}"), value, code, &path, words);
+}
+
+#[test]
+fn what_is_no_json_is_told_where_it_breaks() {
+    let bodies = [
+        "",
+        " ",
+        "{",
+        "{not json",
+        "[1,",
+        "\"\\ud800\"",
+        "nul",
+        "{\"a\":1}x",
+        "{\"a\":1,}",
+        "1e999",
+        "\u{FEFF}{}",
+        "{\"jobName\":'x'}",
+    ];
+    for body in bodies {
+        let rejection = message::parse(body).expect_err(body);
+        assert_eq!((rejection.code, rejection.path), (code::INVALID_JSON, None), "{body}");
+        assert!(rejection.reason.contains("line 1"), "{}", rejection.reason);
+        assert!(rejection.hint.is_some());
+    }
+}
+
+#[test]
+fn a_body_that_is_no_object_is_named_by_its_kind() {
+    for (body, kind) in
+        [("null", "null"), ("[]", "a list"), ("3", "a number"), ("\"x\"", "a string")]
+    {
+        let rejection = message::parse(body).unwrap_err();
+        assert_eq!(rejection.code, INVALID);
+        assert!(rejection.reason.ends_with(kind), "{}", rejection.reason);
+    }
+}
+
+#[test]
+fn what_is_needed_is_missed_by_name() {
+    let c = CONTAINER;
+    let needed = [
+        ("/jobName", "jobName"),
+        ("/jobQueue", "jobQueue"),
+        ("/jobDefinition", "jobDefinition"),
+        (c, "jobDefinition.containerProperties"),
+        (&format!("{c}/image"), "jobDefinition.containerProperties.image"),
+        (
+            &format!("{c}/resourceRequirements"),
+            "jobDefinition.containerProperties.resourceRequirements",
+        ),
+        (
+            &format!("{c}/resourceRequirements/0/value"),
+            "jobDefinition.containerProperties.resourceRequirements[0].value",
+        ),
+        (
+            &format!("{c}/resourceRequirements/1/type"),
+            "jobDefinition.containerProperties.resourceRequirements[1].type",
+        ),
+    ];
+    for (pointer, path) in needed {
+        let rejection = parse(&with(least(), pointer, Value::Null)).expect_err(pointer);
+        assert_eq!((rejection.code, rejection.path.as_deref()), (MISSING, Some(path)));
+    }
+    let rejection = message::parse("{}").unwrap_err();
+    assert_eq!((rejection.code, rejection.path.as_deref()), (MISSING, Some("jobName")));
+}
+
+#[test]
+fn amounts_that_make_no_job_are_refused() {
+    let cpu = "resourceRequirements/0/value";
+    let memory = "resourceRequirements/1/value";
+    let at_cpu = "resourceRequirements[0].value";
+    let at_memory = "resourceRequirements[1].value";
+    for zero in ["0", "0.0", "00", ".0"] {
+        container(cpu, json!(zero), INVALID, at_cpu, "more than 0 vCPUs");
+    }
+    for (text, words) in [
+        ("-1", "not a number"),
+        ("1e3", "not a number"),
+        ("", "not a number"),
+        ("1 ", "not a number"),
+        ("0.0001", "out of range"),
+        ("4194304", "out of range"),
+        ("99999999999999999999", "out of range"),
+    ] {
+        container(cpu, json!(text), INVALID, at_cpu, words);
+    }
+    container(cpu, json!(1), INVALID, at_cpu, "expected a string");
+    container(memory, json!("0"), INVALID, at_memory, "at least 4 MiB");
+    container(memory, json!("3"), INVALID, at_memory, "at least 4 MiB");
+    container(memory, json!("-4"), INVALID, at_memory, "whole number of MiB");
+    container(memory, json!("512.5"), INVALID, at_memory, "whole number of MiB");
+    container(memory, json!("2147483648000"), INVALID, at_memory, "more than any machine");
+    container(
+        "resourceRequirements/1/type",
+        json!("VCPU"),
+        INVALID,
+        "resourceRequirements[1].type",
+        "twice",
+    );
+    container(
+        "resourceRequirements/1/type",
+        json!("RAM"),
+        INVALID,
+        "resourceRequirements[1].type",
+        "MEMORY",
+    );
+    let gpu = json!([{"type": "GPU", "value": "0.5"}]);
+    container("resourceRequirements", gpu, INVALID, at_cpu, "not a number of GPUs");
+    container("vcpus", json!(0), INVALID, "vcpus", "must be 1");
+    container("vcpus", json!(0.5), INVALID, "vcpus", "expected i64");
+    container("memory", json!(2), INVALID, "memory", "at least 4 MiB");
+    container("memory", json!(-1), INVALID, "memory", "must be 4");
+}
+
+#[test]
+fn memory_with_a_unit_is_told_as_it_should_be_written() {
+    let pointer = format!("{CONTAINER}/resourceRequirements/1/value");
+
+    let rejection = parse(&with(least(), &pointer, json!("2GiB"))).unwrap_err();
+
+    assert_eq!(rejection.hint.as_deref(), Some("write \"2048\""));
+}
+
+#[test]
+fn names_follow_the_rules_of_batch() {
+    for name in ["", "-x", "a b", "a/b", &"x".repeat(129), "\u{e9}"] {
+        refused("/jobName", json!(name), INVALID, "jobName", "is not a job name");
+        refused("/jobQueue", json!(name), INVALID, "jobQueue", "is not a queue name");
+    }
+    refused("/jobName", json!(17), INVALID, "jobName", "expected a string");
+    refused("/jobQueue", json!("arn:aws:batch:r:1:job-queue/"), INVALID, "jobQueue", "queue name");
+}
+
+#[test]
+fn images_and_roles_are_looked_at() {
+    container("image", json!(""), INVALID, "image", "1 to 255");
+    container("image", json!("x".repeat(256)), INVALID, "image", "1 to 255");
+    container("image", json!("busy box"), INVALID, "image", "not an image reference");
+    container("jobRoleArn", json!("admin"), INVALID, "jobRoleArn", "not the ARN of an IAM role");
+    container(
+        "executionRoleArn",
+        json!("arn:aws:iam::1:user/x"),
+        INVALID,
+        "executionRoleArn",
+        "role",
+    );
+    container("user", json!(""), INVALID, "user", "1 to 255");
+}
+
+#[test]
+fn variables_are_unique_and_reserved_ones_are_ours() {
+    let twice = json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
+    container("environment", twice, INVALID, "environment[1].name", "set twice");
+    for name in ["AWS_BATCH_JOB_ID", "SPILLWAY_JOB_ID"] {
+        container(
+            "environment",
+            json!([{"name": name}]),
+            INVALID,
+            "environment[0].name",
+            "reserved",
+        );
+    }
+    container(
+        "environment",
+        json!([{"name": ""}]),
+        INVALID,
+        "environment[0].name",
+        "not a variable",
+    );
+    container(
+        "environment",
+        json!([{"name": "A=B"}]),
+        INVALID,
+        "environment[0].name",
+        "not a variable",
+    );
+    container("environment", json!([{"value": "1"}]), MISSING, "environment[0].name", "is missing");
+    container("environment", json!({"A": "1"}), INVALID, "environment", "expected a sequence");
+}
+
+#[test]
+fn what_ecs_could_not_be_given_is_too_large() {
+    let long = "x".repeat(limits::OVERRIDES_CHARS_MAX);
+    container("command", json!([long]), code::TOO_LARGE, "command", "8192");
+    let variable = json!([{"name": "A", "value": long}]);
+    refused(
+        "/containerOverrides/environment",
+        variable,
+        code::TOO_LARGE,
+        "containerOverrides.environment",
+        "8192",
+    );
+    let quotes = json!(["\"".repeat(limits::OVERRIDES_CHARS_MAX / 2)]);
+    container("command", quotes, code::TOO_LARGE, "command", "characters of JSON");
+
+    let grown = with(least(), "/parameters", json!({"a": "x".repeat(5_000)}));
+    let grown = with(grown, &format!("{CONTAINER}/command"), json!(["Ref::a", "Ref::a"]));
+    assert_eq!(parse(&grown).unwrap_err().code, code::TOO_LARGE);
+}
+
+#[test]
+fn the_most_that_ecs_takes_is_accepted() {
+    let pointer = format!("{CONTAINER}/command");
+    let room = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS - "\"\",".len();
+
+    assert!(parse(&with(least(), &pointer, json!(["x".repeat(room)]))).is_ok());
+    assert!(parse(&with(least(), &pointer, json!(["x".repeat(room + 1)]))).is_err());
+}
+
+#[test]
+fn counts_and_times_have_limits() {
+    for attempts in [0, 11, -1, i64::MAX] {
+        let path = "retryStrategy.attempts";
+        refused("/retryStrategy/attempts", json!(attempts), INVALID, path, "1 to 10");
+    }
+    refused(
+        "/retryStrategy/attempts",
+        json!("3"),
+        INVALID,
+        "retryStrategy.attempts",
+        "expected i64",
+    );
+    refused("/retryStrategy/attempts", json!(u64::MAX), INVALID, "retryStrategy.attempts", "i64");
+    let path = "timeout.attemptDurationSeconds";
+    for secs in [59, 0, -1, i64::MAX] {
+        refused("/timeout/attemptDurationSeconds", json!(secs), INVALID, path, "60 to");
+    }
+    let path = "jobDefinition.timeout.attemptDurationSeconds";
+    refused("/jobDefinition/timeout/attemptDurationSeconds", json!(1), INVALID, path, "60 to");
+    let path = "spillway.expectedDurationSeconds";
+    refused("/spillway/expectedDurationSeconds", json!(0), INVALID, path, "1 to");
+}
+
+#[test]
+fn tags_keep_the_limits_of_aws() {
+    let many: serde_json::Map<_, _> = (0..51).map(|n| (format!("k{n}"), json!(""))).collect();
+    refused("/tags", json!(many), INVALID, "tags", "more than 50");
+    refused("/tags", json!({"aws:x": ""}), INVALID, "tags[\"aws:x\"]", "reserved");
+    refused("/tags", json!({"": "x"}), INVALID, "tags[\"\"]", "1 to 128");
+    refused("/tags", json!({"k": "x".repeat(257)}), INVALID, "tags.k", "256");
+    refused("/tags", json!({"k": 1}), INVALID, "tags.k", "expected a string");
+}
+
+#[test]
+fn linux_options_have_limits() {
+    let nofile =
+        |soft: i64, hard: i64| json!([{"name": "nofile", "softLimit": soft, "hardLimit": hard}]);
+    container("ulimits", nofile(2, 1), INVALID, "ulimits[0].softLimit", "above the hard limit");
+    container("ulimits", nofile(-1, 1), INVALID, "ulimits[0].softLimit", "must be 0");
+    container("ulimits", json!([{"name": "nofiles"}]), INVALID, "ulimits[0].name", "not a ulimit");
+    container("ulimits", json!([{"name": "core"}]), MISSING, "ulimits[0].softLimit", "missing");
+    let shm = json!({"sharedMemorySize": 0});
+    container("linuxParameters", shm, INVALID, "linuxParameters.sharedMemorySize", "must be 1");
+}
+
+#[test]
+fn what_batch_knows_and_we_do_not_is_refused_by_name() {
+    let root = [
+        ("dependsOn", json!([{"jobId": "x"}])),
+        ("arrayProperties", json!({"size": 2})),
+        ("nodeOverrides", json!({"numNodes": 2})),
+        ("shareIdentifier", json!("x")),
+        ("schedulingPriorityOverride", json!(0)),
+        ("eksPropertiesOverride", json!({"podProperties": {"x": 1}})),
+        ("ecsPropertiesOverride", json!({"taskProperties": [1]})),
+        ("consumableResourcePropertiesOverride", json!({"consumableResourceList": [1]})),
+    ];
+    for (key, value) in root {
+        refused(&format!("/{key}"), value, UNSUPPORTED, key, "does not honour");
+    }
+    for key in ["nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"]
+    {
+        let path = format!("jobDefinition.{key}");
+        refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
+    }
+    for key in ["volumes", "mountPoints", "secrets"] {
+        container(key, json!([{"name": "x"}]), UNSUPPORTED, key, "does not honour");
+    }
+    container("privileged", json!(true), UNSUPPORTED, "privileged", "does not honour");
+    for key in ["devices", "tmpfs"] {
+        let path = format!("linuxParameters.{key}");
+        container("linuxParameters", json!({key: [1]}), UNSUPPORTED, &path, "does not honour");
+    }
+    let rules = json!({"attempts": 3, "evaluateOnExit": [{"action": "RETRY"}]});
+    refused("/retryStrategy", rules.clone(), UNSUPPORTED, "retryStrategy.evaluateOnExit", "honour");
+    let path = "jobDefinition.retryStrategy.evaluateOnExit";
+    refused("/jobDefinition/retryStrategy", rules, UNSUPPORTED, path, "honour");
+}
+
+#[test]
+fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
+    refused("/jobDefinition", json!("align:3"), UNSUPPORTED, "jobDefinition", "name or ARN");
+    refused(
+        "/jobDefinition/type",
+        json!("multinode"),
+        UNSUPPORTED,
+        "jobDefinition.type",
+        "multi-node",
+    );
+    let platforms = "jobDefinition.platformCapabilities";
+    refused(
+        "/jobDefinition/platformCapabilities",
+        json!(["FARGATE"]),
+        UNSUPPORTED,
+        platforms,
+        "Fargate",
+    );
+    let driver = json!({"logDriver": "splunk"});
+    container(
+        "logConfiguration",
+        driver,
+        UNSUPPORTED,
+        "logConfiguration.logDriver",
+        "not supported",
+    );
+    let windows = json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"});
+    let path = "runtimePlatform.operatingSystemFamily";
+    container("runtimePlatform", windows, UNSUPPORTED, path, "not supported");
+}
+
+#[test]
+fn closed_lists_name_their_values() {
+    refused("/spillway/market", json!("cheap"), INVALID, "spillway.market", "on-demand");
+    refused("/spillway/architecture", json!("mips"), INVALID, "spillway.architecture", "arm64");
+    refused("/spillway/action", json!("Run"), INVALID, "spillway.action", "not known");
+    refused("/jobDefinition/type", json!("pod"), INVALID, "jobDefinition.type", "container");
+    let arch = json!({"cpuArchitecture": "arm64"});
+    container("runtimePlatform", arch, INVALID, "runtimePlatform.cpuArchitecture", "ARM64");
+    container(
+        "logConfiguration",
+        json!({"logDriver": "x"}),
+        INVALID,
+        "logConfiguration.logDriver",
+        "awslogs",
+    );
+}
+
+#[test]
+fn two_architectures_contradict_each_other() {
+    let rejection = parse(&with(full(), "/spillway/architecture", json!("x86_64"))).unwrap_err();
+
+    assert_eq!(rejection.path.as_deref(), Some("spillway.architecture"));
+}
+
+#[test]
+fn a_newer_version_is_refused_whatever_else_is_in_it() {
+    let rejection = message::parse(r#"{"spillway":{"version":2},"jobs":[1]}"#).unwrap_err();
+
+    assert_eq!(rejection.code, code::UNSUPPORTED_VERSION);
+    assert!(rejection.reason.contains("version 2") && rejection.reason.contains("version 1"));
+    for wrong in [json!(0), json!(-1), json!("1"), json!(1.5)] {
+        refused("/spillway/version", wrong, INVALID, "spillway.version", "must be 1");
+    }
+}
+
+#[test]
+fn a_token_has_a_length() {
+    for token in [String::new(), "x".repeat(129)] {
+        refused("/spillway/clientToken", json!(token), INVALID, "spillway.clientToken", "1 to 128");
+    }
+}
+
+#[test]
+fn a_key_that_is_there_twice_has_no_meaning() {
+    let body = least().to_string().replacen("\"image\":", "\"image\":\"evil\",\"image\":", 1);
+
+    let rejection = message::parse(&body).unwrap_err();
+
+    assert_eq!(rejection.code, code::DUPLICATE_KEY);
+    assert_eq!(rejection.path.as_deref(), Some("jobDefinition.containerProperties.image"));
+}
+
+#[test]
+fn a_character_that_sqs_cannot_carry_is_refused_where_it_is() {
+    for bad in ["\u{0}", "\u{1b}", "\u{FFFE}", "\u{FFFF}"] {
+        container("command", json!(["ok", format!("a{bad}b")]), INVALID, "command[1]", "U+");
+    }
+    let rejection = parse(&with(least(), "/tags", json!({"a\u{0}": "x"}))).unwrap_err();
+    assert_eq!(rejection.code, INVALID);
+    assert!(!rejection.reason.contains('\u{0}'));
+}
+
+#[test]
+fn depth_is_bounded_and_costs_no_stack() {
+    for n in [limits::DEPTH_MAX + 1, 127, 128, 100_000] {
+        let body = format!("{{\"x\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        let rejection = message::parse(&body).unwrap_err();
+        assert_eq!(rejection.code, code::TOO_LARGE, "{n}");
+    }
+    let deep = json!({"a": {"b": {"c": [[[[]]]]}}});
+    assert!(parse(&with(least(), "/note", deep)).is_ok());
+}
+
+#[test]
+fn a_body_that_sqs_could_not_have_delivered_is_too_large() {
+    let body = with(least(), "/note", json!("x".repeat(limits::BODY_BYTES_MAX))).to_string();
+
+    assert_eq!(message::parse(&body).unwrap_err().code, code::TOO_LARGE);
+}
+
+#[test]
+fn what_is_wrong_inside_an_envelope_is_found_there() {
+    let notification = |text: &str| {
+        json!({"Type": "Notification", "TopicArn": "arn:aws:sns:r:1:t", "Message": text})
+            .to_string()
+    };
+
+    let broken = message::parse(&notification("{")).unwrap_err();
+    let empty = message::parse(&notification("{}")).unwrap_err();
+    let no_object = message::parse(r#"{"detail-type":"Job","detail":"x"}"#).unwrap_err();
+    let mut endless = least().to_string();
+    for _ in 0..=limits::ENVELOPES_MAX {
+        endless = notification(&endless);
+    }
+
+    assert_eq!((broken.code, broken.path.as_deref()), (code::INVALID_JSON, Some("Message")));
+    assert_eq!((empty.code, empty.path.as_deref()), (MISSING, Some("jobName")));
+    assert_eq!((no_object.code, no_object.path.as_deref()), (INVALID, Some("detail")));
+    assert_eq!(message::parse(&endless).unwrap_err().code, code::TOO_LARGE);
+}
