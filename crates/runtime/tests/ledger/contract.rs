@@ -56,14 +56,14 @@ impl Subject for InMemory {
 pub(crate) struct InFile {
     ledger: SqliteLedger,
     path: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl InFile {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("ledger.db");
-        Self { ledger: SqliteLedger::open(&path).unwrap(), path, _folder: folder }
+        Self { ledger: SqliteLedger::open(&path).unwrap(), path, folder }
     }
 }
 
@@ -79,9 +79,9 @@ impl Subject for InFile {
     }
 
     fn reopen(self) -> Self {
-        let Self { ledger, path, _folder } = self;
+        let Self { ledger, path, folder } = self;
         drop(ledger);
-        Self { ledger: SqliteLedger::open(&path).unwrap(), path, _folder }
+        Self { ledger: SqliteLedger::open(&path).unwrap(), path, folder }
     }
 }
 
@@ -91,10 +91,9 @@ async fn commit(subject: &mut impl Subject, changes: &[Change]) {
 
 /// Commits what must be refused; returns what the refusal says.
 async fn refused(subject: &mut impl Subject, changes: &[Change]) -> String {
-    match subject.ledger().commit(at(0), changes).await.unwrap_err() {
-        LedgerError::Corrupt { detail } => detail,
-        other => panic!("refused as {other:?}"),
-    }
+    let error = subject.ledger().commit(at(0), changes).await.unwrap_err();
+    let LedgerError::Corrupt { detail } = error else { panic!("refused as {error:?}") };
+    detail
 }
 
 fn ids(jobs: &[Job]) -> Vec<u64> {
