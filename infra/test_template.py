@@ -28,8 +28,8 @@ NO_RESOURCE_LEVEL = {
     "pricing:GetProducts",
 }
 
-# Actions judged against "*" although they take a resource, with the condition that fences them instead. ListTasks is listed by
-# container instance; a call that names none has no other resource.
+# Actions judged against "*" although they take a resource, with the condition that fences them instead. ListTasks takes
+# a container instance; a call that names none has no other resource.
 FENCED_BY_CONDITION = {"ecs:ListTasks": "ecs:cluster"}
 
 # Granted, though no adapter calls it by this name: what the call that needs it is.

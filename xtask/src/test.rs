@@ -105,7 +105,9 @@ fn python_checks(shell: &Shell, venv: &Venv) -> Result<()> {
     };
     shell.run("ruff format", python(&["ruff", "format", "--check", "localstack", "infra"]))?;
     shell.run("ruff check", python(&["ruff", "check", "localstack", "infra"]))?;
-    shell.run("cfn-lint", python(&["cfnlint", "infra/spillway.yaml"]))?;
+    let mut lint = shell.command(venv.program("cfn-lint"));
+    lint.arg("infra/spillway.yaml");
+    shell.run("cfn-lint", lint)?;
     shell.run("tests of infra/", python(&["pytest", "-q", "-p", "no:cacheprovider", "infra"]))?;
     for (title, args) in [
         ("mypy", &["mypy"][..]),
