@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | I1 | a job is added once, and its end is written once |
 //! | I2 | at most one live task per job; another only after the first one's loss was declared |
-//! | I3 | a message is deleted only after its job is durable |
+//! | I3 | a message is deleted only after its job is durable or its order carried out; a dead letter is one that can be nothing else |
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture and in a market that it allows |
@@ -59,6 +59,8 @@ struct Live {
     ord: AttemptOrd,
     host: HostId,
     need: Resources,
+    /// Somebody has asked for the job's end.
+    is_terminated: bool,
 }
 
 /// What a host that is not gone counts against the limits.

@@ -1,8 +1,9 @@
 //! The checks, one for each kind of change and effect.
 
-use spillway_core::effect::{LaunchRequest, Receipt, TaskRequest};
+use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::{DrainCause, HostStatus};
 use spillway_core::id::HostId;
+use spillway_core::job::StopCause;
 use spillway_core::message::{self, Request};
 use spillway_core::task::TaskStatus;
 use spillway_core::{
@@ -70,7 +71,13 @@ impl Invariants {
             on_host.remove(&job.id);
         }
         let Some(attempt) = state.live_attempt() else { return };
-        let live = Live { ord: attempt.ord, host: attempt.host, need: job.spec.resources };
+        let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
+        let live = Live {
+            ord: attempt.ord,
+            host: attempt.host,
+            need: job.spec.resources,
+            is_terminated: matches!(cause, Some(StopCause::Terminated { .. })),
+        };
         self.live.insert(job.id, live);
         self.on_host.entry(attempt.host).or_default().insert(job.id);
         let is_new = before.is_none_or(|b| b.ord != attempt.ord);
@@ -155,6 +162,9 @@ impl Invariants {
     fn check_failed(&mut self, moment: Moment, job: &Job, ended: Option<&Attempt>) {
         let Some(failure) = ended.and_then(|e| e.failure) else { return };
         let id = job.id;
+        if self.live.get(&id).is_some_and(|live| live.is_terminated) {
+            return;
+        }
         let n_counted = job.n_counted_attempts();
         let n_infrastructure = job.n_infrastructure_failures();
         let is_early = match failure {
@@ -243,13 +253,13 @@ impl Invariants {
                     self.check_delete(moment, receipt, ledger, cloud);
                 }
             }
+            Effect::DeadLetter(letter) => self.check_dead_letter(moment, letter, ledger, cloud),
             Effect::Observe { .. } => self.check_recorded(moment, ledger, cloud),
             Effect::Drain { .. }
             | Effect::Deregister { .. }
             | Effect::StopTask { .. }
             | Effect::RefreshCatalog
-            | Effect::DeleteEvents { .. }
-            | Effect::DeadLetter(_) => {}
+            | Effect::DeleteEvents { .. } => {}
         }
     }
 
@@ -360,22 +370,54 @@ impl Invariants {
         cloud: &SimCloud,
     ) {
         let Some(message) = cloud.job_queue().get(receipt) else { return };
-        match message::parse(&message.body) {
-            Err(rejection) => {
-                let text =
-                    format!("message {} is deleted, and was never a job: {rejection}", message.id);
-                self.violate("I3", moment, text);
-            }
-            Ok(parsed) => {
-                let Request::Submit { spec, client_token } = parsed.request else { return };
-                let token = client_token.as_deref().unwrap_or(&message.id);
-                let id = JobId::derive(&spec.queue, token);
-                if ledger.get_job(id).is_none() {
-                    let text =
-                        format!("message {} is deleted before job {id} is durable", message.id);
-                    self.violate("I3", moment, text);
+        let problem = match message::parse(&message.body) {
+            Err(rejection) => Some(format!("was never a job: {rejection}")),
+            Ok(parsed) => match parsed.request {
+                Request::Submit { spec, client_token } => {
+                    let token = client_token.as_deref().unwrap_or(&message.id);
+                    let id = JobId::derive(&spec.queue, token);
+                    let is_durable = ledger.get_job(id).is_some();
+                    (!is_durable).then(|| format!("job {id} is not durable"))
                 }
+                Request::Cancel { job, .. } => still_waits(ledger.get_job(job)),
+                Request::Terminate { job, .. } => {
+                    let known = ledger.get_job(job);
+                    still_waits(known).or_else(|| still_runs(known))
+                }
+            },
+        };
+        if let Some(problem) = problem {
+            let text = format!("message {} is deleted, but {problem}", message.id);
+            self.violate("I3", moment, text);
+        }
+    }
+
+    /// A dead letter is the message as it came, and one that nothing else can be done with.
+    fn check_dead_letter(
+        &mut self,
+        moment: Moment,
+        letter: &DeadLetter,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        let Some(message) = cloud.job_queue().get(&letter.receipt) else { return };
+        if message.body != letter.body {
+            let text = format!("message {} is a dead letter with another body", message.id);
+            self.violate("I3", moment, text);
+        }
+        let Ok(parsed) = message::parse(&message.body) else { return };
+        let is_wrong = match parsed.request {
+            Request::Submit { spec, .. } => {
+                let is_for_us = self.config.queues.contains(&spec.queue);
+                is_for_us && letter.code != "TOKEN_REUSED"
             }
+            Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
+                ledger.get_job(job).is_some()
+            }
+        };
+        if is_wrong {
+            let text = format!("message {} is a dead letter for {}", message.id, letter.code);
+            self.violate("I3", moment, text);
         }
     }
 
@@ -403,4 +445,25 @@ impl Invariants {
             self.violate("I4", moment, text);
         }
     }
+}
+
+/// Why an order to end a job has not been carried out: the job could still be placed.
+fn still_waits(job: Option<&Job>) -> Option<String> {
+    let job = job?;
+    match &job.state {
+        JobState::Submitted | JobState::Pending | JobState::Runnable { .. } => {
+            Some(format!("job {} still waits as {}", job.id, job.state.status()))
+        }
+        JobState::Starting { .. }
+        | JobState::Running { .. }
+        | JobState::Succeeded { .. }
+        | JobState::Failed { .. } => None,
+    }
+}
+
+/// Why an order to end a job wherever it is has not been carried out: its attempt goes on.
+fn still_runs(job: Option<&Job>) -> Option<String> {
+    let job = job?;
+    let attempt = job.state.live_attempt()?;
+    attempt.stop.is_none().then(|| format!("attempt {} of job {} goes on", attempt.ord, job.id))
 }

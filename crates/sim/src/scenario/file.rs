@@ -169,6 +169,11 @@ struct JobsFile {
     timeout: Option<Span>,
     #[serde(default)]
     resend: Chance,
+    #[serde(default)]
+    cancel: Chance,
+    #[serde(default)]
+    terminate: Chance,
+    end_after: Option<Spread>,
     at: Option<Span>,
     every: Option<Span>,
     over: Option<Span>,
@@ -426,6 +431,9 @@ impl JobsFile {
             attempts: self.attempts,
             timeout: self.timeout.map(|Span(timeout)| timeout),
             resend: self.resend,
+            cancel: self.cancel,
+            terminate: self.terminate,
+            end_after: self.end_after.unwrap_or(Spread::of_secs(0, 300)),
         })
     }
 }

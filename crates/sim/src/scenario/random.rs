@@ -32,6 +32,8 @@ pub fn random(seed: u64) -> Scenario {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
+    engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
+    engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
 
     let mut world = random_world(&dice);
     world.seed = seed;
@@ -89,7 +91,7 @@ fn random_faults(dice: &Dice) -> Faults {
         agent_absences: maybe("agent absences", 100),
         pull_failures: maybe("pull failures", 10),
         missing_notices: maybe("missing notices", 50),
-        crashes: maybe("crashes", 1),
+        crashes: maybe("crashes", 5),
     }
 }
 
@@ -152,7 +154,7 @@ fn random_group(dice: &Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup
         queue: engine.queues.first()?.clone(),
         image: pick(
             &mut roll,
-            &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "tool:2"],
+            &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "stuck/x", "tool:2"],
         )
         .to_owned(),
         command: None,
@@ -177,6 +179,9 @@ fn random_group(dice: &Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup
         attempts: Some(pick(&mut roll, &[1, 2, 3])),
         timeout: has_timeout.then_some(SignedDuration::from_secs(90)),
         resend: Chance::percent(pick(&mut roll, &[0, 0, 20])),
+        cancel: Chance::percent(pick(&mut roll, &[0, 0, 20])),
+        terminate: Chance::percent(pick(&mut roll, &[0, 0, 20])),
+        end_after: Spread::of_secs(0, pick(&mut roll, &[5, 90, 1200])),
         arrival: Arrival {
             at: SignedDuration::ZERO,
             every: SignedDuration::ZERO,

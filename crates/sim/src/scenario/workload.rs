@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use spillway_core::{CpuUnits, JobName, MiB, QueueName};
+use spillway_core::{CpuUnits, JobId, JobName, MiB, QueueName};
 
 use super::duration::Distribution;
 use crate::dice::{Dice, Roll};
@@ -80,6 +80,12 @@ pub struct JobGroup {
     pub timeout: Option<SignedDuration>,
     /// How many are sent once more, up to ten minutes later.
     pub resend: Chance,
+    /// How many are to be cancelled (`CancelJob`).
+    pub cancel: Chance,
+    /// How many are to be terminated (`TerminateJob`).
+    pub terminate: Chance,
+    /// How long after a job the order to end it is sent.
+    pub end_after: Spread,
     /// When they are sent.
     pub arrival: Arrival,
 }
@@ -119,6 +125,8 @@ impl Workload {
                     let again_at = at + roll.within(RESEND_AFTER);
                     sent.push(Sent { at: again_at, body: body.clone() });
                 }
+                let mut roll = dice.roll("end of job", &format_args!("{section}/{ord}"));
+                sent.extend(group.end_order(section, ord, at, &mut roll));
                 sent.push(Sent { at, body });
             }
         }
@@ -152,9 +160,7 @@ impl JobGroup {
         if 0 < self.gpus {
             requirements.push(json!({"type": "GPU", "value": self.gpus.to_string()}));
         }
-        let mut spillway = json!({
-            "clientToken": format!("{section}-{}-{ord:05}", self.name),
-        });
+        let mut spillway = json!({"clientToken": self.client_token(section, ord)});
         if let Some(architecture) = &self.architecture {
             spillway["architecture"] = json!(architecture);
         }
@@ -184,6 +190,34 @@ impl JobGroup {
             message["timeout"] = json!({"attemptDurationSeconds": timeout.as_secs()});
         }
         message.to_string()
+    }
+
+    fn client_token(&self, section: usize, ord: u32) -> String {
+        format!("{section}-{}-{ord:05}", self.name)
+    }
+
+    /// The order to end the `ord`-th job, if there is to be one.
+    fn end_order(
+        &self,
+        section: usize,
+        ord: u32,
+        sent: Timestamp,
+        roll: &mut Roll,
+    ) -> Option<Sent> {
+        let action = if roll.happens(self.cancel) {
+            "CancelJob"
+        } else if roll.happens(self.terminate) {
+            "TerminateJob"
+        } else {
+            return None;
+        };
+        let job = JobId::derive(&self.queue, &self.client_token(section, ord));
+        let body = json!({
+            "jobId": job,
+            "reason": "no longer needed",
+            "spillway": {"action": action},
+        });
+        Some(Sent { at: sent + roll.within(self.end_after), body: body.to_string() })
     }
 
     fn draw_exit_code(&self, roll: &mut Roll) -> u8 {
