@@ -56,6 +56,7 @@ impl SqliteLedger {
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let path = place::canonical(path)?;
         let lock = WriterLock::take(&path)?;
+        place::create(&path)?;
         let connection = open_writer(&path)?;
         let store = Store { connection: Mutex::new(connection), path, _lock: lock };
         Ok(Self { store: Arc::new(store) })

@@ -143,8 +143,13 @@ fn attempt_ended(attempt: &Attempt) {
 
 fn host_moved(host: &Host) {
     let instance = host.instance().map(|instance| instance.id.as_str());
-    info!(host_id = %host.id, instance_id = instance, pool = %host.pool,
-        status = %host.status(), "host moved");
+    if matches!(host.state, HostState::Registered { .. }) {
+        // Written again with each job that is placed on it.
+        debug!(host_id = %host.id, instance_id = instance, pool = %host.pool, "host registered");
+    } else {
+        info!(host_id = %host.id, instance_id = instance, pool = %host.pool,
+            status = %host.status(), "host moved");
+    }
     if let HostState::Gone { bill, .. } = &host.state {
         add_dollars(telemetry::HOST_DOLLARS, *bill);
     }

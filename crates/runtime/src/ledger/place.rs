@@ -27,6 +27,20 @@ pub(super) fn canonical(path: &Path) -> Result<PathBuf, PlaceError> {
     Ok(folder.canonicalize().map_err(open)?.join(name))
 }
 
+/// Makes sure that there is a file, readable by its owner alone: jobs carry environment variables, and those carry
+/// secrets. SQLite gives the files beside it the same mode. An operator who wants to share it can change the mode.
+pub(super) fn create(ledger: &Path) -> Result<(), PlaceError> {
+    open_private(ledger).map(drop)
+}
+
+fn open_private(path: &Path) -> Result<File, PlaceError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|source| PlaceError::Open { path: path.to_owned(), source })
+}
+
 /// The right to write to a ledger, for as long as this lives.
 ///
 /// A lock on `<ledger>.lock`, beside it and never removed: removing it would let two holders lock two files of one name.
@@ -42,8 +56,7 @@ impl WriterLock {
         let mut name = ledger.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = opened.map_err(|source| PlaceError::Open { path: path.clone(), source })?;
+        let file = open_private(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {

@@ -45,6 +45,26 @@ async fn a_stop_waits_for_the_answer_to_a_launch_and_writes_it_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_answer_after_a_stop_asks_for_is_done_by_the_next_dispatcher() {
+    let rig = Rig::new();
+    rig.world.misbehave("drain", 1, &Misbehaviour::Slow(Duration::from_secs(3)));
+    let driver = rig.start();
+    rig.world.send(message("a"));
+    rig.until("it drains", |rig| !rig.world.state().made("drain").is_empty()).await;
+
+    rig.stop.cancel();
+    let stopped = driver.await.unwrap().unwrap();
+
+    assert_eq!(stopped.n_hosts, 1);
+    assert_eq!(rig.ledger.hosts()[0].status(), HostStatus::Terminating, "it is written down");
+    assert_eq!(rig.world.state().made("terminate"), [""; 0], "it is not begun");
+
+    let rig = rig.with_new_stop();
+    let _next = rig.start();
+    rig.until("the host is gone", |rig| rig.ledger.n_hosts() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_ever() {
     let rig = Rig::new();
     rig.world.misbehave("launch", 1, &Misbehaviour::Hang);

@@ -1,8 +1,11 @@
 //! From the message to the machine given back, through the real loop.
 
-use crate::world::{Misbehaviour, Rig, message, secs};
 use jiff::SignedDuration;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use spillway_core::CloudError;
+use spillway_runtime::telemetry;
+
+use crate::world::{Misbehaviour, Rig, message, secs};
 
 #[tokio::test(start_paused = true)]
 async fn a_message_becomes_a_job_a_task_and_an_end_and_its_host_is_given_back() {
@@ -83,4 +86,36 @@ async fn a_clock_that_is_set_back_an_hour_holds_nothing_up() {
 
     assert!(asked_at.elapsed().as_secs() < 120, "{:?}", asked_at.elapsed());
     assert_eq!(rig.ledger.status("a"), "RUNNING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_is_measured_under_the_names_that_are_documented() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    telemetry::describe();
+    let rig = Rig::new();
+    rig.world.state().tasks_exit = false;
+    let _driver = rig.start();
+
+    rig.world.send(message("a"));
+    rig.world.send("{".into());
+    rig.until("it runs", |rig| rig.ledger.status("a") == "RUNNING").await;
+    secs(2).await;
+    let text = metrics.render();
+
+    for line in [
+        "spillway_jobs{state=\"RUNNING\"} 1",
+        "spillway_hosts{status=\"registered\",market=\"on-demand\"} 1",
+        "spillway_fleet_dollars_per_hour 0.085",
+        "spillway_api_calls_total{api=\"ecs:RunTask\",outcome=\"ok\"} 1",
+        "spillway_dlq_total{reason=\"INVALID_JSON\"} 1",
+        "spillway_messages_total{queue=\"jobs\"} 2",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+    }
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    for name in names.filter_map(|rest| rest.split(' ').next()) {
+        assert!(telemetry::ALL.iter().any(|metric| metric.name == name), "{name} is unknown");
+    }
 }

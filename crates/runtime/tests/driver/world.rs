@@ -449,6 +449,11 @@ impl Rig {
         Self { world, ledger, clock, health, stop }
     }
 
+    /// The same world after a stop.
+    pub(crate) fn with_new_stop(self) -> Self {
+        Self { stop: CancellationToken::new(), ..self }
+    }
+
     /// Starts a dispatcher.
     pub(crate) fn start(&self) -> JoinHandle<Result<Stopped, DriverError>> {
         let world = Arc::new(self.world.clone());

@@ -48,6 +48,20 @@ async fn two_names_of_one_ledger_have_one_lock() {
     assert!(matches!(second, Err(LedgerError::Locked { .. })), "{second:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_on_the_machine_can_read_what_jobs_carry() {
+    let (folder, path) = folder();
+    let mut ledger = SqliteLedger::open(&path).unwrap();
+    ledger.commit(at(0), &[add(&job(0))]).await.unwrap();
+
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{:?}", file.path());
+    }
+}
+
 #[tokio::test]
 async fn a_reader_sees_every_commit_while_the_dispatcher_is_up_and_after_it_is_down() {
     let (_folder, path) = folder();

@@ -52,7 +52,7 @@ fn literal(value: ValueRef<'_>) -> String {
         ValueRef::Real(x) => x.to_string(),
         ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
         ValueRef::Blob(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             format!("x'{hex}'")
         }
     }
