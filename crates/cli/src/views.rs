@@ -1,10 +1,12 @@
 //! What commands answer: serializable values and how people read them. They are built from core's types and print
 //! nothing themselves. Field names are public API.
 
+pub mod attempt;
 pub mod host;
 pub mod job;
 pub mod plan;
 pub mod score;
+pub mod timeline;
 pub mod wait;
 
 use jiff::{SignedDuration, Timestamp};

@@ -17,8 +17,9 @@ pub(crate) const LONG_ABOUT: &str = "\
 Looks whether everything the dispatcher needs is there: configuration, ledger, credentials, queues, cluster, roles, \
 images, prices. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
 
-Exit code 0 if nothing failed; warnings do not count. 6 if the configuration or something in the account is wrong, 9 if \
-the ledger is.
+Exit code 0 if nothing failed; warnings do not count. Otherwise the code that `spillway serve` would end with: 6 if the \
+configuration or something in the account is wrong, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
+wrong.
 
 Examples:
   spillway doctor
@@ -184,8 +185,20 @@ async fn account(config: &Config) -> Vec<Finding> {
         spillway_aws::doctor::Outcome::Warning => Outcome::Warning,
         spillway_aws::doctor::Outcome::Failed => Outcome::Failed,
     };
-    let found = crate::cloud::examine(config).await.into_iter();
-    found.map(|f| Finding::new(&f.name, outcome(f.outcome), f.detail).hint(f.hint)).collect()
+    let found = Box::pin(crate::cloud::examine(config)).await.into_iter();
+    let finding = |f: spillway_aws::doctor::Finding| {
+        Finding::new(&f.name, outcome(f.outcome), f.detail).hint(f.hint)
+    };
+    let mut findings: Vec<Finding> = found.map(finding).collect();
+    if findings.iter().any(|finding| finding.outcome == Outcome::Failed) {
+        // The exit code is the one that `serve` would end with, if it would not start.
+        let refusal = Box::pin(crate::cloud::connect(config)).await.err();
+        let status = refusal.map_or(ExitStatus::Config, |e| crate::error::verdict(&e).status);
+        for finding in &mut findings {
+            finding.status = status;
+        }
+    }
+    findings
 }
 
 #[cfg(not(feature = "aws"))]

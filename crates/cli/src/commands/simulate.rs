@@ -187,3 +187,66 @@ fn verdict(runs: &[Run], scenario: &Path) -> Result<ExitStatus> {
     };
     Err(complaint.hint(format!("replay it: {replay}")).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use spillway_sim::invariants::Violation;
+
+    use super::*;
+    use crate::error;
+
+    fn ran(seed: u64, invariants: &[&'static str], converged: bool) -> Run {
+        let quiet = world::built_in("").unwrap();
+        let mut outcome = run::run(&quiet, None).unwrap();
+        let violation = |invariant: &&'static str| Violation {
+            invariant,
+            event: 812,
+            at: Timestamp::UNIX_EPOCH,
+            text: "seen".to_owned(),
+        };
+        outcome.violations = invariants.iter().map(violation).collect();
+        outcome.n_violations = u64::try_from(invariants.len()).unwrap();
+        outcome.converged = converged;
+        Run { seed, outcome, differs: false }
+    }
+
+    fn end(runs: &[Run]) -> (u8, String) {
+        match verdict(runs, Path::new("s.toml")) {
+            Ok(status) => (status.code(), String::new()),
+            Err(error) => {
+                let verdict = error::verdict(&error);
+                (verdict.status.code(), format!("{error} | {}", verdict.hint.unwrap_or_default()))
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_invariant_is_exit_code_four_with_seed_event_and_the_line_that_replays_it() {
+        let (code, text) = end(&[ran(6, &[], true), ran(7, &["I2"], true)]);
+
+        assert_eq!(code, 4);
+        assert!(text.starts_with("seed 7 broke I2 at event 812"), "{text}");
+        let replay = "spillway simulate --scenario s.toml --seed 7 --trace trace.jsonl";
+        assert!(text.ends_with(replay), "{text}");
+    }
+
+    #[test]
+    fn a_broken_invariant_counts_more_than_a_run_that_is_late() {
+        assert_eq!(end(&[ran(1, &["S2"], false)]).0, 5);
+        assert_eq!(end(&[ran(1, &["S2"], false), ran(2, &["I7"], true)]).0, 4);
+    }
+
+    #[test]
+    fn two_different_runs_of_one_seed_are_a_broken_invariant() {
+        let mut run = ran(3, &[], true);
+        run.differs = true;
+
+        assert_eq!(end(&[run]).0, 4);
+    }
+
+    #[test]
+    fn runs_without_a_fault_are_a_success() {
+        assert_eq!(end(&[ran(1, &[], true), ran(2, &[], true)]).0, 0);
+    }
+}

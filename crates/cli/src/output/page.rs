@@ -3,6 +3,9 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 
+/// Tables are fitted into terminals of at least this width.
+const WIDTH_MIN: u16 = 40;
+
 /// What a word means, which decides its colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
@@ -168,7 +171,11 @@ fn push_table(text: &mut String, content: &Rows) {
     let choice = anstream::AutoStream::choice(&std::io::stdout());
     let is_colored = choice != anstream::ColorChoice::Never;
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING);
+    // A terminal that does not know its width says 0: then it is better to run over than to stack letters.
+    if table.width().is_none_or(|width| WIDTH_MIN <= width) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table.set_header(content.header.iter().map(|name| {
         let cell = Cell::new(name);
         if is_colored { cell.add_attribute(Attribute::Bold) } else { cell }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::job::JobStatus;
-use spillway_core::{Attempt, Job, JobId, JobState};
+use spillway_core::{Job, JobId, JobState};
 
+use super::attempt::{AttemptView, LiveView, attempts_table};
+use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 
@@ -173,64 +175,6 @@ impl View for JobList {
     }
 }
 
-/// One attempt.
-#[derive(Debug, Clone, Serialize)]
-pub struct AttemptView {
-    /// Its number, from 1.
-    pub attempt: u32,
-    /// The EC2 instance.
-    pub instance_id: String,
-    /// Its type.
-    pub instance_type: String,
-    /// Its zone.
-    pub zone: String,
-    /// Its market.
-    pub market: spillway_core::Market,
-    /// The ECS task, if there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task_arn: Option<String>,
-    /// When it was given to the host.
-    pub placed_at: Timestamp,
-    /// When its container started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub stopped_at: Timestamp,
-    /// The container's exit code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// How it ended, in ECS's words where there are any.
-    pub reason: String,
-    /// Whose fault it was, if it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<spillway_core::FailureCategory>,
-    /// Its share of the host's cost.
-    pub cost_usd: f64,
-    #[serde(skip)]
-    cost: String,
-}
-
-impl From<&Attempt> for AttemptView {
-    fn from(attempt: &Attempt) -> Self {
-        Self {
-            attempt: attempt.ord.get(),
-            instance_id: attempt.instance.to_string(),
-            instance_type: attempt.pool.instance_type.clone(),
-            zone: attempt.pool.zone.to_string(),
-            market: attempt.pool.market,
-            task_arn: attempt.task.as_ref().map(ToString::to_string),
-            placed_at: attempt.placed_at,
-            started_at: attempt.started_at,
-            stopped_at: attempt.stopped_at,
-            exit_code: attempt.exit_code,
-            reason: attempt.reason.clone(),
-            failure: attempt.failure,
-            cost_usd: usd(attempt.cost),
-            cost: attempt.cost.to_string(),
-        }
-    }
-}
-
 /// The answer of `jobs show`.
 #[derive(Debug, Serialize)]
 pub struct JobView {
@@ -257,27 +201,12 @@ pub struct JobView {
     /// The attempt that is on a host now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveView>,
+    /// Everything that happened to it, in order of time.
+    pub timeline: Vec<Moment>,
     /// What was odd about its message.
     pub warnings: Vec<String>,
     /// For a job that waits: why, with numbers.
     pub waiting: Vec<String>,
-}
-
-/// The attempt that is on a host now.
-#[derive(Debug, Serialize)]
-pub struct LiveView {
-    /// Its number, from 1.
-    pub attempt: u32,
-    /// The host, as EC2 and the planner name it.
-    pub host: String,
-    /// When it was given to the host.
-    pub placed_at: Timestamp,
-    /// When its container started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-    /// That it is being stopped, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stopping: Option<String>,
 }
 
 impl JobView {
@@ -315,6 +244,7 @@ impl JobView {
             tags: spec.tags.clone(),
             attempts: job.attempts.iter().map(Into::into).collect(),
             live,
+            timeline: timeline(job),
             warnings: job.warnings.clone(),
             waiting,
         }
@@ -357,7 +287,8 @@ impl View for JobView {
                 page.field("Stopping", Field::toned(why.as_str(), Tone::Warning));
             }
         }
-        page.table(self.attempts_table());
+        page.table(attempts_table(&self.attempts));
+        page.table(timeline_table(&self.timeline));
     }
 }
 
@@ -374,32 +305,6 @@ impl JobView {
             self.attempts_max,
             timeout.unwrap_or_default()
         )
-    }
-
-    fn attempts_table(&self) -> Rows {
-        let header = [
-            "ATTEMPT", "EXIT", "INSTANCE", "TYPE", "ZONE", "MARKET", "STARTED", "RAN", "COST",
-            "REASON",
-        ];
-        let mut table = Rows::new(&header);
-        for attempt in &self.attempts {
-            let tone = if attempt.failure.is_some() { Tone::Bad } else { Tone::Good };
-            let exit = attempt.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
-            let ran = attempt.started_at.map(|at| span_text(attempt.stopped_at.duration_since(at)));
-            table.row([
-                attempt.attempt.to_string().into(),
-                Field::toned(exit, tone),
-                attempt.instance_id.as_str().into(),
-                attempt.instance_type.as_str().into(),
-                attempt.zone.as_str().into(),
-                attempt.market.to_string().into(),
-                time_text(attempt.started_at.unwrap_or(attempt.placed_at)).into(),
-                ran.unwrap_or_else(|| "never".to_owned()).into(),
-                attempt.cost.as_str().into(),
-                attempt.reason.as_str().into(),
-            ]);
-        }
-        table
     }
 }
 

@@ -47,6 +47,9 @@ fn a_job_shows_its_exit_code_machine_and_cost() {
         home.run(&["jobs", "show", &id("bad"), "--ledger", "l.db", "--format", "json"]).json();
 
     assert_eq!(json["job"]["status"], "FAILED");
+    let told: Vec<&str> =
+        json["timeline"].as_array().unwrap().iter().map(|m| m["what"].as_str().unwrap()).collect();
+    assert_eq!((told[0], told[2], told[4]), ("accepted", "running", "FAILED"), "{told:?}");
     let attempt = &json["attempts"][0];
     assert_eq!(attempt["exit_code"], 3);
     assert_eq!(attempt["failure"], "exit");

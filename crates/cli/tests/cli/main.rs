@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(feature = "aws")]
+mod cloud;
 mod demo;
 mod dispatcher;
 mod help;

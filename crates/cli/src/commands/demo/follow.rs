@@ -64,13 +64,13 @@ impl Follower {
         });
         let since = span_text(now.duration_since(self.began_at));
         for line in self.news.of(&hosts) {
-            self.progress.say(&format!("{since:>8}  {line}"));
+            self.progress.say(&format!("{since:>7}  {line}"));
         }
         let stand = Stand::of(&counts, &hosts, cost);
         let is_due = self.told_at.is_none_or(|at| TOLD_EVERY <= at.elapsed());
         if self.is_live || is_due {
             self.told_at = Some(Instant::now());
-            self.progress.set(&format!("{since:>8}  {}", stand.text()));
+            self.progress.set(&format!("{since:>7}  {}", stand.text()));
         }
         let is_over =
             is_fed && n_messages == 0 && stand.n_open() == 0 && stand.n_hosts == 0 && n_alive == 0;
@@ -122,16 +122,16 @@ impl Stand {
     }
 
     fn text(&self) -> String {
+        // The most telling first: a narrow terminal cuts the end off.
         format!(
-            "jobs: {} queued, {} starting, {} running, {} ended | machines: {} ({} booting) at {}, \
-             {} so far",
+            "{} machines, {} booting, {} | jobs: {} queued, {} starting, {} running, {} ended | {}",
+            self.n_hosts,
+            self.n_booting,
+            self.price,
             self.n_queued,
             self.n_starting,
             self.n_running,
             self.n_ended,
-            self.n_hosts,
-            self.n_booting,
-            self.price,
             self.cost
         )
     }

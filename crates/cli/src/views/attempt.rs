@@ -1,0 +1,106 @@
+//! The attempts of a job: on which machine, how they ended, what they cost.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use spillway_core::Attempt;
+
+use super::{span_text, usd};
+use crate::output::{Field, Rows, Tone};
+
+/// One attempt.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The EC2 instance.
+    pub instance_id: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its market.
+    pub market: spillway_core::Market,
+    /// The ECS task, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_arn: Option<String>,
+    /// When it was given to the host.
+    pub placed_at: Timestamp,
+    /// When its container started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub stopped_at: Timestamp,
+    /// The container's exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// How it ended, in ECS's words where there are any.
+    pub reason: String,
+    /// Whose fault it was, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<spillway_core::FailureCategory>,
+    /// Its share of the host's cost.
+    pub cost_usd: f64,
+    #[serde(skip)]
+    cost: String,
+}
+
+impl From<&Attempt> for AttemptView {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            attempt: attempt.ord.get(),
+            instance_id: attempt.instance.to_string(),
+            instance_type: attempt.pool.instance_type.clone(),
+            zone: attempt.pool.zone.to_string(),
+            market: attempt.pool.market,
+            task_arn: attempt.task.as_ref().map(ToString::to_string),
+            placed_at: attempt.placed_at,
+            started_at: attempt.started_at,
+            stopped_at: attempt.stopped_at,
+            exit_code: attempt.exit_code,
+            reason: attempt.reason.clone(),
+            failure: attempt.failure,
+            cost_usd: usd(attempt.cost),
+            cost: attempt.cost.to_string(),
+        }
+    }
+}
+
+/// The attempt that is on a host now.
+#[derive(Debug, Serialize)]
+pub struct LiveView {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The host, as EC2 and the planner name it.
+    pub host: String,
+    /// When it was given to the host.
+    pub placed_at: Timestamp,
+    /// When its container started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// That it is being stopped, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<String>,
+}
+
+/// The attempts that have ended.
+pub(crate) fn attempts_table(attempts: &[AttemptView]) -> Rows {
+    let header = ["ATTEMPT", "EXIT", "INSTANCE", "TYPE", "ZONE", "MARKET", "RAN", "COST", "REASON"];
+    let mut table = Rows::new(&header);
+    for attempt in attempts {
+        let tone = if attempt.failure.is_some() { Tone::Bad } else { Tone::Good };
+        let exit = attempt.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+        let ran = attempt.started_at.map(|at| span_text(attempt.stopped_at.duration_since(at)));
+        table.row([
+            attempt.attempt.to_string().into(),
+            Field::toned(exit, tone),
+            attempt.instance_id.as_str().into(),
+            attempt.instance_type.as_str().into(),
+            attempt.zone.as_str().into(),
+            attempt.market.to_string().into(),
+            ran.unwrap_or_else(|| "never".to_owned()).into(),
+            attempt.cost.as_str().into(),
+            attempt.reason.as_str().into(),
+        ]);
+    }
+    table
+}
