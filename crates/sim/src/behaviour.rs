@@ -22,6 +22,10 @@ pub const DURATION_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
 
 /// How one job's container behaves, the same in every attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each of which a test sets by its name"
+)]
 pub struct Behaviour {
     /// How long it runs; none means for ever.
     pub run: Option<SignedDuration>,
@@ -84,6 +88,7 @@ fn is_script_flag(flags: &str) -> bool {
 
 /// What has happened so far in a script.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a script")]
 struct Shell {
     run: SignedDuration,
     /// The exit code of the last command.

@@ -220,7 +220,7 @@ impl SimCloud {
         self.calling(now, "ec2:CreateFleet", |cloud| {
             let faults_on = cloud.faults_on(now);
             let (answer, new) =
-                cloud.ec2.launch(now, request, &cloud.config, &cloud.dice, faults_on)?;
+                cloud.ec2.launch(now, request, &cloud.config, cloud.dice, faults_on)?;
             for instance in new {
                 cloud.plan_life(now, &instance);
             }

@@ -14,6 +14,9 @@ use crate::fixed;
 use crate::fnv::Fnv;
 use crate::setting::{Chance, Spread};
 
+/// What is further off than this is never.
+const THOUSAND_YEARS_MS: i128 = 1000 * 366 * 24 * 3_600_000;
+
 /// One seed's luck.
 #[derive(Debug, Clone, Copy)]
 pub struct Dice {
@@ -76,7 +79,6 @@ impl Roll {
         let minus_log2 = 64 * fixed::ONE - fixed::log2(self.bits().max(1));
         let minus_ln = (i128::from(minus_log2) * i128::from(fixed::LN_2)) >> 32;
         let ms = (minus_ln * 3_600_000 * 1_000_000 / i128::from(rate.ppm())) >> 32;
-        const THOUSAND_YEARS_MS: i128 = 1000 * 366 * 24 * 3_600_000;
         let ms = i64::try_from(ms).ok().filter(|ms| i128::from(*ms) < THOUSAND_YEARS_MS)?;
         Some(SignedDuration::from_millis(ms))
     }

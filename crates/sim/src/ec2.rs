@@ -152,7 +152,7 @@ impl Ec2 {
         now: Timestamp,
         request: &LaunchRequest,
         config: &WorldConfig,
-        dice: &Dice,
+        dice: Dice,
         faults_on: bool,
     ) -> Result<(LaunchAnswer, Vec<InstanceId>), CloudError> {
         if let Some((known, answer)) = self.launches.get(&request.token) {
@@ -194,7 +194,7 @@ impl Ec2 {
         pool: &PoolId,
         wanted: u32,
         config: &WorldConfig,
-        dice: &Dice,
+        dice: Dice,
         faults_on: bool,
     ) -> (u32, Option<(PoolFault, &'static str)>) {
         let Some(shape) = self.list.shapes.get(&pool.instance_type) else {
@@ -242,7 +242,7 @@ impl Ec2 {
         request: &LaunchRequest,
         so_far: &LaunchAnswer,
         config: &WorldConfig,
-        dice: &Dice,
+        dice: Dice,
     ) -> Option<LaunchedInstance> {
         let shape = self.list.shapes.get(&pool.instance_type)?;
         let price = *self.list.prices.get(pool)?;

@@ -17,7 +17,8 @@
 //!
 //! All checks cost a few look-ups per change, so they are always on.
 
-mod check;
+mod changes;
+mod effects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -174,17 +175,17 @@ impl Invariants {
             (
                 "jobs have not ended",
                 self.open_jobs.len(),
-                named(&mut self.open_jobs.iter().map(|id| id.to_string())),
+                named(&mut self.open_jobs.iter().map(ToString::to_string)),
             ),
             (
                 "hosts are not gone",
                 self.open_hosts.len(),
-                named(&mut self.open_hosts.keys().map(|id| id.to_string())),
+                named(&mut self.open_hosts.keys().map(ToString::to_string)),
             ),
             (
                 "launches are open",
                 self.open_launches.len(),
-                named(&mut self.open_launches.iter().map(|id| id.to_string())),
+                named(&mut self.open_launches.iter().map(ToString::to_string)),
             ),
             ("instances are still paid", alive.len(), named(&mut alive.iter().cloned())),
             ("tasks are still alive", cloud.ecs().n_live(), String::new()),

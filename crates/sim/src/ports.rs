@@ -79,7 +79,7 @@ impl JobSender for SimPorts {
 
 impl EventQueue for SimPorts {
     async fn receive(&self, _wait: Duration) -> CallResult<Vec<EventDelivery>> {
-        Ok(self.with_cloud(|cloud, now| cloud.receive_events(now)))
+        Ok(self.with_cloud(SimCloud::receive_events))
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> CallResult<()> {

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use spillway_core::job::JobStatus;
 use spillway_core::{
-    Attempt, Catalog, DemandKey, InstanceId, Job, JobState, Market, MarketRule, MicroUsd,
-    MicroUsdPerHour, Offering, cost,
+    Attempt, Catalog, DemandKey, FailureCategory, InstanceId, Job, JobState, Market, MarketRule,
+    MicroUsd, MicroUsdPerHour, Offering, cost,
 };
 
 use crate::cloud::SimCloud;
@@ -109,7 +109,6 @@ pub struct Score {
     pub n_doubled_tasks: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_seconds<S: Serializer>(time: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
     // Runs count in milliseconds; rounded to them, a number has its shortest text.
     serializer.serialize_f64((time.as_secs_f64() * 1000.0).round() / 1000.0)
@@ -248,7 +247,7 @@ impl Tally {
         boot: SignedDuration,
     ) {
         let own_run = |attempt: &Attempt| {
-            let is_own = !attempt.failure.is_some_and(|f| f.is_infrastructure());
+            let is_own = !attempt.failure.is_some_and(FailureCategory::is_infrastructure);
             let started_at = attempt.started_at.filter(|_| is_own)?;
             Some(attempt.stopped_at.duration_since(started_at))
         };

@@ -208,7 +208,12 @@ impl<'de> Deserialize<'de> for Vcpus {
             toml::Value::String(text) => text,
             toml::Value::Integer(n) => n.to_string(),
             toml::Value::Float(n) => n.to_string(),
-            other => return Err(de::Error::custom(format!("{other} is not a number of vCPUs"))),
+            other @ (toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_)) => {
+                return Err(de::Error::custom(format!("{other} is not a number of vCPUs")));
+            }
         };
         text.parse().map(Self).map_err(de::Error::custom)
     }
@@ -250,11 +255,11 @@ impl ScenarioFile {
 
 impl EngineFile {
     fn resolve(self) -> Result<EngineConfig, ScenarioError> {
-        let mut config = EngineConfig::default();
-        config.queues = match self.queues {
+        let queues = match self.queues {
             Some(queues) => queues,
             None => QUEUE_DEFAULT.parse().into_iter().collect(),
         };
+        let mut config = EngineConfig { queues, ..EngineConfig::default() };
         if let Some(n) = self.hosts_max {
             config.limits.hosts_max = Some(n);
         }

@@ -22,8 +22,8 @@ const LIMIT: SignedDuration = SignedDuration::from_hours(30);
 /// The random scenario of this seed.
 pub fn random(seed: u64) -> Scenario {
     let dice = Dice::new(seed);
-    let mut engine = EngineConfig::default();
-    engine.queues = "default".parse().into_iter().collect();
+    let queues = "default".parse().into_iter().collect();
+    let mut engine = EngineConfig { queues, ..EngineConfig::default() };
     let mut roll = dice.roll("random engine", &"");
     if roll.happens(Chance::percent(50)) {
         engine.limits.hosts_max = Some(pick(&mut roll, &[2, 5, 20]));
@@ -35,14 +35,14 @@ pub fn random(seed: u64) -> Scenario {
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
 
-    let mut world = random_world(&dice);
+    let mut world = random_world(dice);
     world.seed = seed;
-    world.faults = random_faults(&dice);
+    world.faults = random_faults(dice);
 
     let mut roll = dice.roll("random workload", &"");
     let n_groups = 1 + roll.below(4);
     let mut groups: Vec<JobGroup> =
-        (0..n_groups).filter_map(|ord| random_group(&dice, ord, &engine)).collect();
+        (0..n_groups).filter_map(|ord| random_group(dice, ord, &engine)).collect();
     if world.pools.iter().any(|rule| rule.capacity == Some(0)) {
         // Where there is never any Spot, a job that insists on it would rightly wait for ever.
         for group in groups.iter_mut().filter(|g| g.market.as_deref() == Some("spot")) {
@@ -67,7 +67,7 @@ fn pick<T: Copy + Default>(roll: &mut Roll, from: &[T]) -> T {
 }
 
 /// A chance that is none at all in about two of three scenarios.
-fn maybe(dice: &Dice, purpose: &str, highest: Chance) -> Chance {
+fn maybe(dice: Dice, purpose: &str, highest: Chance) -> Chance {
     let mut roll = dice.roll("random fault", &purpose);
     if !roll.happens(Chance::percent(35)) {
         return Chance::NEVER;
@@ -76,7 +76,7 @@ fn maybe(dice: &Dice, purpose: &str, highest: Chance) -> Chance {
     Chance::from_ppm(u32::try_from(ppm).unwrap_or(0))
 }
 
-fn random_faults(dice: &Dice) -> Faults {
+fn random_faults(dice: Dice) -> Faults {
     let maybe = |purpose: &str, percent| maybe(dice, purpose, Chance::percent(percent));
     Faults {
         until: Some(FAULTS_UNTIL),
@@ -95,7 +95,7 @@ fn random_faults(dice: &Dice) -> Faults {
     }
 }
 
-fn random_world(dice: &Dice) -> WorldConfig {
+fn random_world(dice: Dice) -> WorldConfig {
     let mut roll = dice.roll("random world", &"");
     let mut world = WorldConfig::default();
     if roll.happens(Chance::percent(40)) {
@@ -134,7 +134,7 @@ fn random_world(dice: &Dice) -> WorldConfig {
     world
 }
 
-fn random_group(dice: &Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup> {
+fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup> {
     let mut roll = dice.roll("random group", &ord);
     let durations = [
         Distribution::Even(Spread::of_secs(1, 30)),

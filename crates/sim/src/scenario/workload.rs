@@ -241,16 +241,13 @@ fn command(
     ignores_sigterm: bool,
 ) -> Vec<String> {
     let (secs, millis) = (duration.as_secs(), duration.subsec_millis());
-    let mut script = String::new();
-    if ignores_sigterm {
-        script.push_str("trap '' TERM; ");
-    }
-    script.push_str(&format!("sleep {secs}.{millis:03}"));
-    if is_oom {
-        script.push_str("; tail /dev/zero");
-    } else if exit_code != 0 {
-        script.push_str(&format!("; exit {exit_code}"));
-    }
+    let trap = if ignores_sigterm { "trap '' TERM; " } else { "" };
+    let end = match exit_code {
+        _ if is_oom => "; tail /dev/zero".to_owned(),
+        0 => String::new(),
+        code => format!("; exit {code}"),
+    };
+    let script = format!("{trap}sleep {secs}.{millis:03}{end}");
     vec!["sh".to_owned(), "-c".to_owned(), script]
 }
 

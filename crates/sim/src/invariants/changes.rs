@@ -1,0 +1,233 @@
+//! The checks, one for each kind of change.
+
+use spillway_core::host::HostStatus;
+use spillway_core::id::HostId;
+use spillway_core::job::StopCause;
+use spillway_core::task::TaskStatus;
+use spillway_core::{
+    Attempt, Change, FailureCategory, Host, Job, JobState, Launch, LaunchState, MicroUsdPerHour,
+    Resources,
+};
+use spillway_engine::limits;
+
+use super::{Invariants, Live, Moment, Open};
+use crate::cloud::SimCloud;
+use crate::ledger::MemoryLedger;
+
+impl Invariants {
+    /// Returns whether the change asks for another host.
+    pub(super) fn check_change(
+        &mut self,
+        moment: Moment,
+        change: &Change,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) -> bool {
+        match change {
+            Change::AddJob(job) => {
+                self.follow_job(moment, job, &job.state, ledger, cloud);
+                false
+            }
+            Change::MoveJob { id, state, ended } => {
+                let Some(job) = ledger.get_job(*id) else { return false };
+                if let Some(ended) = ended {
+                    self.check_ended(moment, job, ended, cloud);
+                }
+                if let JobState::Failed { .. } = state {
+                    self.check_failed(moment, job, ended.as_deref());
+                }
+                self.follow_job(moment, job, state, ledger, cloud);
+                false
+            }
+            Change::PutHost(host) => self.follow_host(host),
+            Change::PutLaunch(launch) => {
+                self.follow_launch(launch);
+                false
+            }
+            Change::Learn { .. } | Change::Cool { .. } | Change::Counters { .. } => false,
+        }
+    }
+
+    /// Keeps count of what is on each host, and checks what comes onto one.
+    fn follow_job(
+        &mut self,
+        moment: Moment,
+        job: &Job,
+        state: &JobState,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        if state.status().is_terminal() {
+            self.open_jobs.remove(&job.id);
+        } else {
+            self.open_jobs.insert(job.id);
+        }
+        let before = self.live.remove(&job.id);
+        if let Some(before) = before
+            && let Some(on_host) = self.on_host.get_mut(&before.host)
+        {
+            on_host.remove(&job.id);
+        }
+        let Some(attempt) = state.live_attempt() else { return };
+        let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
+        let live = Live {
+            ord: attempt.ord,
+            host: attempt.host,
+            need: job.spec.resources,
+            is_terminated: matches!(cause, Some(StopCause::Terminated { .. })),
+        };
+        self.live.insert(job.id, live);
+        self.on_host.entry(attempt.host).or_default().insert(job.id);
+        let is_new = before.is_none_or(|b| b.ord != attempt.ord);
+        if is_new {
+            self.check_placed(moment, job, attempt.host, ledger, cloud);
+        }
+    }
+
+    fn check_placed(
+        &mut self,
+        moment: Moment,
+        job: &Job,
+        host_id: HostId,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        let id = job.id;
+        let Some(host) = ledger.get_host(host_id) else {
+            return self.violate(
+                "I8",
+                moment,
+                format!("job {id} is placed on unknown host {host_id}"),
+            );
+        };
+        if host.status() != HostStatus::Registered {
+            let status = host.status();
+            self.violate(
+                "I8",
+                moment,
+                format!("job {id} is placed on host {host_id}, which is {status}"),
+            );
+        }
+        let spec = &job.spec;
+        let arch_allowed = spec.arch.is_none_or(|arch| arch == host.arch);
+        if !arch_allowed || !spec.market.allows(host.pool.market) {
+            self.violate(
+                "I6",
+                moment,
+                format!("job {id} is placed on {} of {}", host.arch, host.pool),
+            );
+        }
+        let registered = host
+            .instance()
+            .and_then(|instance| cloud.ecs().host_of(&instance.id))
+            .map_or(host.capacity, |h| h.registered);
+        let on_host = self.on_host.get(&host_id);
+        let needs =
+            on_host.into_iter().flatten().filter_map(|job| self.live.get(job)).map(|l| l.need);
+        let sum = needs.into_iter().try_fold(Resources::ZERO, |sum, need| sum.checked_add(&need));
+        if !sum.is_some_and(|sum| sum.fits(&registered)) {
+            let text = format!("with job {id} host {host_id} holds {sum:?} of {registered}");
+            self.violate("I5", moment, text);
+        }
+    }
+
+    /// What the ledger says of an attempt's end must be what happened.
+    fn check_ended(&mut self, moment: Moment, job: &Job, ended: &Attempt, cloud: &SimCloud) {
+        let id = job.id;
+        let task = ended.task.as_ref().and_then(|arn| cloud.ecs().task(arn));
+        let stopped = task.filter(|t| t.status == TaskStatus::Stopped);
+        let end = stopped.and_then(|t| t.end.as_ref());
+        if ended.failure.is_none() {
+            let really = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
+            if !really {
+                let text = format!(
+                    "attempt {} of job {id} is a success, but its task: {end:?}",
+                    ended.ord
+                );
+                self.violate("T1", moment, text);
+            }
+        }
+        let by_itself = matches!(ended.failure, Some(FailureCategory::Exit | FailureCategory::Oom));
+        if by_itself && end.is_none_or(|e| e.exit_code != ended.exit_code) {
+            let text = format!(
+                "attempt {} of job {id} ended with {:?}, but its task: {end:?}",
+                ended.ord, ended.exit_code
+            );
+            self.violate("T1", moment, text);
+        }
+    }
+
+    fn check_failed(&mut self, moment: Moment, job: &Job, ended: Option<&Attempt>) {
+        let Some(failure) = ended.and_then(|e| e.failure) else { return };
+        let id = job.id;
+        if self.live.get(&id).is_some_and(|live| live.is_terminated) {
+            return;
+        }
+        let n_counted = job.n_counted_attempts();
+        let n_infrastructure = job.n_infrastructure_failures();
+        let is_early = match failure {
+            FailureCategory::Exit | FailureCategory::Oom => {
+                n_counted < usize::from(job.spec.attempts)
+            }
+            FailureCategory::Spot | FailureCategory::Host | FailureCategory::Unknown => {
+                n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX
+            }
+            FailureCategory::Pull => {
+                let is_pull = |a: &&Attempt| a.failure == Some(FailureCategory::Pull);
+                job.attempts.iter().filter(is_pull).count() < limits::PULL_FAILURES_MAX
+                    && n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX
+            }
+            FailureCategory::Timeout | FailureCategory::Terminated | FailureCategory::Invalid => {
+                false
+            }
+        };
+        if is_early {
+            let text = format!(
+                "job {id} failed by {failure} after {n_counted} of {} attempts and {n_infrastructure} failures of the infrastructure",
+                job.spec.attempts
+            );
+            self.violate("I10", moment, text);
+        }
+    }
+
+    fn follow_host(&mut self, host: &Host) -> bool {
+        let before = self.open_hosts.remove(&host.id);
+        if let Some(before) = before {
+            self.cpu -= before.cpu;
+            self.price -= before.price;
+        }
+        if host.status() != HostStatus::Gone {
+            let open = Open { cpu: host.capacity.cpu.get().into(), price: host.price.get() };
+            self.cpu += open.cpu;
+            self.price += open.price;
+            self.open_hosts.insert(host.id, open);
+        }
+        before.is_none() && host.status() == HostStatus::Requested
+    }
+
+    fn follow_launch(&mut self, launch: &Launch) {
+        match launch.state {
+            LaunchState::Open { .. } => self.open_launches.insert(launch.id),
+            LaunchState::Settled { .. } => self.open_launches.remove(&launch.id),
+        };
+    }
+
+    pub(super) fn check_limits(&mut self, moment: Moment) {
+        let limits = &self.config.limits;
+        let n_hosts = u64::try_from(self.open_hosts.len()).unwrap_or(u64::MAX);
+        let broken: Vec<String> = [
+            ("hosts", n_hosts, limits.hosts_max.map(u64::from)),
+            ("CPU units", self.cpu, limits.cpu_max.map(|cpu| cpu.get().into())),
+            ("micro-dollars per hour", self.price, limits.price_max.map(MicroUsdPerHour::get)),
+        ]
+        .into_iter()
+        .filter_map(|(what, n, max)| {
+            let max = max.filter(|max| *max < n)?;
+            Some(format!("{n} {what} are asked for, and {max} are allowed"))
+        })
+        .collect();
+        for text in broken {
+            self.violate("I7", moment, text);
+        }
+    }
+}
