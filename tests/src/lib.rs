@@ -9,7 +9,9 @@
 )]
 
 pub mod contract;
+pub mod deployment;
 pub mod job;
+pub mod wire;
 
 use std::path::PathBuf;
 

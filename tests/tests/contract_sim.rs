@@ -1,4 +1,5 @@
 //! The port contract over the simulated cloud, each part in a fresh one.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

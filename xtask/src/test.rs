@@ -87,6 +87,8 @@ fn localstack(shell: &Shell, runner: Runner) -> Result<()> {
     over_the_wire
         .env("SPILLWAY_TEST_ENDPOINT", running.endpoint())
         .env("SPILLWAY_TEST_PYTHON", venv.program("python"))
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("SPILLWAY_BIN", shell.target().join("release").join("spillway"));
     let result = shell.run("tests on LocalStack", over_the_wire);
     if result.is_err() {

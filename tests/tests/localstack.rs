@@ -1,1 +1,0 @@
-//! The `spillway` program over real HTTP, against an emulator.
