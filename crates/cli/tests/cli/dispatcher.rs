@@ -1,5 +1,8 @@
 //! A dispatcher over a simulated world, and the verbs that read its ledger while it runs.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
 use crate::rig::{Home, id, message};
 
 /// A job that succeeds, one that exits 3, and one that fits no machine.
@@ -106,4 +109,42 @@ fn a_job_that_nobody_takes_is_waited_for_until_the_time_is_up() {
     let ran = home.run(&["jobs", "wait", &id("never"), "--ledger", "l.db", "--timeout", "0s"]);
 
     assert_eq!(ran.code, Some(5), "{ran}");
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn probes_and_scrapers_are_answered_where_it_is_configured() {
+    let home = home();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let variable = ("SPILLWAY_METRICS_ADDRESS", address.to_string());
+    let _dispatcher = home.serve_with("s.toml", "l.db", &[(variable.0, &variable.1)]);
+    wait(&home, &["good"], &[]);
+
+    let (live, metrics) = (get(address, "/healthz"), get(address, "/metrics"));
+
+    assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
+    assert!(metrics.starts_with("HTTP/1.1 200 "), "{metrics}");
+    assert!(metrics.contains("\n# TYPE spillway_"), "{metrics}");
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_mistake_of_the_configuration() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = ["serve", "--world", "s.toml", "--ledger", "l.db"];
+
+    let ran = home.run_with(&args, &[("SPILLWAY_METRICS_ADDRESS", &address)], "");
+
+    assert_eq!(ran.code, Some(6), "{ran}");
+    assert!(ran.stderr.contains(&format!("cannot answer at {address}")), "{ran}");
 }

@@ -5,8 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use jiff::Timestamp;
 use serde_json::Value;
-use spillway_core::JobId;
+use spillway_core::message::{self, Parsed, Request};
+use spillway_core::port::Ledger as _;
+use spillway_core::{Change, Job, JobId, JobState};
+use spillway_runtime::SqliteLedger;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_spillway");
@@ -31,7 +35,18 @@ impl Home {
 
     /// An empty ledger, as after a dispatcher's first start.
     pub(crate) fn with_ledger(self, name: &str) -> Self {
-        spillway_runtime::SqliteLedger::open(&self.path().join(name)).unwrap();
+        SqliteLedger::open(&self.path().join(name)).unwrap();
+        self
+    }
+
+    /// A ledger in which these jobs wait for a machine.
+    pub(crate) fn with_waiting(self, name: &str, messages: &[Value]) -> Self {
+        let now = Timestamp::UNIX_EPOCH;
+        let changes: Vec<Change> =
+            (1..).zip(messages).map(|(seq, message)| add_job(seq, message, now)).collect();
+        let mut ledger = SqliteLedger::open(&self.path().join(name)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(ledger.commit(now, &changes)).unwrap();
         self
     }
 
@@ -59,9 +74,20 @@ impl Home {
 
     /// Starts a dispatcher over the world in `scenario`; it is gone with the value.
     pub(crate) fn serve(&self, scenario: &str, ledger: &str) -> Dispatcher {
+        self.serve_with(scenario, ledger, &[])
+    }
+
+    /// The same with variables.
+    pub(crate) fn serve_with(
+        &self,
+        scenario: &str,
+        ledger: &str,
+        variables: &[(&str, &str)],
+    ) -> Dispatcher {
         let args = ["serve", "--world", scenario, "--ledger", ledger, "--speed", "600"];
         let log = self.file("serve.log");
         let mut command = self.command(&args);
+        command.envs(variables.iter().copied());
         command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         Dispatcher { child: command.spawn().unwrap(), log }
     }
@@ -139,6 +165,21 @@ impl fmt::Display for Ran {
         }
         Ok(())
     }
+}
+
+fn add_job(seq: u64, body: &Value, now: Timestamp) -> Change {
+    let Parsed { request, body_hash, warnings } = message::parse(&body.to_string()).unwrap();
+    let Request::Submit { spec, client_token } = request else { panic!("{body} is no job") };
+    Change::AddJob(Box::new(Job {
+        id: JobId::derive(&spec.queue, &client_token.unwrap()),
+        spec: spec.into(),
+        body_hash,
+        created_at: now,
+        seq,
+        state: JobState::Runnable { since: now },
+        attempts: Vec::new(),
+        warnings,
+    }))
 }
 
 /// A job's message under a token.

@@ -56,10 +56,10 @@ fn the_score_accounts_for_every_job_and_every_micro_dollar() {
     let jobs = &score["jobs"];
     assert_eq!(number(&jobs["total"]), 40);
     assert_eq!(number(&jobs["succeeded"]) + number(&jobs["failed"]), 40);
-    let bill = &score["bill"];
-    let parts = number(&bill["work"]) + number(&bill["idle"]) + number(&bill["boot"]);
-    assert_eq!(parts, number(&bill["total"]));
-    assert!(0 < number(&bill["work"]));
+    let dollars = |part: &str| score["bill"][part].as_f64().unwrap();
+    let parts = dollars("work_usd") + dollars("idle_usd") + dollars("boot_usd");
+    assert!((parts - dollars("total_usd")).abs() < 1e-9, "{score}");
+    assert!(0.0 < dollars("work_usd"), "{score}");
 }
 
 #[test]

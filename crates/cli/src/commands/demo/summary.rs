@@ -14,7 +14,7 @@ use super::follow::End;
 use crate::exit::ExitStatus;
 use crate::output::{Field, Page, Rows, Tone, View};
 use crate::views::job::{self, StatusCount};
-use crate::views::score::{hosts_table, percent, score_fields};
+use crate::views::score::{as_view, hosts_table, percent, score_fields};
 use crate::world::World;
 
 /// Why jobs failed.
@@ -42,6 +42,7 @@ pub(super) struct DemoView {
     unaccounted: Vec<JobId>,
     /// Whether every job ended and every machine was given back.
     all_over: bool,
+    #[serde(serialize_with = "as_view")]
     score: Score,
     /// How much less it cost than one On-Demand machine per job, in percent.
     saved_percent: f64,

@@ -9,7 +9,7 @@ use spillway_sim::invariants::Violation;
 
 use super::Run;
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
-use crate::views::score::{hosts_table, score_fields};
+use crate::views::score::{as_view, hosts_table, score_fields};
 use crate::views::span_text;
 
 /// One run.
@@ -24,6 +24,7 @@ pub(super) struct RunView {
     trace_hash: String,
     /// Whether the second run of the seed was another one.
     differs: bool,
+    #[serde(serialize_with = "as_view")]
     score: Score,
     n_violations: u64,
     violations: Vec<Violation>,
