@@ -4,12 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use clap::{Command, ValueEnum as _};
+use clap::ValueEnum as _;
 
 use crate::shell::{Shell, say};
-
-/// How wide help is set in `docs/cli.md`.
-const HELP_WIDTH: usize = 100;
 
 /// Writes the documents, or with `check` looks whether they are as they should be.
 pub(crate) fn run(shell: &Shell, check: bool) -> Result<bool> {
@@ -38,35 +35,14 @@ fn committed() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("job.schema.json", json(&spillway_core::message::schema())?),
         ("config.schema.json", json(&spillway_cli::config::schema())?),
-        ("cli.md", cli_page()),
+        ("cli.md", spillway_cli::docs::cli_markdown()),
     ])
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String> {
+fn json(value: &serde_json::Value) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     Ok(text)
-}
-
-/// The help of every verb on one page.
-fn cli_page() -> String {
-    let mut page = String::from(
-        "# The command line\n\nMade by `cargo xtask docs` from the program itself: what `spillway help VERB` prints.\n",
-    );
-    let mut root = spillway_cli::command().term_width(HELP_WIDTH);
-    root.build();
-    help(&root, &mut page);
-    page
-}
-
-fn help(command: &Command, page: &mut String) {
-    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
-    let text = command.clone().term_width(HELP_WIDTH).render_long_help().to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    page.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", lines.join("\n").trim_end()));
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
-        help(verb, page);
-    }
 }
 
 /// What goes into packages and not into the repository: man pages and completions.
