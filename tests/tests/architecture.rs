@@ -1,11 +1,12 @@
 //! Who may depend on whom, and what the pure crates may never reach. Reads the workspace's own files and metadata.
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use spillway_tests::workspace;
 
 /// A room of the house.
@@ -99,7 +100,9 @@ fn every_room_uses_only_the_rooms_it_may() {
 
     for room in ROOMS {
         let package = metadata.packages.iter().find(|p| p.name.as_str() == room.name).unwrap();
-        let used = package.dependencies.iter().filter(|d| ours.contains(&d.name));
+        // Its tests may use more: the runtime's drive it over the simulated cloud.
+        let shipped = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
+        let used = shipped.filter(|d| ours.contains(&d.name));
         let forbidden: Vec<&str> =
             used.map(|d| d.name.as_str()).filter(|name| !room.may_use.contains(name)).collect();
 
@@ -235,6 +238,8 @@ fn every_source_file_says_what_it_is_and_fits_the_reader() {
             continue;
         }
         assert!(text.starts_with("//!"), "{name} does not open with what it is");
-        assert!(text.lines().count() <= 500, "{name} is longer than 500 lines: split it by noun");
+        let is_shipped = Path::new(&name).components().any(|part| part.as_os_str() == "src");
+        let n_lines = text.lines().count();
+        assert!(!is_shipped || n_lines <= 500, "{name} has {n_lines} lines: split it by noun");
     }
 }

@@ -25,6 +25,10 @@ fn holds(path: &Path) -> datatest_stable::Result<()> {
         }
     }
 
+    // Of a regression only that it stays mended is of interest.
+    if path.components().any(|part| part.as_os_str() == "regressions") {
+        return Ok(());
+    }
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_json_snapshot!(name, summary(&outcome.score));
@@ -63,5 +67,5 @@ fn summary(score: &Score) -> Value {
 }
 
 datatest_stable::harness! {
-    { test = holds, root = "scenarios", pattern = r"^[^/]+\.toml$" },
+    { test = holds, root = "scenarios", pattern = r"\.toml$" },
 }

@@ -64,7 +64,7 @@ fn pure(shell: &Shell, runner: Runner) -> Result<()> {
 
 fn aws(shell: &Shell, runner: Runner) -> Result<()> {
     shell.run("the whole command line", release_build(shell))?;
-    let adapters = with_sdk(shell, runner, "package(spillway-aws)", &["--package", "spillway-aws"]);
+    let adapters = with_sdk(shell, runner, "package(spillway-aws) - binary(wire)", &["--lib"]);
     shell.run("adapter tests", adapters)
 }
 
@@ -72,8 +72,13 @@ fn localstack(shell: &Shell, runner: Runner) -> Result<()> {
     // Before the emulator is started: building takes minutes on a cold machine.
     shell.run("the whole command line", release_build(shell))?;
     let wire = || {
-        let binaries = ["--test", "contract_aws", "--test", "localstack"];
-        with_sdk(shell, runner, "binary(contract_aws) + binary(localstack)", &binaries)
+        let binaries = ["--test", "contract_aws", "--test", "localstack", "--test", "wire"];
+        with_sdk(
+            shell,
+            runner,
+            "binary(contract_aws) + binary(localstack) + binary(wire)",
+            &binaries,
+        )
     };
     let mut build = wire();
     build.arg("--no-run");
