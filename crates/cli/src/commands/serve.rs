@@ -33,7 +33,7 @@ Examples:
   spillway serve
   spillway serve --log-format json 2>> spillway.log
   SPILLWAY_METRICS_ADDRESS=127.0.0.1:9464 spillway serve
-  spillway serve --world tests/scenarios/calm.toml --ledger world.db --speed 60";
+  spillway serve --world tests/scenarios/small.toml --ledger world.db --speed 60";
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]

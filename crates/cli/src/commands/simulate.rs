@@ -31,7 +31,7 @@ The same scenario and seed give the same run and the same trace, byte for byte. 
 if one breaks, the exit code is 4 and the line that replays the run is printed.
 
 Examples:
-  spillway simulate --scenario tests/scenarios/calm.toml
+  spillway simulate --scenario tests/scenarios/small.toml
   spillway simulate --scenario s.toml --seed 7 --trace trace.jsonl
   spillway simulate --scenario s.toml --runs 200 --doublecheck --format json";
 

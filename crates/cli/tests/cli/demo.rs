@@ -6,7 +6,7 @@ use crate::rig::Home;
 fn every_job_of_the_demo_is_accounted_for() {
     let home = Home::new();
 
-    let ran = home.run(&["demo", "--speed", "600", "--format", "json"]);
+    let ran = home.run(&["demo", "--speed", "200", "--format", "json"]);
 
     assert_eq!(ran.code, Some(0), "{ran}");
     let json = ran.json();

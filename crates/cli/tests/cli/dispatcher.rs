@@ -89,6 +89,20 @@ fn sigterm_stops_it_in_order() {
     assert_eq!(list.stdout.lines().count(), 3, "{list}");
 }
 
+#[cfg(unix)]
+#[test]
+fn log_events_are_json_where_that_is_asked_for() {
+    let home = home();
+    let dispatcher = home.serve_with("s.toml", "l.db", &[("SPILLWAY_LOG_FORMAT", "json")]);
+    wait(&home, &["huge"], &[]);
+
+    let ran = dispatcher.terminate();
+
+    let events: Vec<serde_json::Value> =
+        ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().any(|event| event["signal"] == "SIGTERM"), "{ran}");
+}
+
 #[test]
 fn a_second_dispatcher_on_the_same_ledger_is_refused_and_the_first_goes_on() {
     let home = home();

@@ -84,7 +84,7 @@ impl Home {
         ledger: &str,
         variables: &[(&str, &str)],
     ) -> Dispatcher {
-        let args = ["serve", "--world", scenario, "--ledger", ledger, "--speed", "600"];
+        let args = ["serve", "--world", scenario, "--ledger", ledger, "--speed", "120"];
         let log = self.file("serve.log");
         let mut command = self.command(&args);
         command.envs(variables.iter().copied());
