@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from spillway_localstack.agent.runner import Container, Execution, Outcome, Star
 IMAGE = os.environ.get("SPILLWAY_TEST_IMAGE", "busybox")
 
 
-def container(*command: str, task: str = "t", stop_timeout_seconds: float = 0.3, memory: int = 64) -> Container:
+def container(*command: str, stop_timeout_seconds: float = 0.3, memory: int = 64) -> Container:
     return Container(
-        task_arn=f"arn:aws:ecs:us-east-1:000000000000:task/c/{task}",
+        task_arn=f"arn:aws:ecs:us-east-1:000000000000:task/c/{uuid.uuid4().hex}",
         name="main",
         image=IMAGE,
         command=list(command),
@@ -258,7 +259,7 @@ def docker(*command: str, **options: Any) -> tuple[Execution, list[bytes]]:
 
 @needs_docker
 def test_a_container_gives_its_exit_code_and_output() -> None:
-    execution, lines = docker("sh", "-c", 'echo "$GREETING"; exit 3', task="docker-exit")
+    execution, lines = docker("sh", "-c", 'echo "$GREETING"; exit 3')
 
     assert execution.wait() == Outcome(3)
     assert lines == [b"hello\n"]
@@ -266,17 +267,19 @@ def test_a_container_gives_its_exit_code_and_output() -> None:
 
 @needs_docker
 def test_a_container_that_takes_too_much_memory_is_killed_with_the_reason() -> None:
-    execution, _ = docker("sh", "-c", "tail /dev/zero", task="docker-oom", memory=16)
+    execution, _ = docker("sh", "-c", "tail /dev/zero", memory=16)
 
     assert execution.wait() == Outcome(137, OOM_REASON)
 
 
 @needs_docker
 def test_a_stopped_container_ends_by_sigterm_or_by_sigkill() -> None:
-    polite, lines = docker("sh", "-c", "trap 'exit 143' TERM; echo ready; while true; do sleep 0.1; done", task="d-t")
+    polite, lines = docker(
+        "sh", "-c", "trap 'exit 143' TERM; echo ready; while true; do sleep 0.1; done", stop_timeout_seconds=10.0
+    )
     eventually("the trap is set", lambda: lines)
     polite.stop()
-    deaf, _ = docker("sh", "-c", "while true; do sleep 0.1; done", task="d-k", stop_timeout_seconds=1.0)
+    deaf, _ = docker("sh", "-c", "while true; do sleep 0.1; done", stop_timeout_seconds=1.0)
     deaf.stop()
 
     assert polite.wait() == Outcome(143)
@@ -285,7 +288,7 @@ def test_a_stopped_container_ends_by_sigterm_or_by_sigkill() -> None:
 
 @needs_docker
 def test_an_image_that_is_not_there_cannot_be_pulled() -> None:
-    missing = container("true", task="docker-pull")
+    missing = container("true")
     object.__setattr__(missing, "image", "spillway.invalid/no-such-image:1")
 
     with pytest.raises(StartError, match="^CannotPullContainerError: "):

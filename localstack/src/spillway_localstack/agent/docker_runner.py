@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import threading
@@ -98,7 +99,7 @@ class _DockerContainer:
             if self._is_stopping:
                 return
             self._is_stopping = True
-        seconds = str(max(0, round(self._stop_timeout_seconds)))
+        seconds = str(math.ceil(self._stop_timeout_seconds))
         _detached(["stop", "--time", seconds, self.runtime_id])
 
     def kill(self) -> None:
