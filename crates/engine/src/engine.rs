@@ -8,8 +8,8 @@ use spillway_core::change::Cooldown;
 use spillway_core::job::{Attempt, BodyHash};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, Job, JobId, JobState,
-    Launch, LaunchId, LedgerState, PoolId, Resources,
+    AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
+    JobState, Launch, LaunchId, LedgerState, PoolId, Resources,
 };
 
 use crate::budget::Budget;
@@ -75,6 +75,10 @@ pub struct Engine {
     pub(crate) arrivals: Option<(Timestamp, Timestamp)>,
     /// When to plan for another reason than an arrival.
     pub(crate) replan_at: Option<Timestamp>,
+    /// When hosts or pools that are left alone may be tried again; a plan before that does not settle it.
+    pub(crate) replan_later: BTreeSet<Timestamp>,
+    /// Instances that EC2 has shown terminated, and when: an older look may still show them running.
+    pub(crate) ended_instances: BTreeMap<InstanceId, Timestamp>,
     pub(crate) report: Report,
     pub(crate) n_launches: u64,
     pub(crate) n_jobs: u64,
@@ -106,6 +110,8 @@ impl Engine {
             reading_catalog: false,
             arrivals: None,
             replan_at: None,
+            replan_later: BTreeSet::new(),
+            ended_instances: BTreeMap::new(),
             report: Report::default(),
             n_launches: state.n_launches,
             n_jobs: state.n_jobs,
@@ -124,12 +130,17 @@ impl Engine {
         engine
     }
 
-    fn resume_host(&mut self, now: Timestamp, host: Host) {
+    fn resume_host(&mut self, now: Timestamp, mut host: Host) {
         let id = host.id;
+        // The first plan says anew what is kept for whom.
+        host.reserved.clear();
+        // It may have registered while nobody listened.
+        let news_by = now + limits::CONSISTENCY_GRACE;
         let timer = match &host.state {
             HostState::Requested | HostState::Lost { .. } | HostState::Gone { .. } => None,
             HostState::Launched { instance } => {
-                Some((instance.launched_at + self.config.register_timeout, Timer::Register(id)))
+                let due = instance.launched_at + self.config.register_timeout;
+                Some((due.max(news_by), Timer::Register(id)))
             }
             HostState::Registered { .. } => Some((now + self.config.idle_timeout, Timer::Idle(id))),
             HostState::Draining { .. } => Some((now, Timer::Drain(id))),
@@ -161,18 +172,20 @@ impl Engine {
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
                 let ord = attempt.ord;
                 if attempt.task.is_none() {
-                    self.timers.set(now, Timer::Start(id, ord));
+                    self.timers.set(self.task_calls.take(now), Timer::Start(id, ord));
                 }
                 if attempt.stop.is_some() {
-                    self.timers.set(now, Timer::Stop(id, ord));
+                    self.timers.set(self.task_calls.take(now), Timer::Stop(id, ord));
                 }
                 let timeout = job.spec.attempt_timeout;
                 if let (JobState::Running { started_at, .. }, Some(timeout)) = (&job.state, timeout)
                 {
                     self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
                 } else {
-                    let at = attempt.placed_at + self.config.start_timeout;
-                    self.timers.set(at, Timer::StartTimeout(id, ord));
+                    // It may have started while nobody listened.
+                    let due = attempt.placed_at + self.config.start_timeout;
+                    let news_by = now + limits::CONSISTENCY_GRACE;
+                    self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
                 if let Some(entry) = self.fleet.get_mut(attempt.host) {
                     entry.live.insert(id);
@@ -274,6 +287,13 @@ impl Engine {
     /// Asks for a plan soon, because there is room or demand that there was not before.
     pub(crate) fn replan_by(&mut self, at: Timestamp) {
         self.replan_at = Some(self.replan_at.map_or(at, |already| already.min(at)));
+    }
+
+    /// Asks for a plan at `at`, even if others are made before: what is left alone until then may be tried again.
+    pub(crate) fn replan_later(&mut self, at: Timestamp) {
+        // One plan a second is soon enough for whatever becomes free within it.
+        let whole_sec = Timestamp::from_second(at.as_second().saturating_add(1)).unwrap_or(at);
+        self.replan_later.insert(whole_sec);
     }
 
     /// Jobs that have not ended.

@@ -9,10 +9,14 @@ use spillway_core::{
     CpuUnits, Host, HostId, HostState, InstanceId, JobId, MicroUsdPerHour, Resources,
 };
 
+use crate::limits;
+
 /// A host and what the control loop remembers of it; the latter is found again after a restart.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) host: Host,
+    /// ECS's names for it; the state that ends it no longer says them.
+    container_instances: BTreeSet<ContainerInstanceArn>,
     /// Jobs whose live attempt is on it.
     pub(crate) live: BTreeSet<JobId>,
     /// What they hold.
@@ -23,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) agent_away_since: Option<Timestamp>,
     /// ECS refused a task here: no other before this.
     pub(crate) refused_until: Option<Timestamp>,
+    /// Refused tasks in a row.
+    pub(crate) n_refused: u32,
     /// EC2 has announced to take it back.
     pub(crate) interrupted: bool,
     /// ECS knows that it drains.
@@ -41,11 +47,13 @@ impl Entry {
     pub(crate) fn new(host: Host) -> Self {
         Self {
             host,
+            container_instances: BTreeSet::new(),
             live: BTreeSet::new(),
             held: Resources::ZERO,
             idle_since: None,
             agent_away_since: None,
             refused_until: None,
+            n_refused: 0,
             interrupted: false,
             drained: false,
             calling: false,
@@ -85,19 +93,24 @@ impl Fleet {
 
     /// Call after a host's state has changed: its instance may have got a name.
     pub(crate) fn reindex(&mut self, id: HostId) {
-        let Some(entry) = self.entries.get(&id) else { return };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
         if let Some(instance) = entry.host.instance() {
             self.by_instance.insert(instance.id.clone(), id);
         }
-        if let Some(arn) = entry.host.container_instance() {
-            self.by_container_instance.insert(arn.clone(), id);
+        if let Some(arn) = entry.host.container_instance().cloned() {
+            entry.container_instances.insert(arn.clone());
+            self.by_container_instance.insert(arn, id);
         }
     }
 
     pub(crate) fn remove(&mut self, id: HostId) -> Option<Entry> {
         let entry = self.entries.remove(&id)?;
-        self.by_instance.retain(|_, host| *host != id);
-        self.by_container_instance.retain(|_, host| *host != id);
+        if let Some(instance) = entry.host.instance() {
+            self.by_instance.remove(&instance.id);
+        }
+        for arn in &entry.container_instances {
+            self.by_container_instance.remove(arn);
+        }
         Some(entry)
     }
 
@@ -127,7 +140,9 @@ impl Fleet {
 
     /// The hosts that work may be planned for.
     pub(crate) fn views(&self, now: Timestamp) -> Vec<HostView> {
-        let usable = |e: &&Entry| e.host.takes_work() && !e.interrupted;
+        let usable = |e: &&Entry| {
+            e.host.takes_work() && !e.interrupted && e.n_refused < limits::REFUSALS_MAX
+        };
         let view = |e: &Entry| HostView {
             id: e.host.id,
             arch: e.host.arch,

@@ -1,5 +1,7 @@
 //! Buys hosts: sends the call of a launch that is written down, and takes EC2's answer apart.
 
+use std::collections::BTreeSet;
+
 use spillway_core::change::Cooldown;
 use spillway_core::effect::{CallResult, LaunchAnswer, LaunchRequest, LaunchedInstance, PoolFault};
 use spillway_core::host::DrainCause;
@@ -20,6 +22,10 @@ impl Engine {
     pub(crate) fn send_launch(&mut self, cx: &mut Cx, id: LaunchId) {
         let Some(open) = self.launches.get_mut(&id) else { return };
         if open.calling {
+            return;
+        }
+        if limits::LAUNCH_STALE_AFTER <= cx.now.duration_since(open.launch.decided_at) {
+            self.abandon_launch(cx, id);
             return;
         }
         open.calling = true;
@@ -60,6 +66,19 @@ impl Engine {
                 }
             },
         }
+    }
+
+    /// Gives up a launch that nobody answered. Its hosts were perhaps bought; then they are found by their tag.
+    fn abandon_launch(&mut self, cx: &mut Cx, id: LaunchId) {
+        let Some(mut launch) = self.launches.remove(&id).map(|open| open.launch) else { return };
+        for host in &launch.hosts {
+            self.not_launched(cx, *host);
+        }
+        let errors = vec!["not answered in time; planned anew".to_owned()];
+        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors };
+        cx.changes.push(Change::PutLaunch(Box::new(launch)));
+        self.observe_soon(cx);
+        self.replan_by(cx.now);
     }
 
     fn launch_again_later(&mut self, cx: &mut Cx, id: LaunchId, error: &CloudError) {
@@ -107,8 +126,8 @@ impl Engine {
             let pool = error.pool.as_ref().map_or("an unnamed pool".to_owned(), PoolId::to_string);
             errors.push(format!("{} in {pool}", error.code));
         }
+        self.cool_after(cx, &launch, &answer.errors, is_short);
         if is_short {
-            self.cool_after(cx, &launch, &answer.errors);
             self.replan_by(cx.now);
         }
         launch.state = LaunchState::Settled { at: cx.now, n_launched, errors };
@@ -185,22 +204,30 @@ impl Engine {
         cx: &mut Cx,
         launch: &Launch,
         errors: &[spillway_core::effect::PoolError],
+        is_short: bool,
     ) {
         let Some(planned) = launch.choices.first().map(|choice| choice.pool.clone()) else {
             return;
         };
         let named = errors.iter().map(|e| (e.pool.clone().unwrap_or(planned.clone()), e.fault));
-        let mut faults: Vec<(PoolId, PoolFault)> = named.collect();
-        if faults.is_empty() {
-            faults.push((planned, PoolFault::NoCapacity));
+        let mut faults: BTreeSet<(PoolId, PoolFault)> = named.collect();
+        if faults.is_empty() && is_short {
+            faults.insert((planned, PoolFault::NoCapacity));
         }
+        // One answer counts once against a pool, however often it names it.
+        let mut cooled: BTreeSet<PoolId> = BTreeSet::new();
         for (pool, fault) in faults {
-            match fault {
+            let (pools, base) = match fault {
                 PoolFault::NoCapacity | PoolFault::SubnetFull | PoolFault::Other => {
-                    self.cool(cx, pool, limits::POOL_COOLDOWN);
+                    (vec![pool], limits::POOL_COOLDOWN)
                 }
-                PoolFault::Unsupported => self.cool(cx, pool, limits::UNSUPPORTED_COOLDOWN),
-                PoolFault::QuotaReached => self.cool_quota_group(cx, &pool),
+                PoolFault::Unsupported => (vec![pool], limits::UNSUPPORTED_COOLDOWN),
+                PoolFault::QuotaReached => (self.quota_group_of(pool), limits::POOL_COOLDOWN),
+            };
+            for pool in pools {
+                if cooled.insert(pool.clone()) {
+                    self.cool(cx, pool, base);
+                }
             }
         }
     }
@@ -217,15 +244,17 @@ impl Engine {
 
     /// An account's vCPU quota counts a whole group of families in one market, so no other pool of it will do better
     /// (EC2 service quotas, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" and its like).
-    fn cool_quota_group(&mut self, cx: &mut Cx, pool: &PoolId) {
+    fn quota_group_of(&self, pool: PoolId) -> Vec<PoolId> {
         let group = quota_group(&pool.instance_type);
-        let catalog = std::sync::Arc::clone(&self.catalog);
-        for offering in catalog.offerings() {
-            let other = &offering.pool;
-            if other.market == pool.market && quota_group(&other.instance_type) == group {
-                self.cool(cx, other.clone(), limits::POOL_COOLDOWN);
-            }
+        let others = self.catalog.offerings().iter().map(|offering| &offering.pool);
+        let same = others.filter(|other| {
+            other.market == pool.market && quota_group(&other.instance_type) == group
+        });
+        let mut pools: Vec<PoolId> = same.cloned().collect();
+        if !pools.contains(&pool) {
+            pools.push(pool);
         }
+        pools
     }
 
     fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {

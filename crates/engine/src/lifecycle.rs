@@ -62,6 +62,10 @@ impl Engine {
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let instance = self.fleet.get(attempt.host).and_then(|e| e.host.instance()).cloned();
         let (None, Some(instance)) = (&attempt.task, instance) else { return };
+        if limits::START_TOKEN_LIFE <= cx.now.duration_since(attempt.placed_at) {
+            // Events say what became of it; if none does, the start's time-out settles it.
+            return;
+        }
         let request = TaskRequest {
             job: id,
             attempt: ord,
@@ -93,6 +97,10 @@ impl Engine {
         match result {
             Ok(TaskStart::Started(report)) => {
                 self.n_call_failed.remove(&id);
+                let host = self.live(id, ord).map(|(_, attempt)| attempt.host);
+                if let Some(entry) = host.and_then(|host| self.fleet.get_mut(host)) {
+                    entry.n_refused = 0;
+                }
                 self.take_task(cx, &report);
             }
             Ok(TaskStart::Refused(refusal)) => self.start_refused(cx, id, ord, &refusal),
@@ -110,7 +118,8 @@ impl Engine {
         }
     }
 
-    /// ECS would not start it there. The host is left alone for a while, the job goes elsewhere.
+    /// ECS would not start it there. Its view of a host's room lags behind what has just ended there, so the host is left
+    /// alone for a moment, longer each time; after a few times in a row the job goes elsewhere.
     fn start_refused(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, refusal: &Refusal) {
         let Some(host) = self.live(id, ord).map(|(_, attempt)| attempt.host) else { return };
         let reason = match refusal {
@@ -122,9 +131,11 @@ impl Engine {
             Refusal::Other { reason } => reason.clone(),
         };
         if let Some(entry) = self.fleet.get_mut(host) {
-            let until = cx.now + limits::CALL_RETRY_MAX;
+            entry.n_refused = entry.n_refused.saturating_add(1);
+            let n_refused = usize::try_from(entry.n_refused).unwrap_or(usize::MAX);
+            let until = cx.now + backoff(n_refused);
             entry.refused_until = Some(until);
-            self.replan_by(until);
+            self.replan_later(until);
         }
         let reason = format!("ECS refused the task: {reason}");
         self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Host);
@@ -152,6 +163,11 @@ impl Engine {
             self.stop_stray(cx, id, report);
             return;
         };
+        if attempt.task.as_ref().is_some_and(|known| *known != report.arn) {
+            // A second task under the attempt's token: ECS had forgotten the token. Only the first may run.
+            self.stop_stray(cx, id, report);
+            return;
+        }
         if report.version < attempt.task_version {
             return;
         }
@@ -191,15 +207,7 @@ impl Engine {
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
         let Some((job, attempt)) = self.live(id, ord) else { return };
-        let seen_start = match &job.state {
-            JobState::Running { started_at, .. } => Some(*started_at),
-            JobState::Submitted
-            | JobState::Pending
-            | JobState::Runnable { .. }
-            | JobState::Starting { .. }
-            | JobState::Succeeded { .. }
-            | JobState::Failed { .. } => None,
-        };
+        let seen_start = started_at(&job.state);
         let host = self.fleet.get(attempt.host).map(|entry| &entry.host);
         let is_spot = host.is_some_and(|h| h.pool.market == spillway_core::Market::Spot);
         let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
@@ -244,15 +252,7 @@ impl Engine {
                 }
             }
         };
-        let started_at = match &job.state {
-            JobState::Running { started_at, .. } => Some(*started_at),
-            JobState::Submitted
-            | JobState::Pending
-            | JobState::Runnable { .. }
-            | JobState::Starting { .. }
-            | JobState::Succeeded { .. }
-            | JobState::Failed { .. } => None,
-        };
+        let started_at = started_at(&job.state);
         let stopped_at = entry.ended_at.unwrap_or(cx.now);
         let ord = attempt.ord;
         let failure = Some(failure);
@@ -262,8 +262,11 @@ impl Engine {
 
     /// ECS has forgotten a task that we never saw stop: how it ended is not known.
     pub(crate) fn task_missing(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
+        let started_at = self.live(id, ord).and_then(|(job, _)| started_at(&job.state));
         let reason = "ECS no longer knows the task; how it ended is not known".to_owned();
-        self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Unknown);
+        let failure = Some(FailureCategory::Unknown);
+        let end = End { started_at, stopped_at: cx.now, exit_code: None, reason, failure };
+        self.end_attempt(cx, id, ord, end);
     }
 
     /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
@@ -354,6 +357,19 @@ impl Engine {
         } else {
             self.advance_drain(cx, host);
         }
+    }
+}
+
+/// Since when a job has been seen running.
+fn started_at(state: &JobState) -> Option<Timestamp> {
+    match state {
+        JobState::Running { started_at, .. } => Some(*started_at),
+        JobState::Submitted
+        | JobState::Pending
+        | JobState::Runnable { .. }
+        | JobState::Starting { .. }
+        | JobState::Succeeded { .. }
+        | JobState::Failed { .. } => None,
     }
 }
 

@@ -43,6 +43,20 @@ pub const UNSUPPORTED_COOLDOWN: SignedDuration = SignedDuration::from_hours(6);
 /// The first pause before the same call is sent again; it doubles with each failure.
 pub const CALL_RETRY: SignedDuration = SignedDuration::from_secs(2);
 
+/// A start is not sent again later than this after its placement. ECS forgets a RunTask token after 24 hours, or an hour
+/// after its task ended (ECS developer guide, "Ensuring idempotency"): repeated later, it would start a second task.
+pub const START_TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A launch that has not been answered for so long is planned anew: prices and demand have moved, and EC2 forgets tokens.
+/// What its calls may have bought is found by its tag.
+pub const LAUNCH_STALE_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// A host that refuses tasks this often in a row has less room than it says: work goes elsewhere, and it goes when idle.
+pub const REFUSALS_MAX: u32 = 3;
+
+/// How long an ended instance is remembered, so that an old look does not bring it back. EC2 itself shows it for an hour.
+pub const ENDED_REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
+
 /// The longest pause between two tries of the same call.
 pub const CALL_RETRY_MAX: SignedDuration = SignedDuration::from_mins(2);
 
@@ -53,6 +67,7 @@ pub const INFRASTRUCTURE_FAILURES_MAX: usize = 20;
 pub const PULL_FAILURES_MAX: usize = 3;
 
 /// EC2 and ECS lists lag behind what they have done: a thing younger than this and not listed is not missing.
+/// Also how long a dispatcher that starts lets news come in before it gives up on what is overdue.
 pub const CONSISTENCY_GRACE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A look must miss a thing this often in a row before it is taken for gone.

@@ -10,7 +10,7 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, FleetSnapshot, InstanceReport, InstanceStatus,
 };
 use spillway_core::{
-    AttemptOrd, Change, Effect, Host, HostId, HostState, Instance, InstanceId, JobId, TaskArn,
+    AttemptOrd, Change, Effect, Host, HostId, HostState, Instance, InstanceId, Job, JobId, TaskArn,
 };
 
 use crate::engine::{Cx, Engine};
@@ -65,7 +65,8 @@ impl Engine {
             return;
         }
         self.observing = true;
-        let attempts = self.jobs.values().filter_map(|job| job.state.live_attempt());
+        self.ended_instances.retain(|_, at| cx.now.duration_since(*at) < limits::ENDED_REMEMBERED);
+        let attempts = self.live_jobs().filter_map(|job| job.state.live_attempt());
         let tasks: Vec<TaskArn> = attempts.filter_map(|attempt| attempt.task.clone()).collect();
         cx.effects.push(Effect::Observe { tasks });
     }
@@ -90,23 +91,29 @@ impl Engine {
         for task in seen.tasks.iter().flatten() {
             self.take_task(cx, task);
         }
-        for task in &seen.missing_tasks {
-            if let Some((job, ord)) = self.attempt_of(task) {
-                let placed_at = self.live(job, ord).map(|(_, attempt)| attempt.placed_at);
-                let is_settled = placed_at
-                    .is_some_and(|at| limits::CONSISTENCY_GRACE <= asked_at.duration_since(at));
-                if is_settled {
-                    self.task_missing(cx, job, ord);
-                }
-            }
+        for (job, ord) in self.attempts_of(asked_at, &seen.missing_tasks) {
+            self.task_missing(cx, job, ord);
         }
     }
 
-    fn attempt_of(&self, task: &TaskArn) -> Option<(JobId, AttemptOrd)> {
-        self.jobs.values().find_map(|job| {
+    /// Jobs with a live attempt. There are as many as fit on the fleet, however many wait.
+    fn live_jobs(&self) -> impl Iterator<Item = &Job> {
+        self.fleet.iter().flat_map(|entry| &entry.live).filter_map(|id| self.jobs.get(id))
+    }
+
+    /// The live attempts with these tasks that are old enough for ECS to know them.
+    fn attempts_of(&self, asked_at: Timestamp, tasks: &[TaskArn]) -> Vec<(JobId, AttemptOrd)> {
+        let tasks: BTreeSet<&TaskArn> = tasks.iter().collect();
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        let of_job = |job: &Job| {
             let attempt = job.state.live_attempt()?;
-            (attempt.task.as_ref() == Some(task)).then_some((job.id, attempt.ord))
-        })
+            let is_named = attempt.task.as_ref().is_some_and(|task| tasks.contains(task));
+            let age = asked_at.duration_since(attempt.placed_at);
+            (is_named && limits::CONSISTENCY_GRACE <= age).then_some((job.id, attempt.ord))
+        };
+        self.live_jobs().filter_map(of_job).collect()
     }
 
     fn take_instance(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &InstanceReport) {
@@ -135,7 +142,12 @@ impl Engine {
                     self.replan_by(cx.now);
                 }
             }
-            InstanceStatus::Terminated => self.host_ended(cx, host),
+            InstanceStatus::Terminated => {
+                if let Some(id) = self.fleet.get(host).and_then(|e| e.host.instance()) {
+                    self.ended_instances.insert(id.id.clone(), cx.now);
+                }
+                self.host_ended(cx, host);
+            }
         }
     }
 
@@ -146,7 +158,8 @@ impl Engine {
             matches!(seen.status, InstanceStatus::ShuttingDown | InstanceStatus::Terminated);
         let is_awaited = seen.launch.is_some_and(|launch| self.launches.contains_key(&launch));
         let is_young = asked_at.duration_since(seen.launched_at) < limits::ADOPT_AFTER;
-        if is_over || is_awaited || is_young {
+        let was_ended = self.ended_instances.contains_key(&seen.id);
+        if is_over || is_awaited || is_young || was_ended {
             return;
         }
         // Without prices its cost could not be booked; they are read at the start, and it will be seen again.

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
-use spillway_core::plan::{Headroom, Placement, PlannedLaunch, WaitReason};
+use spillway_core::plan::{Headroom, NoFit, Placement, PlannedLaunch, WaitReason};
 use spillway_core::{
-    Change, CpuUnits, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, MicroUsdPerHour,
-    PlanInput, Planned,
+    Change, CpuUnits, DemandKey, Host, HostId, HostState, JobId, JobState, Launch, LaunchId,
+    MicroUsdPerHour, PlanInput, Planned,
 };
 
 use crate::engine::{Cx, Engine, OpenLaunch};
@@ -20,7 +20,8 @@ impl Engine {
         let gathered = self.arrivals.map(|(first, last)| {
             (last + self.config.batch_idle).min(first + self.config.batch_max)
         });
-        let due = [gathered, self.replan_at].into_iter().flatten().min();
+        let later = self.replan_later.first().copied();
+        let due = [gathered, self.replan_at, later].into_iter().flatten().min();
         // Without prices nothing could be bought; they will ask for a plan when they come.
         due.filter(|_| self.raw_catalog.is_some())
     }
@@ -31,30 +32,46 @@ impl Engine {
         }
         self.arrivals = None;
         self.replan_at = None;
+        self.replan_later.retain(|at| cx.now < *at);
         if self.waiting.is_empty() {
             self.report = spillway_core::plan::Report::default();
-            self.clear_reservations(cx);
+            self.clear_reservations();
             return;
         }
         let input = self.plan_input(cx.now);
         let Planned { plan, report } = spillway_planner::plan(&input, &self.config.plan);
-        self.clear_reservations(cx);
+        self.clear_reservations();
         for placement in &plan.placements {
             self.place(cx, placement);
         }
         for launch in &plan.launches {
             self.decide_launch(cx, launch);
         }
-        let next_try = report.waiting.iter().filter_map(|waiting| match &waiting.reason {
-            WaitReason::CoolingDown { until, .. } => Some(*until),
-            WaitReason::TooLarge(_) | WaitReason::LimitReached { .. } | WaitReason::NoCatalog => {
-                None
+        for waiting in &report.waiting {
+            match &waiting.reason {
+                WaitReason::CoolingDown { until, .. } => {
+                    self.replan_later((*until).max(cx.now + limits::CALL_RETRY));
+                }
+                WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
+                    self.fail_too_large(cx, &waiting.key, no_fit);
+                }
+                // A market or architecture without any offering is rather a gap in the prices than a fact.
+                WaitReason::TooLarge(NoFit::NoOffering { .. })
+                | WaitReason::LimitReached { .. }
+                | WaitReason::NoCatalog => {}
             }
-        });
-        if let Some(at) = next_try.min() {
-            self.replan_by(at.max(cx.now + limits::CALL_RETRY));
         }
         self.report = report;
+    }
+
+    /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.
+    fn fail_too_large(&mut self, cx: &mut Cx, key: &DemandKey, no_fit: &NoFit) {
+        for id in self.waiting.first(key, u32::MAX) {
+            let Some(job) = self.jobs.get(&id) else { continue };
+            self.waiting.remove(job);
+            let reason = format!("Job fits no host: {no_fit}");
+            self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
+        }
     }
 
     fn plan_input(&self, now: Timestamp) -> PlanInput {
@@ -82,7 +99,7 @@ impl Engine {
     }
 
     /// Forgets what hosts were kept for; the plan in hand says it anew.
-    fn clear_reservations(&mut self, _cx: &mut Cx) {
+    fn clear_reservations(&mut self) {
         let reserved: Vec<HostId> = self
             .fleet
             .iter()

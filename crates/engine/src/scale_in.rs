@@ -17,7 +17,11 @@ impl Engine {
             return;
         };
         let Some(idle_since) = entry.idle_since.filter(|_| entry.live.is_empty()) else { return };
-        let due = idle_since + self.config.idle_timeout;
+        let mut due = idle_since + self.config.idle_timeout;
+        if entry.host.reserved.iter().any(|(key, _)| self.waiting.has(key)) {
+            // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
+            due = due.max(cx.now + self.config.idle_timeout);
+        }
         if cx.now < due {
             self.timers.set(due, Timer::Idle(id));
             return;
@@ -34,6 +38,7 @@ impl Engine {
 
     /// Takes a draining host one step further: first ECS must know, then its tasks must end, then it goes.
     pub(crate) fn advance_drain(&mut self, cx: &mut Cx, id: HostId) {
+        let is_done = self.is_done(id, cx.now);
         let Some(entry) = self.fleet.get_mut(id) else { return };
         let HostState::Draining { container_instance, cause, .. } = &entry.host.state else {
             return;
@@ -48,7 +53,7 @@ impl Engine {
                 }
             }
             Some(_) | None => {
-                if entry.live.is_empty() {
+                if is_done {
                     self.begin_termination(cx, id, cause);
                 }
             }

@@ -31,6 +31,11 @@ impl Waiting {
         self.groups.get(key).into_iter().flatten().take(n).map(|(_, id)| *id).collect()
     }
 
+    /// Whether a job of this group waits.
+    pub(crate) fn has(&self, key: &DemandKey) -> bool {
+        self.groups.contains_key(key)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }

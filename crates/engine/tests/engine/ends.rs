@@ -125,7 +125,9 @@ fn a_task_that_ecs_has_forgotten_is_of_unknown_end_and_runs_again() {
     rig.answer(Answer::Observe { asked_at: rig.now, snapshot });
 
     assert_eq!(rig.status(job), "RUNNABLE");
-    assert_eq!(rig.jobs[&job].attempts[0].failure, Some(FailureCategory::Unknown));
+    let attempt = &rig.jobs[&job].attempts[0];
+    assert_eq!(attempt.failure, Some(FailureCategory::Unknown));
+    assert!(attempt.started_at.is_some(), "that it ran is known");
 }
 
 #[test]

@@ -10,5 +10,9 @@
 mod ends;
 mod faults;
 mod intake;
+mod late;
+mod pace;
+mod refusals;
+mod restart;
 mod rig;
 mod way_of_one_job;

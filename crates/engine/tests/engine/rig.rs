@@ -9,10 +9,12 @@ use spillway_core::effect::{
 };
 use spillway_core::id::LedgerId;
 use spillway_core::input::{Delivery, EventDelivery};
-use spillway_core::task::{CloudEvent, ContainerInstanceReport, TaskReport, TaskStatus};
+use spillway_core::task::{
+    CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
+};
 use spillway_core::{
     Answer, Arch, Catalog, Change, CpuUnits, Effect, Host, HostId, Input, InstanceId, Job, JobId,
-    JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
+    JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources, TaskArn,
 };
 use spillway_engine::{Engine, EngineConfig, Step};
 use uuid::Uuid;
@@ -195,6 +197,47 @@ impl Rig {
         self.step(Input::Tick);
     }
 
+    /// Starts a new dispatcher after nobody has listened for a while; prices are read at once.
+    pub(crate) fn restart_after(&mut self, outage: SignedDuration) {
+        self.now += outage;
+        self.restart();
+        self.answer(Answer::Catalog { result: Ok(catalog()) });
+    }
+
+    /// How often in a row a pool has failed.
+    pub(crate) fn n_pool_failures(&self, pool: &PoolId) -> u32 {
+        self.state.cooling.get(pool).map_or(0, |cooldown| cooldown.n_failed)
+    }
+
+    /// EC2 shows an instance terminated.
+    pub(crate) fn terminated(&mut self, n: u32) {
+        let id = Self::instance(n);
+        self.event(CloudEvent::Instance { id, status: InstanceStatus::Terminated });
+    }
+
+    /// The agent of a registered host comes or goes.
+    pub(crate) fn agent(&mut self, n: u32, agent_connected: bool) {
+        let id = Self::instance(n);
+        let host = self.hosts.values().find(|h| h.instance().is_some_and(|i| i.id == id));
+        let host = host.expect("the instance is known");
+        let report = ContainerInstanceReport {
+            arn: host.container_instance().expect("it has registered").clone(),
+            instance: id,
+            active: true,
+            agent_connected,
+            registered: host.capacity,
+        };
+        self.event(CloudEvent::ContainerInstance { report });
+    }
+
+    pub(crate) fn take_stops(&mut self) -> Vec<TaskArn> {
+        let stops = self.take_effects().into_iter().filter_map(|effect| match effect {
+            Effect::StopTask { task, .. } => Some(task),
+            _ => None,
+        });
+        stops.collect()
+    }
+
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
@@ -255,8 +298,16 @@ impl Rig {
         self.event(CloudEvent::ContainerInstance { report });
     }
 
-    /// ECS makes the task.
+    /// ECS makes the task, and says so.
     pub(crate) fn accept(&mut self, request: &TaskRequest) -> TaskReport {
+        let report = self.made(request);
+        let result = Ok(TaskStart::Started(report.clone()));
+        self.answer(Answer::RunTask { job: request.job, attempt: request.attempt, result });
+        report
+    }
+
+    /// ECS makes the task; its answer is lost.
+    pub(crate) fn made(&mut self, request: &TaskRequest) -> TaskReport {
         let report = TaskReport {
             arn: format!("arn:aws:ecs:us-east-1:1:task/c/{}", request.token).parse().unwrap(),
             started_by: Some(request.token.to_string()),
@@ -271,8 +322,6 @@ impl Rig {
             container_reason: None,
         };
         self.tasks.insert(request.job, report.clone());
-        let result = Ok(TaskStart::Started(report.clone()));
-        self.answer(Answer::RunTask { job: request.job, attempt: request.attempt, result });
         report
     }
 
