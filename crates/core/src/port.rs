@@ -1,7 +1,7 @@
 //! The ports: narrow traits between the runtime and the world. Adapters decide nothing.
 //!
 //! Every method may fail, be slow, or do its work and lose the answer. Implementations return errors sorted as in
-//! [`CloudError`] and never retry beyond what the transport does by itself.
+//! [`CloudError`](crate::CloudError) and never retry beyond what the transport does by itself.
 
 use std::future::Future;
 use std::time::Duration;
