@@ -115,6 +115,17 @@ impl UnitPrices {
         worths
     }
 
+    /// What the whole of each dimension of an offering costs, for scores.
+    pub(crate) fn weights(&self, offer: &Offer) -> [f64; DIMS] {
+        let prices = self.of_block(block_of(offer));
+        let of_dim = |dim: usize| {
+            let cost = prices[dim].saturating_mul(u128::from(offer.capacity.0[dim]));
+            score_of(u64::try_from(cost >> UNIT_PRICE_SHIFT).unwrap_or(u64::MAX))
+        };
+        let weights = [of_dim(0), of_dim(1), of_dim(2)];
+        if weights.iter().sum::<f64>() < 1.0 { [1.0; DIMS] } else { weights }
+    }
+
     /// What all jobs are worth together, rounded down to millionths of a dollar per hour.
     pub(crate) fn bound(&self, shapes: &[Shape], counts: &[u64], sets: &[BlockSet]) -> u64 {
         let (mut whole, mut parts): (u128, u128) = (0, 0);

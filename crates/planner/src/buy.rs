@@ -1,8 +1,9 @@
 //! The greedy: again and again the offering whose best content is worth most for its price.
 
+use crate::amount::DIMS;
 use crate::demand::Shape;
 use crate::headroom::Left;
-use crate::knapsack::{Content, Knapsack};
+use crate::knapsack::{Content, Knapsack, Weights};
 use crate::prune::Offer;
 
 /// So many equal hosts.
@@ -36,6 +37,15 @@ impl Packing {
     }
 }
 
+/// What the greedy goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct Guide {
+    /// What one job of each shape costs, in millionths of a dollar per hour.
+    pub(crate) worth: Vec<f64>,
+    /// For each offering which of its dimensions matter.
+    pub(crate) weights: Vec<Weights>,
+}
+
 /// A way of being greedy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Greed {
@@ -44,6 +54,12 @@ pub(crate) struct Greed {
     /// 1 looks at worth per dollar; less than 1 favours large hosts, for when their number is limited.
     pub(crate) price_exponent: f64,
 }
+
+/// The two that together do well on most demand.
+pub(crate) const GREEDS: [Greed; 2] = [
+    Greed { size_bonus: 0.25, price_exponent: 1.0 },
+    Greed { size_bonus: 1.0, price_exponent: 1.0 },
+];
 
 /// An offering is taken if it is this near to the best that others have once been.
 const NEARLY_BEST: f64 = 0.9995;
@@ -54,14 +70,15 @@ pub(crate) fn buy(
     headroom: &mut Left,
     shapes: &[Shape],
     offers: &[Offer],
-    worth: &[f64],
+    prices: &Guide,
     greed: Greed,
 ) {
-    let mut knapsack = Knapsack::new(shapes, worth.to_vec(), greed.size_bonus);
+    let mut knapsack = Knapsack::new(shapes, prices.worth.clone(), greed.size_bonus);
     // What the best content of each offering last scored. It rarely scores more when less is left to choose from.
     let mut last_scores = vec![f64::INFINITY; offers.len()];
     while let Some((at, offer, runner_up)) = most_promising(&last_scores, offers, headroom) {
-        let (content, worth) = knapsack.fill(&offer, &packing.left);
+        let weights = prices.weights.get(at).unwrap_or(&[1.0; DIMS]);
+        let (content, worth) = knapsack.fill(&offer, &packing.left, weights);
         let price = f64::max(crate::amount::score_of(offer.price), 1e-3);
         let score = if content.is_empty() {
             0.0
@@ -74,7 +91,7 @@ pub(crate) fn buy(
         if content.is_empty() || score < runner_up * NEARLY_BEST {
             continue;
         }
-        let count = times(&content, &packing.left).min(headroom.times(&offer));
+        let count = times(&content, &packing.left).max(1).min(headroom.times(&offer));
         headroom.take(&offer, count);
         for (shape, n) in &content {
             if let Some(left) = packing.left.get_mut(*shape) {
@@ -86,13 +103,13 @@ pub(crate) fn buy(
 }
 
 /// How many hosts with this content the jobs that are left fill.
-fn times(content: &Content, left: &[u64]) -> u32 {
+pub(crate) fn times(content: &Content, left: &[u64]) -> u32 {
     let mut times = u32::MAX;
     for (shape, n) in content {
         let of_shape = left.get(*shape).and_then(|left| left.checked_div(u64::from(*n)));
         times = times.min(u32::try_from(of_shape.unwrap_or(0)).unwrap_or(u32::MAX));
     }
-    times.max(1)
+    times
 }
 
 /// The affordable offering with the highest score when it was last looked at, and the next one's score.

@@ -60,7 +60,8 @@ impl<T: Copy> Pile<T> {
     }
 
     /// What is left of each group.
-    pub(crate) fn left(&self) -> &[(T, u64)] {
+    #[cfg(test)]
+    fn left(&self) -> &[(T, u64)] {
         &self.groups
     }
 }

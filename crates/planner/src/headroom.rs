@@ -2,6 +2,7 @@
 
 use spillway_core::plan::{Headroom, LimitKind};
 
+use crate::buy::Hosts;
 use crate::prune::Offer;
 
 /// The headroom that is left. Without a limit of its own the number of hosts is still that of a `u32`, so that
@@ -22,8 +23,9 @@ impl Left {
         }
     }
 
-    pub(crate) const fn is_limited(&self) -> bool {
-        self.hosts != u32::MAX || self.cpu.is_some() || self.price.is_some()
+    /// No limit but that every count can be told.
+    pub(crate) const fn unlimited() -> Self {
+        Self { hosts: u32::MAX, cpu: None, price: None }
     }
 
     /// How many hosts of this offering may still be bought.
@@ -40,6 +42,20 @@ impl Left {
         self.cpu = self.cpu.map(|cpu| cpu.saturating_sub(offer.capacity.0[0].saturating_mul(n)));
         let spent = offer.price.saturating_mul(u64::from(n));
         self.price = self.price.map(|price| price.saturating_sub(spent));
+    }
+
+    /// Whether all of `hosts` may be bought.
+    pub(crate) fn holds(&self, hosts: &[Hosts]) -> bool {
+        let (mut n_hosts, mut cpu, mut price): (u128, u128, u128) = (0, 0, 0);
+        for host in hosts {
+            let count = u128::from(host.count);
+            n_hosts += count;
+            cpu += count * u128::from(host.offer.capacity.0[0]);
+            price = price.saturating_add(count * u128::from(host.offer.price));
+        }
+        n_hosts <= u128::from(self.hosts)
+            && self.cpu.is_none_or(|max| cpu <= u128::from(max))
+            && self.price.is_none_or(|max| price <= u128::from(max))
     }
 
     /// The limit that keeps every one of `offers` from being bought once more.

@@ -10,6 +10,13 @@ use crate::prune::Offer;
 /// What one host holds: shapes by index and how many of each, in the order of the index.
 pub(crate) type Content = Vec<(usize, u32)>;
 
+/// How the three dimensions of a host are weighed against each other, each as a whole: what its CPU is worth beside
+/// its memory and its GPUs.
+pub(crate) type Weights = [f64; DIMS];
+
+/// No dimension counts for nothing: a host that is full in one is full.
+const WEIGHT_MIN: f64 = 0.01;
+
 pub(crate) struct Knapsack<'a> {
     shapes: &'a [Shape],
     need: Vec<[f64; DIMS]>,
@@ -32,16 +39,23 @@ impl<'a> Knapsack<'a> {
     }
 
     /// Fills a host with some of `left`; gives the content and its worth. Nothing that is left fits in beside it.
-    pub(crate) fn fill(&mut self, offer: &Offer, left: &[u64]) -> (Content, f64) {
+    ///
+    /// `weights` say which dimensions matter; what becomes scarce while the host is filled matters more and more.
+    pub(crate) fn fill(
+        &mut self,
+        offer: &Offer,
+        left: &[u64],
+        weights: &Weights,
+    ) -> (Content, f64) {
         let mut content: Vec<usize> = Vec::new();
         let mut free = offer.capacity;
         let mut worth = 0.0;
         loop {
-            self.shortlist(offer.class, &free, left);
+            self.shortlist(offer.class, &free, left, weights);
             if self.candidates.is_empty() {
                 break;
             }
-            while let Some((at, most)) = self.best(&free, left) {
+            while let Some((at, most)) = self.best(&free, left, weights) {
                 let Some(shape) = self.shapes.get(at) else { break };
                 // A few at a time, so that the next choice sees what this one has used up.
                 let n = if 8 < most { most / 4 } else { 1 };
@@ -88,8 +102,8 @@ impl<'a> Knapsack<'a> {
         shape.need.times_in(free).min(u32::try_from(left).unwrap_or(u32::MAX)).min(countable)
     }
 
-    fn shortlist(&mut self, class: usize, free: &Amount, left: &[u64]) {
-        let inverse = inverse(free);
+    fn shortlist(&mut self, class: usize, free: &Amount, left: &[u64], weights: &Weights) {
+        let inverse = inverse(free, weights);
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
         for (at, shape) in self.shapes.iter().enumerate() {
@@ -108,8 +122,8 @@ impl<'a> Knapsack<'a> {
     }
 
     /// The best of the shortlist and how many of it fit. Drops from the list what does not fit any more.
-    fn best(&mut self, free: &Amount, left: &[u64]) -> Option<(usize, u32)> {
-        let inverse = inverse(free);
+    fn best(&mut self, free: &Amount, left: &[u64], weights: &Weights) -> Option<(usize, u32)> {
+        let inverse = inverse(free, weights);
         let mut candidates = std::mem::take(&mut self.candidates);
         let mut best: Option<(f64, usize, u32)> = None;
         candidates.retain(|(_, at)| {
@@ -128,6 +142,8 @@ impl<'a> Knapsack<'a> {
     }
 }
 
-fn inverse(free: &Amount) -> [f64; DIMS] {
-    free.0.map(|n| 1.0 / f64::from(n.max(1)))
+fn inverse(free: &Amount, weights: &Weights) -> [f64; DIMS] {
+    let sum = weights.iter().sum::<f64>().max(1e-9);
+    let of_dim = |dim: usize| (weights[dim] / sum + WEIGHT_MIN) / f64::from(free.0[dim].max(1));
+    [of_dim(0), of_dim(1), of_dim(2)]
 }

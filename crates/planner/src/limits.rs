@@ -14,3 +14,26 @@ pub(crate) const SHORTLIST_SHAPES: usize = 64;
 
 /// EC2's limit on the overrides of one CreateFleet call.
 pub(crate) const CHOICES_MAX: usize = 300;
+
+/// Shapes that are solved for together. The linear program has a row for each and its effort grows with their cube;
+/// beyond this the demand is dealt out into parts of like mixture.
+pub(crate) const SHAPES_PER_PART: usize = 160;
+
+/// Steps that column generation and diving may take: about a nanosecond each. Thinking costs in proportion to what
+/// there is to save: a plan of a few dollars an hour is made in tenths of a second, one of a thousand in one.
+pub(crate) const WORK_BASE: u64 = 80_000_000;
+pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 1_000_000;
+pub(crate) const WORK_MAX: u64 = 800_000_000;
+
+/// The same for each part, so that many parts do not go without.
+pub(crate) const WORK_PER_PART_MIN: u64 = 20_000_000;
+
+/// Columns after which the linear program is solved again: its prices are stale by then.
+pub(crate) const COLUMNS_PER_ROUND: usize = 30;
+
+/// Branches looked at in the search for the best content of one offering. Contents of few jobs are searched in full;
+/// for many small jobs the bound at the root is tight.
+pub(crate) const EXACT_NODES_MAX: u32 = 3000;
+
+/// Times the linear program is solved again for what rounding has left. Each time at least one host is bought.
+pub(crate) const DIVES_MAX: usize = 60;

@@ -1,6 +1,6 @@
 //! A small linear program in the form `min cost·x, A x = b, x >= 0`, whose columns are made when they are needed.
 //!
-//! Revised simplex with a dense inverse: right for tens of rows, not for hundreds. Whoever uses its prices must
+//! Revised simplex with a dense inverse: right for a hundred rows, not for a thousand. Whoever uses its prices must
 //! check them: nothing here is exact.
 
 use crate::amount::DIMS;
@@ -15,13 +15,37 @@ pub(crate) struct Simplex {
     /// The values of the basic columns.
     x: Vec<f64>,
     cost: Vec<f64>,
+    /// What the caller calls the basic columns.
+    labels: Vec<Option<usize>>,
 }
 
 impl Simplex {
     /// Starts from a basis whose inverse is known; `x` is the inverse times the right-hand side, none negative.
     pub(crate) fn new(inverse: Vec<f64>, x: Vec<f64>, cost: Vec<f64>) -> Self {
         debug_assert_eq!(inverse.len(), x.len() * x.len(), "the inverse is square");
-        Self { n_rows: x.len(), inverse, x, cost }
+        let labels = vec![None; x.len()];
+        Self { n_rows: x.len(), inverse, x, cost, labels }
+    }
+
+    /// Names the columns of the starting basis.
+    pub(crate) fn label(&mut self, labels: impl Iterator<Item = usize>) {
+        for (slot, label) in self.labels.iter_mut().zip(labels) {
+            *slot = Some(label);
+        }
+    }
+
+    /// Gives the named basic columns the costs they have now.
+    pub(crate) fn reprice(&mut self, cost_of: impl Fn(usize) -> f64) {
+        for (cost, label) in self.cost.iter_mut().zip(&self.labels) {
+            if let Some(label) = label {
+                *cost = cost_of(*label);
+            }
+        }
+    }
+
+    /// The named basic columns and their values.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.labels.iter().zip(&self.x).filter_map(|(label, x)| label.map(|label| (label, *x)))
     }
 
     /// The price of each row.
@@ -37,13 +61,31 @@ impl Simplex {
 
     /// Brings a column into the basis. Gives false, and changes nothing, where no column can leave for it.
     pub(crate) fn enter(&mut self, column: &[f64], cost: f64) -> bool {
-        let n = self.n_rows;
-        let mut direction = Vec::with_capacity(n);
-        for row in self.inverse.chunks_exact(n.max(1)) {
+        let mut direction = Vec::with_capacity(self.n_rows);
+        for row in self.inverse.chunks_exact(self.n_rows.max(1)) {
             direction.push(row.iter().zip(column).map(|(a, b)| a * b).sum::<f64>());
         }
+        self.enter_along(&direction, cost, None)
+    }
+
+    /// The same for a column of few entries, given by their rows, with a name of its own.
+    pub(crate) fn enter_sparse(
+        &mut self,
+        column: &[(usize, f64)],
+        cost: f64,
+        label: Option<usize>,
+    ) -> bool {
+        let mut direction = Vec::with_capacity(self.n_rows);
+        for row in self.inverse.chunks_exact(self.n_rows.max(1)) {
+            let entry = |(at, b): &(usize, f64)| row.get(*at).map_or(0.0, |a| a * b);
+            direction.push(column.iter().map(entry).sum::<f64>());
+        }
+        self.enter_along(&direction, cost, label)
+    }
+
+    fn enter_along(&mut self, direction: &[f64], cost: f64, label: Option<usize>) -> bool {
         let mut leaving: Option<(usize, f64, f64)> = None;
-        for (at, (x, step)) in self.x.iter().zip(&direction).enumerate() {
+        for (at, (x, step)) in self.x.iter().zip(direction).enumerate() {
             if *step <= PIVOT_MIN {
                 continue;
             }
@@ -56,9 +98,10 @@ impl Simplex {
             }
         }
         let Some((out, _, pivot)) = leaving else { return false };
-        self.pivot(out, pivot, &direction);
-        if let Some(of_row) = self.cost.get_mut(out) {
+        self.pivot(out, pivot, direction);
+        if let (Some(of_row), Some(slot)) = (self.cost.get_mut(out), self.labels.get_mut(out)) {
             *of_row = cost;
+            *slot = label;
         }
         true
     }

@@ -3,11 +3,12 @@
 use spillway_core::plan::Headroom;
 
 use crate::bound::{UnitPrices, block_of, block_sets, one_job_bound};
-use crate::buy::{Greed, Packing, buy};
+use crate::buy::{GREEDS, Greed, Guide, Packing, buy};
 use crate::demand::Shape;
 use crate::headroom::Left;
 use crate::improve::{join_equal, right_size, top_up};
 use crate::prune::{Offer, undominated};
+use crate::search::search;
 
 /// What can be bought, looked at from three sides.
 pub(crate) struct Shelf {
@@ -31,59 +32,81 @@ pub(crate) fn solve(shapes: &[Shape], shelf: &Shelf, headroom: &Headroom) -> Sol
     let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
     let sets = block_sets(shapes, &shelf.frontier);
     let prices = UnitPrices::solve(shapes, &counts, &sets, &shelf.frontier, &shelf.all);
-    let worth = prices.worths(shapes, &sets);
     let offers = undominated(&shelf.frontier, shapes);
+    let guide = Guide {
+        worth: prices.worths(shapes, &sets),
+        weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
+    };
 
-    let mut best: Option<Packing> = None;
-    for greed in GREEDS {
-        let mut left = Left::of(headroom);
-        let mut packing = Packing::empty(shapes);
-        buy(&mut packing, &mut left, shapes, &offers, &worth, greed);
-        finish(&mut packing, shapes, shelf, &offers, headroom, &worth, greed);
-        if best.as_ref().is_none_or(|best| is_better(&packing, best, &worth)) {
-            best = Some(packing);
+    let is_affordable = offers.iter().any(|offer| 0 < Left::of(headroom).times(offer));
+    if !is_affordable {
+        return Solved { packing: Packing::empty(shapes), bound: 0, n_undominated: offers.len() };
+    }
+
+    let stock = Stock { shapes, offers: &offers, by_price: &shelf.by_price, headroom };
+    let mut packing = stock.greedy(&guide);
+    let held = packing.held(shapes);
+    let is_limited = held != counts;
+    let prices = if is_limited {
+        UnitPrices::solve(shapes, &held, &sets, &shelf.frontier, &shelf.all)
+    } else {
+        prices
+    };
+    let mut bound =
+        prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
+    // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
+    if !is_limited && let Some(found) = search(shapes, &offers, &guide, bound) {
+        bound = bound.max(found.bound);
+        for mut candidate in [found.packing, stock.greedy(&found.guide)] {
+            finish(&mut candidate, &stock, &found.guide, GREEDS[0]);
+            let is_allowed = Left::of(headroom).holds(&candidate.hosts);
+            if is_allowed && is_better(&candidate, &packing, &found.guide.worth) {
+                packing = candidate;
+            }
         }
     }
-    let mut packing = best.unwrap_or_else(|| Packing::empty(shapes));
     join_equal(&mut packing.hosts);
-
-    let held = packing.held(shapes);
-    let prices = if held == counts {
-        prices
-    } else {
-        UnitPrices::solve(shapes, &held, &sets, &shelf.frontier, &shelf.all)
-    };
-    let bound =
-        prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
     Solved { packing, bound, n_undominated: offers.len() }
 }
 
-const GREEDS: [Greed; 2] = [
-    Greed { size_bonus: 0.25, price_exponent: 1.0 },
-    Greed { size_bonus: 1.0, price_exponent: 1.0 },
-];
+/// What there is to solve.
+struct Stock<'a> {
+    shapes: &'a [Shape],
+    offers: &'a [Offer],
+    by_price: &'a [Offer],
+    headroom: &'a Headroom,
+}
+
+impl Stock<'_> {
+    /// The best of several greedy packings at these prices of jobs.
+    fn greedy(&self, guide: &Guide) -> Packing {
+        let mut best: Option<Packing> = None;
+        for greed in GREEDS {
+            let mut left = Left::of(self.headroom);
+            let mut packing = Packing::empty(self.shapes);
+            buy(&mut packing, &mut left, self.shapes, self.offers, guide, greed);
+            finish(&mut packing, self, guide, greed);
+            if best.as_ref().is_none_or(|best| is_better(&packing, best, &guide.worth)) {
+                best = Some(packing);
+            }
+        }
+        best.unwrap_or_else(|| Packing::empty(self.shapes))
+    }
+}
 
 /// Right-sizes; where a limit has left something over, uses what that has freed.
-fn finish(
-    packing: &mut Packing,
-    shapes: &[Shape],
-    shelf: &Shelf,
-    offers: &[Offer],
-    headroom: &Headroom,
-    worth: &[f64],
-    greed: Greed,
-) {
+fn finish(packing: &mut Packing, stock: &Stock<'_>, guide: &Guide, greed: Greed) {
     loop {
-        let left = Left::of(headroom);
-        top_up(packing, shapes);
-        right_size(&mut packing.hosts, &shelf.by_price, shapes, &left);
-        let mut left = Left::of(headroom);
+        let left = Left::of(stock.headroom);
+        top_up(packing, stock.shapes);
+        right_size(&mut packing.hosts, stock.by_price, stock.shapes, &left);
+        let mut left = Left::of(stock.headroom);
         for host in &packing.hosts {
             left.take(&host.offer, host.count);
         }
         let n_before = packing.hosts.len();
         if packing.left.iter().any(|n| 0 < *n) {
-            buy(packing, &mut left, shapes, offers, worth, greed);
+            buy(packing, &mut left, stock.shapes, stock.offers, guide, greed);
         }
         if packing.hosts.len() == n_before {
             break;

@@ -1,0 +1,114 @@
+//! The thorough search: column generation and diving, for all shapes at once or part by part.
+
+use crate::buy::{GREEDS, Guide, Packing, buy};
+use crate::demand::Shape;
+use crate::dive::dive;
+use crate::generate::Generator;
+use crate::headroom::Left;
+use crate::limits::{
+    SHAPES_PER_PART, WORK_BASE, WORK_MAX, WORK_PER_DOLLAR_HOUR, WORK_PER_PART_MIN,
+};
+use crate::master::Master;
+use crate::prune::Offer;
+use crate::work::Work;
+
+/// What the thorough search has found.
+pub(crate) struct Found {
+    pub(crate) packing: Packing,
+    /// Better prices than the guess.
+    pub(crate) guide: Guide,
+    /// A proven bound, or zero where the demand was dealt into parts.
+    pub(crate) bound: u64,
+}
+
+/// Searches for hosts for all of `shapes`; `guide` is a first guess at prices and
+/// `bound` at their sum, in millionths of a dollar per hour.
+pub(crate) fn search(
+    shapes: &[Shape],
+    offers: &[Offer],
+    guide: &Guide,
+    bound: u64,
+) -> Option<Found> {
+    let by_price = (bound / 1_000_000).saturating_mul(WORK_PER_DOLLAR_HOUR);
+    let work = WORK_BASE.saturating_add(by_price).min(WORK_MAX);
+    let n_parts = shapes.len().div_ceil(SHAPES_PER_PART).max(1);
+    if n_parts == 1 {
+        return search_part(shapes, offers, guide, Work::new(work), true);
+    }
+    let n = u64::try_from(n_parts).unwrap_or(u64::MAX);
+    let work = (work / n).max(WORK_PER_PART_MIN);
+    let mut packing = Packing { hosts: Vec::new(), left: vec![0; shapes.len()] };
+    let mut prices = Guide { worth: vec![0.0; shapes.len()], weights: guide.weights.clone() };
+    for part in parts(shapes, n_parts) {
+        let of_part: Vec<Shape> = part.iter().filter_map(|at| shapes.get(*at).cloned()).collect();
+        let worth = part.iter().filter_map(|at| guide.worth.get(*at).copied()).collect();
+        let guess = Guide { worth, weights: guide.weights.clone() };
+        let found = search_part(&of_part, offers, &guess, Work::new(work), false)?;
+        for (at, (left, price)) in
+            part.iter().zip(found.packing.left.iter().zip(&found.guide.worth))
+        {
+            if let (Some(of_all), Some(price_of_all)) =
+                (packing.left.get_mut(*at), prices.worth.get_mut(*at))
+            {
+                *of_all = *left;
+                *price_of_all = *price;
+            }
+        }
+        for mut host in found.packing.hosts {
+            for (shape, _) in &mut host.content {
+                *shape = part.get(*shape).copied().unwrap_or(*shape);
+            }
+            host.content.sort_unstable();
+            packing.hosts.push(host);
+        }
+    }
+    Some(Found { packing, guide: prices, bound: 0 })
+}
+
+/// Deals the shapes out so that each part is a mixture like the whole: by where they may run, then by what they need
+/// most of for their size.
+fn parts(shapes: &[Shape], n_parts: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..shapes.len()).collect();
+    let rank = |at: &usize| {
+        shapes.get(*at).map(|shape| {
+            let [cpu, memory, gpus] = shape.need.0;
+            let ratio = u64::from(memory) * 16 / u64::from(cpu.max(1));
+            (shape.classes, gpus, ratio, shape.need)
+        })
+    };
+    order.sort_by_key(rank);
+    let mut parts = vec![Vec::new(); n_parts];
+    for (ord, at) in order.into_iter().enumerate() {
+        if let Some(part) = parts.get_mut(ord % n_parts) {
+            part.push(at);
+        }
+    }
+    for part in &mut parts {
+        part.sort_unstable();
+    }
+    parts
+}
+
+fn search_part(
+    shapes: &[Shape],
+    offers: &[Offer],
+    guess: &Guide,
+    mut work: Work,
+    is_proof: bool,
+) -> Option<Found> {
+    let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
+    let mut master = Master::new(shapes, &counts, offers)?;
+    let mut generator = Generator::new(shapes, &counts, offers, &guess.weights);
+    for greed in GREEDS {
+        let mut packing = Packing::empty(shapes);
+        buy(&mut packing, &mut Left::unlimited(), shapes, offers, guess, greed);
+        generator.seed(&mut master, &packing.hosts);
+    }
+    let prices = generator.run(&mut master, &guess.worth, &mut work, is_proof);
+    let guide = Guide { worth: prices.worth, weights: generator.weights().to_vec() };
+    let mut packing = dive(&master, shapes, offers, &guide, &mut work);
+    if packing.left.iter().any(|n| 0 < *n) {
+        buy(&mut packing, &mut Left::unlimited(), shapes, offers, &guide, GREEDS[0]);
+    }
+    Some(Found { packing, guide, bound: prices.bound })
+}
