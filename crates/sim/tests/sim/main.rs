@@ -1,0 +1,17 @@
+//! The simulator from outside: the services' contracts, the invariants, the score, and whole runs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod cloud;
+mod ec2;
+mod ecs;
+mod fixture;
+mod invariants;
+mod ports;
+mod runs;
+mod score;
