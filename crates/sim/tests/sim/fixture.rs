@@ -84,7 +84,7 @@ pub(crate) fn job_id(token: &str) -> JobId {
     JobId::derive(&queue(), token)
 }
 
-/// 1 vCPU and 1 GiB, x86_64, `sleep 100`, two attempts.
+/// 1 vCPU and 1 GiB, `x86_64`, `sleep 100`, two attempts.
 pub(crate) fn message(token: &str) -> String {
     json!({
         "jobName": "job",

@@ -1,11 +1,6 @@
 //! The simulator from outside: the services' contracts, the invariants, the score, and whole runs.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cloud;
 mod ec2;
