@@ -1,5 +1,6 @@
 //! Waiting for jobs: looks at the ledger again and again until all have ended, the time is up or Ctrl-C.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -34,6 +35,8 @@ pub async fn run(jobs: &[JobId], rule: WaitRule, context: &Context) -> Result<Ex
     let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let path = &context.config()?.ledger;
     let mut progress = context.output.progress();
+    // One listener for the whole wait: between two of them a signal would be lost.
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     let found = loop {
         let found = look(jobs, path)?;
         let n_open = found.iter().filter(|job| !has_ended(job.as_ref())).count();
@@ -47,7 +50,7 @@ pub async fn run(jobs: &[JobId], rule: WaitRule, context: &Context) -> Result<Ex
         }
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitStatus::Interrupted),
+            _ = &mut interrupt => return Ok(ExitStatus::Interrupted),
         }
     };
     drop(progress);

@@ -6,6 +6,7 @@ mod summary;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -143,6 +144,8 @@ async fn watch(
 ) -> Result<End> {
     let reader = ledger::reader(path)?;
     let mut follower = Follower::new(world.clone(), output.progress(), output.has_live_line());
+    // One listener for the whole demo: between two of them a signal would be lost.
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
         let is_fed = feeder.is_finished();
         if let Some(end) = follower.look(&*reader, is_fed)? {
@@ -150,7 +153,7 @@ async fn watch(
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(End::Interrupted),
+            _ = &mut interrupt => return Ok(End::Interrupted),
         }
     }
 }

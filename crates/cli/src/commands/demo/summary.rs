@@ -38,7 +38,7 @@ pub(super) struct DemoView {
     jobs: Vec<StatusCount>,
     /// Why jobs failed.
     failures: Vec<FailureCount>,
-    /// Jobs that were sent and are nowhere. There must be none.
+    /// Jobs that are nowhere though all is over. There must be none.
     unaccounted: Vec<JobId>,
     /// Whether every job ended and every machine was given back.
     all_over: bool,
@@ -64,6 +64,10 @@ impl DemoView {
         let bodies = world.bodies();
         let sent = sent_jobs(&bodies);
         let known: BTreeSet<JobId> = jobs.iter().map(|job| job.id).collect();
+        let all_over = end == End::AllOver;
+        // Before that some are still to be sent or to be taken from the queue.
+        let missing = sent.difference(&known).filter(|_| all_over);
+        let unaccounted = missing.copied().collect();
         let score = world.look(|cloud, now| Score::of(jobs, cloud, now));
         let alone = score.on_demand_one_vm_per_job;
         let saved_percent = percent(alone.saturating_sub(score.bill.total), alone);
@@ -72,8 +76,8 @@ impl DemoView {
             n_messages_sent: bodies.len(),
             jobs: status_counts(jobs),
             failures: failure_counts(jobs),
-            unaccounted: sent.difference(&known).copied().collect(),
-            all_over: end == End::AllOver,
+            unaccounted,
+            all_over,
             score,
             saved_percent,
             elapsed_s: elapsed.as_secs_f64(),
@@ -130,10 +134,10 @@ fn failure_counts(jobs: &[Job]) -> Vec<FailureCount> {
 
 impl View for DemoView {
     fn page(&self, page: &mut Page) {
-        let accounted = match (self.unaccounted.len(), self.all_over) {
-            (0, true) => Field::toned("every job ended, every machine was given back", Tone::Good),
-            (0, false) => Field::toned("stopped before everything was over", Tone::Warning),
-            (n, _) => Field::toned(format!("{n} jobs are unaccounted for"), Tone::Bad),
+        let accounted = match (self.all_over, self.unaccounted.len()) {
+            (true, 0) => Field::toned("every job ended, every machine was given back", Tone::Good),
+            (true, n) => Field::toned(format!("{n} jobs are unaccounted for"), Tone::Bad),
+            (false, _) => Field::toned("stopped before everything was over", Tone::Warning),
         };
         page.field(
             "Sent",
