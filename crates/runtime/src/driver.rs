@@ -245,8 +245,9 @@ impl<L: Ledger, T: Clock> Driver<L, T> {
         let mut effects: Vec<Effect> = Vec::new();
         for input in inputs {
             self.note(&input);
+            let kind = record::input(&input);
             let started = Instant::now();
-            let step = debug_span!("step").in_scope(|| self.engine.step(now, input));
+            let step = debug_span!("step", input = kind).in_scope(|| self.engine.step(now, input));
             histogram!(telemetry::STEP_SECONDS).record(started.elapsed().as_secs_f64());
             self.n_steps += 1;
             changes.extend(step.changes);
@@ -271,7 +272,6 @@ impl<L: Ledger, T: Clock> Driver<L, T> {
     }
 
     fn note(&self, input: &Input) {
-        record::input(input);
         match input {
             Input::Answered(Answer::Catalog { result: Ok(_) }) => self.health.catalog_read(),
             Input::Answered(Answer::Observe { snapshot, .. }) => {

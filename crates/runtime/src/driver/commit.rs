@@ -41,6 +41,8 @@ pub(super) async fn commit<L: Ledger>(
             return Err(error);
         }
         n_failed = n_failed.saturating_add(1);
+        // The loop lives: a restart would not bring the ledger back. One that hangs is another matter.
+        health.stepped();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         warn!(%error, cause, retry_in = ?pause, n_changes = changes.len(), "nothing is begun");
         tokio::select! {

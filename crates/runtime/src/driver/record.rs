@@ -50,8 +50,8 @@ pub(super) fn call_span(effect: &Effect) -> Span {
     }
 }
 
-/// An input that is about to be taken.
-pub(super) fn input(input: &Input) {
+/// An input that is about to be taken; returns what kind it is.
+pub(super) fn input(input: &Input) -> &'static str {
     let kind = match input {
         Input::Received(_) => "messages",
         Input::Events(deliveries) => {
@@ -77,6 +77,7 @@ pub(super) fn input(input: &Input) {
         Input::Tick => "tick",
     };
     counter!(telemetry::STEPS, "input" => kind).increment(1);
+    kind
 }
 
 const fn fault(fault: PoolFault) -> &'static str {
