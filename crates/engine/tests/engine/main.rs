@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod chaos;
 mod ends;
 mod faults;
 mod intake;
