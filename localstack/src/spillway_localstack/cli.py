@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from spillway_localstack.resources import CLUSTER
+from spillway_localstack.server import HOST, serve
 from spillway_localstack.up import follow, up
 
 PORT_DEFAULT = 4566
@@ -23,9 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         follow(options.parent)
     match options.command:
         case "serve":
-            from spillway_localstack.server import serve
-
-            return serve(options.port, options.volume)
+            return serve(options.host, options.port, options.volume)
         case "agent":
             return _agent(options)
         case "resources":
@@ -48,8 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    serve = commands.add_parser("serve", help="LocalStack with the plugin")
-    _add_server(serve)
+    server = commands.add_parser("serve", help="LocalStack with the plugin")
+    _add_server(server)
+    server.add_argument("--host", default=HOST, help="only for a container whose port is published on loopback")
 
     agent = commands.add_parser("agent", help="stands in for the ECS agent on every host of a cluster")
     _add_endpoint(agent)
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_template(together)
     together.add_argument("--region", default=REGION_DEFAULT)
 
-    for child in (serve, agent):
+    for child in (server, agent):
         child.add_argument("--parent", type=int, help="end when this process, which started it, has ended")
     return parser
 

@@ -1,4 +1,4 @@
-"""Starts LocalStack with the plugin in this process, on loopback only."""
+"""Starts LocalStack with the plugin in this process, on loopback unless a container says otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 
 
-def environment(port: int, volume: Path) -> dict[str, str]:
+def environment(host: str, port: int, volume: Path) -> dict[str, str]:
     """The settings of LocalStack that make it private, quiet and offline.
 
     ``hypercorn``, because LocalStack's default server listens on every address whatever it is told. ``path``, because
@@ -19,7 +19,9 @@ def environment(port: int, volume: Path) -> dict[str, str]:
     return {
         "DISABLE_EVENTS": "1",
         "DNS_ADDRESS": "0",
-        "GATEWAY_LISTEN": f"{HOST}:{port}",
+        # Else every LocalStack of one environment shares a folder, and empties it when it starts.
+        "FILESYSTEM_ROOT": str(volume / "root"),
+        "GATEWAY_LISTEN": f"{host}:{port}",
         "GATEWAY_SERVER": "hypercorn",
         "LOCALSTACK_HOST": f"{HOST}:{port}",
         "LOCALSTACK_VOLUME_DIR": str(volume),
@@ -31,13 +33,15 @@ def environment(port: int, volume: Path) -> dict[str, str]:
     }
 
 
-def serve(port: int, volume: Path) -> int:
+def serve(host: str, port: int, volume: Path) -> int:
     """Serves until SIGTERM; returns LocalStack's exit code."""
     volume = volume.resolve()
     volume.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(volume / "cache" / "plux", ignore_errors=True)
-    os.environ.update(environment(port, volume))
+    os.environ.update(environment(host, port, volume))
     os.environ.setdefault("LS_LOG", "warning")
+    # A machine that is itself a container is no LocalStack container: its folders are not ours to use.
+    os.environ.setdefault("OVERRIDE_IN_DOCKER", "0")
     # Only now: LocalStack reads its settings when it is imported.
     from localstack.runtime.main import main
 

@@ -52,6 +52,8 @@ class Cluster:
         self._emit = emit
         self._polled_at: dict[str, datetime] = {}
         self._delivered_at: dict[str, datetime] = {}
+        # By instance ARN: ended tasks stay in `tasks` for an hour, and polls must not wade through them.
+        self._alive: dict[str, dict[str, Task]] = {}
 
     # -- container instances
 
@@ -103,7 +105,7 @@ class Cluster:
             if not found:
                 raise InvalidParameterError("The referenced container instance was not found.")
             instance = found[0]
-            alive = [task for task in self.tasks_on(instance.arn) if not task.is_stopped]
+            alive = self.tasks_on(instance.arn)
             if alive and not force:
                 raise InvalidParameterError("Found running tasks on the instance.")
             for task in alive:
@@ -132,6 +134,7 @@ class Cluster:
     def add_task(self, task: Task) -> None:
         """A placed task; its resources are taken already."""
         self.tasks[task.arn] = task
+        self._alive.setdefault(task.container_instance_arn, {})[task.arn] = task
         self.announce_task(task)
 
     def stop_task(self, reference: str, reason: str | None) -> Task:
@@ -187,8 +190,6 @@ class Cluster:
             return answer
 
     def _deliver(self, task: Task, answer: Poll, now: datetime) -> None:
-        if task.is_stopped:
-            return
         if task.desired_status == "STOPPED":
             answer.stop.append(task.arn)
             return
@@ -244,8 +245,8 @@ class Cluster:
         return found, failures
 
     def tasks_on(self, instance_arn: str) -> list[Task]:
-        """All tasks of one instance, ended ones included, oldest first."""
-        return [task for task in self.tasks.values() if task.container_instance_arn == instance_arn]
+        """The tasks of one instance that have not stopped, oldest first."""
+        return list(self._alive.get(instance_arn, {}).values())
 
     def instance_json(self, instance: ContainerInstance, with_tags: bool = True) -> JsonObject:
         """The instance with the counts of its tasks."""
@@ -282,6 +283,7 @@ class Cluster:
             self.announce_task(task)
 
     def _free(self, task: Task) -> None:
+        self._alive[task.container_instance_arn].pop(task.arn, None)
         instance = self.instances.get(task.container_instance_arn)
         if instance is not None:
             instance.room.give_back(task.need, task.gpu_ids)
