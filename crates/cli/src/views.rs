@@ -17,6 +17,11 @@ pub(crate) fn usd(amount: MicroUsd) -> f64 {
     amount.as_usd_f64()
 }
 
+/// An amount for people. One that four decimals would hide is not shown as nothing.
+pub(crate) fn usd_text(amount: MicroUsd) -> String {
+    if (1..100).contains(&amount.get()) { "<$0.0001".to_owned() } else { amount.to_string() }
+}
+
 /// How long ago, or for how long, in whole seconds: `3m 20s`.
 pub(crate) fn span_text(span: SignedDuration) -> String {
     let whole = SignedDuration::from_secs(span.as_secs().max(0));
@@ -26,4 +31,16 @@ pub(crate) fn span_text(span: SignedDuration) -> String {
 /// A moment, to the second: `2026-11-23 13:45:01Z`.
 pub(crate) fn time_text(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_too_small_to_show_is_not_shown_as_nothing() {
+        assert_eq!(usd_text(MicroUsd::new(99)), "<$0.0001");
+        assert_eq!(usd_text(MicroUsd::new(700)), "$0.0007");
+        assert_eq!(usd_text(MicroUsd::ZERO), "$0.00");
+    }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::Attempt;
 
-use super::{span_text, usd};
+use super::{span_text, usd, usd_text};
 use crate::output::{Field, Rows, Tone};
 
 /// One attempt.
@@ -60,7 +60,7 @@ impl From<&Attempt> for AttemptView {
             reason: attempt.reason.clone(),
             failure: attempt.failure,
             cost_usd: usd(attempt.cost),
-            cost: attempt.cost.to_string(),
+            cost: usd_text(attempt.cost),
         }
     }
 }

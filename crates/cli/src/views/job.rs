@@ -9,7 +9,7 @@ use spillway_core::{Job, JobId, JobState};
 
 use super::attempt::{AttemptView, LiveView, attempts_table};
 use super::timeline::{Moment, timeline, timeline_table};
-use super::{span_text, time_text, usd};
+use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 
 /// What a job needs.
@@ -82,7 +82,7 @@ impl From<&Job> for JobRow {
             exit_code: job.attempts.last().and_then(|attempt| attempt.exit_code),
             cost_usd: usd(job.cost()),
             need: job.spec.resources.to_string(),
-            cost: job.cost().to_string(),
+            cost: usd_text(job.cost()),
         }
     }
 }
@@ -299,10 +299,11 @@ impl JobView {
             .timeout_s
             .map(|s| format!(", at most {}", span_text(SignedDuration::from_secs(s))));
         format!(
-            "{}{arch}, market {}, {} attempts{}",
+            "{}{arch}, market {}, {} attempt{}{}",
             self.job.need,
             self.market,
             self.attempts_max,
+            if self.attempts_max == 1 { "" } else { "s" },
             timeout.unwrap_or_default()
         )
     }
