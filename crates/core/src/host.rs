@@ -95,7 +95,7 @@ pub enum DrainCause {
     SpotInterruption,
     /// It never registered.
     NeverRegistered,
-    /// Its agent went away and stayed away.
+    /// Its agent went away and stayed away, or nobody can say whether a task runs on it.
     AgentLost,
     /// It carries our tag, and no work is known for it.
     Stray,

@@ -5,7 +5,7 @@
 //!
 //! One file per concern, in the way of one job: [`intake`](self) takes messages, `admission` looks whether a job can
 //! run at all, `placement` asks the planner and turns its plan into intents, `launch` buys, `lifecycle` follows
-//! tasks, `retry` judges how they ended, `timeout` and `interruption` stop them, `scale_in` gives hosts back, and
+//! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed.
 
 mod admission;
