@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import subprocess
@@ -48,7 +49,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             [
                 *(sys.executable, "-m", "spillway_localstack", "up", "--port", str(port), "--no-template"),
                 *("--volume", str(log.parent), "--runner", "process", "--boot-seconds", "0.1"),
-                *("--stop-timeout-seconds", "1"),
+                *("--stop-timeout-seconds", "1", "--parent", str(os.getpid())),
             ],
             stdout=subprocess.PIPE,
             stderr=stderr,

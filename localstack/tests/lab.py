@@ -17,7 +17,7 @@ from botocore.config import Config
 Value = TypeVar("Value")
 
 CLUSTER = "spillway"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 CLOUD_CONFIG = "#!/bin/bash\necho ECS_CLUSTER={cluster} >> /etc/ecs/ecs.config\n"
 
@@ -92,6 +92,8 @@ class Lab:
                 "UserData": user_data,
                 "IamInstanceProfile": {"Name": "spillway-host"},
                 "MetadataOptions": {"HttpTokens": "required"},
+                # Without a size: EC2 takes that of the image.
+                "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeType": "gp3", "Encrypted": True}}],
             },
         )
         return name

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_template(together)
     together.add_argument("--region", default=REGION_DEFAULT)
 
-    for child in (server, agent):
+    for child in (server, agent, together):
         child.add_argument("--parent", type=int, help="end when this process, which started it, has ended")
     return parser
 

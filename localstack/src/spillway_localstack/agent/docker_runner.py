@@ -13,8 +13,8 @@ from spillway_localstack.agent.runner import KILLED, Container, Execution, OnLin
 
 # ECS's smallest share (ECS API reference, ContainerDefinition.cpu: Linux takes 2).
 CPU_UNITS_MIN = 2
-CPU_UNITS_PER_VCPU = 1024
-ANSWER_SECONDS = 10.0
+# Loaded machines take their time.
+ANSWER_SECONDS = 30.0
 # ECS_CONTAINER_CREATE_TIMEOUT is 4 minutes; a pull may take longer (amazon-ecs-agent, README).
 CREATE_SECONDS = 600.0
 OOM_REASON = "OutOfMemoryError: Container killed due to memory usage"
@@ -39,14 +39,12 @@ class DockerRunner:
             text = created.stderr.decode(errors="replace").strip()
             is_pull = any(sign in text.lower() for sign in PULL_SIGNS)
             raise StartError(f"{'CannotPullContainerError' if is_pull else 'CannotCreateContainerError'}: {text}")
-        process = subprocess.Popen(
-            ["docker", "start", "--attach", name],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        return _DockerContainer(name, process, container.stop_timeout_seconds, on_line)
+        started = _docker(["start", name], ANSWER_SECONDS)
+        if started.returncode != 0:
+            _docker(["rm", "--force", name], ANSWER_SECONDS)
+            raise StartError(f"CannotStartContainerError: {started.stderr.decode(errors='replace').strip()}")
+        # Only now is there something to stop: `docker stop` before the start would do nothing.
+        return _DockerContainer(name, container.stop_timeout_seconds, on_line)
 
     def _create_arguments(self, name: str, container: Container) -> list[str]:
         arguments = ["create", "--name", name, "--label", f"spillway.task={container.task_arn}"]
@@ -67,31 +65,36 @@ class DockerRunner:
 
 
 class _DockerContainer:
-    def __init__(
-        self, name: str, process: subprocess.Popen[bytes], stop_timeout_seconds: float, on_line: OnLine
-    ) -> None:
+    def __init__(self, name: str, stop_timeout_seconds: float, on_line: OnLine) -> None:
         self.runtime_id = name
-        self._process = process
         self._stop_timeout_seconds = stop_timeout_seconds
         self._lock = threading.Lock()
         self._is_stopping = False
-        self._reader = threading.Thread(target=read_lines, args=(process.stdout, on_line), daemon=True)
+        self._output = subprocess.Popen(
+            ["docker", "logs", "--follow", name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=read_lines, args=(self._output.stdout, on_line), daemon=True)
         self._reader.start()
 
     def wait(self) -> Outcome:
-        attached_code = self._process.wait()
+        waited = _docker(["wait", self.runtime_id], None)
         self._reader.join(DRAIN_SECONDS)
-        outcome = self._inspect(attached_code)
+        outcome = self._inspect(waited)
         _docker(["rm", "--force", self.runtime_id], ANSWER_SECONDS)
+        self._output.kill()
+        self._output.wait()
         return outcome
 
-    def _inspect(self, attached_code: int) -> Outcome:
+    def _inspect(self, waited: subprocess.CompletedProcess[bytes]) -> Outcome:
         shown = _docker(["inspect", "--format", "{{json .State}}", self.runtime_id], ANSWER_SECONDS)
-        if shown.returncode != 0:
-            return Outcome(KILLED if attached_code < 0 else attached_code)
+        if shown.returncode != 0:  # it was removed while it ran: its host is gone
+            text = waited.stdout.decode().strip()
+            return Outcome(int(text) if text.isdigit() else KILLED)
         state = json.loads(shown.stdout)
-        if state.get("Error"):
-            return Outcome(int(state["ExitCode"]), f"CannotStartContainerError: {state['Error']}")
         return Outcome(int(state["ExitCode"]), OOM_REASON if state.get("OOMKilled") else None)
 
     def stop(self) -> None:
@@ -111,7 +114,7 @@ def is_docker_there() -> bool:
     return shutil.which("docker") is not None and _docker(["version"], ANSWER_SECONDS).returncode == 0
 
 
-def _docker(arguments: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[bytes]:
+def _docker(arguments: list[str], timeout_seconds: float | None) -> subprocess.CompletedProcess[bytes]:
     argv = ["docker", *arguments]
     try:
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_seconds, check=False)

@@ -20,7 +20,7 @@ MILLIS = 1000
 
 
 class LogSink:
-    """Collects lines and sends them once a second at most, and at the end."""
+    """Collects lines and sends them a second later, when there are many, and at the end."""
 
     def __init__(self, client: Any, container: Container, warn: Callable[[str], None]) -> None:  # noqa: ANN401
         """``client`` is boto3's ``logs``."""
@@ -29,7 +29,7 @@ class LogSink:
         self._lock = threading.Lock()
         self._events: list[dict[str, Any]] = []
         self._n_bytes = 0
-        self._sent_at = time.monotonic()
+        self._timer: threading.Timer | None = None
         options = container.log_options
         self._group = options.get("awslogs-group", "")
         prefix = options.get("awslogs-stream-prefix")
@@ -69,20 +69,29 @@ class LogSink:
             # CloudWatch refuses an empty message.
             self._events.append({"timestamp": int(time.time() * MILLIS), "message": text or " "})
             self._n_bytes += len(line)
-            is_due = time.monotonic() - self._sent_at >= FLUSH_SECONDS
-            is_full = len(self._events) >= BATCH_EVENTS_MAX or self._n_bytes >= BATCH_BYTES_MAX
-            if is_due or is_full:
+            if len(self._events) >= BATCH_EVENTS_MAX or self._n_bytes >= BATCH_BYTES_MAX:
                 self._send()
+            elif self._timer is None:
+                self._timer = threading.Timer(FLUSH_SECONDS, self._flush)
+                self._timer.daemon = True
+                self._timer.start()
 
     def close(self) -> None:
         """Sends what is left."""
         with self._lock:
-            if self._is_open and self._events:
-                self._send()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._send()
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._send()
 
     def _send(self) -> None:
         events, self._events, self._n_bytes = self._events, [], 0
-        self._sent_at = time.monotonic()
+        if not events:
+            return
         try:
             self._client.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=events)
         except (BotoCoreError, ClientError) as error:

@@ -29,6 +29,9 @@ JsonObject = dict[str, Any]
 OVERRIDES_MAX = 300
 LAUNCH_TEMPLATES_MAX = 50
 
+# The root volume of the ECS-optimized Amazon Linux 2023.
+ROOT_VOLUME_GIB = 30
+
 # What RunInstances does not take from a launch template in moto, though EC2 does.
 COPIED_FROM_TEMPLATE = (
     "IamInstanceProfile",
@@ -227,6 +230,8 @@ def _launch(context: RequestContext, request: JsonObject, pool: fleet.Pool, mark
         parameters["SubnetId"] = pool.override["SubnetId"]
     else:
         parameters["Placement"] = {"AvailabilityZone": pool.zone}
+    if data.get("BlockDeviceMappings"):
+        parameters["BlockDeviceMappings"] = [_sized(each) for each in data["BlockDeviceMappings"]]
     if market == "spot":
         parameters["InstanceMarketOptions"] = {"MarketType": "spot"}
     # The same request to moto as RunInstances would be, with the caller's headers: they carry the account.
@@ -237,6 +242,14 @@ def _launch(context: RequestContext, request: JsonObject, pool: fleet.Pool, mark
     instance_id = str(call_moto(inner)["Instances"][0]["InstanceId"])
     backend.get_instance(instance_id).add_tags({"aws:ec2:fleet-id": fleet_id})
     return instance_id
+
+
+def _sized(mapping: JsonObject) -> JsonObject:
+    """With a size, which EC2 takes from the image where the mapping has none, and moto does not."""
+    ebs = mapping.get("Ebs")
+    if not ebs or ebs.get("SnapshotId"):
+        return mapping
+    return {**mapping, "Ebs": {"VolumeSize": ROOT_VOLUME_GIB, **ebs}}
 
 
 def _error_json(error: fleet.PoolError, market: fleet.Market) -> JsonObject:
