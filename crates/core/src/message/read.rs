@@ -101,11 +101,23 @@ fn typed<T: DeserializeOwned>(message: &Value) -> Result<(T, Warnings), Rejectio
         Ok(value) => Ok((value, warnings)),
         Err(error) => {
             let place = path::of_error(error.path());
-            let what = error.into_inner().to_string();
+            let what = in_words_of_json(&error.into_inner().to_string());
             Err(Rejection::at_path(code::INVALID_FIELD, &place, &what)
                 .hint("docs/job.schema.json describes every key"))
         }
     }
+}
+
+/// Replaces Rust's names of types by those of JSON.
+fn in_words_of_json(text: &str) -> String {
+    let words = [
+        ("expected i64", "expected a whole number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected an object"),
+        ("invalid type: sequence", "invalid type: list"),
+        ("invalid type: map", "invalid type: object"),
+    ];
+    words.into_iter().fold(text.to_owned(), |text, (rust, json)| text.replace(rust, json))
 }
 
 fn end(order: EndJob) -> Result<Request, Rejection> {

@@ -4,6 +4,7 @@
 //! Every field is an `Option`, because tools write `null` for what they leave out; the schema says which are required.
 
 mod container;
+mod object;
 
 use std::collections::BTreeMap;
 
@@ -28,21 +29,30 @@ pub struct SubmitJob {
     #[schemars(required)]
     pub job_queue: Option<String>,
     /// What to run: the object that `RegisterJobDefinition` takes. A name or an ARN of a definition is refused.
-    #[schemars(required)]
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
     pub job_definition: Option<JobDefinition>,
     /// What this job does otherwise than its definition says.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub container_overrides: Option<ContainerOverrides>,
     /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
     pub parameters: Option<BTreeMap<String, String>>,
     /// How often to try. Replaces the definition's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub retry_strategy: Option<RetryStrategy>,
     /// How long one attempt may run. Replaces the definition's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub timeout: Option<JobTimeout>,
     /// Tags of the job. They win over the definition's; at most 50 together.
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too. Replaces the definition's.
     pub propagate_tags: Option<bool>,
     /// What Spillway adds to AWS Batch.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub spillway: Option<Spillway>,
 }
 
@@ -56,13 +66,18 @@ pub struct JobDefinition {
     #[serde(rename = "type")]
     pub kind: Option<JobDefinitionType>,
     /// The container to run.
-    #[schemars(required)]
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
     pub container_properties: Option<ContainerProperties>,
     /// Defaults for the `Ref::name` placeholders in the command.
     pub parameters: Option<BTreeMap<String, String>>,
     /// How often to try.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub retry_strategy: Option<RetryStrategy>,
     /// How long one attempt may run.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
     pub timeout: Option<JobTimeout>,
     /// Tags of every job of this definition.
     pub tags: Option<BTreeMap<String, String>>,
@@ -162,7 +177,8 @@ pub struct EndJob {
     #[schemars(required, length(min = 1, max = 1024))]
     pub reason: Option<String>,
     /// Which order it is.
-    #[schemars(required)]
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
     pub spillway: Option<EndJobSpillway>,
 }
 

@@ -133,7 +133,7 @@ fn amounts_that_make_no_job_are_refused() {
     let gpu = json!([{"type": "GPU", "value": "0.5"}]);
     container("resourceRequirements", gpu, INVALID, at_cpu, "not a number of GPUs");
     container("vcpus", json!(0), INVALID, "vcpus", "must be 1");
-    container("vcpus", json!(0.5), INVALID, "vcpus", "expected i64");
+    container("vcpus", json!(0.5), INVALID, "vcpus", "expected a whole number");
     container("memory", json!(2), INVALID, "memory", "at least 4 MiB");
     container("memory", json!(-1), INVALID, "memory", "must be 4");
 }
@@ -201,7 +201,7 @@ fn variables_are_unique_and_reserved_ones_are_ours() {
         "not a variable",
     );
     container("environment", json!([{"value": "1"}]), MISSING, "environment[0].name", "is missing");
-    container("environment", json!({"A": "1"}), INVALID, "environment", "expected a sequence");
+    container("environment", json!({"A": "1"}), INVALID, "environment", "expected a list");
 }
 
 #[test]
@@ -244,9 +244,15 @@ fn counts_and_times_have_limits() {
         json!("3"),
         INVALID,
         "retryStrategy.attempts",
-        "expected i64",
+        "expected a whole number",
     );
-    refused("/retryStrategy/attempts", json!(u64::MAX), INVALID, "retryStrategy.attempts", "i64");
+    refused(
+        "/retryStrategy/attempts",
+        json!(u64::MAX),
+        INVALID,
+        "retryStrategy.attempts",
+        "whole number",
+    );
     let path = "timeout.attemptDurationSeconds";
     for secs in [59, 0, -1, i64::MAX] {
         refused("/timeout/attemptDurationSeconds", json!(secs), INVALID, path, "60 to");
@@ -443,4 +449,17 @@ fn what_is_wrong_inside_an_envelope_is_found_there() {
     assert_eq!((empty.code, empty.path.as_deref()), (MISSING, Some("jobName")));
     assert_eq!((no_object.code, no_object.path.as_deref()), (INVALID, Some("detail")));
     assert_eq!(message::parse(&endless).unwrap_err().code, code::TOO_LARGE);
+}
+
+#[test]
+fn a_list_is_no_object_whatever_its_length() {
+    for key in ["retryStrategy", "timeout", "spillway", "containerOverrides", "jobDefinition"] {
+        for list in [json!([]), json!([3])] {
+            refused(&format!("/{key}"), list, INVALID, key, "expected an object");
+        }
+    }
+    let path = "environment[0]";
+    container("environment", json!([["A", "1"]]), INVALID, path, "expected an object");
+    container("linuxParameters", json!([true]), INVALID, "linuxParameters", "expected an object");
+    container("command", json!("true"), INVALID, "command", "expected a list");
 }

@@ -15,8 +15,12 @@ pub struct ContainerProperties {
     /// The command; empty means the image's own. `Ref::name` is replaced by the parameter of that name.
     pub command: Option<Vec<String>>,
     /// Environment variables.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
     pub environment: Option<Vec<NameValue>>,
     /// What the job needs, reserved for as long as it runs: VCPU and MEMORY, and GPU if any.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
     pub resource_requirements: Option<Vec<ResourceRequirement>>,
     /// Whole vCPUs, at least 1: the old way, for what `resourceRequirements` does not say.
     #[schemars(range(min = 1))]
@@ -30,8 +34,12 @@ pub struct ContainerProperties {
     /// Whether the root file system is mounted read-only.
     pub readonly_root_filesystem: Option<bool>,
     /// Limits of the container's processes.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
     pub ulimits: Option<Vec<Ulimit>>,
     /// Linux options.
+    #[serde(default, deserialize_with = "super::object::one")]
+    #[schemars(!default)]
     pub linux_parameters: Option<LinuxParameters>,
     /// The IAM role of the job's own code. The operator must have allowed it.
     #[schemars(length(max = 2048))]
@@ -40,8 +48,12 @@ pub struct ContainerProperties {
     #[schemars(length(max = 2048))]
     pub execution_role_arn: Option<String>,
     /// Where the output goes. Unsaid, the dispatcher's log group.
+    #[serde(default, deserialize_with = "super::object::one")]
+    #[schemars(!default)]
     pub log_configuration: Option<LogConfiguration>,
     /// What the image is built for.
+    #[serde(default, deserialize_with = "super::object::one")]
+    #[schemars(!default)]
     pub runtime_platform: Option<RuntimePlatform>,
 }
 
@@ -52,8 +64,12 @@ pub struct ContainerOverrides {
     /// Another command. An empty one overrides nothing.
     pub command: Option<Vec<String>>,
     /// Variables to add, or to set otherwise.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
     pub environment: Option<Vec<NameValue>>,
     /// Amounts that replace the definition's, each by its type.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
     pub resource_requirements: Option<Vec<ResourceRequirement>>,
     /// Whole vCPUs. As in AWS Batch it overrides `vcpus` only, never `resourceRequirements`.
     #[schemars(range(min = 1))]
