@@ -31,9 +31,6 @@ pub const SOON: Duration = Duration::from_mins(1);
 /// How long a process may take to end by itself when its owner goes.
 const END_GRACE: Duration = Duration::from_secs(10);
 
-/// How long the agent gives a container between SIGTERM and SIGKILL.
-const STOP_TIMEOUT_SECONDS: &str = "2";
-
 /// Looks until there is something to see, and returns it.
 pub fn wait_until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + within;
@@ -158,8 +155,13 @@ impl Deployment {
 
     /// Submits one small job with these flags that runs `sh -c <script>`; its id.
     pub fn submit(&self, flags: &[&str], script: &str) -> String {
-        let image =
-            ["submit", "--image", crate::job::IMAGE, "--memory", "128MiB", "--vcpus", "0.25"];
+        let small = ["--memory", "128MiB", "--vcpus", "0.25"];
+        self.submit_sized(&[&small[..], flags].concat(), script)
+    }
+
+    /// The same in the size that the flags say.
+    pub fn submit_sized(&self, flags: &[&str], script: &str) -> String {
+        let image = ["submit", "--image", crate::job::IMAGE];
         let output = self.spillway(&[&image[..], flags, &["--", "sh", "-c", script]].concat());
         assert!(output.status.success(), "{}", said(&output));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -167,10 +169,18 @@ impl Deployment {
 
     /// Waits for jobs to end; the exit code of `jobs wait`.
     pub fn wait(&self, jobs: &[String], within: Duration) -> Option<i32> {
+        self.until_the_ledger_is_there();
         let timeout = format!("{}s", within.as_secs());
         let ids: Vec<&str> = jobs.iter().map(String::as_str).collect();
         let output = self.spillway(&[&["jobs", "wait", "--timeout", &timeout][..], &ids].concat());
         output.status.code()
+    }
+
+    /// Waits until a dispatcher has made the ledger: until then there is nothing to read.
+    pub fn until_the_ledger_is_there(&self) {
+        wait_until("a ledger that can be read", SOON, || {
+            self.spillway(&["jobs", "list"]).status.success().then_some(())
+        });
     }
 
     /// What `jobs show` says in JSON; none while the ledger does not have the job.
@@ -408,7 +418,6 @@ fn agent(wire: &Wire, name: &str, shape: Shape, folder: &Path) -> Process {
         .args(["-m", "spillway_localstack", "agent", "--endpoint", wire.endpoint()])
         .args(["--cluster", name, "--runner", runner(), "--docker-network", "none"])
         .args(["--boot-seconds", &shape.boot_seconds.to_string()])
-        .args(["--stop-timeout-seconds", STOP_TIMEOUT_SECONDS])
         .args(["--parent", &std::process::id().to_string()])
         .stdout(file.try_clone().expect("it can be shared"))
         .stderr(file);

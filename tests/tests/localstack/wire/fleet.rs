@@ -14,11 +14,8 @@ const SHAPES: [(&str, &str); 5] =
 
 #[test]
 fn fifty_jobs_of_mixed_shapes_share_few_machines() {
-    let shape = Shape {
-        instance_types: &["c6i.xlarge", "c6i.2xlarge", "m6i.xlarge"],
-        config: "batch-idle = \"1s\"\n",
-        ..Shape::default()
-    };
+    let shape =
+        Shape { instance_types: &["c6i.xlarge", "c6i.2xlarge", "m6i.xlarge"], ..Shape::default() };
     let Some(here) = Deployment::new(shape) else { return };
     let mut lines = String::new();
     for ord in 0..50 {
@@ -105,7 +102,7 @@ fn a_job_runs_elsewhere_when_its_pool_has_no_capacity() {
 fn a_job_survives_the_reclaim_of_its_spot_machine() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _dispatcher = here.serve();
-    let script = "[ \"$AWS_BATCH_JOB_ATTEMPT\" -gt 1 ] || sleep 600";
+    let script = "[ \"$SPILLWAY_ATTEMPT\" -gt 1 ] || sleep 600";
     let job = here.submit(&["--market", "spot"], script);
     here.until_job_is(&job, "RUNNING");
     let instance = here.running_instances().pop().expect("the job is on a machine");
@@ -134,7 +131,7 @@ fn a_job_survives_the_reclaim_of_its_spot_machine() {
 fn a_machine_that_dies_unannounced_costs_the_job_no_attempt() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _dispatcher = here.serve();
-    let job = here.submit(&[], "[ \"$AWS_BATCH_JOB_ATTEMPT\" -gt 1 ] || sleep 600");
+    let job = here.submit(&[], "[ \"$SPILLWAY_ATTEMPT\" -gt 1 ] || sleep 600");
     here.until_job_is(&job, "RUNNING");
     let instance = here.running_instances().pop().expect("the job is on a machine");
 
@@ -145,7 +142,13 @@ fn a_machine_that_dies_unannounced_costs_the_job_no_attempt() {
 
     assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(0));
     let seen = here.job(&job).unwrap();
-    assert_eq!(seen["attempts"].as_array().map(Vec::len), Some(2));
-    assert_eq!(seen["attempts"][0]["failure"], "infrastructure");
+    let attempts = seen["attempts"].as_array().unwrap();
+    let (last, lost) = attempts.split_last().unwrap();
+    assert_ne!(last["instance_id"], instance.as_str());
+    // The one that was running, and perhaps one that was refused before the end of the machine was known.
+    assert!((1..=2).contains(&lost.len()), "{attempts:?}");
+    for attempt in lost {
+        assert_eq!(attempt["failure"], "infrastructure", "{attempt}");
+    }
     here.until_all_is_given_back();
 }

@@ -26,7 +26,8 @@ fn a_job_that_exits_3_is_shown_with_its_machine_and_its_cost() {
     let Some(here) = Deployment::new(shape) else { return };
     let _dispatcher = here.serve();
 
-    let job = here.submit(&[], "exit 3");
+    let size = ["--vcpus", "1", "--memory", "512MiB"];
+    let job = here.submit_sized(&size, "sleep 1; exit 3");
 
     assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(3), "a failed job is exit code 3");
     let seen = here.job(&job).unwrap();
@@ -81,10 +82,10 @@ fn a_job_that_runs_too_long_and_ignores_sigterm_is_killed() {
     let _dispatcher = here.serve();
     let start = Instant::now();
 
-    // The shortest time-out there is.
+    // The shortest time-out there is; then SIGTERM, and 30 s later SIGKILL.
     let job = here.submit(&["--timeout", "60s"], "trap '' TERM; sleep 600; sleep 600");
 
-    assert_eq!(here.wait(std::slice::from_ref(&job), Duration::from_mins(2)), Some(3));
+    assert_eq!(here.wait(std::slice::from_ref(&job), Duration::from_mins(3)), Some(3));
     let seen = here.job(&job).unwrap();
     assert!(start.elapsed() >= Duration::from_mins(1));
     assert_eq!(seen["job"]["status_reason"], "Job attempt duration exceeded timeout");

@@ -63,7 +63,7 @@ fn a_job_that_no_machine_can_hold_fails_at_once_and_says_what_is_missing() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _dispatcher = here.serve();
 
-    let job = here.submit(&["--memory", "10TiB"], "true");
+    let job = here.submit_sized(&["--memory", "10TiB"], "true");
 
     assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(3));
     let seen = here.job(&job).unwrap();

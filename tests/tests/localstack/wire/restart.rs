@@ -103,11 +103,8 @@ fn sigterm_leaves_jobs_running_and_ends_with_0() {
 fn a_second_dispatcher_on_one_ledger_is_turned_away() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _first = here.serve();
-    wait_until("the ledger", SOON, || here.file("ledger.db").exists().then_some(()));
-    // The first has the lock as soon as readers find the ledger whole.
-    wait_until("a ledger that can be read", SOON, || {
-        here.spillway(&["jobs", "list"]).status.success().then_some(())
-    });
+    // The first has the lock by then.
+    here.until_the_ledger_is_there();
 
     let second = here.spillway(&["serve"]);
 
