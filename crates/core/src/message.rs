@@ -9,6 +9,7 @@
 //! Spillway does not honour, `read` gives it its types (`shape`) and holds the rules; `write` is the way back.
 
 pub mod limits;
+mod nearest;
 mod path;
 mod read;
 mod reject;

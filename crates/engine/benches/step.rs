@@ -21,6 +21,7 @@ use uuid::Uuid;
 const N_WAITING: u32 = 100_000;
 /// Jobs come in so many shapes.
 const N_SHAPES: u32 = 50;
+const HOSTS_MAX: u32 = 100;
 
 fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
@@ -75,12 +76,14 @@ fn receive(engine: &mut Engine, first: u32, count: u32) {
     let _ = black_box(engine.step(now(), Input::Received(batch)));
 }
 
-/// An engine with so many jobs waiting. No plan is due: time stands still after the first arrival.
-fn engine(n_waiting: u32) -> Engine {
-    let config = EngineConfig {
+/// An engine with so many jobs waiting, which may buy so many hosts. No plan is due: time stands still after the first
+/// arrival.
+fn engine(n_waiting: u32, hosts_max: u32) -> Engine {
+    let mut config = EngineConfig {
         queues: vec!["default".parse().expect("it is a name")],
         ..EngineConfig::default()
     };
+    config.limits.hosts_max = Some(hosts_max);
     let ledger = LedgerState::new(LedgerId::from_uuid(Uuid::from_u128(7)));
     let mut engine = Engine::new(config, ledger, now());
     let _ = black_box(engine.step(now(), Input::Tick));
@@ -113,7 +116,7 @@ fn foreign_event() -> Input {
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("step");
     for n_waiting in [0, N_WAITING] {
-        let mut waiting = engine(n_waiting);
+        let mut waiting = engine(n_waiting, HOSTS_MAX);
         group.bench_function(format!("tick, {n_waiting} waiting"), |b| {
             b.iter(|| black_box(waiting.step(now(), Input::Tick)));
         });
@@ -137,14 +140,17 @@ fn bench(c: &mut Criterion) {
         });
     }
     group.sample_size(10);
-    group.bench_function(format!("plan, {N_WAITING} waiting"), |b| {
-        let later = now() + jiff::SignedDuration::from_secs(20);
-        b.iter_batched(
-            || engine(N_WAITING),
-            |mut engine| black_box(engine.step(later, Input::Tick)),
-            BatchSize::LargeInput,
-        );
-    });
+    let later = now() + jiff::SignedDuration::from_secs(20);
+    for hosts_max in [0, HOSTS_MAX] {
+        let name = format!("plan, {N_WAITING} waiting, {hosts_max} hosts may be bought");
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || engine(N_WAITING, hosts_max),
+                |mut engine| black_box(engine.step(later, Input::Tick)),
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
 }
 

@@ -91,6 +91,19 @@ pub(super) fn of_ignored(path: &serde_ignored::Path<'_>) -> String {
     text
 }
 
+/// The key itself of a key that no type asked for.
+pub(super) fn last_key<'a>(path: &'a serde_ignored::Path<'_>) -> Option<&'a str> {
+    use serde_ignored::Path;
+    match path {
+        Path::Map { key, .. } => Some(key),
+        Path::Root
+        | Path::Seq { .. }
+        | Path::Some { .. }
+        | Path::NewtypeStruct { .. }
+        | Path::NewtypeVariant { .. } => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::limits;
+use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
@@ -52,8 +53,12 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
+    fn has_room(&self) -> bool {
+        self.texts.len() < limits::WARNINGS_MAX
+    }
+
     pub(super) fn add(&mut self, place: &str, what: &str) {
-        if self.texts.len() < limits::WARNINGS_MAX {
+        if self.has_room() {
             self.texts.push(presentable(&format!("{place}: {what}")));
         } else {
             self.n_more += 1;
@@ -93,7 +98,12 @@ fn typed<T: DeserializeOwned>(message: &Value) -> Result<(T, Warnings), Rejectio
     let mut ignore = |ignored: serde_ignored::Path<'_>| {
         let place = path::of_ignored(&ignored);
         if !unsupported::is_known(&place) {
-            warnings.add(&place, "is not known and has no effect");
+            // What was meant is looked for only where it will be read: a body has room for very many wrong keys.
+            let key = path::last_key(&ignored).filter(|_| warnings.has_room());
+            let meant = key.and_then(nearest);
+            let question = meant.map(|key| format!("; did you mean {key}?"));
+            let what = format!("is not known and has no effect{}", question.unwrap_or_default());
+            warnings.add(&place, &what);
         }
     };
     let tree = serde_ignored::Deserializer::new(message, &mut ignore);

@@ -114,6 +114,15 @@ fn unknown_keys_are_kept_going_and_reported_with_their_path() {
 }
 
 #[test]
+fn a_misspelt_key_is_told_what_was_probably_meant() {
+    let (_, warnings) = job(&with(least(), "/containerOverides", json!({})));
+
+    let told =
+        "containerOverides: is not known and has no effect; did you mean containerOverrides?";
+    assert_eq!(warnings, [told]);
+}
+
+#[test]
 fn warnings_are_bounded() {
     let message = (0..1000).fold(least(), |m, n| with(m, &format!("/key{n}"), json!("x")));
 
