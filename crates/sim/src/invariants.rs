@@ -11,6 +11,7 @@
 //! | I7 | launches stay within the limits on hosts, vCPUs and price |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
+//! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
 //! | W1 | what is done was written down before |
 //! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
@@ -26,7 +27,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, JobId, LaunchId, Resources};
+use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -80,6 +81,8 @@ pub struct Invariants {
     on_host: BTreeMap<HostId, BTreeSet<JobId>>,
     open_hosts: BTreeMap<HostId, Open>,
     open_launches: BTreeSet<LaunchId>,
+    /// What the attempts carry that have ended on each host.
+    carried: BTreeMap<HostId, MicroUsd>,
     /// Sums over `open_hosts`.
     cpu: u64,
     price: u64,
@@ -105,6 +108,7 @@ impl Invariants {
             on_host: BTreeMap::new(),
             open_hosts: BTreeMap::new(),
             open_launches: BTreeSet::new(),
+            carried: BTreeMap::new(),
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,

@@ -5,8 +5,8 @@ use spillway_core::id::HostId;
 use spillway_core::job::StopCause;
 use spillway_core::task::TaskStatus;
 use spillway_core::{
-    Attempt, Change, FailureCategory, Host, Job, JobState, Launch, LaunchState, MicroUsdPerHour,
-    Resources,
+    Attempt, Change, FailureCategory, Host, HostState, Job, JobState, Launch, LaunchState,
+    MicroUsd, MicroUsdPerHour, Resources,
 };
 use spillway_engine::limits;
 
@@ -31,6 +31,7 @@ impl Invariants {
             Change::MoveJob { id, state, ended } => {
                 let Some(job) = ledger.get_job(*id) else { return false };
                 if let Some(ended) = ended {
+                    *self.carried.entry(ended.host).or_default() += ended.cost;
                     self.check_ended(moment, job, ended, cloud);
                 }
                 if let JobState::Failed { .. } = state {
@@ -39,7 +40,10 @@ impl Invariants {
                 self.follow_job(moment, job, state, ledger, cloud);
                 false
             }
-            Change::PutHost(host) => self.follow_host(host),
+            Change::PutHost(host) => {
+                self.check_bill(moment, host, cloud);
+                self.follow_host(host)
+            }
             Change::PutLaunch(launch) => {
                 self.follow_launch(launch);
                 false
@@ -187,6 +191,19 @@ impl Invariants {
                 job.spec.attempts
             );
             self.violate("I10", moment, text);
+        }
+    }
+
+    /// A closed bill may have run on until the end was seen; it never leaves anything out.
+    fn check_bill(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
+        let HostState::Gone { instance: Some(instance), bill, .. } = &host.state else { return };
+        let carried = self.carried.remove(&host.id).unwrap_or_default();
+        let billed = cloud.ec2().get(&instance.id).map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
+        for (what, amount) in [("EC2 bills", billed), ("its attempts carry", carried)] {
+            if *bill < amount {
+                let text = format!("the bill of host {} is {bill}, but {what} {amount}", host.id);
+                self.violate("M1", moment, text);
+            }
         }
     }
 

@@ -360,6 +360,37 @@ fn i10_a_job_that_fails_by_a_lost_host() {
 }
 
 #[test]
+fn m1_a_bill_that_leaves_something_out() {
+    let closed_at = |bill: MicroUsd| {
+        let mut stage = Stage::new();
+        stage.cloud.terminate(at(60), std::slice::from_ref(&stage.instance)).unwrap();
+        let instance = stage.host.instance().cloned();
+        stage.move_host(HostState::Gone { instance, at: at(60), cause: DrainCause::Idle, bill })
+    };
+    let billed = Stage::new().cloud.ec2().instances().next().unwrap().bill(at(60));
+
+    assert!(closed_at(billed).is_empty());
+    assert_eq!(closed_at(billed.saturating_sub(MicroUsd::new(1))), ["M1"]);
+}
+
+#[test]
+fn m1_attempts_that_carry_more_than_their_host_costs() {
+    let mut stage = Stage::new();
+    stage.place(starting("a"));
+    let mut attempt = ended(&stage, Some(FailureCategory::Unknown), None);
+    attempt.cost = MicroUsd::new(1_000_000);
+    let retry = JobState::Runnable { since: at(60) };
+    stage.write([ends(retry, attempt)]);
+    stage.cloud.terminate(at(60), std::slice::from_ref(&stage.instance)).unwrap();
+    let (instance, bill) = (stage.host.instance().cloned(), MicroUsd::new(999_999));
+
+    let broken =
+        stage.move_host(HostState::Gone { instance, at: at(60), cause: DrainCause::Idle, bill });
+
+    assert_eq!(broken, ["M1"]);
+}
+
+#[test]
 fn t1_a_success_that_never_was() {
     let mut stage = Stage::new();
     stage.place(starting("a"));
@@ -452,7 +483,7 @@ fn nothing_is_left_of_a_clean_end() {
     let mut stage = Stage::new();
     stage.cloud.terminate(at(60), std::slice::from_ref(&stage.instance)).unwrap();
     let instance = stage.host.instance().cloned();
-    let (cause, bill) = (DrainCause::Idle, MicroUsd::ZERO);
+    let (cause, bill) = (DrainCause::Idle, MicroUsd::new(1_000_000));
     stage.move_host(HostState::Gone { instance, at: at(60), cause, bill });
 
     stage.invariants.check_end(9, at(60), &stage.cloud);
