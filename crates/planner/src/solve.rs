@@ -38,7 +38,7 @@ pub(crate) fn solve(shapes: &[Shape], shelf: &Shelf, headroom: &Headroom) -> Sol
         weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
     };
 
-    let is_affordable = offers.iter().any(|offer| 0 < Left::of(headroom).times(offer));
+    let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
     if !is_affordable {
         return Solved { packing: Packing::empty(shapes), bound: 0, n_undominated: offers.len() };
     }
@@ -107,6 +107,13 @@ fn finish(packing: &mut Packing, stock: &Stock<'_>, guide: &Guide, greed: Greed)
         let n_before = packing.hosts.len();
         if packing.left.iter().any(|n| 0 < *n) {
             buy(packing, &mut left, stock.shapes, stock.offers, guide, greed);
+        }
+        // A dearer host with less CPU is dominated, but may still be bought where the limit on CPU is nearly reached.
+        if packing.left.iter().any(|n| 0 < *n) && left.cpu.is_some() {
+            let small = stock.by_price.iter().filter(|offer| 0 < left.times(offer));
+            let small: Vec<Offer> = small.copied().collect();
+            let unweighted = Guide { worth: guide.worth.clone(), weights: Vec::new() };
+            buy(packing, &mut left, stock.shapes, &small, &unweighted, greed);
         }
         if packing.hosts.len() == n_before {
             break;

@@ -1,0 +1,231 @@
+//! Small worlds for the planner: builders with defaults, and proptest strategies that draw from a coarse grid, so that
+//! jobs often fit exactly, tie, or miss by one unit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use spillway_core::id::LaunchId;
+use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
+use spillway_core::{
+    Arch, Catalog, CpuUnits, HostId, Market, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
+    PlanPolicy, Planned, PoolId, Resources,
+};
+
+pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+pub(crate) fn host_id(ord: u32) -> HostId {
+    let launch: LaunchId = "00000000-0000-5000-8000-000000000001".parse().unwrap();
+    HostId::derive(launch, ord)
+}
+
+/// CPU units, MiB and GPUs.
+pub(crate) fn resources(cpu: u32, memory: u32, gpus: u32) -> Resources {
+    Resources::new(CpuUnits::new(cpu), MiB::new(memory), gpus)
+}
+
+/// A job of any architecture and market.
+pub(crate) fn job(cpu: u32, memory: u32) -> DemandKey {
+    DemandKey {
+        need: resources(cpu, memory, 0),
+        arch: None,
+        market: MarketRule::Any,
+        expected_secs: None,
+    }
+}
+
+/// A Spot offering of x86 in the first zone.
+pub(crate) fn offering(name: &str, cpu: u32, memory: u32, price: u64) -> Offering {
+    Offering {
+        pool: PoolId {
+            instance_type: name.to_owned(),
+            zone: "us-east-1a".parse().unwrap(),
+            market: Market::Spot,
+        },
+        arch: Arch::X86_64,
+        capacity: resources(cpu, memory, 0),
+        price: MicroUsdPerHour::new(price),
+    }
+}
+
+/// A question with these jobs and offerings, no hosts and no limits.
+pub(crate) fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> PlanInput {
+    PlanInput {
+        now: NOW,
+        demands: jobs.iter().map(|(key, count)| Demand { key: *key, count: *count }).collect(),
+        hosts: Vec::new(),
+        catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
+        cooling: BTreeMap::new(),
+        headroom: Headroom::default(),
+    }
+}
+
+/// Cheapest pools only, so that a launch is served as planned.
+pub(crate) fn policy() -> PlanPolicy {
+    PlanPolicy::default()
+}
+
+pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
+    let need = (
+        select(vec![0_u32, 256, 512, 1024, 1025, 2048, 4096, 9000]),
+        select(vec![1_u32, 512, 1024, 2047, 2048, 4096, 16_384, 50_000]),
+        select(vec![0_u32, 0, 0, 0, 1, 2]),
+    );
+    let arch = select(vec![None, None, Some(Arch::X86_64), Some(Arch::Arm64)]);
+    let market =
+        select(vec![MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand]);
+    let expected_secs = select(vec![None, Some(60), Some(3600)]);
+    (need, arch, market, expected_secs).prop_map(|((cpu, memory, gpus), arch, market, secs)| {
+        DemandKey { need: resources(cpu, memory, gpus), arch, market, expected_secs: secs }
+    })
+}
+
+pub(crate) fn demands(n_max: usize, count_max: u32) -> impl Strategy<Value = Vec<Demand>> {
+    let demands = btree_map(keys(), 1..=count_max, 0..=n_max);
+    demands.prop_map(|d| d.into_iter().map(|(key, count)| Demand { key, count }).collect())
+}
+
+/// Sizes of one architecture, prices of each zone and market by themselves: what EC2 sells, only smaller.
+pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
+    let size = (
+        select(vec![0_u32, 1024, 2048, 4096, 8192, 16_384]),
+        select(vec![1024_u32, 1900, 3900, 7800, 16_384, 65_536]),
+        select(vec![0_u32, 0, 0, 1, 4]),
+    );
+    let type_of = (0_u8..8, size, any::<bool>());
+    let pool = (select(vec!["us-east-1a", "us-east-1b"]), any::<bool>(), 0_u64..2_000_000);
+    vec((type_of, pool), 0..=n_max).prop_map(|drawn| {
+        let mut types: BTreeMap<u8, (Resources, Arch)> = BTreeMap::new();
+        let mut offerings = Vec::new();
+        for ((name, (cpu, memory, gpus), is_arm), (zone, is_spot, price)) in drawn {
+            let arch = if is_arm { Arch::Arm64 } else { Arch::X86_64 };
+            let (capacity, arch) =
+                *types.entry(name).or_insert((resources(cpu, memory, gpus), arch));
+            let pool = PoolId {
+                instance_type: format!("t{name}.large"),
+                zone: zone.parse().unwrap(),
+                market: if is_spot { Market::Spot } else { Market::OnDemand },
+            };
+            offerings.push(Offering { pool, arch, capacity, price: MicroUsdPerHour::new(price) });
+        }
+        offerings
+    })
+}
+
+fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
+    let free = (
+        select(vec![0_u32, 512, 2048, 4096, 8192]),
+        select(vec![0_u32, 1000, 4096, 16_384]),
+        select(vec![0_u32, 0, 1]),
+    );
+    let keys = if keys.is_empty() { vec![job(256, 512)] } else { keys };
+    let reserved = vec((select(keys), 1_u32..4), 0..3);
+    let host = (free, any::<bool>(), any::<bool>(), any::<bool>(), reserved);
+    vec(host, 0..5).prop_map(|drawn| {
+        let mut hosts = Vec::new();
+        for (ord, ((cpu, memory, gpus), is_arm, is_spot, ready, reserved)) in (0..).zip(drawn) {
+            hosts.push(HostView {
+                id: host_id(ord),
+                arch: if is_arm { Arch::Arm64 } else { Arch::X86_64 },
+                market: if is_spot { Market::Spot } else { Market::OnDemand },
+                free: resources(cpu, memory, gpus),
+                reserved,
+                ready,
+            });
+        }
+        hosts
+    })
+}
+
+fn headroom() -> impl Strategy<Value = Headroom> {
+    let limits = (
+        option::weighted(0.3, 0_u32..6),
+        option::weighted(0.3, (0_u32..40).prop_map(|vcpus| CpuUnits::from_vcpus(vcpus))),
+        option::weighted(0.3, (0_u64..8_000_000).prop_map(MicroUsdPerHour::new)),
+    );
+    limits.prop_map(|(hosts, cpu, price)| Headroom { hosts, cpu, price })
+}
+
+pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
+    let host_cpu_max =
+        option::weighted(0.2, (1_u32..9).prop_map(|vcpus| CpuUnits::from_vcpus(vcpus)));
+    (host_cpu_max, 1_usize..6, 0_u32..30).prop_map(|(host_cpu_max, choices_max, percent)| {
+        PlanPolicy { host_cpu_max, choices_max, choice_premium_percent: percent }
+    })
+}
+
+/// Everything at once: hosts with reservations, dry pools, limits.
+pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
+    let base = (demands(8, 12), offerings(16), headroom(), vec(any::<u8>(), 16));
+    base.prop_flat_map(|(demands, offerings, headroom, cooling)| {
+        let keys = demands.iter().map(|demand| demand.key).collect();
+        hosts(keys).prop_map(move |hosts| {
+            let mut cooling_until = BTreeMap::new();
+            for (offering, draw) in offerings.iter().zip(&cooling) {
+                // One in eight cools down, one in eight has just done so.
+                if *draw < 64 {
+                    let minutes = if *draw < 32 { 3 } else { 0 };
+                    let until = NOW + SignedDuration::from_mins(minutes);
+                    cooling_until.insert(offering.pool.clone(), until);
+                }
+            }
+            PlanInput {
+                now: NOW,
+                demands: demands.clone(),
+                hosts,
+                catalog: Arc::new(Catalog::new(NOW, offerings.clone())),
+                cooling: cooling_until,
+                headroom,
+            }
+        })
+    })
+}
+
+/// The world after a plan was carried out: tasks run on hosts that were ready, hosts that were bought are on their way.
+pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
+    let mut after = input.clone();
+    for host in &mut after.hosts {
+        let placed = planned.plan.placements.iter().filter(|p| p.host == host.id);
+        if !host.ready {
+            host.reserved = placed.map(|p| (p.key, p.count)).collect();
+            continue;
+        }
+        host.reserved.clear();
+        for placement in placed {
+            let load = placement.key.need.checked_mul(placement.count).unwrap();
+            host.free = host.free.checked_sub(&load).unwrap();
+            let demand = after.demands.iter_mut().find(|d| d.key == placement.key).unwrap();
+            demand.count -= placement.count;
+        }
+    }
+    after.demands.retain(|demand| 0 < demand.count);
+    let mut ord = 1000;
+    for launch in &planned.plan.launches {
+        for _ in 0..launch.count {
+            after.hosts.push(bought(launch, host_id(ord)));
+            ord += 1;
+        }
+        let headroom = &mut after.headroom;
+        headroom.hosts = headroom.hosts.map(|hosts| hosts - launch.count);
+        let cpu = launch.capacity.checked_mul(launch.count).unwrap().cpu.get();
+        headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu));
+        let price = launch.price().get();
+        headroom.price = headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price));
+    }
+    after
+}
+
+fn bought(launch: &PlannedLaunch, id: HostId) -> HostView {
+    HostView {
+        id,
+        arch: launch.arch,
+        market: launch.market().unwrap(),
+        free: launch.capacity,
+        reserved: launch.contents.clone(),
+        ready: false,
+    }
+}
