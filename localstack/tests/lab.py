@@ -135,6 +135,7 @@ class Lab:
     def host(self, instance_type: str = "c5.large", market: str = "on-demand", zone: str = "us-east-1a") -> str:
         """One registered host; returns its instance id."""
         answer = self.fleet((instance_type, zone), market=market)
+        assert not answer["Errors"], answer["Errors"]
         instance_id = answer["Instances"][0]["InstanceIds"][0]
         eventually(f"{instance_id} registers", lambda: self.container_instance(instance_id))
         return instance_id

@@ -1,14 +1,15 @@
-"""Runs once when LocalStack starts, before it answers anything, and once when it stops."""
+"""Runs once when LocalStack starts, before it answers anything."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 
-from localstack.runtime import hooks
+from localstack.runtime import events, hooks
 
 # How long requests under way may still take after SIGTERM.
-EXIT_SECONDS = 1.5
+EXIT_SECONDS = 1.0
 
 
 @hooks.on_infra_start()
@@ -21,18 +22,16 @@ def install() -> None:
     from spillway_localstack.plugin.ec2 import instances
     from spillway_localstack.plugin.routes import SpillwayRoutes
 
+    threading.Thread(target=_leave_soon_after_stop, name="spillway-exit", daemon=True).start()
     instances.install()
     ROUTER.add(SpillwayRoutes())
     handlers.serve_custom_service_request_handlers.append(injection.refuse)
     handlers.run_custom_response_handlers.append(injection.lose_answer)
 
 
-@hooks.on_infra_shutdown()
-def leave_soon() -> None:
-    """Ends the process even while clients keep their connections open.
-
-    LocalStack's orderly shutdown waits for them, for up to a minute. Nothing here is kept over a restart.
-    """
-    timer = threading.Timer(EXIT_SECONDS, os._exit, [0])
-    timer.daemon = True
-    timer.start()
+def _leave_soon_after_stop() -> None:
+    # LocalStack's orderly shutdown loads every service's shutdown hook, and waits for clients that keep their
+    # connections open for up to a minute. Nothing here is kept over a restart: there is nothing to wait for.
+    events.infra_stopping.wait()
+    time.sleep(EXIT_SECONDS)
+    os._exit(0)
