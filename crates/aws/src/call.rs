@@ -92,3 +92,6 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

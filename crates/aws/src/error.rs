@@ -70,8 +70,8 @@ impl ConnectError {
                 format!("set {} in the configuration; `spillway config show` says where it comes from", setting.key)
             }
             Self::PricesFile(_) => {
-                "its format: CSV with the header `instance_type,usd_per_hour`, or JSON; see `prices-file` in the \
-                 documentation of the configuration"
+                "write CSV with the header `instance_type,usd_per_hour`, or JSON: \
+                 {\"schema\": 1, \"prices\": [{\"instanceType\": \"c7g.large\", \"usdPerHour\": \"0.0725\"}]}"
                     .to_owned()
             }
             Self::NoRegion => {
