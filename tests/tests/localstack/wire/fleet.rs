@@ -131,7 +131,8 @@ fn a_job_survives_the_reclaim_of_its_spot_machine() {
 fn a_machine_that_dies_unannounced_costs_the_job_no_attempt() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _dispatcher = here.serve();
-    let job = here.submit(&[], "[ \"$SPILLWAY_ATTEMPT\" -gt 1 ] || sleep 600");
+    let job =
+        here.submit(&["--market", "on-demand"], "[ \"$SPILLWAY_ATTEMPT\" -gt 1 ] || sleep 600");
     here.until_job_is(&job, "RUNNING");
     let instance = here.running_instances().pop().expect("the job is on a machine");
 
@@ -147,8 +148,6 @@ fn a_machine_that_dies_unannounced_costs_the_job_no_attempt() {
     assert_ne!(last["instance_id"], instance.as_str());
     // The one that was running, and perhaps one that was refused before the end of the machine was known.
     assert!((1..=2).contains(&lost.len()), "{attempts:?}");
-    for attempt in lost {
-        assert_eq!(attempt["failure"], "infrastructure", "{attempt}");
-    }
+    assert_eq!(lost[0]["failure"], "host");
     here.until_all_is_given_back();
 }

@@ -33,9 +33,8 @@ fn a_message_that_comes_twice_is_one_job() {
     here.wire().send(&here.job_queue(), &body);
     here.wire().send(&here.job_queue(), &body);
     let _dispatcher = here.serve();
-    let job = wait_until("the job", SOON, || {
-        here.file("ledger.db").exists().then(|| listed(&here).pop()).flatten()
-    });
+    here.until_the_ledger_is_there();
+    let job = wait_until("the job", SOON, || listed(&here).pop());
     let id = job["id"].as_str().unwrap().to_owned();
     assert_eq!(here.wait(std::slice::from_ref(&id), SOON), Some(0));
 
@@ -97,9 +96,8 @@ fn a_message_that_sns_wrapped_is_the_job_inside() {
     here.wire().send(&here.job_queue(), &wrapped.to_string());
     let _dispatcher = here.serve();
 
-    let job = wait_until("the job", SOON, || {
-        here.file("ledger.db").exists().then(|| listed(&here).pop()).flatten()
-    });
+    here.until_the_ledger_is_there();
+    let job = wait_until("the job", SOON, || listed(&here).pop());
 
     assert_eq!(job["name"], "wrapped");
     assert_eq!(here.wait(&[job["id"].as_str().unwrap().to_owned()], SOON), Some(0));
