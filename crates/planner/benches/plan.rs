@@ -1,5 +1,7 @@
 //! How long a plan takes: `cargo bench -p spillway-planner`.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark without its question is none")]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;

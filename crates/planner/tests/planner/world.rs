@@ -144,15 +144,14 @@ fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
 fn headroom() -> impl Strategy<Value = Headroom> {
     let limits = (
         option::weighted(0.3, 0_u32..6),
-        option::weighted(0.3, (0_u32..40).prop_map(|vcpus| CpuUnits::from_vcpus(vcpus))),
+        option::weighted(0.3, (0_u32..40).prop_map(CpuUnits::from_vcpus)),
         option::weighted(0.3, (0_u64..8_000_000).prop_map(MicroUsdPerHour::new)),
     );
     limits.prop_map(|(hosts, cpu, price)| Headroom { hosts, cpu, price })
 }
 
 pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
-    let host_cpu_max =
-        option::weighted(0.2, (1_u32..9).prop_map(|vcpus| CpuUnits::from_vcpus(vcpus)));
+    let host_cpu_max = option::weighted(0.2, (1_u32..9).prop_map(CpuUnits::from_vcpus));
     (host_cpu_max, 1_usize..6, 0_u32..30).prop_map(|(host_cpu_max, choices_max, percent)| {
         PlanPolicy { host_cpu_max, choices_max, choice_premium_percent: percent }
     })
