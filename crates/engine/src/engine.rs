@@ -130,10 +130,8 @@ impl Engine {
         engine
     }
 
-    fn resume_host(&mut self, now: Timestamp, mut host: Host) {
+    fn resume_host(&mut self, now: Timestamp, host: Host) {
         let id = host.id;
-        // The first plan says anew what is kept for whom.
-        host.reserved.clear();
         // It may have registered while nobody listened.
         let news_by = now + limits::CONSISTENCY_GRACE;
         let timer = match &host.state {
