@@ -1,5 +1,7 @@
 //! The checks, one for each kind of effect.
 
+use std::collections::BTreeSet;
+
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
@@ -9,6 +11,7 @@ use spillway_engine::limits;
 
 use super::{Invariants, Moment};
 use crate::cloud::SimCloud;
+use crate::ec2::SimInstance;
 use crate::ledger::MemoryLedger;
 
 impl Invariants {
@@ -205,15 +208,18 @@ impl Invariants {
         let patience = limits::CONSISTENCY_GRACE
             + self.config.observe_every.saturating_mul(3)
             + cloud.config().list_lag.max;
-        let young =
-            |i: &crate::ec2::SimInstance| moment.now.duration_since(i.launched_at) < patience;
+        // While a launch is open the ledger knows of its hosts, though not yet by EC2's names.
+        let must_be_known = |i: &&SimInstance| {
+            patience <= moment.now.duration_since(i.launched_at)
+                && !self.open_launches.contains(&i.launch)
+        };
         let old: Vec<InstanceId> =
-            cloud.ec2().alive().filter(|i| !young(i)).map(|i| i.id.clone()).collect();
+            cloud.ec2().alive().filter(must_be_known).map(|i| i.id.clone()).collect();
         if old.is_empty() {
             return;
         }
         let open = self.open_hosts.keys().filter_map(|id| ledger.get_host(*id));
-        let known: std::collections::BTreeSet<&InstanceId> =
+        let known: BTreeSet<&InstanceId> =
             open.filter_map(|h| h.instance()).map(|i| &i.id).collect();
         let unknown: Vec<String> = old
             .iter()

@@ -268,6 +268,26 @@ fn i4_an_instance_that_is_paid_and_in_no_ledger() {
 }
 
 #[test]
+fn i4_is_kept_while_the_launch_is_open() {
+    let mut stage = Stage::new();
+    let request = launch_request(1, &[spot()], 1);
+    stage.cloud.launch(at(60), &request).unwrap();
+    let open = Launch {
+        id: request.launch,
+        decided_at: at(60),
+        market: request.market,
+        choices: request.choices,
+        hosts: vec![HostId::derive(request.launch, 0)],
+        state: LaunchState::Open { retry_at: at(60), n_failed: 0 },
+    };
+    stage.write([Change::PutLaunch(Box::new(open))]);
+
+    stage.now += 3600;
+
+    assert!(stage.perform(Effect::Observe { tasks: Vec::new() }).is_empty());
+}
+
+#[test]
 fn i5_more_on_a_host_than_it_registered() {
     let mut stage = Stage::new();
     let fat = |token| with_spec(starting(token), |spec| spec.resources = needs(1, 2));

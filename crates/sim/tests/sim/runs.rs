@@ -9,10 +9,12 @@ use spillway_sim::{Scenario, Score};
 const RANDOM_SEEDS: u64 = 16;
 
 /// Seeds that once broke something, each with what it was.
-const SEEDS_THAT_BROKE: [u64; 2] = [
+const SEEDS_THAT_BROKE: [u64; 3] = [
     // An order to terminate a job met its container just as it exited by itself.
     292, // An image that never came was tried twenty times, half an hour each.
     2712,
+    // A dispatcher died again and again before it heard what a launch had given.
+    21_356,
 ];
 
 fn traced(scenario: &Scenario) -> (Outcome, Vec<u8>) {
