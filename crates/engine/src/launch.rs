@@ -232,12 +232,22 @@ impl Engine {
         }
     }
 
-    /// Leaves a pool alone, longer each time in a row.
+    /// Leaves a pool alone, longer each time in a row. While it is left alone, more bad news of it (calls that were on their
+    /// way, other hosts that are taken back) is of the same outage: `base` from the last of it is enough.
     pub(crate) fn cool(&mut self, cx: &mut Cx, pool: PoolId, base: jiff::SignedDuration) {
-        let n_before = self.cooling.get(&pool).map_or(0, |c| c.n_failed);
-        let longest = limits::POOL_COOLDOWN_MAX.max(base);
-        let pause = base.saturating_mul(1 << n_before.min(8)).min(longest);
-        let cooldown = Cooldown { until: cx.now + pause, n_failed: n_before.saturating_add(1) };
+        let before = self.cooling.get(&pool);
+        let cooldown = match before.filter(|cooldown| cx.now < cooldown.until) {
+            Some(same) => Cooldown { until: same.until.max(cx.now + base), ..*same },
+            None => {
+                let n_before = before.map_or(0, |cooldown| cooldown.n_failed);
+                let longest = limits::POOL_COOLDOWN_MAX.max(base);
+                let pause = base.saturating_mul(1 << n_before.min(8)).min(longest);
+                Cooldown { until: cx.now + pause, n_failed: n_before.saturating_add(1) }
+            }
+        };
+        if before == Some(&cooldown) {
+            return;
+        }
         self.cooling.insert(pool.clone(), cooldown);
         cx.changes.push(Change::Cool { pool, cooldown: Some(cooldown) });
     }

@@ -51,6 +51,27 @@ fn a_dry_pool_is_left_alone_and_the_rest_is_bought_elsewhere_at_once() {
 }
 
 #[test]
+fn calls_that_meet_the_same_dry_pool_at_once_are_one_failure_of_it() {
+    let mut rig = Rig::new();
+    let mut launches = Vec::new();
+    for token in ["a", "b", "c"] {
+        // More than half of a host each, so each is bought one of its own.
+        let two = r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#;
+        rig.send(message(token, "", two));
+        rig.wait(secs(2));
+        launches.extend(rig.take_launches());
+    }
+    let pool = launches[0].choices[0].pool.clone();
+    assert!(2 < launches.len() && launches.iter().all(|l| l.choices[0].pool == pool));
+
+    for launch in launches {
+        rig.answer(Answer::Launch { launch: launch.launch, result: Ok(dry(pool.clone())) });
+    }
+
+    assert_eq!(rig.n_pool_failures(&pool), 1);
+}
+
+#[test]
 fn a_quota_stops_the_market_and_not_only_the_pool() {
     let mut rig = Rig::new();
     rig.send(message("a", "", ""));
