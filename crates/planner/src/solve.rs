@@ -29,19 +29,20 @@ pub(crate) struct Solved {
 
 /// Solves for shapes that all fit some offering on the shelf.
 pub(crate) fn solve(shapes: &[Shape], shelf: &Shelf, headroom: &Headroom) -> Solved {
-    let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
-    let sets = block_sets(shapes, &shelf.frontier);
-    let prices = UnitPrices::solve(shapes, &counts, &sets, &shelf.frontier, &shelf.all);
     let offers = undominated(&shelf.frontier, shapes);
-    let guide = Guide {
-        worth: prices.worths(shapes, &sets),
-        weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
-    };
-
+    // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
     let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
     if !is_affordable {
         return Solved { packing: Packing::empty(shapes), bound: 0, n_undominated: offers.len() };
     }
+
+    let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
+    let sets = block_sets(shapes, &shelf.frontier);
+    let prices = UnitPrices::solve(shapes, &counts, &sets, &shelf.frontier, &shelf.all);
+    let guide = Guide {
+        worth: prices.worths(shapes, &sets),
+        weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
+    };
 
     let stock = Stock { shapes, offers: &offers, by_price: &shelf.by_price, headroom };
     let mut packing = stock.greedy(&guide);
