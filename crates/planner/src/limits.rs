@@ -19,14 +19,20 @@ pub(crate) const CHOICES_MAX: usize = 300;
 /// beyond this the demand is dealt out into parts of like mixture.
 pub(crate) const SHAPES_PER_PART: usize = 160;
 
+/// The same where each shape has few jobs: contents are then less alike, and the linear program takes longer.
+pub(crate) const SHAPES_PER_PART_OF_FEW: usize = 80;
+
+/// So many jobs to a shape are few.
+pub(crate) const FEW_JOBS_PER_SHAPE: u64 = 16;
+
 /// Steps that column generation and diving may take: about a nanosecond each. Thinking costs in proportion to what
 /// there is to save: a plan of a few dollars an hour is made in tenths of a second, one of a thousand in one.
-pub(crate) const WORK_BASE: u64 = 80_000_000;
-pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 1_000_000;
+pub(crate) const WORK_BASE: u64 = 40_000_000;
+pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 2_000_000;
 pub(crate) const WORK_MAX: u64 = 800_000_000;
 
 /// The same for each part, so that many parts do not go without.
-pub(crate) const WORK_PER_PART_MIN: u64 = 20_000_000;
+pub(crate) const WORK_PER_PART_MIN: u64 = 25_000_000;
 
 /// Columns after which the linear program is solved again: its prices are stale by then.
 pub(crate) const COLUMNS_PER_ROUND: usize = 30;

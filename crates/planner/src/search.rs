@@ -6,7 +6,8 @@ use crate::dive::dive;
 use crate::generate::Generator;
 use crate::headroom::Left;
 use crate::limits::{
-    SHAPES_PER_PART, WORK_BASE, WORK_MAX, WORK_PER_DOLLAR_HOUR, WORK_PER_PART_MIN,
+    FEW_JOBS_PER_SHAPE, SHAPES_PER_PART, SHAPES_PER_PART_OF_FEW, WORK_BASE, WORK_MAX,
+    WORK_PER_DOLLAR_HOUR, WORK_PER_PART_MIN,
 };
 use crate::master::Master;
 use crate::prune::Offer;
@@ -31,10 +32,10 @@ pub(crate) fn search(
 ) -> Option<Found> {
     let by_price = (bound / 1_000_000).saturating_mul(WORK_PER_DOLLAR_HOUR);
     let work = WORK_BASE.saturating_add(by_price).min(WORK_MAX);
-    let n_parts = shapes.len().div_ceil(SHAPES_PER_PART).max(1);
-    if n_parts == 1 {
+    if shapes.len() <= SHAPES_PER_PART {
         return search_part(shapes, offers, guide, Work::new(work), true);
     }
+    let n_parts = shapes.len().div_ceil(shapes_per_part(shapes));
     let n = u64::try_from(n_parts).unwrap_or(u64::MAX);
     let work = (work / n).max(WORK_PER_PART_MIN);
     let mut packing = Packing { hosts: Vec::new(), left: vec![0; shapes.len()] };
@@ -63,6 +64,13 @@ pub(crate) fn search(
         }
     }
     Some(Found { packing, guide: prices, bound: 0 })
+}
+
+fn shapes_per_part(shapes: &[Shape]) -> usize {
+    let n_jobs = shapes.iter().fold(0_u64, |sum, shape| sum.saturating_add(shape.count));
+    let n_shapes = u64::try_from(shapes.len()).unwrap_or(u64::MAX);
+    let are_few = n_jobs / n_shapes.max(1) < FEW_JOBS_PER_SHAPE;
+    if are_few { SHAPES_PER_PART_OF_FEW } else { SHAPES_PER_PART }
 }
 
 /// Deals the shapes out so that each part is a mixture like the whole: by where they may run, then by what they need
