@@ -236,14 +236,14 @@ impl Engine {
     /// way, other hosts that are taken back) is of the same outage: `base` from the last of it is enough.
     pub(crate) fn cool(&mut self, cx: &mut Cx, pool: PoolId, base: jiff::SignedDuration) {
         let before = self.cooling.get(&pool);
-        let cooldown = match before.filter(|cooldown| cx.now < cooldown.until) {
-            Some(same) => Cooldown { until: same.until.max(cx.now + base), ..*same },
-            None => {
-                let n_before = before.map_or(0, |cooldown| cooldown.n_failed);
-                let longest = limits::POOL_COOLDOWN_MAX.max(base);
-                let pause = base.saturating_mul(1 << n_before.min(8)).min(longest);
-                Cooldown { until: cx.now + pause, n_failed: n_before.saturating_add(1) }
-            }
+        let same_outage = before.filter(|cooldown| cx.now < cooldown.until);
+        let cooldown = if let Some(same) = same_outage {
+            Cooldown { until: same.until.max(cx.now + base), ..*same }
+        } else {
+            let n_before = before.map_or(0, |cooldown| cooldown.n_failed);
+            let longest = limits::POOL_COOLDOWN_MAX.max(base);
+            let pause = base.saturating_mul(1 << n_before.min(8)).min(longest);
+            Cooldown { until: cx.now + pause, n_failed: n_before.saturating_add(1) }
         };
         if before == Some(&cooldown) {
             return;
