@@ -8,6 +8,7 @@ pub mod tasks;
 
 use std::time::Duration;
 
+use spillway_core::id::LedgerId;
 use spillway_core::port::{Cluster, Compute, EventQueue, JobQueue, JobSender, PriceFeed};
 
 /// How often [`eventually`] looks.
@@ -54,6 +55,9 @@ pub trait World {
     fn cluster(&self) -> &Self::Cluster;
     /// The price list.
     fn prices(&self) -> &Self::Prices;
+
+    /// Tells this world's client tokens from those of others that share an account with it.
+    fn ledger(&self) -> LedgerId;
 
     /// Lets time pass, real or simulated.
     fn pass(&self, time: Duration) -> impl Future<Output = ()>;

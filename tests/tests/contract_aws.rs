@@ -8,6 +8,8 @@ use serde_json::Value;
 use spillway_aws::{
     AmiSettings, AwsPrices, Cloud, Ec2Compute, EcsCluster, Settings, SqsEvents, SqsJobs, SqsSender,
 };
+use spillway_core::JobId;
+use spillway_core::id::LedgerId;
 use spillway_tests::contract::{Letter, World};
 use spillway_tests::deployment::{Deployment, Shape};
 
@@ -90,6 +92,11 @@ impl World for AwsWorld {
     }
     fn prices(&self) -> &AwsPrices {
         &self.prices
+    }
+
+    fn ledger(&self) -> LedgerId {
+        let queue = "contract".parse().expect("it is a queue's name");
+        LedgerId::from_uuid(JobId::derive(&queue, self.deployment.name()).uuid())
     }
 
     async fn pass(&self, time: Duration) {

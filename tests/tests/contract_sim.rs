@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use spillway_core::id::{LedgerId, NAMESPACE};
 use spillway_sim::{SimCloud, SimPorts, WorldConfig};
 use spillway_tests::contract::{Letter, World};
 
@@ -51,6 +52,10 @@ impl World for SimWorld {
     }
     fn prices(&self) -> &SimPorts {
         &self.ports
+    }
+
+    fn ledger(&self) -> LedgerId {
+        LedgerId::from_uuid(NAMESPACE)
     }
 
     async fn pass(&self, time: Duration) {

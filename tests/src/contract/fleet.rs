@@ -1,7 +1,7 @@
 //! The contract of EC2: a token buys once, what was bought is seen, what was ended stays ended.
 
 use spillway_core::effect::{LaunchAnswer, LaunchRequest};
-use spillway_core::id::{LaunchId, LedgerId, NAMESPACE};
+use spillway_core::id::LaunchId;
 use spillway_core::launch::PoolChoice;
 use spillway_core::port::Compute as _;
 use spillway_core::task::{InstanceReport, InstanceStatus};
@@ -23,8 +23,8 @@ pub async fn cheapest<W: World>(world: &W, market: Market) -> Offering {
 }
 
 /// A request to buy `count` hosts of one offering; `ord` tells requests of one world apart.
-pub fn request(offering: &Offering, count: u32, ord: u64) -> LaunchRequest {
-    let launch = LaunchId::derive(LedgerId::from_uuid(NAMESPACE), ord);
+pub fn request<W: World>(world: &W, offering: &Offering, count: u32, ord: u64) -> LaunchRequest {
+    let launch = LaunchId::derive(world.ledger(), ord);
     LaunchRequest {
         launch,
         token: spillway_core::ClientToken::of_launch(launch),
@@ -55,7 +55,7 @@ async fn is_over<W: World>(world: &W, id: &InstanceId) -> Option<()> {
 /// Hosts come from the pool that was asked for, and carry the launch they came from.
 pub async fn what_was_bought_is_seen_with_its_launch<W: World>(world: &W) {
     for (ord, market) in [(1, Market::OnDemand), (2, Market::Spot)] {
-        let request = request(&cheapest(world, market).await, 2, ord);
+        let request = request(world, &cheapest(world, market).await, 2, ord);
 
         let answer = launch(world, &request).await;
 
@@ -74,7 +74,7 @@ pub async fn what_was_bought_is_seen_with_its_launch<W: World>(world: &W) {
 
 /// The same token again is the same call: the same instances, and no more of them.
 pub async fn a_token_buys_once<W: World>(world: &W) {
-    let request = request(&cheapest(world, Market::OnDemand).await, 2, 3);
+    let request = request(world, &cheapest(world, Market::OnDemand).await, 2, 3);
 
     let first = launch(world, &request).await;
     let again = launch(world, &request).await;
@@ -96,7 +96,7 @@ pub async fn a_token_buys_once<W: World>(world: &W) {
 
 /// An instance that was ended is shown as ended, then not at all; ending it again is no error.
 pub async fn an_ended_instance_stays_ended<W: World>(world: &W) {
-    let request = request(&cheapest(world, Market::OnDemand).await, 1, 4);
+    let request = request(world, &cheapest(world, Market::OnDemand).await, 1, 4);
     let id = launch(world, &request).await.instances[0].id.clone();
     eventually(world, "the instance in the list", async || report(world, &id).await).await;
 

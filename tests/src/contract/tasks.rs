@@ -17,7 +17,7 @@ use crate::job;
 /// A host that is in the cluster, and what it was bought as.
 async fn host<W: World>(world: &W, ord: u64) -> (ContainerInstanceReport, Offering) {
     let offering = fleet::cheapest(world, Market::OnDemand).await;
-    let answer = fleet::launch(world, &fleet::request(&offering, 1, ord)).await;
+    let answer = fleet::launch(world, &fleet::request(world, &offering, 1, ord)).await;
     let id = answer.instances[0].id.clone();
     let registered = async || {
         let all = world.cluster().container_instances().await.expect("ECS can be read");
@@ -27,9 +27,9 @@ async fn host<W: World>(world: &W, ord: u64) -> (ContainerInstanceReport, Offeri
 }
 
 /// A small task; `name` tells tasks of one world apart.
-fn request(name: &str, instance: &InstanceId, script: &str) -> TaskRequest {
+fn request<W: World>(world: &W, name: &str, instance: &InstanceId, script: &str) -> TaskRequest {
     let spec = job::spec(name, script);
-    let id = JobId::derive(&spec.queue, name);
+    let id = JobId::derive(&spec.queue, &format!("{name} of {}", world.ledger()));
     let attempt = spillway_core::AttemptOrd::FIRST;
     TaskRequest {
         job: id,
@@ -79,7 +79,7 @@ pub async fn a_host_registers_with_what_tasks_can_use<W: World>(world: &W) {
 /// A task says who started it, where it runs, and how it ended; its versions only grow.
 pub async fn a_task_is_told_to_its_exit_code<W: World>(world: &W) {
     let (host, _) = host(world, 11).await;
-    let request = request("exits-3", &host.instance, "sleep 2; exit 3");
+    let request = request(world, "exits-3", &host.instance, "sleep 2; exit 3");
 
     let started = start(world, &request).await;
     let running = reaches(world, &started.arn, TaskStatus::Running).await;
@@ -96,7 +96,7 @@ pub async fn a_task_is_told_to_its_exit_code<W: World>(world: &W) {
 /// The same token again is the same call: the same task.
 pub async fn a_token_starts_once<W: World>(world: &W) {
     let (host, _) = host(world, 12).await;
-    let request = request("twice", &host.instance, "sleep 5");
+    let request = request(world, "twice", &host.instance, "sleep 5");
 
     let first = start(world, &request).await;
     let again = start(world, &request).await;
@@ -108,7 +108,7 @@ pub async fn a_token_starts_once<W: World>(world: &W) {
 pub async fn a_refusal_says_why<W: World>(world: &W) {
     let (host, _) = host(world, 13).await;
     let with = |name: &str, resources: Resources| {
-        let mut request = request(name, &host.instance, "true");
+        let mut request = request(world, name, &host.instance, "true");
         let mut spec = (*request.spec).clone();
         spec.resources = resources;
         request.spec = spec.into();
@@ -122,7 +122,7 @@ pub async fn a_refusal_says_why<W: World>(world: &W) {
 
     let memory = refused(world, &with("memory", too_much_memory)).await;
     let cpu = refused(world, &with("cpu", too_much_cpu)).await;
-    let gone = refused(world, &request("nowhere", &nowhere, "true")).await;
+    let gone = refused(world, &request(world, "nowhere", &nowhere, "true")).await;
 
     assert_eq!(memory, Refusal::NoRoom { dimension: Some(Dimension::Memory) });
     assert_eq!(cpu, Refusal::NoRoom { dimension: Some(Dimension::Cpu) });
@@ -132,7 +132,7 @@ pub async fn a_refusal_says_why<W: World>(world: &W) {
 /// A stopped task has ended by a signal; stopping it again, or one that never was, is no error.
 pub async fn a_stopped_task_stays_stopped<W: World>(world: &W) {
     let (host, _) = host(world, 14).await;
-    let started = start(world, &request("long", &host.instance, "sleep 600")).await;
+    let started = start(world, &request(world, "long", &host.instance, "sleep 600")).await;
     reaches(world, &started.arn, TaskStatus::Running).await;
 
     world.cluster().stop_task(&started.arn, "asked to").await.expect("it can be stopped");
@@ -147,7 +147,7 @@ pub async fn a_stopped_task_stays_stopped<W: World>(world: &W) {
 /// Tasks that ECS does not know are named as such, beside those that it knows.
 pub async fn unknown_tasks_are_told_apart<W: World>(world: &W) {
     let (host, _) = host(world, 15).await;
-    let known = start(world, &request("known", &host.instance, "sleep 5")).await.arn;
+    let known = start(world, &request(world, "known", &host.instance, "sleep 5")).await.arn;
     let (head, _) = known.as_str().rsplit_once('/').expect("a task's ARN ends with its id");
     let unknown: TaskArn = format!("{head}/{}", "0".repeat(32)).parse().expect("it is an ARN");
 
@@ -165,7 +165,7 @@ pub async fn a_draining_host_takes_no_task<W: World>(world: &W) {
 
     world.cluster().drain(&host.arn).await.expect("it can be drained");
     assert_eq!(world.cluster().drain(&host.arn).await, Ok(()));
-    let refusal = refused(world, &request("late", &host.instance, "true")).await;
+    let refusal = refused(world, &request(world, "late", &host.instance, "true")).await;
     world.compute().terminate(std::slice::from_ref(&host.instance)).await.expect("it can be ended");
     world.cluster().deregister(&host.arn).await.expect("it can be taken out");
 
@@ -178,7 +178,7 @@ pub async fn a_draining_host_takes_no_task<W: World>(world: &W) {
 /// The end of a task comes as an event too, with the same version; a deleted event does not come again.
 pub async fn the_end_of_a_task_is_an_event<W: World>(world: &W) {
     let (host, _) = host(world, 17).await;
-    let arn = start(world, &request("told", &host.instance, "exit 4")).await.arn;
+    let arn = start(world, &request(world, "told", &host.instance, "exit 4")).await.arn;
 
     let event = eventually(world, "the event", async || {
         let wait = Duration::from_secs(1);

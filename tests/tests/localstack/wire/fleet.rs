@@ -144,8 +144,8 @@ fn a_machine_that_dies_unannounced_costs_the_job_no_attempt() {
     assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(0));
     let seen = here.job(&job).unwrap();
     let attempts = seen["attempts"].as_array().unwrap();
-    let (last, lost) = attempts.split_last().unwrap();
-    assert_ne!(last["instance_id"], instance.as_str());
+    let (succeeded, lost) = attempts.split_last().unwrap();
+    assert_ne!(succeeded["instance_id"], instance.as_str());
     // The one that was running, and perhaps one that was refused before the end of the machine was known.
     assert!((1..=2).contains(&lost.len()), "{attempts:?}");
     assert_eq!(lost[0]["failure"], "host");
