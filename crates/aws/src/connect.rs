@@ -8,6 +8,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spillway_core::CloudError;
 
@@ -200,7 +201,7 @@ impl Account {
             Ok(found) => found.queue_url.ok_or_else(no_queue),
             Err(error) => {
                 let does_not_exist =
-                    error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist())
+                    error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist)
                         || call::code_of(&error).is_some_and(|c| c.ends_with("NonExistentQueue"));
                 Err(if does_not_exist {
                     no_queue()

@@ -23,7 +23,8 @@ pub(crate) fn cut(text: &str, n_max: usize) -> &str {
 pub(crate) fn content_hash(content: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(content.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = digest.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    format!("{first:016x}")
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Finding {
         Self::of(name, result.map_err(ConnectError::Call))
     }
 
-    fn as_warning(mut self) -> Self {
+    fn into_warning(mut self) -> Self {
         if self.outcome == Outcome::Failed {
             self.outcome = Outcome::Warning;
         }
@@ -166,7 +166,7 @@ async fn images(images: &Images) -> Vec<Finding> {
         let image = images.of(HostKind { arch, gpu, burstable: false }).await;
         let finding = Finding::of_call(name, image.map(|image| image.id));
         let is_optional = arch == Arch::Arm64 || gpu;
-        findings.push(if is_optional { finding.as_warning() } else { finding });
+        findings.push(if is_optional { finding.into_warning() } else { finding });
     }
     findings
 }
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_is_optional_is_a_warning() {
-        assert_eq!(Finding::failed("x", "gone", None).as_warning().outcome, Outcome::Warning);
-        assert_eq!(Finding::ok("x", "there").as_warning().outcome, Outcome::Ok);
+        assert_eq!(Finding::failed("x", "gone", None).into_warning().outcome, Outcome::Warning);
+        assert_eq!(Finding::ok("x", "there").into_warning().outcome, Outcome::Ok);
     }
 }

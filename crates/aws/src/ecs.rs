@@ -91,16 +91,12 @@ impl EcsCluster {
         }
         let (reports, _) = self.tasks(&arns).await?;
         let is_ours = |r: &TaskReport| r.started_by.as_deref() == Some(token.as_str());
-        match reports.into_iter().find(is_ours) {
-            Some(report) => {
-                warn!(task = %report.arn, "a start with changed parameters; the first task is kept");
-                Ok(TaskStart::Started(report))
-            }
-            None => {
-                let detail = format!("the token {token} was used for other tasks: {named:?}");
-                Err(call::cloud_error(Kind::Conflict, "ecs:RunTask", detail))
-            }
-        }
+        let Some(report) = reports.into_iter().find(is_ours) else {
+            let detail = format!("the token {token} was used for other tasks: {named:?}");
+            return Err(call::cloud_error(Kind::Conflict, "ecs:RunTask", detail));
+        };
+        warn!(task = %report.arn, "a start with changed parameters; the first task is kept");
+        Ok(TaskStart::Started(report))
     }
 }
 

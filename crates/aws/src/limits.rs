@@ -38,7 +38,7 @@ pub const FLEET_OVERRIDES_MAX: usize = 300;
 /// Ids in one TerminateInstances. EC2 takes 1,000; smaller batches fail in smaller parts.
 pub const TERMINATE_BATCH: usize = 100;
 
-/// A page of DescribeInstances and of DescribeInstanceTypeOfferings (EC2 API reference, `MaxResults`).
+/// A page of DescribeInstances and of `DescribeInstanceTypeOfferings` (EC2 API reference, `MaxResults`).
 pub const EC2_PAGE: i32 = 1000;
 
 /// A page of DescribeInstanceTypes (EC2 API reference, `MaxResults`: 5 to 100).
@@ -73,7 +73,7 @@ pub const TASK_CLEANUP_MINUTES: u32 = 10;
 /// Memory that the agent keeps back for the system (`ECS_RESERVED_MEMORY`), as AWS Batch does.
 pub const HOST_RESERVED_MIB: u32 = 32;
 
-/// Ids in one DescribeTasks or DescribeContainerInstances (ECS API reference).
+/// Ids in one DescribeTasks or `DescribeContainerInstances` (ECS API reference).
 pub const ECS_DESCRIBE_BATCH: usize = 100;
 
 /// All overrides of a RunTask together (ECS API reference, `overrides`: "up to 8192 characters").

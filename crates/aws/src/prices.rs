@@ -62,8 +62,10 @@ impl AwsPrices {
         if let Some(known) = self.types.get(&()) {
             return Ok(known);
         }
-        let types = types::describe(&self.client, query).await?;
-        let zones = types::zones(&self.client, query).await?;
+        let (types, zones) = tokio::try_join!(
+            types::describe(&self.client, query),
+            types::zones(&self.client, query)
+        )?;
         self.types.put((), (types.clone(), zones.clone()));
         Ok((types, zones))
     }
@@ -77,10 +79,14 @@ impl PriceFeed for AwsPrices {
             patterns: self.instance_types.clone(),
             zones: subnets.keys().map(ToString::to_string).filter(is_wanted).collect(),
         };
-        let (types, zones) = self.types(&query).await?;
-        let listed = self.source.read(&self.region).await;
+        // Dozens of pages, and nothing can be planned before they are read.
+        let (types, listed, history) = tokio::join!(
+            self.types(&query),
+            self.source.read(&self.region),
+            spot::history(&self.client, &query)
+        );
+        let (types, zones) = types?;
         let listed = kept(&self.on_demand, listed, "On-Demand")?;
-        let history = spot::history(&self.client, &query).await;
         let mut prices = kept(&self.spot, history, "Spot")?;
         // What the operator wrote counts more than what EC2 says.
         prices.extend(listed);

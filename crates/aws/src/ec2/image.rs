@@ -1,8 +1,8 @@
 //! Which machine image a host starts from.
 
 use aws_sdk_ec2::Client;
-use spillway_core::Arch;
 use spillway_core::effect::CallResult;
+use spillway_core::{Arch, CloudError};
 
 use super::kind::HostKind;
 use crate::cache::Cache;
@@ -41,12 +41,11 @@ impl Images {
         if let Some(image) = self.known.get(&key) {
             return Ok(image);
         }
-        let image = match configured(&self.settings, kind) {
-            Some(name) => self.own(name, kind.arch).await?,
-            None => {
-                let id = self.parameter(default_parameter(kind)?).await?;
-                Image { id, root_device: ROOT_DEVICE.to_owned() }
-            }
+        let image = if let Some(name) = configured(&self.settings, kind) {
+            self.own(name, kind.arch).await?
+        } else {
+            let id = self.parameter(default_parameter(kind)?).await?;
+            Image { id, root_device: ROOT_DEVICE.to_owned() }
         };
         self.known.put(key, image.clone());
         Ok(image)
@@ -54,8 +53,8 @@ impl Images {
 
     /// An image that the operator chose: its root device is looked up, and its architecture checked.
     async fn own(&self, name: &str, arch: Arch) -> CallResult<Image> {
-        let id = if name.starts_with('/') { self.parameter(name).await? } else { name.to_owned() };
         const ACTION: &str = "ec2:DescribeImages";
+        let id = if name.starts_with('/') { self.parameter(name).await? } else { name.to_owned() };
         let answer = self.ec2.describe_images().image_ids(&id).send().await;
         let answer = answer.map_err(|error| call::sort(ACTION, &error))?;
         let wrong = |detail: String| call::cloud_error(Kind::Misconfigured, ACTION, detail);
@@ -72,12 +71,14 @@ impl Images {
     async fn parameter(&self, name: &str) -> CallResult<String> {
         const ACTION: &str = "ssm:GetParameter";
         let answer = self.ssm.get_parameter().name(name).send().await;
-        let answer = answer.map_err(|error| match call::sort(ACTION, &error) {
-            spillway_core::CloudError::Misconfigured { action, detail } => {
-                let detail = format!("{name}: {detail}");
-                spillway_core::CloudError::Misconfigured { action, detail }
+        let answer = answer.map_err(|error| {
+            let sorted = call::sort(ACTION, &error);
+            // AWS says only that a parameter is missing, not which.
+            if matches!(sorted, CloudError::Misconfigured { .. }) {
+                let detail = format!("{name}: {}", call::code_of(&error).unwrap_or_default());
+                return call::cloud_error(Kind::Misconfigured, ACTION, detail);
             }
-            other => other,
+            sorted
         })?;
         let value = answer.parameter.and_then(|p| p.value);
         let is_id = |v: &String| v.starts_with("ami-");

@@ -31,9 +31,10 @@ pub(super) async fn describe(
         let page = page.map_err(|error| call::sort("ec2:DescribeInstances", &error))?;
         for reservation in page.reservations() {
             for instance in reservation.instances() {
-                match report(instance) {
-                    Some(report) => reports.push(report),
-                    None => warn!(instance = instance.instance_id(), "EC2 shows it incompletely"),
+                if let Some(report) = report(instance) {
+                    reports.push(report);
+                } else {
+                    warn!(instance = instance.instance_id(), "EC2 shows it incompletely");
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! The script with which a host starts. Built from typed, checked settings only; nothing of any job, and no secret: it
-//! can be read through the metadata service and DescribeInstanceAttribute.
+//! can be read through the metadata service and `DescribeInstanceAttribute`.
 
 use crate::limits;
 

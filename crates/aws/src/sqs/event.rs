@@ -1,6 +1,6 @@
 //! EventBridge's JSON as news. Tolerant: unknown fields are skipped, and what is not understood is no news.
 //!
-//! Sources: "Amazon ECS events" (the `detail` is what DescribeTasks and DescribeContainerInstances return, in camelCase),
+//! Sources: "Amazon ECS events" (the `detail` is what DescribeTasks and `DescribeContainerInstances` return, in camelCase),
 //! "Automate Amazon EC2 with EventBridge", "Spot Instance interruption notices".
 
 use jiff::Timestamp;
@@ -78,7 +78,8 @@ struct StateChange {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Task {
-    task_arn: String,
+    #[serde(rename = "taskArn")]
+    arn: String,
     started_by: Option<String>,
     container_instance_arn: Option<String>,
     version: u64,
@@ -106,7 +107,7 @@ impl Task {
         let is_job = |c: &&Container| c.name.as_deref() == Some(JOB_CONTAINER);
         let container = self.containers.iter().find(is_job).or(self.containers.first());
         Some(TaskReport {
-            arn: self.task_arn.parse().ok()?,
+            arn: self.arn.parse().ok()?,
             container_instance: self.container_instance_arn.and_then(|arn| arn.parse().ok()),
             version: self.version,
             status,
