@@ -272,6 +272,7 @@ impl Config {
                 host_cpu_max: self.plan.max_host_vcpus.get().map(|n| n.0),
                 choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),
                 choice_premium_percent: self.plan.choice_premium_percent.0,
+                ..spillway_core::PlanPolicy::default()
             },
             idle_timeout: self.idle_timeout.0,
             batch_idle: self.batch_idle.0,

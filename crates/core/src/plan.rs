@@ -126,6 +126,19 @@ pub struct PlanInput {
     pub headroom: Headroom,
 }
 
+/// How much thought goes into a plan. Counted in steps, never in time: a plan is the same on every machine.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Effort {
+    /// Up to about a second for a hundred shapes, ten for thousands.
+    #[default]
+    Default,
+    /// Up to about a minute. Never a dearer plan than the default's.
+    High,
+}
+
 /// How to plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanPolicy {
@@ -135,11 +148,19 @@ pub struct PlanPolicy {
     pub choices_max: usize,
     /// An alternative pool may cost this much more than the planned one, in percent.
     pub choice_premium_percent: u32,
+    /// How much thought goes into it.
+    #[serde(default)]
+    pub effort: Effort,
 }
 
 impl Default for PlanPolicy {
     fn default() -> Self {
-        Self { host_cpu_max: None, choices_max: 20, choice_premium_percent: 10 }
+        Self {
+            host_cpu_max: None,
+            choices_max: 20,
+            choice_premium_percent: 10,
+            effort: Effort::Default,
+        }
     }
 }
 

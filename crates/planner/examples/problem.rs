@@ -1,6 +1,6 @@
 //! Plans benchmark problems: `cargo run --release -p spillway-planner --example problem -- FILE...`.
 //!
-//! Prints a line for each file; with `--out DIR` writes the plan there, for the benchmark's judge.
+//! Prints a line for each file; with `--high` thinks longer; with `--out DIR` writes the plan there, for the benchmark's judge.
 
 #![expect(clippy::print_stdout, reason = "a measuring tool prints")]
 
@@ -10,32 +10,35 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use spillway_core::PlanPolicy;
+use spillway_core::plan::Effort;
 use spillway_planner::check::check;
 use spillway_planner::plan;
 use spillway_planner::problem::{Problem, solution};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out: Option<PathBuf> = None;
+    let mut policy = PlanPolicy::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == "--out" {
             out = args.next().map(PathBuf::from);
+        } else if arg == "--high" {
+            policy.effort = Effort::High;
         } else {
-            solve(Path::new(&arg), out.as_deref())?;
+            solve(Path::new(&arg), out.as_deref(), &policy)?;
         }
     }
     Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
-fn solve(file: &Path, out: Option<&Path>) -> Result<(), Box<dyn Error>> {
+fn solve(file: &Path, out: Option<&Path>, policy: &PlanPolicy) -> Result<(), Box<dyn Error>> {
     let problem: Problem = serde_json::from_str(&fs::read_to_string(file)?)?;
     let input = problem.to_input()?;
-    let policy = PlanPolicy::default();
     let started = Instant::now();
-    let planned = plan(&input, &policy);
+    let planned = plan(&input, policy);
     let elapsed = started.elapsed();
-    for violation in check(&input, &policy, &planned) {
+    for violation in check(&input, policy, &planned) {
         println!("  VIOLATION {violation}");
     }
     let answer = solution(&problem, &input, &planned)?;

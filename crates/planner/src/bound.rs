@@ -290,7 +290,7 @@ impl<'a> Fluid<'a> {
             cost.push(0.0);
         }
         x.resize(n, 1.0);
-        Simplex::new(inverse, x, cost)
+        Simplex::new(&inverse, x, cost)
     }
 
     fn solve(&self) -> UnitPrices {
@@ -301,12 +301,13 @@ impl<'a> Fluid<'a> {
                 break;
             }
         }
-        self.unit_prices(&simplex.prices())
+        simplex.refresh_prices();
+        self.unit_prices(simplex.prices())
     }
 
     /// One round of pivots; false at the optimum.
     fn step(&self, simplex: &mut Simplex, hosts: &[(Vec<f64>, f64)]) -> bool {
-        let prices = simplex.prices();
+        let prices = simplex.prices().to_vec();
         let objective: f64 = prices.iter().skip(self.rows.count).sum();
         let tolerance = 1e-11 * objective.abs().max(1e-6);
         let dot = |column: &[f64]| column.iter().zip(&prices).map(|(a, p)| a * p).sum::<f64>();

@@ -64,7 +64,8 @@ pub(crate) const GREEDS: [Greed; 2] = [
 /// An offering is taken if it is this near to the best that others have once been.
 const NEARLY_BEST: f64 = 0.9995;
 
-/// Buys for what the packing has left, within `headroom`, until nothing more can be bought that holds any of it.
+/// Buys for what the packing has left, within `headroom`, until nothing more can be bought that holds any of it;
+/// gives what that has cost in elementary steps.
 pub(crate) fn buy(
     packing: &mut Packing,
     headroom: &mut Left,
@@ -72,7 +73,7 @@ pub(crate) fn buy(
     offers: &[Offer],
     prices: &Guide,
     greed: Greed,
-) {
+) -> usize {
     let mut knapsack = Knapsack::new(shapes, prices.worth.clone(), greed.size_bonus);
     // What the best content of each offering last scored. It rarely scores more when less is left to choose from.
     let mut last_scores = vec![f64::INFINITY; offers.len()];
@@ -100,6 +101,7 @@ pub(crate) fn buy(
         }
         packing.hosts.push(Hosts { offer, content, count });
     }
+    knapsack.n_steps()
 }
 
 /// How many hosts with this content the jobs that are left fill.

@@ -1,20 +1,17 @@
 //! The most that can be put on one host, by branch and bound: the best content, or the proof that none is worth more
 //! than the host costs.
 //!
-//! All in integers. Work is counted: where the count runs out the answer is an upper bound still, only not the best.
+//! The proof is in integers. Work is counted: where the count runs out the answer is an upper bound still, only not
+//! the best.
 
-use std::collections::BTreeMap;
-
-use crate::amount::{Amount, DIMS, score_of, whole_of};
+use crate::amount::{Amount, DIMS, score_of};
 use crate::demand::Shape;
 use crate::knapsack::{Content, Weights};
+use crate::multiplier::{Bounds, Item, tuned};
 use crate::prune::Offer;
 
 /// Worths are counted in 2^-16 millionths of a dollar.
 pub(crate) const WORTH_SHIFT: u32 = 16;
-
-/// The surrogate capacity of a host: fine enough that rounding the weights loses nothing one could see.
-const SURROGATE_CAPACITY: f64 = 1_099_511_627_776.0;
 
 /// What is known about the best content of a host.
 #[derive(Debug)]
@@ -27,15 +24,9 @@ pub(crate) struct Best {
     pub(crate) steps: usize,
 }
 
-struct Item {
-    shape: usize,
-    need: Amount,
-    most: u32,
-    worth: u128,
-    weight: u128,
-}
-
 /// Looks for the content of `offer` that is worth most, if that is more than `threshold`.
+///
+/// `weights` say what the whole of each dimension of the host is worth, as a first guess, and are made better.
 pub(crate) fn best_content(
     offer: &Offer,
     shapes: &[Shape],
@@ -53,15 +44,36 @@ pub(crate) fn best_content(
         let most = shape.need.times_in(&offer.capacity);
         let most = most.min(u32::try_from(*count).unwrap_or(u32::MAX));
         if 0 < most {
-            let worth = u128::from(*worth);
-            items.push(Item { shape: at, need: shape.need, most, worth, weight: 0 });
+            items.push(Item { shape: at, need: shape.need, most, worth: *worth, weight: 0 });
         }
     }
-    let n_items = items.len();
-    let (capacity, n_bounds) = tune(weights, &mut items, offer, threshold);
-    let taken = vec![0; n_items];
+    let goal = score_of(u64::try_from(threshold).unwrap_or(u64::MAX));
+    let mut steps = 2 * shapes.len();
+    steps += tuned(weights, &items, &offer.capacity, goal);
+    let mut bounds = Bounds::new();
+    bounds.add(weights, &items, &offer.capacity);
+    let upper = bounds.at(0, &offer.capacity);
+    if upper <= threshold {
+        return Best { upper: threshold, content: None, steps };
+    }
+    bounds = Bounds::new();
+    let room = bounds.weigh(weights, &mut items, &offer.capacity);
+    // Deep in the tree other dimensions are scarce than at its root: bounds for hosts with less of one.
+    for dim in 0..DIMS {
+        if THOROUGH_NODES <= nodes_max && 0 < offer.capacity.0[dim] {
+            let mut rest = offer.capacity;
+            rest.0[dim] /= 3;
+            let mut of_rest = *weights;
+            of_rest[dim] /= 3.0;
+            steps += tuned(&mut of_rest, &items, &rest, 0.0);
+            bounds.add(&of_rest, &items, &rest);
+        }
+    }
+    steps += 40 * items.len();
+    let taken = vec![0; items.len()];
     let mut search = Search {
         items,
+        bounds,
         taken,
         best: threshold,
         best_taken: None,
@@ -69,9 +81,9 @@ pub(crate) fn best_content(
         n_steps: 0,
         n_nodes: 0,
         nodes_max,
-        seen: BTreeMap::new(),
+        seen: vec![(0, Amount::default(), 0); SEEN_SLOTS],
     };
-    search.descend(0, offer.capacity, capacity, 0);
+    search.descend(0, offer.capacity, room, 0);
     let upper = search.best.max(search.cut);
     let content = search.best_taken.map(|taken| {
         let counted = search.items.iter().zip(taken).filter(|(_, n)| 0 < *n);
@@ -79,125 +91,18 @@ pub(crate) fn best_content(
         content.sort_unstable();
         content
     });
-    let steps = shapes.len() + 40 * n_bounds * n_items + search.n_steps;
-    Best { upper, content, steps }
+    Best { upper, content, steps: steps + SEEN_SLOTS + search.n_steps }
 }
 
-/// By how much weights are changed in the search for those that give the least bound, coarse first.
-const STEPS: [f64; 4] = [2.5, 1.4, 1.1, 1.02];
+/// A search of so many branches is worth more than one bound.
+const THOROUGH_NODES: u32 = 3000;
 
-/// Sweeps over all directions for each step.
-const SWEEPS_MAX: usize = 3;
-
-/// The directions of the search, as exponents of the step: one weight or two against each other. One weight alone
-/// would get stuck in the creases of the bound.
-const DIRECTIONS: [[i32; DIMS]; 12] = [
-    [1, 0, 0],
-    [-1, 0, 0],
-    [0, 1, 0],
-    [0, -1, 0],
-    [0, 0, 1],
-    [0, 0, -1],
-    [1, -1, 0],
-    [-1, 1, 0],
-    [1, 0, -1],
-    [-1, 0, 1],
-    [0, 1, -1],
-    [0, -1, 1],
-];
-
-/// Improves the weights until the bound they give is below the threshold or gets no better; sorts the items by worth
-/// per weight and gives the host's capacity in the same weights, and how many bounds were worked out for it.
-fn tune(
-    weights: &mut Weights,
-    items: &mut [Item],
-    offer: &Offer,
-    threshold: u128,
-) -> (u128, usize) {
-    let goal = score_of(u64::try_from(threshold).unwrap_or(u64::MAX));
-    let mut scratch: Vec<(f64, f64, f64)> = Vec::with_capacity(items.len());
-    let mut least = root_bound(weights, items, offer, &mut scratch);
-    let mut n_bounds = 1;
-    for step in STEPS {
-        for _ in 0..SWEEPS_MAX {
-            let before = least;
-            for direction in DIRECTIONS {
-                let mut tried = *weights;
-                for (weight, exponent) in tried.iter_mut().zip(direction) {
-                    *weight *= f64::powi(step, exponent);
-                }
-                let bound = root_bound(&tried, items, offer, &mut scratch);
-                n_bounds += 1;
-                if bound < least {
-                    least = bound;
-                    *weights = tried;
-                }
-            }
-            if least < goal || before <= least {
-                break;
-            }
-        }
-        if least < goal {
-            break;
-        }
-    }
-    let whole = whole_weights(weights, offer);
-    for item in items.iter_mut() {
-        item.weight = weigh(&whole, &item.need);
-    }
-    // More worth per weight first: a/b > c/d is a*d > c*b.
-    items.sort_by(|a, b| (b.worth * a.weight).cmp(&(a.worth * b.weight)));
-    (weigh(&whole, &offer.capacity), n_bounds)
-}
-
-/// The bound at the root in floats: all dimensions as one, the last item in part.
-fn root_bound(
-    weights: &Weights,
-    items: &[Item],
-    offer: &Offer,
-    scratch: &mut Vec<(f64, f64, f64)>,
-) -> f64 {
-    let scale = |dim: usize| weights[dim] / f64::from(offer.capacity.0[dim].max(1));
-    let scale = [scale(0), scale(1), scale(2)];
-    let weigh = |amount: &Amount| {
-        let amount = amount.as_f64();
-        amount[0] * scale[0] + amount[1] * scale[1] + amount[2] * scale[2]
-    };
-    scratch.clear();
-    for item in items {
-        let worth = score_of(u64::try_from(item.worth).unwrap_or(u64::MAX));
-        let weight = weigh(&item.need).max(1e-12);
-        scratch.push((worth / weight, weight, f64::from(item.most)));
-    }
-    scratch.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    let mut room = weigh(&offer.capacity);
-    let mut bound = 0.0;
-    for (density, weight, most) in scratch.iter() {
-        let used = (weight * most).min(room);
-        bound += density * used;
-        room -= used;
-        if room <= 0.0 {
-            break;
-        }
-    }
-    bound
-}
-
-fn whole_weights(weights: &Weights, offer: &Offer) -> [u128; DIMS] {
-    let sum = weights.iter().sum::<f64>().max(1e-9);
-    let of_dim = |dim: usize| {
-        let share = weights[dim] / sum * SURROGATE_CAPACITY;
-        whole_of(share / f64::from(offer.capacity.0[dim].max(1)))
-    };
-    [of_dim(0), of_dim(1), of_dim(2)]
-}
-
-fn weigh(weights: &[u128; DIMS], amount: &Amount) -> u128 {
-    weights.iter().zip(amount.0).map(|(weight, n)| weight * u128::from(n)).sum()
-}
+/// Places to remember rooms in.
+const SEEN_SLOTS: usize = 1024;
 
 struct Search {
     items: Vec<Item>,
+    bounds: Bounds,
     taken: Vec<u32>,
     best: u128,
     best_taken: Option<Vec<u32>>,
@@ -206,62 +111,84 @@ struct Search {
     n_steps: usize,
     n_nodes: u32,
     nodes_max: u32,
-    /// The most worth with which the items from some place on met this much free room: sizes of jobs are often
-    /// multiples of each other, and many ways lead to the same room.
-    seen: BTreeMap<(usize, Amount), u128>,
+    /// The worth, plus one, with which the items from some place on met this much free room: sizes of jobs are often
+    /// multiples of each other, and many ways lead to the same room. What comes later to a place takes it over.
+    seen: Vec<(usize, Amount, u128)>,
 }
 
 impl Search {
+    /// Whether the items from `at` on have met this room with as much worth before.
+    fn has_seen(&mut self, at: usize, free: &Amount, worth: u128) -> bool {
+        let mut mixed: u64 = u64::try_from(at).unwrap_or(0);
+        for n in free.0 {
+            mixed = (mixed ^ u64::from(n)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        }
+        let slot = usize::try_from(mixed % u64::try_from(SEEN_SLOTS).unwrap_or(1)).unwrap_or(0);
+        let Some(seen) = self.seen.get_mut(slot) else { return false };
+        let is_same = 0 < seen.2 && seen.0 == at && seen.1 == *free;
+        if is_same && worth < seen.2 {
+            return true;
+        }
+        *seen = (at, *free, worth + 1);
+        false
+    }
+
     /// The most that items from `at` on add, all dimensions as one; the last one counts in part, rounded up.
-    fn bound(&mut self, at: usize, mut room: u128) -> u128 {
+    fn one_bound(&mut self, at: usize, mut room: u128) -> u128 {
         let mut bound = 0;
-        self.n_steps += 30;
         for item in self.items.iter().skip(at) {
             self.n_steps += 2;
             let weight = item.weight * u128::from(item.most);
             if weight <= room {
                 room -= weight;
-                bound += item.worth * u128::from(item.most);
+                bound += u128::from(item.worth) * u128::from(item.most);
             } else {
-                return bound + (item.worth * room).div_ceil(item.weight);
+                return bound + (u128::from(item.worth) * room).div_ceil(item.weight);
             }
         }
         bound
     }
 
-    /// Tries the items from `at` on. The items are sorted, so fewer of one never raise the bound of what follows.
+    /// Tries the items from `at` on.
     fn descend(&mut self, mut at: usize, free: Amount, room: u128, worth: u128) {
         if self.best < worth {
             self.best = worth;
             self.best_taken = Some(self.taken.clone());
         }
-        let (most, need, weight, each) = loop {
+        let (most, need, each, weight) = loop {
             let Some(item) = self.items.get(at) else { return };
             let most = item.most.min(item.need.times_in(&free));
             if 0 < most {
-                break (most, item.need, item.weight, item.worth);
+                break (most, item.need, u128::from(item.worth), item.weight);
             }
+            self.n_steps += 3;
             at += 1;
         };
-        match self.seen.get(&(at, free)) {
-            Some(before) if worth <= *before => return,
-            Some(_) | None => self.seen.insert((at, free), worth),
-        };
+        if self.has_seen(at, &free, worth) {
+            return;
+        }
         self.n_nodes += 1;
-        self.n_steps += 100;
+        self.n_steps += 40;
         for n in (0..=most).rev() {
+            let rest = free.less(&need, n);
             let room = room.saturating_sub(weight * u128::from(n));
             let worth = worth + each * u128::from(n);
-            let bound = worth + self.bound(at + 1, room);
-            if bound <= self.best {
+            let one = worth + self.one_bound(at + 1, room);
+            // The items are sorted, so fewer of one never raise this bound of what follows.
+            if one <= self.best {
                 break;
             }
+            let bound = one.min(worth + self.bounds.at(at + 1, &rest));
+            self.n_steps += 15;
+            if bound <= self.best {
+                continue;
+            }
             if self.nodes_max <= self.n_nodes {
-                self.cut = self.cut.max(bound);
+                self.cut = self.cut.max(one);
                 break;
             }
             self.take(at, n);
-            self.descend(at + 1, free.less(&need, n), room, worth);
+            self.descend(at + 1, rest, room, worth);
         }
         self.take(at, 0);
     }

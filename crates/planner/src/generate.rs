@@ -8,7 +8,7 @@ use crate::demand::Shape;
 use crate::exact::best_content;
 use crate::improve::{classes, load};
 use crate::knapsack::{Content, Knapsack, Weights};
-use crate::limits::{COLUMNS_PER_ROUND, EXACT_NODES_MAX};
+use crate::limits::{COLUMNS_PER_ROUND, EXACT_NODES_LAST, EXACT_NODES_MAX};
 use crate::master::{Column, Master};
 use crate::prune::Offer;
 use crate::work::Work;
@@ -107,10 +107,25 @@ impl<'a> Generator<'a> {
             {
                 continue;
             }
-            if !is_proof
-                || 0 == self.exact(master, &worth, &worth, EXACT_NODES_MAX, &mut center, work)
-            {
+            if !is_proof || !self.is_improved(master, &worth, &mut center, work) {
                 return Prices { worth, bound: center.bound };
+            }
+        }
+    }
+
+    /// Generates columns, without proof, until none helps or the work is spent; gives the prices of jobs.
+    ///
+    /// For small parts of a problem, where there is no time to settle.
+    pub(crate) fn refine(&mut self, master: &mut Master<'_>, work: &mut Work) -> Vec<f64> {
+        master.set_box(None, 0.0);
+        let gain_min = 1.0 + 1e-4;
+        loop {
+            let worth = master.optimize(work);
+            let is_done = work.is_half_spent()
+                || (0 == self.quick(master, &worth, &worth, gain_min, work)
+                    && 0 == self.polished(master, &worth, gain_min, work));
+            if is_done {
+                return worth;
             }
         }
     }
@@ -141,6 +156,29 @@ impl<'a> Generator<'a> {
                 return;
             } else if n_new == 0 {
                 reach = f64::min(2.0 * reach, REACH_MAX);
+            }
+        }
+    }
+
+    /// Searches more and more thoroughly for a column that helps; false if there is none or the work is spent.
+    fn is_improved(
+        &mut self,
+        master: &mut Master<'_>,
+        worth: &[f64],
+        center: &mut Center,
+        work: &mut Work,
+    ) -> bool {
+        let mut nodes_max = EXACT_NODES_MAX;
+        loop {
+            if 0 < self.exact(master, worth, worth, nodes_max, center, work) {
+                return true;
+            }
+            nodes_max = nodes_max.saturating_mul(8);
+            if work.is_spent()
+                || EXACT_NODES_LAST < nodes_max
+                || self.gap(worth, center.bound) < 1e-5
+            {
+                return false;
             }
         }
     }
@@ -233,6 +271,9 @@ impl<'a> Generator<'a> {
         }
         let room = Offer { capacity: free, ..*offer };
         let mut weights = self.weights.get(at).copied().unwrap_or([1.0; DIMS]);
+        for (dim, weight) in weights.iter_mut().enumerate() {
+            *weight *= f64::from(free.0[dim]) / f64::from(offer.capacity.0[dim].max(1));
+        }
         let best = best_content(
             &room,
             self.shapes,

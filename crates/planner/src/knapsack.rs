@@ -27,6 +27,8 @@ pub(crate) struct Knapsack<'a> {
     /// How many of each shape are in the host that is being filled.
     taken: Vec<u32>,
     candidates: Vec<(f64, usize)>,
+    /// What filling has cost so far, in elementary steps.
+    n_steps: usize,
 }
 
 impl<'a> Knapsack<'a> {
@@ -35,7 +37,12 @@ impl<'a> Knapsack<'a> {
         let greed = worth.iter().map(|worth| worth.powf(1.0 + size_bonus)).collect();
         let need = shapes.iter().map(|shape| shape.need.as_f64()).collect();
         let taken = vec![0; shapes.len()];
-        Self { shapes, need, worth, greed, taken, candidates: Vec::new() }
+        Self { shapes, need, worth, greed, taken, candidates: Vec::new(), n_steps: 0 }
+    }
+
+    /// What filling has cost so far, in elementary steps.
+    pub(crate) const fn n_steps(&self) -> usize {
+        self.n_steps
     }
 
     /// Fills a host with some of `left`; gives the content and its worth. Nothing that is left fits in beside it.
@@ -106,6 +113,7 @@ impl<'a> Knapsack<'a> {
         let inverse = inverse(free, weights);
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
+        self.n_steps += 4 * self.shapes.len();
         for (at, shape) in self.shapes.iter().enumerate() {
             if shape.classes.has(class) && 0 < self.most(at, free, left) {
                 candidates.push((self.score(at, &inverse), at));
@@ -125,6 +133,7 @@ impl<'a> Knapsack<'a> {
     fn best(&mut self, free: &Amount, left: &[u64], weights: &Weights) -> Option<(usize, u32)> {
         let inverse = inverse(free, weights);
         let mut candidates = std::mem::take(&mut self.candidates);
+        self.n_steps += 20 + 6 * candidates.len();
         let mut best: Option<(f64, usize, u32)> = None;
         candidates.retain(|(_, at)| {
             let most = self.most(*at, free, left);

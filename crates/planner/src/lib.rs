@@ -10,9 +10,11 @@ mod bound;
 mod buy;
 mod center;
 pub mod check;
+mod correct;
 mod deal;
 mod demand;
 mod dive;
+mod draw;
 mod exact;
 mod fill;
 mod generate;
@@ -22,8 +24,11 @@ mod knapsack;
 mod launch;
 mod limits;
 mod master;
+mod multiplier;
+mod pass;
 pub mod problem;
 mod prune;
+mod repack;
 mod report;
 mod search;
 mod simplex;
@@ -63,7 +68,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
             }
         }
         let shapes = shapes(&buyable);
-        let solved = solve::solve(&shapes, &shelf, &input.headroom);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
         let hosts = &solved.packing;

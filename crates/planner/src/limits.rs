@@ -19,6 +19,9 @@ pub(crate) const CHOICES_MAX: usize = 300;
 /// beyond this the demand is dealt out into parts of like mixture.
 pub(crate) const SHAPES_PER_PART: usize = 160;
 
+/// The same at high effort.
+pub(crate) const SHAPES_PER_PART_HIGH: usize = 800;
+
 /// The same where each shape has few jobs: contents are then less alike, and the linear program takes longer.
 pub(crate) const SHAPES_PER_PART_OF_FEW: usize = 80;
 
@@ -29,7 +32,23 @@ pub(crate) const FEW_JOBS_PER_SHAPE: u64 = 16;
 /// there is to save: a plan of a few dollars an hour is made in tenths of a second, one of a thousand in one.
 pub(crate) const WORK_BASE: u64 = 40_000_000;
 pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 2_000_000;
-pub(crate) const WORK_MAX: u64 = 800_000_000;
+pub(crate) const WORK_MAX: u64 = 600_000_000;
+
+/// More of it for each shape beyond the few that are solved in no time.
+pub(crate) const WORK_PER_SHAPE: u64 = 2_500_000;
+pub(crate) const SHAPES_FOR_NOTHING: u64 = 20;
+
+/// How much more work, once all else is done, the high effort spends; less where there are many shapes, whose work
+/// grows by itself: it should end within a minute.
+pub(crate) const HIGH_FACTOR: u64 = 14;
+pub(crate) const HIGH_FACTOR_OF_MANY: u64 = 4;
+pub(crate) const MANY_SHAPES: usize = 1000;
+
+/// A plan that is dearer than its bound by no more than one of so many parts is not worth more work.
+pub(crate) const GAP_PARTS: u128 = 10_000;
+
+/// Packings with corrected prices in a row.
+pub(crate) const CORRECTIONS_MAX: u32 = 60;
 
 /// The same for each part, so that many parts do not go without.
 pub(crate) const WORK_PER_PART_MIN: u64 = 25_000_000;
@@ -41,5 +60,21 @@ pub(crate) const COLUMNS_PER_ROUND: usize = 30;
 /// for many small jobs the bound at the root is tight.
 pub(crate) const EXACT_NODES_MAX: u32 = 3000;
 
+/// The same at last, when nothing but the proof is missing.
+pub(crate) const EXACT_NODES_LAST: u32 = 200_000;
+
 /// Times the linear program is solved again for what rounding has left. Each time at least one host is bought.
 pub(crate) const DIVES_MAX: usize = 60;
+
+/// Hosts that are packed anew together, at most, and shapes in them.
+pub(crate) const REPACK_HOSTS_MAX: usize = 20;
+pub(crate) const REPACK_SHAPES_MAX: usize = 150;
+
+/// Of equal hosts only so many are packed anew.
+pub(crate) const REPACK_EQUAL_HOSTS_MAX: u32 = 4;
+
+/// Greedy tries for each part.
+pub(crate) const REPACK_GREEDS: usize = 3;
+
+/// Steps of column generation and diving for one part.
+pub(crate) const REPACK_WORK: u64 = 10_000_000;

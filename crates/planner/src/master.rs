@@ -15,6 +15,9 @@ use crate::work::Work;
 /// A column enters if its worth is more than its price by this part.
 const GAIN_MIN: f64 = 1e-9;
 
+/// So many columns that help are looked at again before all are.
+const LIKELY_MAX: usize = 24;
+
 /// Perturbs the right-hand side, so that no two columns leave together and the simplex method does not circle.
 const PERTURBATION: f64 = 1e-6;
 
@@ -63,7 +66,7 @@ impl<'a> Master<'a> {
         for (entry, value) in inverse.iter_mut().step_by(n_rows + 1).zip(diagonal) {
             *entry = value;
         }
-        let mut simplex = Simplex::new(inverse, x, cost);
+        let mut simplex = Simplex::new(&inverse, x, cost);
         simplex.label(0..n_rows);
         let (columns, known, entries) = (Vec::new(), BTreeSet::new(), Vec::new());
         let mut master = Self { offers, rows, n_rows, columns, known, entries, simplex };
@@ -131,18 +134,23 @@ impl<'a> Master<'a> {
 
     /// Finds the best mix of the columns there are; gives the price of one job of each shape.
     pub(crate) fn optimize(&mut self, work: &mut Work) -> Vec<f64> {
+        self.simplex.refresh_prices();
+        let mut likely: Vec<usize> = Vec::new();
         loop {
-            let prices = self.simplex.prices();
-            let is_done = work.is_spent() || !self.step(&prices, work);
+            let before = self.simplex.n_steps();
+            let is_done = work.is_spent() || !self.step(&mut likely, work);
+            work.spend(self.simplex.n_steps() - before);
             if is_done {
+                let prices = self.simplex.prices();
                 let of_shape = |row: &Option<usize>| row.and_then(|row| prices.get(row).copied());
                 return self.rows.iter().map(|row| of_shape(row).unwrap_or(0.0).max(0.0)).collect();
             }
         }
     }
 
-    fn step(&mut self, prices: &[f64], work: &mut Work) -> bool {
-        work.spend(3 * self.n_rows * self.n_rows + 8 * self.entries.len());
+    /// One pivot; false where no column helps. `likely` are columns that helped when all were last looked at.
+    fn step(&mut self, likely: &mut Vec<usize>, work: &mut Work) -> bool {
+        let prices = self.simplex.prices();
         let highest = prices.iter().fold(0.0, |a: f64, b| a.max(*b));
         let sales = self.entries.iter().enumerate().skip(2 * self.n_rows).zip(prices);
         let short = sales.map(|((at, (_, cost)), price)| (price + cost, at));
@@ -152,21 +160,47 @@ impl<'a> Master<'a> {
         {
             return self.simplex.enter_sparse(entries, *cost, Some(at));
         }
+        work.spend(4 * self.n_rows + 60 * likely.len());
+        let mut best = self.best_of(likely);
+        if best.is_none() {
+            work.spend(16 * self.entries.len());
+            let mut all: Vec<(f64, usize)> = Vec::new();
+            for at in 0..self.entries.len() {
+                let gain = self.gain(at);
+                if 1.0 + GAIN_MIN < gain {
+                    all.push((gain, at));
+                }
+            }
+            all.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            all.truncate(LIKELY_MAX);
+            *likely = all.iter().map(|(_, at)| *at).collect();
+            best = likely.first().copied();
+        }
+        let Some(at) = best else { return false };
+        let Some((entries, price)) = self.entries.get(at) else { return false };
+        self.simplex.enter_sparse(entries, *price, Some(at))
+    }
+
+    fn best_of(&self, likely: &[usize]) -> Option<usize> {
         let mut best: Option<(f64, usize)> = None;
-        for (at, (entries, price)) in self.entries.iter().enumerate() {
-            let worth: f64 =
-                entries.iter().map(|(row, n)| prices.get(*row).map_or(0.0, |p| p * n)).sum();
-            let gain = if *price < 0.0 { 0.0 } else { worth / price.max(1e-3) };
+        for at in likely {
+            let gain = self.gain(*at);
             if 1.0 + GAIN_MIN < gain && best.is_none_or(|(most, _)| most < gain) {
-                best = Some((gain, at));
+                best = Some((gain, *at));
             }
         }
-        let Some((entries, price, at)) =
-            best.and_then(|(_, at)| self.entries.get(at).map(|(e, price)| (e, *price, at)))
-        else {
-            return false;
-        };
-        self.simplex.enter_sparse(entries, price, Some(at))
+        best.map(|(_, at)| at)
+    }
+
+    /// A column's worth over its price.
+    fn gain(&self, at: usize) -> f64 {
+        let Some((entries, price)) = self.entries.get(at) else { return 0.0 };
+        if *price < 0.0 {
+            return 0.0;
+        }
+        let prices = self.simplex.prices();
+        let each = |(row, n): &(usize, f64)| prices.get(*row).map_or(0.0, |p| p * n);
+        entries.iter().map(each).sum::<f64>() / price.max(1e-3)
     }
 
     /// The columns of the mix and how many hosts of each.

@@ -5,11 +5,9 @@ use crate::demand::Shape;
 use crate::dive::dive;
 use crate::generate::Generator;
 use crate::headroom::Left;
-use crate::limits::{
-    FEW_JOBS_PER_SHAPE, SHAPES_PER_PART, SHAPES_PER_PART_OF_FEW, WORK_BASE, WORK_MAX,
-    WORK_PER_DOLLAR_HOUR, WORK_PER_PART_MIN,
-};
+use crate::limits::{FEW_JOBS_PER_SHAPE, SHAPES_PER_PART_OF_FEW};
 use crate::master::Master;
+use crate::pass::Pass;
 use crate::prune::Offer;
 use crate::work::Work;
 
@@ -22,22 +20,20 @@ pub(crate) struct Found {
     pub(crate) bound: u64,
 }
 
-/// Searches for hosts for all of `shapes`; `guide` is a first guess at prices and
-/// `bound` at their sum, in millionths of a dollar per hour.
+/// Searches for hosts for all of `shapes`; `guide` is a first guess at prices.
 pub(crate) fn search(
     shapes: &[Shape],
     offers: &[Offer],
     guide: &Guide,
-    bound: u64,
+    pass: &Pass,
+    work: u64,
 ) -> Option<Found> {
-    let by_price = (bound / 1_000_000).saturating_mul(WORK_PER_DOLLAR_HOUR);
-    let work = WORK_BASE.saturating_add(by_price).min(WORK_MAX);
-    if shapes.len() <= SHAPES_PER_PART {
+    if shapes.len() <= pass.shapes_per_part {
         return search_part(shapes, offers, guide, Work::new(work), true);
     }
-    let n_parts = shapes.len().div_ceil(shapes_per_part(shapes));
+    let n_parts = shapes.len().div_ceil(shapes_per_part(shapes, pass));
     let n = u64::try_from(n_parts).unwrap_or(u64::MAX);
-    let work = (work / n).max(WORK_PER_PART_MIN);
+    let work = (work / n).max(pass.work_per_part_min);
     let mut packing = Packing { hosts: Vec::new(), left: vec![0; shapes.len()] };
     let mut prices = Guide { worth: vec![0.0; shapes.len()], weights: guide.weights.clone() };
     for part in parts(shapes, n_parts) {
@@ -66,11 +62,11 @@ pub(crate) fn search(
     Some(Found { packing, guide: prices, bound: 0 })
 }
 
-fn shapes_per_part(shapes: &[Shape]) -> usize {
+fn shapes_per_part(shapes: &[Shape], pass: &Pass) -> usize {
     let n_jobs = shapes.iter().fold(0_u64, |sum, shape| sum.saturating_add(shape.count));
     let n_shapes = u64::try_from(shapes.len()).unwrap_or(u64::MAX);
     let are_few = n_jobs / n_shapes.max(1) < FEW_JOBS_PER_SHAPE;
-    if are_few { SHAPES_PER_PART_OF_FEW } else { SHAPES_PER_PART }
+    if are_few { SHAPES_PER_PART_OF_FEW } else { pass.shapes_per_part }
 }
 
 /// Deals the shapes out so that each part is a mixture like the whole: by where they may run, then by what they need

@@ -10,21 +10,37 @@ const PIVOT_MIN: f64 = 1e-9;
 
 pub(crate) struct Simplex {
     n_rows: usize,
-    /// The inverse of the basis, row by row.
+    /// The inverse of the basis, column by column: what a column of the program meets, and what a pivot changes, then
+    /// lies side by side.
     inverse: Vec<f64>,
     /// The values of the basic columns.
     x: Vec<f64>,
     cost: Vec<f64>,
     /// What the caller calls the basic columns.
     labels: Vec<Option<usize>>,
+    /// The price of each row, kept up with every pivot.
+    prices: Vec<f64>,
+    /// What pivots have cost so far, in elementary steps.
+    n_steps: usize,
 }
 
 impl Simplex {
-    /// Starts from a basis whose inverse is known; `x` is the inverse times the right-hand side, none negative.
-    pub(crate) fn new(inverse: Vec<f64>, x: Vec<f64>, cost: Vec<f64>) -> Self {
-        debug_assert_eq!(inverse.len(), x.len() * x.len(), "the inverse is square");
-        let labels = vec![None; x.len()];
-        Self { n_rows: x.len(), inverse, x, cost, labels }
+    /// Starts from a basis whose inverse is known, row by row; `x` is the inverse times the right-hand side, none
+    /// negative.
+    pub(crate) fn new(by_row: &[f64], x: Vec<f64>, cost: Vec<f64>) -> Self {
+        debug_assert_eq!(by_row.len(), x.len() * x.len(), "the inverse is square");
+        let n_rows = x.len();
+        let mut inverse = vec![0.0; by_row.len()];
+        for (row, entries) in by_row.chunks_exact(n_rows.max(1)).enumerate() {
+            let of_row = inverse.iter_mut().skip(row).step_by(n_rows.max(1));
+            for (slot, entry) in of_row.zip(entries) {
+                *slot = *entry;
+            }
+        }
+        let (labels, prices) = (vec![None; n_rows], vec![0.0; n_rows]);
+        let mut simplex = Self { n_rows, inverse, x, cost, labels, prices, n_steps: 0 };
+        simplex.refresh_prices();
+        simplex
     }
 
     /// Names the columns of the starting basis.
@@ -41,6 +57,7 @@ impl Simplex {
                 *cost = cost_of(*label);
             }
         }
+        self.refresh_prices();
     }
 
     /// The named basic columns and their values.
@@ -49,23 +66,33 @@ impl Simplex {
     }
 
     /// The price of each row.
-    pub(crate) fn prices(&self) -> Vec<f64> {
-        let mut prices = vec![0.0; self.n_rows];
-        for (row, cost) in self.inverse.chunks_exact(self.n_rows.max(1)).zip(&self.cost) {
-            for (price, entry) in prices.iter_mut().zip(row) {
-                *price += cost * entry;
-            }
+    pub(crate) fn prices(&self) -> &[f64] {
+        &self.prices
+    }
+
+    /// What pivots have cost so far, in elementary steps.
+    pub(crate) const fn n_steps(&self) -> usize {
+        self.n_steps
+    }
+
+    /// Works the prices out anew: they gather errors while pivots keep them up.
+    pub(crate) fn refresh_prices(&mut self) {
+        self.n_steps += self.inverse.len();
+        let columns = self.inverse.chunks_exact(self.n_rows.max(1));
+        for (price, column) in self.prices.iter_mut().zip(columns) {
+            *price = column.iter().zip(&self.cost).map(|(a, b)| a * b).sum();
         }
-        prices
     }
 
     /// Brings a column into the basis. Gives false, and changes nothing, where no column can leave for it.
     pub(crate) fn enter(&mut self, column: &[f64], cost: f64) -> bool {
-        let mut direction = Vec::with_capacity(self.n_rows);
-        for row in self.inverse.chunks_exact(self.n_rows.max(1)) {
-            direction.push(row.iter().zip(column).map(|(a, b)| a * b).sum::<f64>());
+        let mut entries = Vec::with_capacity(column.len());
+        for (row, entry) in column.iter().enumerate() {
+            if *entry != 0.0 {
+                entries.push((row, *entry));
+            }
         }
-        self.enter_along(&direction, cost, None)
+        self.enter_sparse(&entries, cost, None)
     }
 
     /// The same for a column of few entries, given by their rows, with a name of its own.
@@ -75,17 +102,18 @@ impl Simplex {
         cost: f64,
         label: Option<usize>,
     ) -> bool {
-        let mut direction = Vec::with_capacity(self.n_rows);
-        for row in self.inverse.chunks_exact(self.n_rows.max(1)) {
-            let entry = |(at, b): &(usize, f64)| row.get(*at).map_or(0.0, |a| a * b);
-            direction.push(column.iter().map(entry).sum::<f64>());
+        let mut direction = vec![0.0; self.n_rows];
+        let mut reduced = cost;
+        for (row, entry) in column {
+            reduced -= self.prices.get(*row).copied().unwrap_or(0.0) * entry;
+            let of_inverse = self.inverse.iter().skip(row * self.n_rows);
+            for (sum, of_row) in direction.iter_mut().zip(of_inverse) {
+                *sum += entry * of_row;
+            }
         }
-        self.enter_along(&direction, cost, label)
-    }
-
-    fn enter_along(&mut self, direction: &[f64], cost: f64, label: Option<usize>) -> bool {
+        self.n_steps += (2 + column.len()) * self.n_rows;
         let mut leaving: Option<(usize, f64, f64)> = None;
-        for (at, (x, step)) in self.x.iter().zip(direction).enumerate() {
+        for (at, (x, step)) in self.x.iter().zip(&direction).enumerate() {
             if *step <= PIVOT_MIN {
                 continue;
             }
@@ -98,7 +126,7 @@ impl Simplex {
             }
         }
         let Some((out, _, pivot)) = leaving else { return false };
-        self.pivot(out, pivot, direction);
+        self.pivot(out, pivot, &direction, reduced);
         if let (Some(of_row), Some(slot)) = (self.cost.get_mut(out), self.labels.get_mut(out)) {
             *of_row = cost;
             *slot = label;
@@ -106,20 +134,23 @@ impl Simplex {
         true
     }
 
-    fn pivot(&mut self, out: usize, pivot: f64, direction: &[f64]) {
+    fn pivot(&mut self, out: usize, pivot: f64, direction: &[f64], reduced: f64) {
         let n = self.n_rows;
-        let pivot_row: Vec<f64> =
-            self.inverse.iter().skip(out * n).take(n).map(|entry| entry / pivot).collect();
         let entering = self.x.get(out).map_or(0.0, |x| x / pivot);
-        for (at, row) in self.inverse.chunks_exact_mut(n.max(1)).enumerate() {
-            let Some(step) = direction.get(at) else { continue };
-            if at == out {
-                row.copy_from_slice(&pivot_row);
-            } else if PIVOT_MIN * 1e-6 < step.abs() {
-                for (entry, of_pivot) in row.iter_mut().zip(&pivot_row) {
-                    *entry -= step * of_pivot;
-                }
+        for (price, column) in self.prices.iter_mut().zip(self.inverse.chunks_exact_mut(n.max(1))) {
+            let Some(of_out) = column.get(out).copied() else { continue };
+            if of_out == 0.0 {
+                continue;
             }
+            let of_pivot = of_out / pivot;
+            *price += reduced * of_pivot;
+            for (entry, step) in column.iter_mut().zip(direction) {
+                *entry -= step * of_pivot;
+            }
+            if let Some(entry) = column.get_mut(out) {
+                *entry = of_pivot;
+            }
+            self.n_steps += n;
         }
         for (at, (x, step)) in self.x.iter_mut().zip(direction).enumerate() {
             *x = if at == out { entering } else { (*x - step * entering).max(0.0) };

@@ -1,14 +1,19 @@
 //! From demand and offerings to hosts: prices, several greedy packings, improvements, the best of them.
 
-use spillway_core::plan::Headroom;
+use spillway_core::plan::{Effort, Headroom};
 
 use crate::bound::{UnitPrices, block_of, block_sets, one_job_bound};
 use crate::buy::{GREEDS, Greed, Guide, Packing, buy};
+use crate::correct::{FAST, SLOW, correct};
 use crate::demand::Shape;
 use crate::headroom::Left;
 use crate::improve::{join_equal, right_size, top_up};
+use crate::limits::{CORRECTIONS_MAX, GAP_PARTS};
+use crate::pass::Pass;
 use crate::prune::{Offer, undominated};
+use crate::repack::Repacker;
 use crate::search::search;
+use crate::work::Work;
 
 /// What can be bought, looked at from three sides.
 pub(crate) struct Shelf {
@@ -28,7 +33,12 @@ pub(crate) struct Solved {
 }
 
 /// Solves for shapes that all fit some offering on the shelf.
-pub(crate) fn solve(shapes: &[Shape], shelf: &Shelf, headroom: &Headroom) -> Solved {
+pub(crate) fn solve(
+    shapes: &[Shape],
+    shelf: &Shelf,
+    headroom: &Headroom,
+    effort: Effort,
+) -> Solved {
     let offers = undominated(&shelf.frontier, shapes);
     // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
     let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
@@ -56,14 +66,9 @@ pub(crate) fn solve(shapes: &[Shape], shelf: &Shelf, headroom: &Headroom) -> Sol
     let mut bound =
         prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
-    if !is_limited && let Some(found) = search(shapes, &offers, &guide, bound) {
-        bound = bound.max(found.bound);
-        for mut candidate in [found.packing, stock.greedy(&found.guide)] {
-            finish(&mut candidate, &stock, &found.guide, GREEDS[0]);
-            let is_allowed = Left::of(headroom).holds(&candidate.hosts);
-            if is_allowed && is_better(&candidate, &packing, &found.guide.worth) {
-                packing = candidate;
-            }
+    if !is_limited {
+        for pass in Pass::all(effort, shapes.len(), bound) {
+            stock.search(&pass, &guide, &mut packing, &mut bound);
         }
     }
     join_equal(&mut packing.hosts);
@@ -79,6 +84,53 @@ struct Stock<'a> {
 }
 
 impl Stock<'_> {
+    /// One pass of all that searches: column generation, corrected prices, ruin and recreate. Never makes the packing
+    /// dearer, never lowers the bound.
+    fn search(&self, pass: &Pass, guess: &Guide, packing: &mut Packing, bound: &mut u64) {
+        let mut guide = guess.clone();
+        if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
+            *bound = (*bound).max(found.bound);
+            for mut candidate in [found.packing, self.greedy(&found.guide)] {
+                finish(&mut candidate, self, &found.guide, GREEDS[0]);
+                self.keep_better(candidate, packing, &found.guide);
+            }
+            guide = found.guide;
+        }
+        let goal = u128::from(*bound) + u128::from(*bound) / GAP_PARTS;
+        for (from, rate) in [(guess, SLOW), (guess, FAST)] {
+            let mut corrected = from.clone();
+            let mut work = Work::new(pass.work_correct / 2);
+            let mut round: u32 = 0;
+            while goal < packing.cost() && !work.is_spent() && round < CORRECTIONS_MAX {
+                let greed = if round.is_multiple_of(2) { GREEDS[0] } else { GREEDS[1] };
+                round += 1;
+                let mut candidate = Packing::empty(self.shapes);
+                let mut left = Left::of(self.headroom);
+                let steps =
+                    buy(&mut candidate, &mut left, self.shapes, self.offers, &corrected, greed);
+                work.spend(steps);
+                correct(&mut corrected, &candidate.hosts, rate);
+                finish(&mut candidate, self, &corrected, greed);
+                self.keep_better(candidate, packing, guess);
+            }
+        }
+        if goal < packing.cost() {
+            let (shapes, offers, by_price) = (self.shapes, self.offers, self.by_price);
+            let mut candidate = packing.clone();
+            let mut work = Work::new(pass.work_repack);
+            let repacker = Repacker { shapes, offers, by_price, guide: &guide, goal };
+            repacker.run(&mut candidate, &mut work);
+            self.keep_better(candidate, packing, &guide);
+        }
+    }
+
+    fn keep_better(&self, candidate: Packing, packing: &mut Packing, guide: &Guide) {
+        let is_allowed = Left::of(self.headroom).holds(&candidate.hosts);
+        if is_allowed && is_better(&candidate, packing, &guide.worth) {
+            *packing = candidate;
+        }
+    }
+
     /// The best of several greedy packings at these prices of jobs.
     fn greedy(&self, guide: &Guide) -> Packing {
         let mut best: Option<Packing> = None;

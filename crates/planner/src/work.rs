@@ -17,6 +17,10 @@ impl Work {
         self.left = self.left.saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX));
     }
 
+    pub(crate) const fn spent(&self) -> u64 {
+        self.given - self.left
+    }
+
     /// Whether less than a tenth has been spent.
     pub(crate) const fn is_mostly_left(&self) -> bool {
         self.given / 10 * 9 < self.left

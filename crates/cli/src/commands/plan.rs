@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
+use spillway_core::plan::Effort;
 use spillway_core::{PlanPolicy, Planned};
 use spillway_planner::problem::{Instances, Problem, solution};
 
@@ -42,12 +43,33 @@ pub struct PlanArgs {
     /// Plan with the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
     #[arg(long)]
     pub builtin_prices: bool,
+    /// How much thought goes into it: default takes about a second, high up to a minute
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
+    pub effort: EffortChoice,
+}
+
+/// How much thought goes into a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EffortChoice {
+    /// What the dispatcher does
+    Default,
+    /// Longer; never a dearer plan
+    High,
+}
+
+impl EffortChoice {
+    const fn effort(self) -> Effort {
+        match self {
+            Self::Default => Effort::Default,
+            Self::High => Effort::High,
+        }
+    }
 }
 
 /// Plans.
 pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     match &args.problem {
-        Some(file) => plan_problem(file, context),
+        Some(file) => plan_problem(file, args.effort.effort(), context),
         None => Box::pin(plan_live(args, context)).await,
     }
 }
@@ -74,7 +96,8 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let engine = config.engine();
     let input = live_plan::question(&state, catalog, &engine.limits, Timestamp::now());
     let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
-    let (planned, elapsed_ms) = timed_plan(&input, &engine.plan);
+    let policy = PlanPolicy { effort: args.effort.effort(), ..engine.plan.clone() };
+    let (planned, elapsed_ms) = timed_plan(&input, &policy);
     context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;
     Ok(verdict(&planned))
 }
@@ -99,11 +122,11 @@ impl View for SolutionView {
     }
 }
 
-fn plan_problem(file: &Path, context: &Context) -> Result<ExitStatus> {
+fn plan_problem(file: &Path, effort: Effort, context: &Context) -> Result<ExitStatus> {
     let problem = read_problem(file)?;
     let wrong = |error| Complaint::usage(format!("{}: {error}", file.display()));
     let input = problem.to_input().map_err(wrong)?;
-    let (planned, elapsed_ms) = timed_plan(&input, &PlanPolicy::default());
+    let (planned, elapsed_ms) = timed_plan(&input, &PlanPolicy { effort, ..PlanPolicy::default() });
     let solution = solution(&problem, &input, &planned).map_err(wrong)?;
     let waiting = planned.report.waiting.iter();
     let view = SolutionView {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use spillway_core::plan::WaitReason;
-use spillway_core::{Catalog, PlanInput};
+use spillway_core::plan::{Effort, WaitReason};
+use spillway_core::{Catalog, PlanInput, PlanPolicy};
 use spillway_planner::check::check;
 use spillway_planner::{admit, plan};
 
@@ -99,5 +99,25 @@ proptest! {
         for line in &planned.report.waiting {
             prop_assert!(admit(&line.key, &input.catalog, &policy).is_err(), "{line:?}");
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn more_effort_never_makes_a_plan_dearer_nor_its_bound_lower(
+        mut input in questions(),
+        policy in policies(),
+    ) {
+        input.headroom = spillway_core::plan::Headroom::default();
+        let high = PlanPolicy { effort: Effort::High, ..policy.clone() };
+
+        let (quick, thorough) = (plan(&input, &policy), plan(&input, &high));
+
+        prop_assert_eq!(check(&input, &high, &thorough), vec![]);
+        prop_assert!(thorough.plan.price() <= quick.plan.price());
+        prop_assert!(quick.report.bound <= thorough.report.bound);
+        prop_assert!(thorough.report.bound <= thorough.plan.price());
     }
 }

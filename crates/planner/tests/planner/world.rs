@@ -153,7 +153,12 @@ fn headroom() -> impl Strategy<Value = Headroom> {
 pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
     let host_cpu_max = option::weighted(0.2, (1_u32..9).prop_map(CpuUnits::from_vcpus));
     (host_cpu_max, 1_usize..6, 0_u32..30).prop_map(|(host_cpu_max, choices_max, percent)| {
-        PlanPolicy { host_cpu_max, choices_max, choice_premium_percent: percent }
+        PlanPolicy {
+            host_cpu_max,
+            choices_max,
+            choice_premium_percent: percent,
+            ..PlanPolicy::default()
+        }
     })
 }
 
