@@ -32,7 +32,7 @@ pub(crate) const FEW_JOBS_PER_SHAPE: u64 = 16;
 /// there is to save: a plan of a few dollars an hour is made in tenths of a second, one of a thousand in one.
 pub(crate) const WORK_BASE: u64 = 40_000_000;
 pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 2_000_000;
-pub(crate) const WORK_MAX: u64 = 600_000_000;
+pub(crate) const WORK_MAX: u64 = 700_000_000;
 
 /// More of it for each shape beyond the few that are solved in no time.
 pub(crate) const WORK_PER_SHAPE: u64 = 2_500_000;

@@ -28,7 +28,7 @@ impl Pass {
             work_search: work,
             work_per_part_min: WORK_PER_PART_MIN,
             // A greedy packing looks at every shape for every host.
-            work_correct: (work / 6).saturating_mul((shapes / 300).max(1)),
+            work_correct: (work / 6).saturating_mul((shapes / 150).max(1)),
             work_repack: (work / 6).saturating_mul((shapes / 300).clamp(1, 8)),
         };
         match effort {
