@@ -30,7 +30,7 @@ pub(crate) const FEW_JOBS_PER_SHAPE: u64 = 16;
 
 /// Steps that column generation and diving may take: about a nanosecond each. Thinking costs in proportion to what
 /// there is to save: a plan of a few dollars an hour is made in tenths of a second, one of a thousand in one.
-pub(crate) const WORK_BASE: u64 = 40_000_000;
+pub(crate) const WORK_BASE: u64 = 10_000_000;
 pub(crate) const WORK_PER_DOLLAR_HOUR: u64 = 2_000_000;
 pub(crate) const WORK_MAX: u64 = 700_000_000;
 

@@ -29,7 +29,8 @@ impl Pass {
             work_per_part_min: WORK_PER_PART_MIN,
             // A greedy packing looks at every shape for every host.
             work_correct: (work / 6).saturating_mul((shapes / 150).max(1)),
-            work_repack: (work / 6).saturating_mul((shapes / 300).clamp(1, 8)),
+            // With few shapes a part is hardly smaller than the whole.
+            work_repack: (work / 6).min(by_shapes).saturating_mul((shapes / 300).clamp(1, 8)),
         };
         match effort {
             Effort::Default => vec![first],
