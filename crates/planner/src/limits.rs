@@ -43,3 +43,18 @@ pub(crate) const EXACT_NODES_MAX: u32 = 3000;
 
 /// Times the linear program is solved again for what rounding has left. Each time at least one host is bought.
 pub(crate) const DIVES_MAX: usize = 60;
+
+/// Shapes beyond which the bill is bounded by resource prices alone.
+pub(crate) const BILL_SHAPES_MAX: usize = 300;
+
+/// Steps that column generation may take for a bill.
+pub(crate) const BILL_PRICING_WORK: u64 = 600_000_000;
+
+/// Hosts that are dissolved at once when a bill is improved: at least two, to exchange jobs.
+pub(crate) const BILL_HOSTS_DISSOLVED_MAX: usize = 5;
+
+/// Jobs weighed when a bill is improved: a million take some six milliseconds.
+pub(crate) const BILL_STEPS_MAX: u64 = 300_000_000;
+
+/// The same in times that hosts are dissolved.
+pub(crate) const BILL_ROUNDS_MAX: usize = 20_000;
