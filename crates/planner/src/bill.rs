@@ -98,7 +98,7 @@ fn instances(problem: &TimedProblem, world: &World, mut hosts: Vec<Host>) -> Vec
         *counts.entry((host.offer.at, runs)).or_insert(0) += 1;
     }
     let of_offer = |((at, runs), count): ((usize, Vec<TimedRun>), u32)| {
-        let offer = &problem.offers[at];
+        let offer = &problem.offers[world.file_indices[at]];
         TimedInstances {
             instance_type: offer.instance_type.clone(),
             market: offer.market.clone(),

@@ -56,5 +56,5 @@ pub(crate) const BILL_HOSTS_DISSOLVED_MAX: usize = 5;
 /// Jobs weighed when a bill is improved: a million take some six milliseconds.
 pub(crate) const BILL_STEPS_MAX: u64 = 300_000_000;
 
-/// The same in times that hosts are dissolved.
-pub(crate) const BILL_ROUNDS_MAX: usize = 20_000;
+/// Times that hosts are dissolved in a row without a better bill, before the search ends.
+pub(crate) const BILL_IDLE_ROUNDS_MAX: usize = 1500;

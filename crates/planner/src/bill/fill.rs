@@ -171,7 +171,8 @@ impl<'a> Filler<'a> {
                 let shape = candidate.shape;
                 let left = backlog.groups(shape);
                 let is_out = |rank: usize| {
-                    left[rank] == 0 || opening.horizon < now + self.world.secs(shape, rank)
+                    left[rank] == 0
+                        || opening.horizon < now.saturating_add(self.world.secs(shape, rank))
                 };
                 while candidate.rank < left.len() && is_out(candidate.rank) {
                     candidate.rank += 1;
@@ -196,7 +197,7 @@ impl<'a> Filler<'a> {
             let count = if 8 < most { most / 4 } else { 1 };
             backlog.take(shape, rank, count);
             *free = free.less(&need, count);
-            let end = now + self.world.secs(shape, rank);
+            let end = now.saturating_add(self.world.secs(shape, rank));
             match runs.last_mut() {
                 Some(last) if (last.start, last.shape, last.rank) == (now, shape, rank) => {
                     last.count += count;

@@ -10,7 +10,7 @@ use crate::bill::host::Host;
 use crate::bill::prices::Prices;
 use crate::bill::sequence::Sequence;
 use crate::bill::world::World;
-use crate::limits::{BILL_HOSTS_DISSOLVED_MAX, BILL_ROUNDS_MAX, BILL_STEPS_MAX};
+use crate::limits::{BILL_HOSTS_DISSOLVED_MAX, BILL_IDLE_ROUNDS_MAX, BILL_STEPS_MAX};
 
 /// Ways of choosing that together do well on most demand.
 const STYLES: [Style; 4] = [
@@ -69,10 +69,9 @@ fn ruin_and_recreate(world: &World, prices: &Prices, hosts: &mut Vec<Host>) {
     let mut n_steps = 0_u64;
     let horizons = ladder(world);
     let mut scores: Vec<f64> = hosts.iter().map(|host| efficiency(host, world, prices)).collect();
-    for _ in 0..BILL_ROUNDS_MAX {
-        if hosts.is_empty() || BILL_STEPS_MAX < n_steps {
-            return;
-        }
+    let mut cost = total(hosts, world);
+    let mut n_idle = 0;
+    while prices.bound < cost && n_steps < BILL_STEPS_MAX && n_idle < BILL_IDLE_ROUNDS_MAX {
         let picked = pick(&scores, &mut sequence);
         let mut backlog = world.nothing_left();
         for at in &picked {
@@ -88,7 +87,10 @@ fn ruin_and_recreate(world: &World, prices: &Prices, hosts: &mut Vec<Host>) {
         for host in &mut new {
             host.right_size(world);
         }
-        if backlog.is_empty() && total(&new, world) <= cost_old {
+        let cost_new = total(&new, world);
+        n_idle = if backlog.is_empty() && cost_new < cost_old { 0 } else { n_idle + 1 };
+        if backlog.is_empty() && cost_new <= cost_old {
+            cost -= cost_old - cost_new;
             for at in picked.iter().rev() {
                 hosts.swap_remove(*at);
                 scores.swap_remove(*at);

@@ -33,8 +33,10 @@ pub(crate) struct World {
     pub(crate) shapes: Vec<Shape>,
     /// For each shape its groups, those that run longest first.
     pub(crate) groups: Vec<Vec<Group>>,
-    /// Cheapest first; `at` is the index into the file.
+    /// Cheapest first; `at` is the index into this list.
     pub(crate) offers: Vec<Offer>,
+    /// For each of them the index into the file.
+    pub(crate) file_indices: Vec<usize>,
     pub(crate) clock: Clock,
 }
 
@@ -82,7 +84,7 @@ impl World {
             billed_min: seconds(rules.min_billed_s, || "time.min_billed_s".to_owned())?,
             deadline: seconds(rules.deadline_s, || "time.deadline_s".to_owned())?,
         };
-        let offers = offers(problem)?;
+        let (offers, file_indices) = offers(problem)?;
         let mut grouped: BTreeMap<(ClassSet, Amount), BTreeMap<u32, Vec<Line>>> = BTreeMap::new();
         for (index, job) in problem.jobs.iter().enumerate() {
             let secs = seconds(job.duration_s, || format!("jobs[{index}].duration_s"))?;
@@ -113,7 +115,7 @@ impl World {
             shapes.push(Shape { need, classes, count, groups: Vec::new() });
             groups.push(of_shape);
         }
-        Ok(Self { shapes, groups, offers, clock })
+        Ok(Self { shapes, groups, offers, file_indices, clock })
     }
 
     pub(crate) fn backlog(&self) -> Backlog {
@@ -138,8 +140,10 @@ impl World {
 
     /// Seconds of work of each shape.
     pub(crate) fn job_seconds(&self) -> Vec<u64> {
-        let of_group = |group: &Group| u64::from(group.count) * u64::from(group.secs);
-        self.groups.iter().map(|groups| groups.iter().map(of_group).sum()).collect()
+        let add = |sum: u64, group: &Group| {
+            sum.saturating_add(u64::from(group.count) * u64::from(group.secs))
+        };
+        self.groups.iter().map(|groups| groups.iter().fold(0, add)).collect()
     }
 }
 
@@ -159,7 +163,7 @@ fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
 }
 
 /// CPU is counted in thousandths here, as the file has it: nothing is lost by rounding.
-fn offers(problem: &TimedProblem) -> Result<Vec<Offer>, BillError> {
+fn offers(problem: &TimedProblem) -> Result<(Vec<Offer>, Vec<usize>), BillError> {
     let mut seen = BTreeMap::new();
     let mut named = Vec::with_capacity(problem.offers.len());
     for (at, offer) in problem.offers.iter().enumerate() {
@@ -173,7 +177,9 @@ fn offers(problem: &TimedProblem) -> Result<Vec<Offer>, BillError> {
         named.push((pool, Offer { capacity, price: offering.price.get(), class, at }));
     }
     named.sort_by(|(pool, a), (other, b)| (a.price, pool).cmp(&(b.price, other)));
-    Ok(named.into_iter().map(|(_, offer)| offer).collect())
+    let file_indices = named.iter().map(|(_, offer)| offer.at).collect();
+    let offers = named.into_iter().enumerate().map(|(at, (_, offer))| Offer { at, ..offer });
+    Ok((offers.collect(), file_indices))
 }
 
 fn seconds(value: f64, field: impl Fn() -> String) -> Result<u32, BillError> {
