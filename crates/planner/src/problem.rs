@@ -1,7 +1,7 @@
 //! The benchmark's file format: a problem as a question to the planner, and a plan as an answer its judge reads.
 //!
 //! Plans on such a problem start from nothing: no hosts, no limits. Keys of the file that say nothing about what must
-//! be held at once (names, durations, deadlines) are ignored.
+//! be held at once (names, durations, deadlines) are ignored; [`crate::bill`] reads those.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

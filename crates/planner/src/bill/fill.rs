@@ -78,6 +78,7 @@ impl<'a> Filler<'a> {
         let offer = opening.offer;
         let mut host = Host { offer: *offer, runs: Vec::new() };
         let mut candidates: Vec<Candidate> = Vec::new();
+        self.n_steps += u64::try_from(self.world.shapes.len() / 4).unwrap_or(u64::MAX);
         for (shape, of_shape) in self.world.shapes.iter().enumerate() {
             if backlog.has(shape)
                 && of_shape.classes.has(offer.class)

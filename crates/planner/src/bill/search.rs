@@ -10,7 +10,10 @@ use crate::bill::host::Host;
 use crate::bill::prices::Prices;
 use crate::bill::sequence::Sequence;
 use crate::bill::world::World;
-use crate::limits::{BILL_HOSTS_DISSOLVED_MAX, BILL_IDLE_ROUNDS_MAX, BILL_STEPS_MAX};
+use crate::limits::{
+    BILL_CHOICES_TIMES_SHAPES_MAX, BILL_GREEDY_STEPS_MAX, BILL_HOSTS_DISSOLVED_MAX,
+    BILL_IDLE_ROUNDS_MAX, BILL_STEPS_MAX,
+};
 
 /// Ways of choosing that together do well on most demand.
 const STYLES: [Style; 4] = [
@@ -35,8 +38,12 @@ pub(crate) fn search(world: &World, prices: &Prices) -> Vec<Host> {
 /// The best of several greedy plans.
 fn greedy(world: &World, prices: &Prices) -> Vec<Host> {
     let mut best: Option<(u64, Vec<Host>)> = None;
-    let horizons = ladder(world);
+    let horizons = few_horizons(world, prices);
+    let mut n_steps = 0_u64;
     for (style, has_lanes) in STYLES.iter().flat_map(|style| [(style, true), (style, false)]) {
+        if best.is_some() && BILL_GREEDY_STEPS_MAX < n_steps {
+            break;
+        }
         let mut choices = Vec::new();
         for horizon in &horizons {
             for offer in 0..prices.offers.len() {
@@ -49,6 +56,7 @@ fn greedy(world: &World, prices: &Prices) -> Vec<Host> {
         let mut filler = Filler::new(world, &prices.worth, *style);
         let mut backlog = world.backlog();
         let mut hosts = build(world, prices, &choices, &mut filler, &mut backlog, u64::MAX);
+        n_steps = n_steps.saturating_add(filler.n_steps);
         for host in &mut hosts {
             host.right_size(world);
         }
@@ -60,6 +68,15 @@ fn greedy(world: &World, prices: &Prices) -> Vec<Host> {
     best.map(|(_, hosts)| hosts).unwrap_or_default()
 }
 
+/// The ladder, thinned out where there are many shapes, so that every choice can be looked at.
+fn few_horizons(world: &World, prices: &Prices) -> Vec<u32> {
+    let each = prices.offers.len().saturating_mul(world.shapes.len()).max(1);
+    let n_max = (BILL_CHOICES_TIMES_SHAPES_MAX / each).max(2);
+    let horizons = ladder(world);
+    let step = horizons.len().div_ceil(n_max).max(1);
+    horizons.into_iter().step_by(step).collect()
+}
+
 fn total(hosts: &[Host], world: &World) -> u64 {
     hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.cost(world.clock)))
 }
@@ -68,9 +85,13 @@ fn ruin_and_recreate(world: &World, prices: &Prices, hosts: &mut Vec<Host>) {
     let mut sequence = Sequence::new();
     let mut n_steps = 0_u64;
     let horizons = ladder(world);
+    let mut fillers = STYLES.map(|style| Filler::new(world, &prices.worth, style));
     let mut scores: Vec<f64> = hosts.iter().map(|host| efficiency(host, world, prices)).collect();
     let mut cost = total(hosts, world);
     let mut n_idle = 0;
+    // What a round costs beside filling.
+    let n_groups = world.groups.iter().map(Vec::len).sum::<usize>();
+    let round_steps = u64::try_from(n_groups).unwrap_or(u64::MAX).saturating_add(2000);
     while prices.bound < cost && n_steps < BILL_STEPS_MAX && n_idle < BILL_IDLE_ROUNDS_MAX {
         let picked = pick(&scores, &mut sequence);
         let mut backlog = world.nothing_left();
@@ -80,10 +101,10 @@ fn ruin_and_recreate(world: &World, prices: &Prices, hosts: &mut Vec<Host>) {
         let old: Vec<&Host> = picked.iter().map(|at| &hosts[*at]).collect();
         let cost_old = old.iter().fold(0_u64, |sum, h| sum.saturating_add(h.cost(world.clock)));
         let choices = choices(world, prices, &old, &horizons, &mut sequence);
-        let style = STYLES[sequence.below(STYLES.len())];
-        let mut filler = Filler::new(world, &prices.worth, style);
-        let mut new = build(world, prices, &choices, &mut filler, &mut backlog, cost_old);
-        n_steps = n_steps.saturating_add(filler.n_steps).saturating_add(ROUND_STEPS);
+        let filler = &mut fillers[sequence.below(STYLES.len())];
+        let before = filler.n_steps;
+        let mut new = build(world, prices, &choices, filler, &mut backlog, cost_old);
+        n_steps = n_steps.saturating_add(filler.n_steps - before).saturating_add(round_steps);
         for host in &mut new {
             host.right_size(world);
         }
@@ -100,9 +121,6 @@ fn ruin_and_recreate(world: &World, prices: &Prices, hosts: &mut Vec<Host>) {
         }
     }
 }
-
-/// What a round costs beside filling.
-const ROUND_STEPS: u64 = 5_000;
 
 /// Some hosts, in order; those that are worth little for their cost more often than others.
 fn pick(scores: &[f64], sequence: &mut Sequence) -> Vec<usize> {
