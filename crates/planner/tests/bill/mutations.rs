@@ -1,19 +1,18 @@
 //! The judge refuses a sound plan once one promise in it is broken, and says which.
 
-use spillway_planner::bill::{Bill, BillViolation, TimedProblem, check, plan};
+use spillway_planner::bill::{
+    Bill, BillViolation, TimedInstances, TimedJobLine, TimedProblem, check, plan,
+};
+use spillway_planner::problem::Offer;
 
 use crate::world::{RULES, jobs, offer};
 
 /// Two kinds of job on one host.
 fn sound() -> (TimedProblem, Bill) {
-    let mut only_arm = jobs(1, 1.0, 100, 50.0);
-    only_arm.arch = "arm64".to_owned();
-    let mut arm = offer("arm", 2.0, 1000, 1.0);
-    arm.arch = "arm64".to_owned();
-    let mut on_demand = jobs(1, 1.0, 100, 50.0);
-    on_demand.spot_ok = false;
-    let mut steady = offer("steady", 2.0, 1000, 3.0);
-    steady.market = "on-demand".to_owned();
+    let only_arm = TimedJobLine { arch: "arm64".to_owned(), ..jobs(1, 1.0, 100, 50.0) };
+    let arm = Offer { arch: "arm64".to_owned(), ..offer("arm", 2.0, 1000, 1.0) };
+    let on_demand = TimedJobLine { spot_ok: false, ..jobs(1, 1.0, 100, 50.0) };
+    let steady = Offer { market: "on-demand".to_owned(), ..offer("steady", 2.0, 1000, 3.0) };
     let problem = TimedProblem {
         offers: vec![arm, steady, offer("x", 2.0, 1000, 9.0)],
         jobs: vec![jobs(3, 1.0, 100, 100.0), only_arm, on_demand],
@@ -36,7 +35,7 @@ fn is_any(violations: &[BillViolation], is_it: impl Fn(&BillViolation) -> bool) 
 }
 
 /// The host that runs a job line.
-fn host_of(bill: &mut Bill, job: usize) -> &mut spillway_planner::bill::TimedInstances {
+fn host_of(bill: &mut Bill, job: usize) -> &mut TimedInstances {
     bill.instances.iter_mut().find(|i| i.runs.iter().any(|run| run.0 == job)).unwrap()
 }
 
