@@ -1,4 +1,4 @@
-"""EC2's filters: values are alternatives, `*` and `?` are wildcards (EC2 API reference, Filter). moto takes them literally."""
+"""EC2's filters: values are alternatives, with wildcards (EC2 API reference, Filter). moto takes them literally."""
 
 from __future__ import annotations
 
