@@ -141,6 +141,18 @@ def test_spot_prices_differ_by_zone_and_stay_below_on_demand(lab: Lab) -> None:
     assert all(0.0 < price < 0.085 for price in prices.values())
 
 
+def test_filters_take_wildcards(lab: Lab) -> None:
+    offered = lab.ec2.describe_instance_type_offerings(
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": ["c5.*", "m5.larg?"]}, {"Name": "location", "Values": [A]}],
+    )["InstanceTypeOfferings"]
+
+    types = {each["InstanceType"] for each in offered}
+    assert {"c5.large", "c5.xlarge", "m5.large"} <= types
+    assert not any(name.startswith(("c5a.", "m5.x")) for name in types)
+    assert {each["Location"] for each in offered} == {A}
+
+
 def test_get_products_gives_the_on_demand_price_in_amazons_shape(lab: Lab) -> None:
     filters = [
         {"Type": "TERM_MATCH", "Field": field, "Value": value}

@@ -62,7 +62,11 @@ fn settings(deployment: &Deployment) -> Settings {
         log_group: None,
         execution_role: None,
         prices_file: None,
-        instance_types: vec!["c6i.*".to_owned()],
+        instance_types: Shape::default()
+            .instance_types
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect(),
         zones: Vec::new(),
     }
 }

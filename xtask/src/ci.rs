@@ -13,16 +13,26 @@ pub(crate) fn run(shell: &Shell) -> bool {
     summary.stage("lints", || shell.run("clippy", lints(shell)));
     summary.stage("rustdoc", || shell.run("rustdoc", rustdoc(shell)));
     summary.stage("documents", || shell.run("generated documents", docs_command(shell, true)));
+    summary.stage("aws lints", || shell.run("clippy of what needs the SDK", sdk_lints(shell)));
     test::stages(shell, None, &mut summary);
     summary.print();
     summary.is_good()
 }
 
-/// The SDK is left alone: checking it takes as long as building it, in a form nothing else can use.
+/// All but what needs the SDK.
 fn lints(shell: &Shell) -> Command {
     let mut clippy =
         shell.cargo(&["clippy", "--quiet", "--all-targets", "--features", "xtask/docs"]);
     clippy.args(PURE).args(["--", "-D", "warnings"]);
+    clippy
+}
+
+/// Checking the SDK takes some four minutes more, in a form that nothing else can use: CI alone does it.
+fn sdk_lints(shell: &Shell) -> Command {
+    let jobs = test::sdk_jobs().to_string();
+    let mut clippy = shell.cargo(&["clippy", "--quiet", "--all-targets", "--release"]);
+    clippy.args(["--jobs", &jobs]).args(test::WITH_SDK).args(["-p", "spillway"]);
+    clippy.args(["--", "-D", "warnings"]);
     clippy
 }
 

@@ -25,6 +25,10 @@ pub(crate) enum Stage {
 pub(crate) const PURE: [&str; 4] =
     ["--workspace", "--exclude", "spillway-aws", "--no-default-features"];
 
+/// What needs the SDK, besides the CLI.
+pub(crate) const WITH_SDK: [&str; 6] =
+    ["-p", "spillway-aws", "-p", "spillway-tests", "--features", "spillway-tests/aws"];
+
 /// What rustc needs for the largest SDK crate in the release profile, in GiB.
 const SDK_CRATE_GIB: u64 = 5;
 
@@ -136,8 +140,8 @@ fn release_build(shell: &Shell) -> Command {
 /// have other features, and it would be built again.
 fn with_sdk(shell: &Shell, runner: Runner, filter: &str, otherwise: &[&str]) -> Command {
     let jobs = sdk_jobs().to_string();
-    let mut args = vec!["--release", "-p", "spillway-aws", "-p", "spillway-tests"];
-    args.extend(["--features", "spillway-tests/aws"]);
+    let mut args = vec!["--release"];
+    args.extend(WITH_SDK);
     match runner {
         Runner::Nextest => args.extend(["--build-jobs", &jobs, "-E", filter]),
         Runner::CargoTest => args.extend(["--jobs", &jobs].iter().chain(otherwise)),
@@ -158,7 +162,7 @@ fn tests(shell: &Shell, runner: Runner, args: &[&str]) -> Command {
 }
 
 /// How many compilers may run at once while the SDK is built, so that memory is enough.
-fn sdk_jobs() -> usize {
+pub(crate) fn sdk_jobs() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let gib = available_gib().unwrap_or(SDK_CRATE_GIB);
     let by_memory = usize::try_from(gib / SDK_CRATE_GIB).unwrap_or(cores);

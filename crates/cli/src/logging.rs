@@ -26,7 +26,9 @@ pub fn start(format: LogFormat, quietest: &str, verbose: u8) {
     let others = if verbose < 2 { "warn" } else { "debug" };
     let ours = ["spillway", "spillway_cli", "spillway_runtime", "spillway_engine", "spillway_aws"];
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
-    let default = format!("{others},{}", directives.join(","));
+    // What it warns of, such as a place without credentials, comes back as an error that is told in our words.
+    let sdk = if verbose < 2 { "error" } else { "debug" };
+    let default = format!("{others},aws_config={sdk},{}", directives.join(","));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match format {

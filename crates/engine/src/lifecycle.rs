@@ -11,7 +11,7 @@ use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, Jo
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
-use crate::retry::{Verdict, backoff, classify, decide, reason_of};
+use crate::retry::{Verdict, backoff, classify, decide, reason_of, says_host_ended};
 use crate::timer::Timer;
 
 /// How an attempt ended.
@@ -228,6 +228,14 @@ impl Engine {
             reason,
             failure,
         };
+        if says_host_ended(report) {
+            // ECS knows before EC2's own news has come: nothing more is planned for it.
+            let host = attempt.host;
+            if let Some(entry) = self.fleet.get_mut(host) {
+                entry.n_refused = limits::REFUSALS_MAX;
+            }
+            self.observe_soon(cx);
+        }
         self.end_attempt(cx, id, ord, end);
     }
 

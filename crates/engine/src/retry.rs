@@ -55,7 +55,7 @@ pub(crate) fn classify(
             StopCause::Stray => FailureCategory::Host,
         });
     }
-    let host_ended = stopped_reason.starts_with("Host EC2") || stop_code == "TerminationNotice";
+    let host_ended = says_host_ended(report);
     if stop_code == "SpotInterruption" || (host_ended && host_is_spot) {
         return Some(FailureCategory::Spot);
     }
@@ -76,6 +76,14 @@ pub(crate) fn classify(
         Some(_) => Some(FailureCategory::Exit),
         None => Some(FailureCategory::Unknown),
     }
+}
+
+/// Whether ECS says that a task stopped because its host ended ("Host EC2 (instance i-...) terminated.", or the stop code
+/// of an instance that is shut down).
+pub(crate) fn says_host_ended(report: &TaskReport) -> bool {
+    let stopped_reason = report.stopped_reason.as_deref().unwrap_or_default();
+    stopped_reason.starts_with("Host EC2")
+        || matches!(report.stop_code.as_deref(), Some("TerminationNotice" | "SpotInterruption"))
 }
 
 /// Batch's `statusReason` for a task that has stopped.

@@ -6,6 +6,7 @@
 
 mod admit;
 mod amount;
+pub mod bill;
 mod bound;
 mod buy;
 mod center;

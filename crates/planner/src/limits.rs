@@ -78,3 +78,24 @@ pub(crate) const REPACK_GREEDS: usize = 3;
 
 /// Steps of column generation and diving for one part.
 pub(crate) const REPACK_WORK: u64 = 10_000_000;
+
+/// Shapes beyond which the bill is bounded by resource prices alone.
+pub(crate) const BILL_SHAPES_MAX: usize = 300;
+
+/// Steps that column generation may take for a bill.
+pub(crate) const BILL_PRICING_WORK: u64 = 300_000_000;
+
+/// Hosts that are dissolved at once when a bill is improved: at least two, to exchange jobs.
+pub(crate) const BILL_HOSTS_DISSOLVED_MAX: usize = 5;
+
+/// Jobs weighed when a bill is improved: a million take some six milliseconds.
+pub(crate) const BILL_STEPS_MAX: u64 = 200_000_000;
+
+/// Times that hosts are dissolved in a row without a better bill, before the search ends.
+pub(crate) const BILL_IDLE_ROUNDS_MAX: usize = 1500;
+
+/// Jobs weighed by greedy plans after which no further one is begun. The first is always finished.
+pub(crate) const BILL_GREEDY_STEPS_MAX: u64 = 150_000_000;
+
+/// Offerings times horizons times shapes that a greedy plan looks at before it opens its first host.
+pub(crate) const BILL_CHOICES_TIMES_SHAPES_MAX: usize = 250_000;

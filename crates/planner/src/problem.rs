@@ -1,7 +1,7 @@
 //! The benchmark's file format: a problem as a question to the planner, and a plan as an answer its judge reads.
 //!
 //! Plans on such a problem start from nothing: no hosts, no limits. Keys of the file that say nothing about what must
-//! be held at once (names, durations, deadlines) are ignored.
+//! be held at once (names, durations, deadlines) are ignored; [`crate::bill`] reads those.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,6 +128,13 @@ fn milli(vcpus: f64) -> Option<u32> {
 }
 
 impl Offer {
+    /// The offering, and its vCPUs in thousandths, before they are rounded to CPU units.
+    pub(crate) fn to_exact(&self, index: usize) -> Result<(Offering, u32), ProblemError> {
+        let out_of_range =
+            ProblemError::OutOfRange { list: "offers", index, field: "vcpus", value: self.vcpus };
+        Ok((self.to_offering(index)?, milli(self.vcpus).ok_or(out_of_range)?))
+    }
+
     fn to_offering(&self, index: usize) -> Result<Offering, ProblemError> {
         let out_of_range =
             |field, value| ProblemError::OutOfRange { list: "offers", index, field, value };
@@ -152,6 +159,13 @@ impl Offer {
 }
 
 impl JobLine {
+    /// The group, and the vCPUs in thousandths, before they are rounded to CPU units.
+    pub(crate) fn to_exact(&self, index: usize) -> Result<(DemandKey, u32), ProblemError> {
+        let out_of_range =
+            ProblemError::OutOfRange { list: "jobs", index, field: "vcpus", value: self.vcpus };
+        Ok((self.to_key(index)?, milli(self.vcpus).ok_or(out_of_range)?))
+    }
+
     fn to_key(&self, index: usize) -> Result<DemandKey, ProblemError> {
         let cpu = milli(self.vcpus).ok_or(ProblemError::OutOfRange {
             list: "jobs",

@@ -1,5 +1,7 @@
 //! `spillway plan`: what would be bought, and what it costs at least. Buys nothing.
 
+mod bill;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -24,12 +26,14 @@ Shows what the dispatcher would buy for the jobs that wait now, with the proven 
 nothing. Jobs, machines and dry pools are read from the ledger; prices from the account, or from where you say. \
 Exit code 4 if some job fits nothing that may be bought.
 
-With --problem the plan is for a problem in a file, from nothing, and is printed as JSON.
+With --problem the plan is for a problem in a file, from nothing, and is printed as JSON. With --bill its jobs have \
+durations and a deadline, and the plan says what starts when, for the least bill.
 
 Examples:
   spillway plan
   spillway plan --builtin-prices --format json | jq .gap
-  spillway plan --problem problem.json > plan.json";
+  spillway plan --problem problem.json > plan.json
+  spillway plan --problem timed.json --bill > plan.json";
 
 /// Flags of `plan`.
 #[derive(Debug, Args)]
@@ -37,6 +41,9 @@ pub struct PlanArgs {
     /// Plan for a problem in a JSON file instead of the live queue
     #[arg(long, value_name = "FILE", conflicts_with_all = ["world", "builtin_prices"])]
     pub problem: Option<PathBuf>,
+    /// The problem's jobs have durations: plan for the least bill by its deadline
+    #[arg(long, requires = "problem")]
+    pub bill: bool,
     /// Plan with what a scenario's world sells
     #[arg(long, value_name = "SCENARIO", conflicts_with = "builtin_prices")]
     pub world: Option<PathBuf>,
@@ -69,6 +76,7 @@ impl EffortChoice {
 /// Plans.
 pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     match &args.problem {
+        Some(file) if args.bill => bill::run(file, context),
         Some(file) => plan_problem(file, args.effort.effort(), context),
         None => Box::pin(plan_live(args, context)).await,
     }
@@ -153,17 +161,23 @@ fn plan_problem(file: &Path, effort: Effort, context: &Context) -> Result<ExitSt
 }
 
 fn read_problem(file: &Path) -> Result<Problem> {
-    let text = files::read(file)?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
-        Complaint::usage(format!("{} is not valid JSON: {error}", file.display()))
-    })?;
+    let value = read_json(file)?;
     if value.get("time").is_some() {
-        return Err(Complaint::usage(format!(
-            "{}: problems with a \"time\" are not supported; all jobs must be held at once",
-            file.display()
-        ))
-        .into());
+        let text =
+            format!("{}: the problem has a \"time\": its jobs have durations", file.display());
+        return Err(Complaint::usage(text).hint("plan it with --bill").into());
     }
+    understood(file, value)
+}
+
+fn read_json(file: &Path) -> Result<serde_json::Value> {
+    let text = files::read(file)?;
+    let not_json =
+        |error| Complaint::usage(format!("{} is not valid JSON: {error}", file.display()));
+    Ok(serde_json::from_str(&text).map_err(not_json)?)
+}
+
+fn understood<T: serde::de::DeserializeOwned>(file: &Path, value: serde_json::Value) -> Result<T> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| Complaint::usage(format!("{}: {error}", file.display())))
         .with_context(|| "the problem cannot be understood")

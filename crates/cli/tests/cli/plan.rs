@@ -36,6 +36,52 @@ fn a_problem_that_is_none_is_told_by_its_path() {
     assert!(ran.stderr.contains("p.json"), "{ran}");
 }
 
+/// Two jobs of half an hour on one small machine that is on offer, by one hour and a half.
+const TIMED: &str = r#"{
+    "offers": [{"type": "c7g.medium", "market": "spot", "az": "us-east-1a", "vcpus": 1, "memory_mib": 1900,
+        "gpus": 0, "arch": "arm64", "usd_per_hour": 0.036}],
+    "jobs": [{"count": 2, "vcpus": 1, "memory_mib": 1024, "gpus": 0, "arch": "any", "spot_ok": true,
+        "duration_s": 1800}],
+    "time": {"boot_s": 90, "min_billed_s": 60, "deadline_s": 5400}
+}"#;
+
+#[test]
+fn a_problem_with_durations_is_planned_for_the_least_bill() {
+    let home = Home::new().with("t.json", TIMED);
+
+    let json = home.run(&["plan", "--problem", "t.json", "--bill", "--format", "json"]).json();
+
+    assert_eq!(json["instances"][0]["runs"], serde_json::json!([[0, 1, 90], [0, 1, 1890]]));
+    let dollars = |key: &str| json[key].as_f64().unwrap();
+    assert!((dollars("cost_usd") - 0.0369).abs() < 1e-9, "{json}");
+    assert!(0.0 < dollars("lower_bound_usd"), "{json}");
+    assert!(dollars("lower_bound_usd") <= dollars("cost_usd"), "{json}");
+}
+
+#[test]
+fn a_problem_with_durations_asks_for_the_bill_and_the_bill_for_durations() {
+    let without = TIMED.replace("\"time\"", "\"times\"");
+    let home = Home::new().with("t.json", TIMED).with("p.json", &without);
+
+    let of_timed = home.run(&["plan", "--problem", "t.json"]);
+    let of_untimed = home.run(&["plan", "--problem", "p.json", "--bill"]);
+
+    assert_eq!((of_timed.code, of_untimed.code), (Some(2), Some(2)), "{of_timed} {of_untimed}");
+    assert!(of_timed.stderr.contains("hint: plan it with --bill"), "{of_timed}");
+    assert!(of_untimed.stderr.contains("has no \"time\""), "{of_untimed}");
+}
+
+#[test]
+fn a_deadline_that_cannot_be_kept_is_exit_code_four() {
+    let late = TIMED.replace("5400", "1889");
+    let home = Home::new().with("t.json", &late);
+
+    let ran = home.run(&["plan", "--problem", "t.json", "--bill"]);
+
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("jobs[0] ends at 1890 s at the earliest"), "{ran}");
+}
+
 #[test]
 fn what_waits_is_bought_for_and_the_bound_stands_beside_the_price() {
     let jobs: Vec<serde_json::Value> =

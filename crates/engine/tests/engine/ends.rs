@@ -114,6 +114,23 @@ fn a_host_that_is_terminated_takes_its_attempts_along_and_none_is_charged_to_the
 }
 
 #[test]
+fn a_host_that_ecs_says_has_ended_is_given_no_more_work_before_ec2_says_so_too() {
+    let mut rig = Rig::new();
+    let job = rig.run_job("a", "", "", 1);
+
+    rig.tell(job, |task| {
+        task.status = TaskStatus::Stopped;
+        task.stop_code = Some("TerminationNotice".into());
+        task.stopped_reason = Some("Host EC2 (instance i-1) terminated.".into());
+    });
+    rig.wait(secs(30));
+
+    let is_start = |effect: &Effect| matches!(effect, Effect::RunTask(_));
+    assert!(!rig.effects.iter().any(is_start), "the dead host is left alone");
+    assert_eq!(rig.take_launch().count, 1, "and another one is bought");
+}
+
+#[test]
 fn a_task_that_ecs_has_forgotten_is_of_unknown_end_and_runs_again() {
     let mut rig = Rig::new();
     let job = rig.run_job("a", "", "", 1);

@@ -1,4 +1,4 @@
-"""EC2's operations that LocalStack answers too simply: fleets, client tokens, Spot prices. The rest is LocalStack's."""
+"""EC2's operations that LocalStack answers too simply: fleets, client tokens, prices, filters. The rest is its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moto.core.exceptions import RESTError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
-from spillway_localstack.plugin.ec2 import fleet, spot_history
+from spillway_localstack.plugin.ec2 import filters, fleet, spot_history
 from spillway_localstack.plugin.ec2.instances import find
 from spillway_localstack.plugin.events import Scope
 from spillway_localstack.plugin.faults import FAULTS, MESSAGES
@@ -75,6 +75,19 @@ class SpillwayEc2Provider(Ec2Provider):
         offered = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(context.region, [])
         pairs = [(each["InstanceType"], each["Location"]) for each in offered]
         return spot_history.answer(request, pairs, datetime.now(UTC))
+
+    @handler("DescribeInstanceTypeOfferings", expand=False)
+    def describe_instance_type_offerings(self, context: RequestContext, request: JsonObject) -> JsonObject:
+        """All on one page, with wildcards in the filters."""
+        location_type = request.get("LocationType") or "region"
+        asked = filters.of(request)
+        types, locations = asked.get("instance-type"), asked.get("location")
+        offered = [
+            {**each, "LocationType": location_type}
+            for each in INSTANCE_TYPE_OFFERINGS[location_type].get(context.region, [])
+            if filters.passes(each["InstanceType"], types) and filters.passes(each["Location"], locations)
+        ]
+        return {"InstanceTypeOfferings": offered}
 
     def _once(
         self,

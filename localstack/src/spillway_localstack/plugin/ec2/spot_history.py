@@ -7,6 +7,7 @@ from typing import Any
 
 from localstack.aws.api import CommonServiceException
 
+from spillway_localstack.plugin.ec2 import filters
 from spillway_localstack.plugin.pricing.table import dollars, spot
 
 PAGE_MAX = 1000
@@ -18,16 +19,16 @@ CHANGED_BEFORE = timedelta(hours=1)
 
 def answer(request: dict[str, Any], offered: list[tuple[str, str]], now: datetime) -> dict[str, Any]:
     """``offered`` are the pairs of type and zone that exist in the region."""
-    filters = {each["Name"]: set(each.get("Values") or []) for each in request.get("Filters") or []}
-    types = set(request.get("InstanceTypes") or []) or filters.get("instance-type")
+    asked = filters.of(request)
+    types = set(request.get("InstanceTypes") or []) or asked.get("instance-type")
     zone = request.get("AvailabilityZone")
-    zones = {zone} if zone else filters.get("availability-zone")
-    products = set(request.get("ProductDescriptions") or []) or filters.get("product-description") or {PRODUCT}
+    zones = {zone} if zone else asked.get("availability-zone")
+    products = set(request.get("ProductDescriptions") or []) or asked.get("product-description") or {PRODUCT}
     changed_at = (now - CHANGED_BEFORE).replace(minute=0, second=0, microsecond=0)
     entries: list[dict[str, Any]] = []
     is_linux = any(product.startswith(PRODUCT) for product in products)
     for instance_type, location in sorted(offered) if is_linux else []:
-        is_wanted = (types is None or instance_type in types) and (zones is None or location in zones)
+        is_wanted = filters.passes(instance_type, types) and filters.passes(location, zones)
         price = spot(instance_type, location) if is_wanted else None
         if price is not None:
             entries.append(

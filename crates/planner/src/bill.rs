@@ -1,0 +1,111 @@
+//! The bill planner: all jobs are known, each with its duration, and a host is paid from its launch to the end of its
+//! last job. Which hosts, and what runs on them when, so that the bill is least?
+//!
+//! Pure as the rest of the planner: no clock, no chance; it stops by counted work. Money is counted in millionths of a
+//! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
+
+mod build;
+mod check;
+mod fill;
+mod host;
+mod prices;
+mod problem;
+mod search;
+mod sequence;
+mod world;
+
+use std::collections::BTreeMap;
+
+pub use check::{BillViolation, check};
+pub use problem::{
+    BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
+};
+
+use crate::amount::score_of;
+use crate::bill::host::Host;
+use crate::bill::world::{Line, World};
+
+/// What hosts are launched, and what runs on them when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bill {
+    /// The hosts, equal ones together.
+    pub instances: Vec<TimedInstances>,
+    /// What they cost: millionths of a dollar per hour, times seconds.
+    pub cost: u64,
+    /// What any plan costs at least, proven; in the same unit.
+    pub bound: u64,
+}
+
+/// Plans for the least bill.
+///
+/// # Errors
+/// The line and field that cannot be understood, or the job that fits nothing or cannot end by the deadline.
+pub fn plan(problem: &TimedProblem) -> Result<Bill, BillError> {
+    let world = World::new(problem)?;
+    if world.shapes.is_empty() {
+        return Ok(Bill { instances: Vec::new(), cost: 0, bound: 0 });
+    }
+    let prices = prices::Prices::solve(&world);
+    let hosts = search::search(&world, &prices);
+    let cost = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.cost(world.clock)));
+    let instances = instances(problem, &world, hosts);
+    Ok(Bill { instances, cost, bound: prices.bound })
+}
+
+impl Bill {
+    /// In the form the benchmark's judge reads.
+    pub fn to_solution(&self) -> BillSolution {
+        let dollars = |cost: u64| score_of(cost) / 3.6e9;
+        BillSolution {
+            instances: self.instances.clone(),
+            cost_usd: dollars(self.cost),
+            lower_bound_usd: dollars(self.bound),
+            gap: (0 < self.bound).then(|| score_of(self.cost) / score_of(self.bound) - 1.0),
+        }
+    }
+}
+
+/// Deals each group's jobs back to the lines they came from, in order.
+fn instances(problem: &TimedProblem, world: &World, mut hosts: Vec<Host>) -> Vec<TimedInstances> {
+    for host in &mut hosts {
+        host.runs.sort_unstable();
+    }
+    hosts.sort_by(|a, b| (a.offer.at, &a.runs).cmp(&(b.offer.at, &b.runs)));
+    let mut piles: Vec<Vec<Vec<Line>>> = Vec::with_capacity(world.groups.len());
+    for groups in &world.groups {
+        let reversed = |g: &world::Group| g.lines.iter().rev().copied().collect();
+        piles.push(groups.iter().map(reversed).collect());
+    }
+    let mut counts: BTreeMap<(usize, Vec<TimedRun>), u32> = BTreeMap::new();
+    for host in hosts {
+        let mut runs = Vec::with_capacity(host.runs.len());
+        for run in host.runs {
+            let pile = &mut piles[run.shape][run.rank];
+            let mut n = run.count;
+            while 0 < n
+                && let Some((line, left)) = pile.last_mut()
+            {
+                let dealt = n.min(*left);
+                runs.push((*line, dealt, run.start));
+                *left -= dealt;
+                n -= dealt;
+                if *left == 0 {
+                    pile.pop();
+                }
+            }
+        }
+        runs.sort_unstable_by_key(|(line, n, start)| (*start, *line, *n));
+        *counts.entry((host.offer.at, runs)).or_insert(0) += 1;
+    }
+    let of_offer = |((at, runs), count): ((usize, Vec<TimedRun>), u32)| {
+        let offer = &problem.offers[world.file_indices[at]];
+        TimedInstances {
+            instance_type: offer.instance_type.clone(),
+            market: offer.market.clone(),
+            az: offer.az.clone(),
+            count,
+            runs,
+        }
+    };
+    counts.into_iter().map(of_offer).collect()
+}

@@ -1,0 +1,193 @@
+//! The problem in the solver's terms: shapes, durations, offerings; and what is still to be done.
+
+use std::collections::BTreeMap;
+
+use crate::amount::Amount;
+use crate::bill::host::Run;
+use crate::bill::problem::{BillError, TimedProblem};
+use crate::demand::{ClassSet, Shape, class_of};
+use crate::prune::Offer;
+
+/// The rules of time, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) boot: u32,
+    pub(crate) billed_min: u32,
+    pub(crate) deadline: u32,
+}
+
+/// A line of the file by index, and how many of its jobs.
+pub(crate) type Line = (usize, u32);
+
+/// Jobs of one shape that run equally long, and the lines of the file they come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) secs: u32,
+    pub(crate) count: u32,
+    pub(crate) lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    /// Counts are jobs. They have no groups of the planner's own kind.
+    pub(crate) shapes: Vec<Shape>,
+    /// For each shape its groups, those that run longest first.
+    pub(crate) groups: Vec<Vec<Group>>,
+    /// Cheapest first; `at` is the index into this list.
+    pub(crate) offers: Vec<Offer>,
+    /// For each of them the index into the file.
+    pub(crate) file_indices: Vec<usize>,
+    pub(crate) clock: Clock,
+}
+
+/// How many jobs of each group have no place yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    of_group: Vec<Vec<u32>>,
+    of_shape: Vec<u64>,
+}
+
+impl Backlog {
+    pub(crate) fn left(&self, shape: usize, rank: usize) -> u32 {
+        self.of_group[shape][rank]
+    }
+
+    pub(crate) fn groups(&self, shape: usize) -> &[u32] {
+        &self.of_group[shape]
+    }
+
+    pub(crate) fn has(&self, shape: usize) -> bool {
+        0 < self.of_shape[shape]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of_shape.iter().all(|n| *n == 0)
+    }
+
+    pub(crate) fn take(&mut self, shape: usize, rank: usize, count: u32) {
+        debug_assert!(count <= self.of_group[shape][rank], "only what is left can be taken");
+        self.of_group[shape][rank] -= count;
+        self.of_shape[shape] -= u64::from(count);
+    }
+
+    pub(crate) fn give_back(&mut self, run: &Run) {
+        self.of_group[run.shape][run.rank] += run.count;
+        self.of_shape[run.shape] += u64::from(run.count);
+    }
+}
+
+impl World {
+    pub(crate) fn new(problem: &TimedProblem) -> Result<Self, BillError> {
+        let rules = problem.time;
+        let clock = Clock {
+            boot: seconds(rules.boot_s, || "time.boot_s".to_owned())?,
+            billed_min: seconds(rules.min_billed_s, || "time.min_billed_s".to_owned())?,
+            deadline: seconds(rules.deadline_s, || "time.deadline_s".to_owned())?,
+        };
+        let (offers, file_indices) = offers(problem)?;
+        let mut grouped: BTreeMap<(ClassSet, Amount), BTreeMap<u32, Vec<Line>>> = BTreeMap::new();
+        for (index, job) in problem.jobs.iter().enumerate() {
+            let secs = seconds(job.duration_s, || format!("jobs[{index}].duration_s"))?;
+            let (key, milli) = job.to_line().to_exact(index)?;
+            if job.count == 0 {
+                continue;
+            }
+            let need = Amount([milli, job.memory_mib, job.gpus]);
+            let classes = ClassSet::of(&key);
+            let holds = |o: &Offer| classes.has(o.class) && need.fits(&o.capacity);
+            if !offers.iter().any(holds) {
+                return Err(BillError::FitsNothing { index });
+            }
+            let end_s = u64::from(clock.boot) + u64::from(secs);
+            if u64::from(clock.deadline) < end_s {
+                return Err(BillError::TooLong { index, end_s, deadline_s: clock.deadline });
+            }
+            let of_shape = grouped.entry((classes, need)).or_default();
+            of_shape.entry(secs).or_default().push((index, job.count));
+        }
+        let (mut shapes, mut groups) = (Vec::new(), Vec::new());
+        for ((classes, need), by_secs) in grouped {
+            let mut of_shape: Vec<Group> = Vec::with_capacity(by_secs.len());
+            for (secs, lines) in by_secs.into_iter().rev() {
+                of_shape.extend(counted(secs, lines));
+            }
+            let count = of_shape.iter().map(|group| u64::from(group.count)).sum();
+            shapes.push(Shape { need, classes, count, groups: Vec::new() });
+            groups.push(of_shape);
+        }
+        Ok(Self { shapes, groups, offers, file_indices, clock })
+    }
+
+    pub(crate) fn backlog(&self) -> Backlog {
+        let counts = |groups: &Vec<Group>| groups.iter().map(|group| group.count).collect();
+        Backlog {
+            of_group: self.groups.iter().map(counts).collect(),
+            of_shape: self.shapes.iter().map(|shape| shape.count).collect(),
+        }
+    }
+
+    /// A backlog of nothing.
+    pub(crate) fn nothing_left(&self) -> Backlog {
+        Backlog {
+            of_group: self.groups.iter().map(|groups| vec![0; groups.len()]).collect(),
+            of_shape: vec![0; self.shapes.len()],
+        }
+    }
+
+    pub(crate) fn secs(&self, shape: usize, rank: usize) -> u32 {
+        self.groups[shape][rank].secs
+    }
+
+    /// Seconds of work of each shape.
+    pub(crate) fn job_seconds(&self) -> Vec<u64> {
+        let add = |sum: u64, group: &Group| {
+            sum.saturating_add(u64::from(group.count) * u64::from(group.secs))
+        };
+        self.groups.iter().map(|groups| groups.iter().fold(0, add)).collect()
+    }
+}
+
+/// Groups of at most 2^32 jobs each.
+fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (line, count) in lines {
+        match groups.last_mut().and_then(|group| Some((group.count.checked_add(count)?, group))) {
+            Some((sum, group)) => {
+                group.count = sum;
+                group.lines.push((line, count));
+            }
+            None => groups.push(Group { secs, count, lines: vec![(line, count)] }),
+        }
+    }
+    groups
+}
+
+/// CPU is counted in thousandths here, as the file has it: nothing is lost by rounding.
+fn offers(problem: &TimedProblem) -> Result<(Vec<Offer>, Vec<usize>), BillError> {
+    let mut seen = BTreeMap::new();
+    let mut named = Vec::with_capacity(problem.offers.len());
+    for (at, offer) in problem.offers.iter().enumerate() {
+        let (offering, milli) = offer.to_exact(at)?;
+        let capacity = Amount([milli, offer.memory_mib, offer.gpus]);
+        let class = class_of(offering.arch, offering.pool.market);
+        let pool = offering.pool;
+        if seen.insert(pool.clone(), at).is_some() {
+            return Err(crate::problem::ProblemError::RepeatedOffer { index: at, pool }.into());
+        }
+        named.push((pool, Offer { capacity, price: offering.price.get(), class, at }));
+    }
+    named.sort_by(|(pool, a), (other, b)| (a.price, pool).cmp(&(b.price, other)));
+    let file_indices = named.iter().map(|(_, offer)| offer.at).collect();
+    let offers = named.into_iter().enumerate().map(|(at, (_, offer))| Offer { at, ..offer });
+    Ok((offers.collect(), file_indices))
+}
+
+fn seconds(value: f64, field: impl Fn() -> String) -> Result<u32, BillError> {
+    const SECONDS_MAX: f64 = 2_147_483_648.0;
+    let is_whole = value.is_finite() && value.fract().abs() < f64::EPSILON;
+    let whole = u32::try_from(crate::amount::whole_of(value));
+    match whole {
+        Ok(whole) if is_whole && (0.0..=SECONDS_MAX).contains(&value) => Ok(whole),
+        Ok(_) | Err(_) => Err(BillError::NotSeconds { field: field(), value }),
+    }
+}
