@@ -49,34 +49,39 @@ pub(crate) fn right_size(hosts: &mut [Hosts], offers: &[Offer], shapes: &[Shape]
 pub(crate) fn top_up(packing: &mut Packing, shapes: &[Shape]) {
     for (at, shape) in shapes.iter().enumerate() {
         let Some(left) = packing.left.get_mut(at) else { continue };
-        if *left == 0 {
+        // What is left after whole rounds over equal hosts goes on one more of them.
+        let mut before = u64::MAX;
+        while 0 < *left && *left < before {
+            before = *left;
+            top_up_with(at, shape, left, &mut packing.hosts, shapes);
+        }
+    }
+}
+
+fn top_up_with(at: usize, shape: &Shape, left: &mut u64, hosts: &mut Vec<Hosts>, shapes: &[Shape]) {
+    let mut grown = Vec::with_capacity(hosts.len());
+    for host in hosts.drain(..) {
+        let free = host.offer.capacity.less(&load(&host.content, shapes), 1);
+        let most = u64::from(shape.need.times_in(&free)).min(*left);
+        if most == 0 || !shape.classes.has(host.offer.class) {
+            grown.push(host);
             continue;
         }
-        let mut grown = Vec::with_capacity(packing.hosts.len());
-        for host in packing.hosts.drain(..) {
-            let free = host.offer.capacity.less(&load(&host.content, shapes), 1);
-            let most = u64::from(shape.need.times_in(&free)).min(*left);
-            if most == 0 || !shape.classes.has(host.offer.class) {
-                grown.push(host);
-                continue;
-            }
-            let each = u32::try_from(most).unwrap_or(u32::MAX);
-            let n_topped =
-                u32::try_from(*left / u64::from(each)).unwrap_or(u32::MAX).min(host.count);
-            *left -= u64::from(each) * u64::from(n_topped);
-            let mut content = host.content.clone();
-            match content.iter_mut().find(|(of, _)| *of == at) {
-                Some((_, n)) => *n = n.saturating_add(each),
-                None => content.push((at, each)),
-            }
-            content.sort_unstable();
-            grown.push(Hosts { offer: host.offer, content, count: n_topped });
-            if n_topped < host.count {
-                grown.push(Hosts { count: host.count - n_topped, ..host });
-            }
+        let each = u32::try_from(most).unwrap_or(u32::MAX);
+        let n_topped = u32::try_from(*left / most).unwrap_or(u32::MAX).min(host.count);
+        *left -= u64::from(each) * u64::from(n_topped);
+        let mut content = host.content.clone();
+        match content.iter_mut().find(|(of, _)| *of == at) {
+            Some((_, n)) => *n = n.saturating_add(each),
+            None => content.push((at, each)),
         }
-        packing.hosts = grown;
+        content.sort_unstable();
+        grown.push(Hosts { offer: host.offer, content, count: n_topped });
+        if n_topped < host.count {
+            grown.push(Hosts { count: host.count - n_topped, ..host });
+        }
     }
+    *hosts = grown;
 }
 
 /// Joins hosts that are equal in everything and puts all in a fixed order.

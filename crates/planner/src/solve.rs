@@ -66,7 +66,11 @@ pub(crate) fn solve(
     let mut bound =
         prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
-    if !is_limited {
+    if is_limited {
+        // A host exchanged for a cheaper one may have more room: what waits must not wait beside it. More jobs held
+        // make no bound too high.
+        top_up(&mut packing, shapes);
+    } else {
         for pass in Pass::all(effort, shapes.len(), bound) {
             stock.search(&pass, &guide, &mut packing, &mut bound);
         }

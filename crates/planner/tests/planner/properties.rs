@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use spillway_core::plan::{Effort, WaitReason};
-use spillway_core::{Catalog, PlanInput, PlanPolicy};
+use spillway_core::plan::{Effort, Headroom, WaitReason};
+use spillway_core::{
+    Arch, Catalog, CpuUnits, Market, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned,
+};
 use spillway_planner::check::check;
 use spillway_planner::{admit, plan};
 
-use crate::world::{carried_out, policies, policy, questions};
+use crate::world::{carried_out, job, offering, policies, policy, question, questions};
 
 /// The same question with everything in another order.
 fn shuffled(input: &PlanInput, seed: usize) -> PlanInput {
@@ -28,6 +30,35 @@ fn shuffled(input: &PlanInput, seed: usize) -> PlanInput {
     offerings.reverse();
     other.catalog = Arc::new(Catalog::new(input.now, offerings));
     other
+}
+
+/// Found by `a_plan_that_was_carried_out_leaves_nothing_to_buy_and_moves_nothing`.
+#[test]
+fn what_a_limit_leaves_over_does_not_wait_beside_a_host_that_has_room_for_it() {
+    let arm = |offering: Offering| Offering { arch: Arch::Arm64, ..offering };
+    let mut key = job(0, 2047);
+    key.arch = Some(Arch::Arm64);
+    let mut dry = arm(offering("t5.large", 8192, 7800, 466_970));
+    dry.pool.market = Market::OnDemand;
+    let mut first = arm(offering("t2.large", 16_384, 7800, 241_215));
+    first.pool.zone = "us-east-1b".parse().unwrap();
+    let small = arm(offering("t5.large", 8192, 7800, 1_413_207));
+    let large = offering("t6.large", 8192, 65_536, 1_676_263);
+    let jobs = [(key, 9), (job(4096, 2047), 5)];
+    let mut input = question(&jobs, &[first, dry.clone(), small, large]);
+    input.cooling.insert(dry.pool, input.now + jiff::SignedDuration::from_mins(3));
+    input.headroom = Headroom {
+        hosts: Some(5),
+        cpu: Some(CpuUnits::new(30_720)),
+        price: Some(MicroUsdPerHour::new(6_345_441)),
+    };
+    let planned = plan(&input, &policy());
+    let after = carried_out(&input, &planned);
+
+    let again = plan(&after, &policy());
+
+    let n_waiting = |planned: &Planned| planned.report.waiting.iter().map(|w| w.count).sum::<u32>();
+    assert_eq!(n_waiting(&again), n_waiting(&planned));
 }
 
 proptest! {
