@@ -37,7 +37,7 @@ mod solve;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
-use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
 
@@ -45,6 +45,16 @@ use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
+
+/// Our planner, as the control loop asks it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spillway;
+
+impl Planner for Spillway {
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
+        plan(input, policy)
+    }
+}
 
 /// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
@@ -85,7 +95,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
         report.waiting.extend(limited);
         report.waiting.sort_by_key(|waiting| waiting.key);
     }
-    Planned { plan: Plan { placements, launches }, report }
+    Planned { plan: Plan { placements, launches, give_back: Vec::new() }, report }
 }
 
 fn stock(input: &PlanInput, all: Vec<prune::Offer>) -> Shelf {

@@ -124,7 +124,7 @@ proptest! {
         for demand in &input.demands {
             *counts.entry(demand.key).or_insert(0) += demand.count;
         }
-        input.demands = counts.iter().map(|(key, count)| Demand { key: *key, count: *count }).collect();
+        input.demands = counts.iter().map(|(key, count)| Demand::new(*key, *count)).collect();
         let mut fewer = input.clone();
         if let Some(last) = fewer.demands.last_mut() {
             last.count -= 1;
