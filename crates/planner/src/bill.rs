@@ -4,15 +4,15 @@
 //! Pure as the rest of the planner: no clock, no chance; it stops by counted work. Money is counted in millionths of a
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
-mod build;
+pub(crate) mod build;
 mod check;
-mod fill;
-mod host;
-mod prices;
+pub(crate) mod fill;
+pub(crate) mod host;
+pub(crate) mod prices;
 mod problem;
-mod search;
+pub(crate) mod search;
 mod sequence;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
@@ -41,14 +41,14 @@ pub struct Bill {
 /// # Errors
 /// The line and field that cannot be understood, or the job that fits nothing or cannot end by the deadline.
 pub fn plan(problem: &TimedProblem) -> Result<Bill, BillError> {
-    let world = World::new(problem)?;
+    let (world, file_indices) = World::of_file(problem)?;
     if world.shapes.is_empty() {
         return Ok(Bill { instances: Vec::new(), cost: 0, bound: 0 });
     }
     let prices = prices::Prices::solve(&world);
     let hosts = search::search(&world, &prices);
     let cost = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.cost(world.clock)));
-    let instances = instances(problem, &world, hosts);
+    let instances = instances(problem, &world, &file_indices, hosts);
     Ok(Bill { instances, cost, bound: prices.bound })
 }
 
@@ -66,7 +66,12 @@ impl Bill {
 }
 
 /// Deals each group's jobs back to the lines they came from, in order.
-fn instances(problem: &TimedProblem, world: &World, mut hosts: Vec<Host>) -> Vec<TimedInstances> {
+fn instances(
+    problem: &TimedProblem,
+    world: &World,
+    file_indices: &[usize],
+    mut hosts: Vec<Host>,
+) -> Vec<TimedInstances> {
     for host in &mut hosts {
         host.runs.sort_unstable();
     }
@@ -98,7 +103,7 @@ fn instances(problem: &TimedProblem, world: &World, mut hosts: Vec<Host>) -> Vec
         *counts.entry((host.offer.at, runs)).or_insert(0) += 1;
     }
     let of_offer = |((at, runs), count): ((usize, Vec<TimedRun>), u32)| {
-        let offer = &problem.offers[world.file_indices[at]];
+        let offer = &problem.offers[file_indices[at]];
         TimedInstances {
             instance_type: offer.instance_type.clone(),
             market: offer.market.clone(),

@@ -37,6 +37,8 @@ pub(crate) struct Prices {
     pub(crate) weights: Vec<Weights>,
     /// Contents that together do all the work at the least price, were there no ends: the offering by index.
     pub(crate) columns: Vec<(usize, Content)>,
+    /// What a unit of each resource costs.
+    pub(crate) units: UnitPrices,
     /// No plan is billed less: millionths of a dollar per hour, times seconds.
     pub(crate) bound: u64,
 }
@@ -44,24 +46,30 @@ pub(crate) struct Prices {
 impl Prices {
     pub(crate) fn solve(world: &World) -> Self {
         let all = frontier(&world.offers);
-        let offers = undominated(&all, &world.shapes);
-        let secs = world.job_seconds();
-        let block_choices = block_sets(&world.shapes, &all);
-        let units = UnitPrices::solve(&world.shapes, &secs, &block_choices, &all, &world.offers);
-        let mut prices = Self {
-            worth: units.worths(&world.shapes, &block_choices),
-            weights: offers.iter().map(|offer| units.weights(offer)).collect(),
-            columns: Vec::new(),
-            bound: units.bound(&world.shapes, &secs, &block_choices),
-            offers,
-        };
-        prices.generate(world, &secs);
+        let mut prices = Self::first(world, &all, &world.offers);
+        prices.generate(world, &world.job_seconds(), BILL_PRICING_WORK);
         prices.bound = stretched(prices.bound, world).max(one_job_bound(world));
         prices
     }
 
+    /// Prices of jobs by the resources they need, `all` being what no other offering stands in for.
+    pub(crate) fn first(world: &World, all: &[Offer], offers: &[Offer]) -> Self {
+        let secs = world.job_seconds();
+        let block_choices = block_sets(&world.shapes, all);
+        let units = UnitPrices::solve(&world.shapes, &secs, &block_choices, all, offers);
+        let offers = undominated(all, &world.shapes);
+        Self {
+            worth: units.worths(&world.shapes, &block_choices),
+            weights: offers.iter().map(|offer| units.weights(offer)).collect(),
+            columns: Vec::new(),
+            bound: units.bound(&world.shapes, &secs, &block_choices),
+            units,
+            offers,
+        }
+    }
+
     /// Column generation with seconds of work for jobs.
-    fn generate(&mut self, world: &World, secs: &[u64]) {
+    pub(crate) fn generate(&mut self, world: &World, secs: &[u64], work: u64) {
         if BILL_SHAPES_MAX < world.shapes.len() {
             return;
         }
@@ -75,7 +83,7 @@ impl Prices {
             buy(&mut packing, &mut Left::unlimited(), &shapes, &self.offers, &guide, greed);
             generator.seed(&mut master, &packing.hosts);
         }
-        let mut work = Work::new(BILL_PRICING_WORK);
+        let mut work = Work::new(work);
         let found = generator.run(&mut master, &self.worth, &mut work, true);
         let weights = generator.weights().to_vec();
         for (x, column) in master.mix() {

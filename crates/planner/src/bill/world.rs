@@ -24,6 +24,9 @@ pub(crate) type Line = (usize, u32);
 pub(crate) struct Group {
     pub(crate) secs: u32,
     pub(crate) count: u32,
+    /// The last second, counted as all others here, at which one may start on a host there is. On a new one it may
+    /// always start when that is up.
+    pub(crate) latest: u32,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -33,10 +36,11 @@ pub(crate) struct World {
     pub(crate) shapes: Vec<Shape>,
     /// For each shape its groups, those that run longest first.
     pub(crate) groups: Vec<Vec<Group>>,
-    /// Cheapest first; `at` is the index into this list.
+    /// Cheapest first.
     pub(crate) offers: Vec<Offer>,
-    /// For each of them the index into the file.
-    pub(crate) file_indices: Vec<usize>,
+    /// How often a host of an offering is lost, by the offering's `at`: interruptions in a million hours. Those that
+    /// are not listed never are.
+    pub(crate) hazards: Vec<u32>,
     pub(crate) clock: Clock,
 }
 
@@ -77,7 +81,8 @@ impl Backlog {
 }
 
 impl World {
-    pub(crate) fn new(problem: &TimedProblem) -> Result<Self, BillError> {
+    /// The world of a file, and for each offering the index into the file's.
+    pub(crate) fn of_file(problem: &TimedProblem) -> Result<(Self, Vec<usize>), BillError> {
         let rules = problem.time;
         let clock = Clock {
             boot: seconds(rules.boot_s, || "time.boot_s".to_owned())?,
@@ -115,7 +120,8 @@ impl World {
             shapes.push(Shape { need, classes, count, groups: Vec::new() });
             groups.push(of_shape);
         }
-        Ok(Self { shapes, groups, offers, file_indices, clock })
+        let world = Self { shapes, groups, offers, hazards: Vec::new(), clock };
+        Ok((world, file_indices))
     }
 
     pub(crate) fn backlog(&self) -> Backlog {
@@ -138,6 +144,25 @@ impl World {
         self.groups[shape][rank].secs
     }
 
+    /// Interruptions in a million hours.
+    pub(crate) fn hazard(&self, offer: &Offer) -> u32 {
+        self.hazards.get(offer.at).copied().unwrap_or(0)
+    }
+
+    /// The part of a job's run that is expected to be lost on this offering and done again: with interruptions at the
+    /// rate `h`, a job of length `d` that begins anew each time takes `(e^(h d) - 1) / h` in all, and each time a boot.
+    pub(crate) fn loss(&self, offer: &Offer, secs: u32) -> f64 {
+        const SECS_PER_MILLION_HOURS: f64 = 3.6e9;
+        let hazard = self.hazard(offer);
+        if hazard == 0 || secs == 0 {
+            return 0.0;
+        }
+        let (rate, secs) = (f64::from(hazard) / SECS_PER_MILLION_HOURS, f64::from(secs));
+        // Beyond e^20 it never ends, and nothing is gained by saying how much so.
+        let n_lost = (rate * secs).min(20.0).exp_m1();
+        n_lost / (rate * secs) - 1.0 + n_lost * f64::from(self.clock.boot) / secs
+    }
+
     /// Seconds of work of each shape.
     pub(crate) fn job_seconds(&self) -> Vec<u64> {
         let add = |sum: u64, group: &Group| {
@@ -156,7 +181,9 @@ fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
                 group.count = sum;
                 group.lines.push((line, count));
             }
-            None => groups.push(Group { secs, count, lines: vec![(line, count)] }),
+            None => {
+                groups.push(Group { secs, count, latest: u32::MAX, lines: vec![(line, count)] });
+            }
         }
     }
     groups
