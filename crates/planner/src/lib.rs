@@ -35,6 +35,7 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod tiny;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
