@@ -28,6 +28,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     rooms.honour_reservations(input, &queue, &mut backlog);
     let prices = buy::prices(&queue, &shelf);
     rooms.fill_what_is_paid(&queue, &prices, STYLES[0], &mut backlog);
+    rooms.expect(&queue, &mut backlog);
     let Bought { hosts, left } =
         buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, input, policy);
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };

@@ -15,6 +15,8 @@ pub(crate) struct Run {
     /// The group of the shape.
     pub(crate) rank: usize,
     pub(crate) count: u32,
+    /// Whether these have not come yet.
+    pub(crate) is_expected: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +29,19 @@ pub(crate) struct Host {
     pub(crate) paid_until: u32,
     /// What is expected to be lost by interruptions, in the unit of its cost.
     pub(crate) risk: u64,
+    /// What the room that it has for jobs to come is worth, in the same unit.
+    pub(crate) bonus: u64,
 }
 
 impl Host {
     /// When its last job ends.
     pub(crate) fn end(&self) -> u32 {
-        self.runs.iter().map(|run| run.end).max().unwrap_or(0)
+        self.real().map(|run| run.end).max().unwrap_or(0)
+    }
+
+    /// What it runs of what has come.
+    pub(crate) fn real(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| !run.is_expected)
     }
 
     /// In millionths of a dollar per hour, times seconds, with the risk. Of a host there is already only what is paid
@@ -42,7 +51,7 @@ impl Host {
             None => cost(&self.offer, self.end(), clock),
             Some(_) => longer(&self.offer, self.end(), self.paid_until),
         };
-        paid.saturating_add(self.risk)
+        paid.saturating_add(self.risk).saturating_sub(self.bonus)
     }
 
     /// Where all it runs may run.
@@ -119,7 +128,11 @@ impl Host {
 
     pub(crate) fn take(&self, backlog: &mut Backlog) {
         for run in &self.runs {
-            backlog.take(run.shape, run.rank, run.count);
+            if run.is_expected {
+                backlog.take_expected(run.shape, run.rank, run.count);
+            } else {
+                backlog.take(run.shape, run.rank, run.count);
+            }
         }
     }
 }

@@ -84,9 +84,12 @@ impl Answer<'_> {
         for host in new {
             let (mut contents, mut load) = (BTreeMap::new(), Amount::default());
             for run in host.runs.iter().filter(|run| self.is_first(run)) {
+                load = load.plus(&self.queue.world.shapes[run.shape].need, run.count);
+                if run.is_expected {
+                    continue;
+                }
                 let count = contents.entry(self.key(run)).or_insert(0_u32);
                 *count = count.saturating_add(run.count);
-                load = load.plus(&self.queue.world.shapes[run.shape].need, run.count);
             }
             let contents: Vec<(DemandKey, u32)> = contents.into_iter().collect();
             let count = counts.entry((host.offer.at, contents)).or_insert((host.offer, load, 0));
@@ -134,7 +137,7 @@ impl Answer<'_> {
             }
         }
         let of_rooms = rooms.rooms.iter().flat_map(|room| &room.later);
-        let of_new = new.iter().flat_map(|host| &host.runs).filter(|run| !self.is_first(run));
+        let of_new = new.iter().flat_map(|host| host.real()).filter(|run| !self.is_first(run));
         for run in of_rooms.chain(of_new) {
             if let Some((group, _)) = unstarted.get_mut(&self.key(run)) {
                 group.later = group.later.saturating_add(run.count);

@@ -161,6 +161,7 @@ fn scrape_together(
                 seat: None,
                 up_at: world.clock.boot,
                 until: u32::MAX,
+                expects: false,
             };
             let host = filler.fill(&opening, backlog).host;
             if host.runs.is_empty() {
@@ -177,6 +178,9 @@ fn lost(world: &World, prices: &Prices, rest: &Backlog) -> f64 {
     let mut lost = 0.0;
     for (shape, worth) in prices.worth.iter().enumerate() {
         for (rank, n) in rest.groups(shape).iter().enumerate() {
+            if world.groups[shape][rank].is_expected {
+                continue;
+            }
             lost += worth * f64::from(*n) * f64::from(world.secs(shape, rank));
         }
     }
@@ -190,7 +194,7 @@ fn horizons(world: &World, backlog: &Backlog) -> Vec<u32> {
     let mut furthest = 0;
     for (shape, groups) in world.groups.iter().enumerate() {
         for (group, n) in groups.iter().zip(backlog.groups(shape)) {
-            if 0 < *n {
+            if 0 < *n && !group.is_expected {
                 horizons.push(group.secs);
                 let waits = group.latest.saturating_sub(world.clock.boot);
                 furthest = furthest.max(waits.saturating_add(group.secs));

@@ -80,7 +80,8 @@ impl Rooms {
                 backlog.take(shape, rank, count);
                 let start = room.seat.start;
                 let end = start.saturating_add(queue.world.secs(shape, rank));
-                room.put(&queue.world, &[Run { start, end, shape, rank, count }]);
+                let is_expected = false;
+                room.put(&queue.world, &[Run { start, end, shape, rank, count, is_expected }]);
             }
         }
     }
@@ -96,7 +97,8 @@ impl Rooms {
     ) {
         let least = queue.least();
         let mut filler = Filler::new(&queue.world, &prices.worth, style);
-        let latest = queue.world.groups.iter().flatten().map(|g| g.latest).max().unwrap_or(0);
+        let real = queue.world.groups.iter().flatten().filter(|g| !g.is_expected);
+        let latest = real.map(|g| g.latest).max().unwrap_or(0);
         let mut order: Vec<usize> = (0..self.rooms.len()).collect();
         // Hosts that end soon take what is short, and leave those that end late to what is long.
         order.sort_by_key(|at| {
@@ -122,9 +124,31 @@ impl Rooms {
                     seat: Some(&room.seat),
                     up_at: 0,
                     until: if is_later { latest } else { room.seat.start },
+                    expects: false,
                 };
                 let runs = filler.fill(&opening, backlog).host.runs;
                 room.put(&queue.world, &runs);
+            }
+        }
+    }
+}
+
+impl Rooms {
+    /// Counts off what may be expected to come and finds room on the hosts there are.
+    pub(crate) fn expect(&self, queue: &Queue, backlog: &mut Backlog) {
+        for room in &self.rooms {
+            // A host that ends before a new one were up is no room for what comes later.
+            if room.seat.paid_until < queue.world.clock.boot {
+                continue;
+            }
+            let mut free = room.seat.free;
+            for (shape, rank) in queue.expected() {
+                let of_shape = &queue.world.shapes[shape];
+                let count = of_shape.need.times_in(&free).min(backlog.left(shape, rank));
+                if 0 < count && of_shape.classes.has(room.seat.offer.class) {
+                    backlog.take_expected(shape, rank, count);
+                    free = free.less(&of_shape.need, count);
+                }
             }
         }
     }
@@ -140,7 +164,7 @@ impl Room {
         for (end, freed) in &self.seat.ends {
             changes.push((*end, false, *freed));
         }
-        for run in runs {
+        for run in runs.iter().filter(|run| !run.is_expected) {
             let need = Amount::default().plus(&world.shapes[run.shape].need, run.count);
             self.seat.paid_until = self.seat.paid_until.max(run.end);
             changes.push((run.end, false, need));
