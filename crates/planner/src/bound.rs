@@ -67,6 +67,17 @@ impl UnitPrices {
         self.0.get(block).unwrap_or(&FREE)
     }
 
+    /// The unit prices of a block in picodollars per hour, for `many` units of each dimension; rounded down, which
+    /// leaves them proven.
+    pub(crate) fn in_picos(&self, block: usize, many: [u128; DIMS]) -> Option<[u64; DIMS]> {
+        let mut picos = [0; DIMS];
+        for ((pico, price), many) in picos.iter_mut().zip(self.of_block(block)).zip(many) {
+            let fine = price.checked_mul(many)?.checked_mul(1_000_000)?;
+            *pico = u64::try_from(fine >> UNIT_PRICE_SHIFT).ok()?;
+        }
+        Some(picos)
+    }
+
     /// What `amounts` cost in a block; none where that leaves the range of the type.
     fn cost(&self, block: usize, amounts: [u32; DIMS]) -> Option<u128> {
         let mut sum: u128 = 0;

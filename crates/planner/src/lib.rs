@@ -10,7 +10,7 @@ pub mod bill;
 mod bound;
 mod buy;
 mod center;
-mod certificate;
+pub mod certificate;
 pub mod check;
 mod correct;
 mod deal;
@@ -35,6 +35,7 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+pub mod verify;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
