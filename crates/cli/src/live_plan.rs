@@ -38,7 +38,7 @@ fn demands(state: &LedgerState) -> Vec<Demand> {
             *count = count.saturating_add(1);
         }
     }
-    counts.into_iter().map(|(key, count)| Demand { key, count }).collect()
+    counts.into_iter().map(|(key, count)| Demand::new(key, count)).collect()
 }
 
 fn host_views(state: &LedgerState) -> Vec<HostView> {
@@ -53,9 +53,12 @@ fn host_views(state: &LedgerState) -> Vec<HostView> {
         id: host.id,
         arch: host.arch,
         market: host.pool.market,
+        price: host.price,
         free: host.capacity.saturating_sub(&held.get(&host.id).copied().unwrap_or_default()),
+        busy: Vec::new(),
         reserved: host.reserved.clone(),
         ready: host.status() == HostStatus::Registered,
+        ready_in_secs: 0,
     };
     state.hosts.iter().filter(|host| host.takes_work()).map(view).collect()
 }

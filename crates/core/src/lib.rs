@@ -22,7 +22,7 @@ pub mod port;
 pub mod quantity;
 pub mod task;
 
-pub use catalog::{Catalog, InstanceShape, Offering, PoolId};
+pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use effect::Effect;
 pub use error::CloudError;
@@ -36,5 +36,5 @@ pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
-pub use plan::{Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned};
+pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};

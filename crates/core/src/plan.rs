@@ -28,6 +28,8 @@ pub struct DemandKey {
     pub market: MarketRule,
     /// The expected duration in seconds, rounded up to a power of 5/4; `None` if nobody knows.
     pub expected_secs: Option<u32>,
+    /// How long it may wait for a cheaper place, in seconds from when it could first run; 0 starts it as soon as can be.
+    pub patience_secs: u32,
 }
 
 impl DemandKey {
@@ -38,6 +40,7 @@ impl DemandKey {
             arch: spec.arch,
             market: spec.market,
             expected_secs: spec.expected_duration.map(duration_bucket),
+            patience_secs: 0,
         }
     }
 
@@ -79,6 +82,26 @@ pub struct Demand {
     pub key: DemandKey,
     /// How many, at least 1.
     pub count: u32,
+    /// How long the one that has waited longest has waited, in seconds: counts against its patience.
+    pub waited_secs: u32,
+}
+
+impl Demand {
+    /// Jobs that have only just come.
+    pub const fn new(key: DemandKey, count: u32) -> Self {
+        Self { key, count, waited_secs: 0 }
+    }
+}
+
+/// Tasks on a host that need the same and are expected to end at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Busy {
+    /// When they are expected to end, in seconds from now, at least 1.
+    pub ends_in_secs: u32,
+    /// What each of them holds.
+    pub need: Resources,
+    /// How many, at least 1.
+    pub count: u32,
 }
 
 /// A host we have or have asked for, as the planner sees it.
@@ -90,12 +113,18 @@ pub struct HostView {
     pub arch: Arch,
     /// Its market.
     pub market: Market,
+    /// What it costs while it runs.
+    pub price: MicroUsdPerHour,
     /// What is free on it now, or will be when it has registered.
     pub free: Resources,
+    /// What runs on it, soonest end first.
+    pub busy: Vec<Busy>,
     /// The work it was bought for that is not on it yet. Honoured before anything else is placed there.
     pub reserved: Vec<(DemandKey, u32)>,
     /// Whether a task can be started on it now. Work planned for a host that is not ready is kept for it.
     pub ready: bool,
+    /// When a task can be expected to start on it, in seconds from now; 0 where it is ready.
+    pub ready_in_secs: u32,
 }
 
 /// What may still be bought. `None` is no limit.
@@ -151,6 +180,26 @@ pub struct PlanPolicy {
     /// How much thought goes into it.
     #[serde(default)]
     pub effort: Effort,
+    /// From the call that buys a host to its first task, in seconds: it is paid for and does nothing.
+    #[serde(default = "boot_secs_default")]
+    pub boot_secs: u32,
+    /// How long a job of unknown duration is taken to run, in seconds.
+    #[serde(default = "prior_secs_default")]
+    pub prior_secs: u32,
+}
+
+/// From CreateFleet to a registered ECS agent takes 60 to 120 s with the ECS-optimized AMI.
+const BOOT_SECS_DEFAULT: u32 = 90;
+
+/// Nothing is known: most batch jobs run for minutes, not for seconds or hours.
+const PRIOR_SECS_DEFAULT: u32 = 600;
+
+const fn boot_secs_default() -> u32 {
+    BOOT_SECS_DEFAULT
+}
+
+const fn prior_secs_default() -> u32 {
+    PRIOR_SECS_DEFAULT
 }
 
 impl Default for PlanPolicy {
@@ -160,6 +209,8 @@ impl Default for PlanPolicy {
             choices_max: 20,
             choice_premium_percent: 10,
             effort: Effort::Default,
+            boot_secs: BOOT_SECS_DEFAULT,
+            prior_secs: PRIOR_SECS_DEFAULT,
         }
     }
 }
@@ -211,6 +262,8 @@ pub struct Plan {
     pub placements: Vec<Placement>,
     /// What to buy.
     pub launches: Vec<PlannedLaunch>,
+    /// Ready hosts with nothing on them that are not worth what they cost until work comes that they are wanted for.
+    pub give_back: Vec<HostId>,
 }
 
 impl Plan {
@@ -226,7 +279,7 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.placements.is_empty() && self.launches.is_empty()
+        self.placements.is_empty() && self.launches.is_empty() && self.give_back.is_empty()
     }
 }
 
@@ -368,6 +421,16 @@ pub struct Planned {
     pub plan: Plan,
     /// Why.
     pub report: Report,
+}
+
+/// Whoever answers the planner's question. The control loop asks whichever it was given: ours, or in a simulation
+/// the way somebody else would decide.
+///
+/// An implementation is deterministic: the same questions in the same order have the same answers. What it remembers
+/// between them may save it work; it must not be needed for a sensible answer, since a restart forgets it.
+pub trait Planner: fmt::Debug + Send {
+    /// Decides where work goes and what to buy for the rest. Total: what fits nothing is a line in the report.
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned;
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ use spillway_core::job::{Attempt, BodyHash};
 use spillway_core::plan::Report;
 use spillway_core::{
     AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
-    JobState, Launch, LaunchId, LedgerState, PoolId, Resources,
+    JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
 };
+
+use spillway_planner::Spillway;
 
 use crate::budget::Budget;
 use crate::config::EngineConfig;
@@ -50,6 +52,7 @@ pub(crate) struct OpenLaunch {
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) config: EngineConfig,
+    pub(crate) planner: Box<dyn Planner>,
     pub(crate) ledger: spillway_core::id::LedgerId,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) ended: BTreeMap<JobId, BodyHash>,
@@ -89,8 +92,19 @@ impl Engine {
     /// Starts from what the ledger holds. The first step must be a [`Input::Tick`]; it sends again every call whose
     /// answer the ledger does not hold, with the tokens it had.
     pub fn new(config: EngineConfig, state: LedgerState, now: Timestamp) -> Self {
+        Self::with_planner(config, state, now, Box::new(Spillway))
+    }
+
+    /// The same with another way to plan.
+    pub fn with_planner(
+        config: EngineConfig,
+        state: LedgerState,
+        now: Timestamp,
+        planner: Box<dyn Planner>,
+    ) -> Self {
         let mut engine = Self {
             config,
+            planner,
             ledger: state.ledger,
             jobs: BTreeMap::new(),
             ended: state.ended,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use spillway_core::id::ContainerInstanceArn;
 use spillway_core::plan::HostView;
 use spillway_core::{
-    CpuUnits, Host, HostId, HostState, InstanceId, JobId, MicroUsdPerHour, Resources,
+    Busy, CpuUnits, Host, HostId, HostState, InstanceId, JobId, MicroUsdPerHour, Resources,
 };
 
 use crate::limits;
@@ -68,6 +68,13 @@ impl Entry {
         let registered = matches!(self.host.state, HostState::Registered { .. });
         let refused = self.refused_until.is_some_and(|until| now < until);
         registered && self.agent_away_since.is_none() && !refused && !self.interrupted
+    }
+
+    /// For how long it is still expected to boot, in seconds; one that should be up by now may be so any moment.
+    fn boot_left(&self, now: Timestamp, boot_secs: u32) -> u32 {
+        let since = self.host.instance().map_or(now, |instance| instance.launched_at);
+        let age = u32::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
+        boot_secs.saturating_sub(age).max(1)
     }
 
     pub(crate) fn free(&self) -> Resources {
@@ -138,8 +145,13 @@ impl Fleet {
         self.by_container_instance.get(arn).copied()
     }
 
-    /// The hosts that work may be planned for.
-    pub(crate) fn views(&self, now: Timestamp) -> Vec<HostView> {
+    /// The hosts that work may be planned for; `ends` tells what a job on one holds and when it is expected to end.
+    pub(crate) fn views(
+        &self,
+        now: Timestamp,
+        boot_secs: u32,
+        busy: impl Fn(&BTreeSet<JobId>) -> Vec<Busy>,
+    ) -> Vec<HostView> {
         let usable = |e: &&Entry| {
             e.host.takes_work() && !e.interrupted && e.n_refused < limits::REFUSALS_MAX
         };
@@ -147,9 +159,12 @@ impl Fleet {
             id: e.host.id,
             arch: e.host.arch,
             market: e.host.pool.market,
+            price: e.host.price,
             free: e.free(),
+            busy: busy(&e.live),
             reserved: e.host.reserved.clone(),
             ready: e.is_ready(now),
+            ready_in_secs: if e.is_ready(now) { 0 } else { e.boot_left(now, boot_secs) },
         };
         self.entries.values().filter(usable).map(view).collect()
     }

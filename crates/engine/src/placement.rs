@@ -1,12 +1,14 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{Headroom, NoFit, Placement, PlannedLaunch, WaitReason};
 use spillway_core::{
-    Change, CpuUnits, DemandKey, Host, HostId, HostState, JobId, JobState, Launch, LaunchId,
-    MicroUsdPerHour, PlanInput, Planned,
+    Busy, Change, CpuUnits, DemandKey, Host, HostId, HostState, JobId, JobState, Launch, LaunchId,
+    MicroUsdPerHour, PlanInput, Planned, Resources,
 };
 
 use crate::engine::{Cx, Engine, OpenLaunch};
@@ -39,7 +41,7 @@ impl Engine {
             return;
         }
         let input = self.plan_input(cx.now);
-        let Planned { plan, report } = spillway_planner::plan(&input, &self.config.plan);
+        let Planned { plan, report } = self.planner.plan(&input, &self.config.plan);
         self.clear_reservations();
         for placement in &plan.placements {
             self.place(cx, placement);
@@ -80,11 +82,36 @@ impl Engine {
         PlanInput {
             now,
             demands: self.waiting.demands(),
-            hosts: self.fleet.views(now),
+            hosts: self.fleet.views(now, self.config.plan.boot_secs, |live| self.busy(now, live)),
             catalog: std::sync::Arc::clone(&self.catalog),
             cooling: cooling.filter(|(_, until)| hot(until)).collect(),
             headroom: self.headroom(),
         }
+    }
+
+    /// What the jobs on a host hold and when they are expected to end, soonest first. A job that has outlasted its
+    /// expectation is given a tenth of what it has run so far.
+    fn busy(&self, now: Timestamp, live: &BTreeSet<JobId>) -> Vec<Busy> {
+        let mut groups: BTreeMap<(u32, Resources), u32> = BTreeMap::new();
+        for job in live.iter().filter_map(|id| self.jobs.get(id)) {
+            let Some(attempt) = job.state.live_attempt() else { continue };
+            let since = match &job.state {
+                JobState::Running { started_at, .. } => *started_at,
+                JobState::Submitted
+                | JobState::Pending
+                | JobState::Runnable { .. }
+                | JobState::Starting { .. }
+                | JobState::Succeeded { .. }
+                | JobState::Failed { .. } => attempt.placed_at,
+            };
+            let ran = u32::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
+            let expected = DemandKey::of(&job.spec).expected_secs;
+            let expected = expected.unwrap_or(self.config.plan.prior_secs);
+            let left = expected.saturating_sub(ran).max(ran / 10).max(1);
+            *groups.entry((left, job.spec.resources)).or_default() += 1;
+        }
+        let busy = |((ends_in_secs, need), count)| Busy { ends_in_secs, need, count };
+        groups.into_iter().map(busy).collect()
     }
 
     fn headroom(&self) -> Headroom {

@@ -42,9 +42,6 @@ impl Waiting {
 
     pub(crate) fn demands(&self) -> Vec<Demand> {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.groups
-            .iter()
-            .map(|(key, jobs)| Demand { key: *key, count: count(jobs.len()) })
-            .collect()
+        self.groups.iter().map(|(key, jobs)| Demand::new(*key, count(jobs.len()))).collect()
     }
 }

@@ -35,11 +35,12 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod tiny;
 pub mod verify;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
-use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
 pub use certificate::JobPrices;
@@ -48,6 +49,16 @@ use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
+
+/// Our planner, as the control loop asks it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spillway;
+
+impl Planner for Spillway {
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
+        plan(input, policy)
+    }
+}
 
 /// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
@@ -95,7 +106,8 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
         report.waiting.extend(limited);
         report.waiting.sort_by_key(|waiting| waiting.key);
     }
-    (Planned { plan: Plan { placements, launches }, report }, prices)
+    let plan = Plan { placements, launches, give_back: Vec::new() };
+    (Planned { plan, report }, prices)
 }
 
 fn stock(input: &PlanInput, all: Vec<prune::Offer>) -> Shelf {

@@ -14,6 +14,7 @@ use crate::pass::Pass;
 use crate::prune::{Offer, undominated};
 use crate::repack::Repacker;
 use crate::search::search;
+use crate::tiny;
 use crate::work::Work;
 
 /// What can be bought, looked at from three sides.
@@ -76,7 +77,12 @@ pub(crate) fn solve(
         // make no bound too high.
         top_up(&mut packing, shapes);
     } else {
+        let exact = tiny::pack(shapes, &offers);
+        let is_exact = exact.as_ref().is_some_and(|p| Left::of(headroom).holds(&p.hosts));
+        packing = exact.filter(|_| is_exact).unwrap_or(packing);
         for pass in Pass::all(effort, shapes.len(), bound) {
+            // What is cheapest needs no search, only the prices that bound it.
+            let pass = if is_exact { pass.without_packing() } else { pass };
             stock.search(&pass, &guide, &mut packing, &mut bound, &mut proof);
         }
     }

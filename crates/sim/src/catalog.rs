@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
-    Arch, Catalog, CpuUnits, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
+    Arch, Catalog, CpuUnits, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
     Resources, Zone,
 };
 
@@ -138,7 +138,13 @@ impl PriceList {
         let offering = |(pool, price): (&PoolId, &MicroUsdPerHour)| {
             let shape = self.shapes.get(&pool.instance_type)?;
             let capacity = shape.expected_registered();
-            Some(Offering { pool: pool.clone(), arch: shape.arch, capacity, price: *price })
+            Some(Offering {
+                pool: pool.clone(),
+                arch: shape.arch,
+                capacity,
+                price: *price,
+                hazard: Hazard::NEVER,
+            })
         };
         Catalog::new(now, self.prices.iter().filter_map(offering).collect())
     }

@@ -13,8 +13,9 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Answer, Arch, Catalog, Change, CpuUnits, Effect, Host, HostId, Input, InstanceId, Job, JobId,
-    JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources, TaskArn,
+    Answer, Arch, Catalog, Change, CpuUnits, Effect, Hazard, Host, HostId, Input, InstanceId, Job,
+    JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
+    TaskArn,
 };
 use spillway_engine::{Engine, EngineConfig, Step};
 use uuid::Uuid;
@@ -33,6 +34,7 @@ fn offering(instance_type: &str, zone: &str, market: Market, vcpus: u32, price: 
         arch: Arch::X86_64,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(vcpus * 2), 0),
         price: MicroUsdPerHour::new(price),
+        hazard: Hazard::NEVER,
     }
 }
 
