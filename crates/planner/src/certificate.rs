@@ -103,14 +103,14 @@ fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError
     if let Some(job) = most_demanding_job(terms) {
         proofs.push(verify::Proof::OneJob { job });
     }
-    if let Some(unit_prices) = resource::unit_prices(terms) {
-        proofs.push(verify::Proof::Resource { unit_prices, worth: worth() });
+    if let Some(hosts) = resource::unit_prices(terms) {
+        proofs.push(verify::Proof::Resource { hosts, worth: worth() });
     }
     if let Some(Configuration { job_prices, hosts }) = configuration::configuration(terms, claimed)
     {
         proofs.push(verify::Proof::Configuration { job_prices, hosts, worth: worth() });
     }
-    let nothing = verify::Proof::Resource { unit_prices: Vec::new(), worth: "0".to_owned() };
+    let nothing = verify::Proof::Resource { hosts: Vec::new(), worth: "0".to_owned() };
     let mut best = (0, nothing);
     // Of equal bounds the plainest.
     for mut proof in proofs {

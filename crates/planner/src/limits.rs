@@ -4,10 +4,6 @@
 /// rounding loses nothing one could see, and prices times amounts stay within 128 bits.
 pub(crate) const UNIT_PRICE_SHIFT: u32 = 32;
 
-/// Pivots after which the unit prices are taken as they are. They need some tens; the bound is lower, never wrong,
-/// if they needed more.
-pub(crate) const LP_PIVOTS_MAX: usize = 3000;
-
 /// When filling a host, so many of the most promising shapes are looked at in each step; the rest only once these
 /// are used up.
 pub(crate) const SHORTLIST_SHAPES: usize = 64;

@@ -1,46 +1,48 @@
-//! The plainest prices: one for a vCPU, a GiB and a GPU of each kind of host, from the planner's linear program, in the
-//! units of a certificate.
+//! The plainest prices: one for a vCPU, a GiB and a GPU of each host, from the planner's linear program, in the units of
+//! a certificate.
+
+use std::collections::BTreeMap;
 
 use spillway_core::plan::DemandKey;
 use spillway_core::{Arch, Market, MarketRule, Resources};
 
 use crate::amount::Amount;
-use crate::bound::{N_BLOCKS, UnitPrices, block_of, block_sets};
+use crate::bound::UnitPrices;
 use crate::demand::{ClassSet, Shape, class_of};
-use crate::prune::Offer;
+use crate::prune::{Offer, undominated};
 use crate::solve::frontier;
-use crate::verify::{Amounts, Host, Jobs, KindPrices, Terms};
+use crate::verify::{Amounts, Host, HostPrices, Jobs, Terms};
 
-/// Unit prices at which no host is cheaper than its own capacity; none where amounts leave the planner's range.
-pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<KindPrices>> {
+/// For every host that no other, no dearer one stands in for, unit prices at which it is not cheaper than its own
+/// capacity; none where amounts leave the planner's range.
+pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
     let mut offers = Vec::with_capacity(terms.hosts.len());
     for (at, host) in terms.hosts.iter().enumerate() {
         let capacity = amount(&host.room)?;
         offers.push(Offer { capacity, price: host.price, class: class(host), at });
     }
     offers.sort_unstable_by_key(|offer| (offer.price, offer.at));
-    let mut shapes = Vec::with_capacity(terms.jobs.len());
+    let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
     for jobs in &terms.jobs {
         let each = if terms.times.is_some() { jobs.secs } else { 1 };
-        let count = jobs.count.saturating_mul(each);
-        let (need, classes) = (amount(&jobs.need)?, classes(jobs));
-        shapes.push(Shape { need, classes, count, groups: Vec::new() });
+        let count = counts.entry((classes(jobs), amount(&jobs.need)?)).or_insert(0);
+        *count = count.saturating_add(jobs.count.saturating_mul(each));
     }
-    let counts: Vec<u64> = shapes.iter().map(|shape| shape.count).collect();
-    let frontier = frontier(&offers);
-    let sets = block_sets(&shapes, &frontier);
-    let prices = UnitPrices::solve(&shapes, &counts, &sets, &frontier, &offers);
-    let mut kinds = Vec::new();
-    for block in 0..N_BLOCKS {
-        let mut of_block = offers.iter().filter(|offer| block_of(offer) == block);
-        let Some(host) = of_block.next().and_then(|offer| terms.hosts.get(offer.at)) else {
-            continue;
-        };
-        let unit_prices = prices.in_picos(block, [1000, 1024, 1])?;
-        let (arm64, spot, gpus) = (host.is_arm, host.is_spot, 0 < host.room[2]);
-        kinds.push(KindPrices { arm64, spot, gpus, unit_prices });
-    }
-    Some(kinds)
+    counts.retain(|_, count| 0 < *count);
+    let shape = |((classes, need), count): (&(ClassSet, Amount), &u64)| Shape {
+        need: *need,
+        classes: *classes,
+        count: *count,
+        groups: Vec::new(),
+    };
+    let shapes: Vec<Shape> = counts.iter().map(shape).collect();
+    let counts: Vec<u64> = counts.into_values().collect();
+    let offers = undominated(&frontier(&offers), &shapes);
+    let prices = UnitPrices::solve(&shapes, &counts, &offers).in_picos([1000, 1024, 1])?;
+    let of_offer = |(offer, unit_prices): (&Offer, _)| HostPrices { offer: offer.at, unit_prices };
+    let mut hosts: Vec<HostPrices> = offers.iter().zip(prices).map(of_offer).collect();
+    hosts.sort_by_key(|host| host.offer);
+    Some(hosts)
 }
 
 fn amount(amounts: &Amounts) -> Option<Amount> {
@@ -62,5 +64,6 @@ fn classes(jobs: &Jobs) -> ClassSet {
         (true, true) | (false, false) => None,
     };
     let market = if jobs.spot_ok { MarketRule::Any } else { MarketRule::OnDemand };
-    ClassSet::of(&DemandKey { need: Resources::default(), arch, market, expected_secs: None })
+    let need = Resources::default();
+    ClassSet::of(&DemandKey { need, arch, market, expected_secs: None, patience_secs: 0 })
 }

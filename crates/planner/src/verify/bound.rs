@@ -1,9 +1,9 @@
 //! Re-derives the bound of a certificate, from the problem and the certificate alone.
 
-use super::certificate::{CERTIFICATE_SCHEMA, Certificate, KindPrices, Proof, Witness, digest_of};
+use super::certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
 use super::shapes::{Shapes, fits};
 use super::terms::{Host, Jobs, Terms};
-use super::walk::{Astray, FINE, cost, walk};
+use super::walk::{Astray, FINE, cost, useful, walk};
 
 /// What a certificate has been found to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,14 +47,8 @@ pub enum CertificateError {
         /// The index given.
         job: usize,
     },
-    /// A kind of host with prices twice.
-    #[error("proof.unit_prices[{at}] prices a kind of host a second time")]
-    KindTwice {
-        /// Which.
-        at: usize,
-    },
     /// An offering that is cheaper than its own capacity.
-    #[error("offers[{offer}] costs less than its capacity at the unit prices of its kind")]
+    #[error("offers[{offer}] costs less than its capacity at its unit prices")]
     CheaperThanCapacity {
         /// The offering.
         offer: usize,
@@ -201,8 +195,9 @@ fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
                 .ok_or(CertificateError::NoSuchJob { job: *job })?;
             None
         }
-        Proof::Resource { unit_prices, worth } => {
-            check_unit_prices(terms, unit_prices)?;
+        Proof::Resource { hosts: priced, worth } => {
+            check_unit_prices(terms, priced)?;
+            hosts = priced.len();
             Some(worth)
         }
         Proof::Configuration { job_prices, hosts: witnesses, worth } => {
@@ -236,7 +231,7 @@ pub(crate) enum Total {
 pub(crate) fn total(terms: &Terms, proof: &Proof) -> Total {
     match proof {
         Proof::OneJob { job } => Total::OneHost(one_host(terms, *job)),
-        Proof::Resource { unit_prices, worth: _ } => Total::Worth(of_needs(terms, unit_prices)),
+        Proof::Resource { hosts, worth: _ } => Total::Worth(of_needs(terms, hosts)),
         Proof::Configuration { job_prices, .. } => {
             let mut worth: u128 = 0;
             for (jobs, price) in terms.jobs.iter().zip(job_prices) {
@@ -289,53 +284,72 @@ fn one_host(terms: &Terms, job: usize) -> u128 {
     cheapest.saturating_mul(secs.into())
 }
 
-fn is_of(kind: &KindPrices, host: &Host) -> bool {
-    kind.arm64 == host.is_arm && kind.spot == host.is_spot && kind.gpus == (0 < host.room[2])
-}
-
-/// Whether no host is cheaper than its own capacity.
-fn check_unit_prices(terms: &Terms, kinds: &[KindPrices]) -> Result<(), CertificateError> {
-    for (at, kind) in kinds.iter().enumerate() {
-        let flags = |k: &KindPrices| (k.arm64, k.spot, k.gpus);
-        if kinds.iter().take(at).any(|other| flags(other) == flags(kind)) {
-            return Err(CertificateError::KindTwice { at });
+/// Whether no host is cheaper than its own capacity, as far as these jobs can use it.
+fn check_unit_prices(terms: &Terms, priced: &[HostPrices]) -> Result<(), CertificateError> {
+    let shapes = Shapes::of(terms, &vec![0; terms.jobs.len()]);
+    let mut named = Named::new(terms);
+    for (at, HostPrices { offer, unit_prices }) in priced.iter().enumerate() {
+        let host = named.next(at, *offer)?;
+        let room = useful(&host.room, &shapes.items(host));
+        if price(host).saturating_mul(FINE) < cost(unit_prices, &room) {
+            return Err(CertificateError::CheaperThanCapacity { offer: *offer });
         }
     }
-    for (offer, host) in terms.hosts.iter().enumerate() {
-        let kind = kinds.iter().find(|kind| is_of(kind, host));
-        let capacity = kind.map_or(0, |kind| cost(&kind.unit_prices, &host.room));
-        if price(host).saturating_mul(FINE) < capacity {
-            return Err(CertificateError::CheaperThanCapacity { offer });
-        }
-    }
-    Ok(())
+    named.check_others(&shapes)
 }
 
-/// What all jobs need costs at least. A kind of host without prices holds jobs for nothing.
-fn of_needs(terms: &Terms, kinds: &[KindPrices]) -> u128 {
-    let mut by_kind: Vec<([u64; 3], Vec<&Host>)> = Vec::new();
-    for flags in 0..8_u8 {
-        let [arm64, spot, gpus] = [1, 2, 4].map(|bit| flags & bit != 0);
-        let this = KindPrices { arm64, spot, gpus, unit_prices: [0; 3] };
-        let mut hosts: Vec<&Host> = terms.hosts.iter().filter(|host| is_of(&this, host)).collect();
-        // The largest first: most jobs fit there.
-        hosts.sort_by_key(|host| std::cmp::Reverse(host.room));
-        let is_same = |k: &&KindPrices| (k.arm64, k.spot, k.gpus) == (arm64, spot, gpus);
-        let priced = kinds.iter().find(is_same);
-        by_kind.push((priced.map_or([0; 3], |kind| kind.unit_prices), hosts));
-    }
+/// What all jobs need costs at least, each on the host among these where it costs least.
+fn of_needs(terms: &Terms, priced: &[HostPrices]) -> u128 {
+    let host = |priced: &HostPrices| Some((terms.hosts.get(priced.offer)?, priced.unit_prices));
+    let hosts: Vec<(&Host, [u64; 3])> = priced.iter().filter_map(host).collect();
     let mut worth: u128 = 0;
     for jobs in &terms.jobs {
-        let mut least: Option<u128> = None;
-        for (unit_prices, hosts) in &by_kind {
-            if hosts.iter().any(|host| holds(host, jobs)) {
-                let cost = cost(unit_prices, &jobs.need);
-                least = Some(least.map_or(cost, |least| least.min(cost)));
-            }
-        }
+        let holding = hosts.iter().filter(|(host, _)| holds(host, jobs));
+        let least = holding.map(|(_, unit_prices)| cost(unit_prices, &jobs.need)).min();
         worth = worth.saturating_add(least.unwrap_or(0).saturating_mul(amount(terms, jobs)));
     }
     worth
+}
+
+/// The hosts that a proof names, and that it names all it has to.
+struct Named<'a> {
+    terms: &'a Terms,
+    flags: Vec<bool>,
+    hosts: Vec<&'a Host>,
+}
+
+impl<'a> Named<'a> {
+    fn new(terms: &'a Terms) -> Self {
+        Self { terms, flags: vec![false; terms.hosts.len()], hosts: Vec::new() }
+    }
+
+    fn next(&mut self, at: usize, offer: usize) -> Result<&'a Host, CertificateError> {
+        let bad = CertificateError::BadOffer { at, offer };
+        let (Some(host), Some(is_named)) =
+            (self.terms.hosts.get(offer), self.flags.get_mut(offer))
+        else {
+            return Err(bad);
+        };
+        if std::mem::replace(is_named, true) {
+            return Err(bad);
+        }
+        self.hosts.push(host);
+        Ok(host)
+    }
+
+    /// Whether for every other host one of these, no dearer, stands in.
+    fn check_others(&self, shapes: &Shapes) -> Result<(), CertificateError> {
+        for (offer, (host, is_named)) in self.terms.hosts.iter().zip(&self.flags).enumerate() {
+            let stands_in =
+                |other: &&Host| other.price <= host.price && shapes.stands_in(other, host);
+            let is_covered =
+                *is_named || self.hosts.iter().any(stands_in) || shapes.is_useless(host);
+            if !is_covered {
+                return Err(CertificateError::NoWitness { offer });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether nothing that fits on a host is worth more than the host costs; gives the branches followed for it.
@@ -356,28 +370,11 @@ fn check_job_prices(
         return Err(CertificateError::TooMuchWork { asked, max: BRANCHES_MAX });
     }
     let shapes = Shapes::of(terms, job_prices);
-    let mut is_named = vec![false; terms.hosts.len()];
-    let mut closed: Vec<(&Host, u64)> = Vec::with_capacity(witnesses.len());
+    let mut named = Named::new(terms);
     for (at, witness) in witnesses.iter().enumerate() {
-        let offer = witness.offer;
-        let (Some(host), Some(named)) = (terms.hosts.get(offer), is_named.get_mut(offer)) else {
-            return Err(CertificateError::BadOffer { at, offer });
-        };
-        if std::mem::replace(named, true) {
-            return Err(CertificateError::BadOffer { at, offer });
-        }
-        follow(&shapes, host, witness)?;
-        closed.push((host, witness.most));
+        follow(&shapes, named.next(at, witness.offer)?, witness)?;
     }
-    for (offer, (host, is_named)) in terms.hosts.iter().zip(is_named).enumerate() {
-        let covers = |(other, most): &(&Host, u64)| {
-            u128::from(*most) <= price(host) && shapes.stands_in(other, host)
-        };
-        let is_proven = is_named || closed.iter().any(covers) || shapes.is_useless(host);
-        if !is_proven {
-            return Err(CertificateError::NoWitness { offer });
-        }
-    }
+    named.check_others(&shapes)?;
     Ok(asked)
 }
 

@@ -35,11 +35,11 @@ pub enum Proof {
         /// The index of a job line. The bound is what the cheapest host that holds one of its jobs costs.
         job: usize,
     },
-    /// Unit prices at which no host is cheaper than its own capacity. A job is worth what it needs costs at least,
-    /// over the kinds of host that hold it.
+    /// Unit prices at which no host is cheaper than its own capacity. A job is worth what it needs costs at least, over
+    /// the hosts that hold it.
     Resource {
-        /// For each kind of host.
-        unit_prices: Vec<KindPrices>,
+        /// For every offering that no other of these stands in for.
+        hosts: Vec<HostPrices>,
         /// What all jobs are worth, in picodollars per hour; for a bill, times seconds. Rounded down.
         worth: String,
     },
@@ -73,16 +73,12 @@ impl Proof {
     }
 }
 
-/// The unit prices of one kind of host: an architecture, a market, with or without GPUs.
+/// What the capacity of one host is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KindPrices {
-    /// Whether it is `arm64`; otherwise `x86_64`.
-    pub arm64: bool,
-    /// Whether it is Spot; otherwise On-Demand.
-    pub spot: bool,
-    /// Whether it has GPUs.
-    pub gpus: bool,
+pub struct HostPrices {
+    /// The index of the offering.
+    pub offer: usize,
     /// Picodollars per hour for a vCPU, a GiB and a GPU.
     pub unit_prices: [u64; 3],
 }
@@ -121,12 +117,10 @@ impl Certificate {
         words.text(self.proof.kind());
         match &self.proof {
             Proof::OneJob { job } => words.index(*job),
-            Proof::Resource { unit_prices, worth } => {
-                words.index(unit_prices.len());
-                for KindPrices { arm64, spot, gpus, unit_prices } in unit_prices {
-                    for flag in [arm64, spot, gpus] {
-                        words.number(u64::from(*flag));
-                    }
+            Proof::Resource { hosts, worth } => {
+                words.index(hosts.len());
+                for HostPrices { offer, unit_prices } in hosts {
+                    words.index(*offer);
                     words.numbers(unit_prices);
                 }
                 words.text(worth);

@@ -69,6 +69,7 @@ pub(crate) fn walk(
         // What comes below multiplies the one with the other.
         cost(units, room).checked_mul(highest).ok_or(Astray::BadPrices)?;
     }
+    let room = &useful(room, &items);
     let limit = limit.checked_mul(FINE).ok_or(Astray::BadPrices)?;
     // Most worth for what it takes first: a/b > c/d is a*d > c*b.
     let weight = |item: &Item| cost(first, &item.need);
@@ -78,6 +79,17 @@ pub(crate) fn walk(
     });
     let bounds = Bounds::new(room, &items, prices);
     Walk { items, bounds, limit, seen: vec![Seen::default(); SEEN_SLOTS] }.run(room, branches_max)
+}
+
+/// A room, cut to what all the items need together.
+pub(crate) fn useful(room: &Amounts, items: &[Item]) -> Amounts {
+    let mut all: Amounts = [0; DIMS];
+    for item in items {
+        for (sum, need) in all.iter_mut().zip(item.need) {
+            *sum = sum.saturating_add(need.saturating_mul(item.most));
+        }
+    }
+    [room[0].min(all[0]), room[1].min(all[1]), room[2].min(all[2])]
 }
 
 /// What an amount costs, in the fine unit.
