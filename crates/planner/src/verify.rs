@@ -15,7 +15,7 @@ pub(crate) mod walk;
 pub use bound::{BRANCHES_MAX, CertificateError, Proven, certificate};
 pub(crate) use bound::{Total, holds, in_picos, price, total};
 pub use certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
-pub use claims::{Claim, WrongClaim, claims};
+pub use claims::{Claim, WrongClaim, claimed_bound, claimed_cost, claimed_gap};
 pub use feasible::{Fault, Feasible, Over, Violation, feasible};
 pub use given::{GivenHosts, GivenPlan};
 pub(crate) use shapes::Shapes;

@@ -325,8 +325,7 @@ impl<'a> Named<'a> {
 
     fn next(&mut self, at: usize, offer: usize) -> Result<&'a Host, CertificateError> {
         let bad = CertificateError::BadOffer { at, offer };
-        let (Some(host), Some(is_named)) =
-            (self.terms.hosts.get(offer), self.flags.get_mut(offer))
+        let (Some(host), Some(is_named)) = (self.terms.hosts.get(offer), self.flags.get_mut(offer))
         else {
             return Err(bad);
         };

@@ -5,15 +5,15 @@ use super::feasible::Feasible;
 use super::given::GivenPlan;
 use super::terms::Terms;
 
-/// Something a plan says of itself.
+/// What has become of something a plan says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// What it costs.
-    Cost,
-    /// What any plan costs at least.
-    Bound,
-    /// How far the one is above the other.
-    Gap,
+    /// It is so.
+    Holds,
+    /// The plan does not say it.
+    NotMade,
+    /// It may be so: there is nothing to hold it against.
+    Unproven,
 }
 
 /// A claim that is not so.
@@ -69,46 +69,68 @@ impl Proven {
     }
 }
 
-/// Holds what the plan says of itself against what it costs and what is proven, if anything is.
+/// Holds what the plan says it costs against what it costs.
 ///
 /// # Errors
-/// The first claim that is not so, to half a millionth of a dollar.
-pub fn claims(
+/// It is another amount.
+pub fn claimed_cost(
+    terms: &Terms,
+    plan: &GivenPlan,
+    feasible: &Feasible,
+) -> Result<Claim, WrongClaim> {
+    let said = if terms.times.is_some() { plan.cost_usd } else { plan.cost_usd_per_hour };
+    let is = feasible.usd(terms);
+    match said {
+        None => Ok(Claim::NotMade),
+        Some(said) if is_other(said, is) => Err(WrongClaim::Cost { said, is }),
+        Some(_) => Ok(Claim::Holds),
+    }
+}
+
+/// Holds the bound that the plan says it has against what is proven, and against what it costs.
+///
+/// # Errors
+/// It is another amount, or more than the plan itself costs.
+pub fn claimed_bound(
     terms: &Terms,
     plan: &GivenPlan,
     feasible: &Feasible,
     proven: Option<&Proven>,
-) -> Result<Vec<Claim>, WrongClaim> {
-    let is_bill = terms.times.is_some();
-    let said_cost = if is_bill { plan.cost_usd } else { plan.cost_usd_per_hour };
-    let said_bound = if is_bill { plan.lower_bound_usd } else { plan.lower_bound_usd_per_hour };
+) -> Result<Claim, WrongClaim> {
+    let Some(said) = said_bound(terms, plan) else { return Ok(Claim::NotMade) };
     let cost = feasible.usd(terms);
-    let mut held = Vec::new();
-    if let Some(said) = said_cost {
-        if is_other(said, cost) {
-            return Err(WrongClaim::Cost { said, is: cost });
+    match proven.map(|proven| proven.usd(terms)) {
+        Some(is) if is_other(said, is) => Err(WrongClaim::Bound { said, is }),
+        Some(_) => Ok(Claim::Holds),
+        None if cost < said && is_other(said, cost) => {
+            Err(WrongClaim::BoundAboveCost { said, cost })
         }
-        held.push(Claim::Cost);
+        None => Ok(Claim::Unproven),
     }
+}
+
+/// Holds the gap that the plan says it has against its cost and its bound.
+///
+/// # Errors
+/// It is another gap.
+pub fn claimed_gap(
+    terms: &Terms,
+    plan: &GivenPlan,
+    feasible: &Feasible,
+    proven: Option<&Proven>,
+) -> Result<Claim, WrongClaim> {
+    let Some(said) = plan.gap else { return Ok(Claim::NotMade) };
     let bound = proven.map(|proven| proven.usd(terms));
-    match (said_bound, bound) {
-        (Some(said), Some(is)) if is_other(said, is) => {
-            return Err(WrongClaim::Bound { said, is });
-        }
-        (Some(said), None) if cost < said && is_other(said, cost) => {
-            return Err(WrongClaim::BoundAboveCost { said, cost });
-        }
-        (Some(_), Some(_)) => held.push(Claim::Bound),
-        (Some(_) | None, None) | (None, Some(_)) => {}
-    }
-    if let (Some(said), Some(bound)) = (plan.gap, bound.or(said_bound)) {
-        let is = if 0.0 < bound { cost / bound - 1.0 } else { 0.0 };
-        if GAP_TOLERANCE < (said - is).abs() || !said.is_finite() {
-            return Err(WrongClaim::Gap { said, is });
-        }
-        held.push(Claim::Gap);
-    }
-    Ok(held)
+    let Some(bound) = bound.or_else(|| said_bound(terms, plan)) else {
+        return Ok(Claim::Unproven);
+    };
+    let is = if 0.0 < bound { feasible.usd(terms) / bound - 1.0 } else { 0.0 };
+    let differs = !said.is_finite() || GAP_TOLERANCE < (said - is).abs();
+    if differs { Err(WrongClaim::Gap { said, is }) } else { Ok(Claim::Holds) }
+}
+
+const fn said_bound(terms: &Terms, plan: &GivenPlan) -> Option<f64> {
+    if terms.times.is_some() { plan.lower_bound_usd } else { plan.lower_bound_usd_per_hour }
 }
 
 /// Amounts that agree to this agree: half of the smallest unit that prices have.

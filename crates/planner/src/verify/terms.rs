@@ -100,6 +100,11 @@ impl Terms {
         Ok(terms)
     }
 
+    /// Whether durations count, so that a plan has a bill.
+    pub const fn is_timed(&self) -> bool {
+        self.times.is_some()
+    }
+
     fn offered(offers: &[Offer]) -> Result<Self, BadTerm> {
         let mut terms =
             Self { hosts: Vec::new(), names: Vec::new(), jobs: Vec::new(), times: None };
