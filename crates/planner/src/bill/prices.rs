@@ -17,6 +17,7 @@ use crate::amount::DIMS;
 use crate::bill::world::World;
 use crate::bound::UnitPrices;
 use crate::buy::{GREEDS, Guide, Packing, buy};
+use crate::certificate::Proof;
 use crate::demand::Shape;
 use crate::generate::Generator;
 use crate::headroom::Left;
@@ -39,6 +40,8 @@ pub(crate) struct Prices {
     pub(crate) columns: Vec<(usize, Content)>,
     /// No plan is billed less: millionths of a dollar per hour, times seconds.
     pub(crate) bound: u64,
+    /// What the bound rests on.
+    pub(crate) proof: Proof,
 }
 
 impl Prices {
@@ -53,6 +56,7 @@ impl Prices {
             columns: Vec::new(),
             bound: units.bound(&world.shapes, &secs),
             offers: offers.clone(),
+            proof: Proof::default(),
         };
         prices.generate(world, &secs);
         prices.bound = stretched(prices.bound, world).max(one_job_bound(world));
@@ -83,6 +87,7 @@ impl Prices {
             }
         }
         self.bound = self.bound.max(found.bound);
+        self.proof = Proof::scaled(&found.proven, secs, found.bound);
         let is_proof_of_something = 0 < found.bound;
         if is_proof_of_something {
             self.worth = found.worth;
