@@ -4,6 +4,7 @@
 //! Pure as the rest of the planner: no clock, no chance; it stops by counted work. Money is counted in millionths of a
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
+mod area;
 mod build;
 mod check;
 mod fill;
@@ -16,6 +17,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
+pub use area::area_bound;
 pub use check::{BillViolation, check};
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
