@@ -1,8 +1,9 @@
 //! Why a job waits, from what the ledger holds: machines on their way, calls that fail, pools that are dry, limits.
 
-use spillway_core::host::HostStatus;
+use spillway_core::host::{HostState, HostStatus};
 use spillway_core::{
-    CpuUnits, DemandKey, Host, Job, JobState, Launch, LaunchState, LedgerState, MicroUsdPerHour,
+    CpuUnits, DemandKey, Host, HostId, Job, JobState, Launch, LaunchState, LedgerState,
+    MicroUsdPerHour,
 };
 
 use crate::config::Config;
@@ -29,20 +30,53 @@ pub(crate) fn reasons(job: &Job, state: &LedgerState, config: &Config) -> Vec<St
 }
 
 fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let key = DemandKey::of(&job.spec);
-    let mut reasons: Vec<String> =
-        state.hosts.iter().filter_map(|host| booting(host, &key)).collect();
-    reasons.extend(state.launches.iter().filter_map(failing_call));
-    reasons.extend(limits(&state.hosts, config));
-    reasons.extend(cooling(state));
+    let mut reasons = notes(job, state, config);
     if reasons.is_empty() {
-        reasons.push(
-            "nothing in the ledger holds it back: the dispatcher's next plan takes it, \
-             or `spillway plan` says why not"
-                .to_owned(),
-        );
+        reasons.push(format!(
+            "nothing in the ledger holds it back; `spillway why {}` says more",
+            job.id
+        ));
     }
     reasons
+}
+
+/// What in the ledger has to do with a job that waits, most telling first.
+pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
+    let key = DemandKey::of(&job.spec);
+    let mut notes: Vec<String> =
+        state.hosts.iter().filter_map(|host| booting(host, &key)).collect();
+    notes.extend(state.hosts.iter().filter_map(|host| leaving(host, &key, state)));
+    notes.extend(state.launches.iter().filter_map(failing_call));
+    notes.extend(limits(&state.hosts, config));
+    notes.extend(cooling(state));
+    notes
+}
+
+/// A host with room for it that takes no work any more.
+fn leaving(host: &Host, key: &DemandKey, state: &LedgerState) -> Option<String> {
+    let cause = match &host.state {
+        HostState::Draining { cause, .. } | HostState::Terminating { cause, .. } => {
+            cause.to_string()
+        }
+        HostState::Lost { .. } => "nobody answers for it".to_owned(),
+        HostState::Requested
+        | HostState::Launched { .. }
+        | HostState::Registered { .. }
+        | HostState::Gone { .. } => return None,
+    };
+    let on_it = state
+        .jobs
+        .iter()
+        .filter(|job| job.state.live_attempt().is_some_and(|live| live.host == host.id));
+    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.spec.resources));
+    let would_do = key.allows(host.arch, host.pool.market) && key.need.fits(&free);
+    would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
+}
+
+/// A host as people look it up, by Spillway's id of it.
+pub(crate) fn host_name(id: HostId, state: &LedgerState) -> String {
+    let found = state.hosts.iter().find(|host| host.id == id);
+    found.map_or_else(|| id.to_string(), host_text)
 }
 
 fn booting(host: &Host, key: &DemandKey) -> Option<String> {

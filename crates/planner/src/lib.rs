@@ -17,6 +17,7 @@ mod demand;
 mod dive;
 mod draw;
 mod exact;
+pub mod explain;
 mod fill;
 mod generate;
 mod headroom;

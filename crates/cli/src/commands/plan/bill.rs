@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
-use spillway_planner::bill::{TimedInstances, TimedProblem, plan};
+use spillway_planner::bill::{BillError, TimedInstances, TimedProblem, plan};
 
+use super::PlanArgs;
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
@@ -31,13 +32,13 @@ impl View for BillView {
     }
 }
 
-pub(super) fn run(file: &Path, context: &Context) -> Result<ExitStatus> {
+pub(super) fn run(file: &Path, args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let problem = read(file)?;
+    if args.frontier || args.deadline.is_some() {
+        return super::frontier::of_problem(file, args, problem, context);
+    }
     let started = Instant::now();
-    let bill = plan(&problem).map_err(|error| {
-        let status = if error.is_infeasible() { ExitStatus::Infeasible } else { ExitStatus::Usage };
-        Complaint::usage(format!("{}: {error}", file.display())).status(status)
-    })?;
+    let bill = plan(&problem).map_err(|error| complaint(file, &error))?;
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let solution = bill.to_solution();
     let n_hosts: u64 = solution.instances.iter().map(|group| u64::from(group.count)).sum();
@@ -58,6 +59,11 @@ pub(super) fn run(file: &Path, context: &Context) -> Result<ExitStatus> {
         ));
     }
     Ok(ExitStatus::Ok)
+}
+
+pub(super) fn complaint(file: &Path, error: &BillError) -> Complaint {
+    let status = if error.is_infeasible() { ExitStatus::Infeasible } else { ExitStatus::Usage };
+    Complaint::usage(format!("{}: {error}", file.display())).status(status)
 }
 
 fn read(file: &Path) -> Result<TimedProblem> {
