@@ -76,6 +76,13 @@ impl Work {
         Self { jobs: kept, ..work }
     }
 
+    /// How long all of it takes, one job after the other.
+    fn secs_in_a_row(&self, question: &Question) -> u64 {
+        let of =
+            |group: &Unplaced| u64::from(secs_of(&group.key, question)) * u64::from(group.count);
+        self.jobs.iter().map(of).fold(0, u64::saturating_add)
+    }
+
     fn longest(&self, question: &Question) -> u32 {
         let of = |group: &Unplaced| secs_of(&group.key, question);
         self.jobs.iter().map(of).max().unwrap_or(0)
@@ -90,14 +97,12 @@ fn secs_of(key: &DemandKey, question: &Question) -> u32 {
 /// leaves no room for are among them and say so.
 pub fn frontier(question: &Question, work: &Work) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
+    let all_in_a_row = work.secs_in_a_row(question);
     for wait_secs in WAITS_SECS {
-        let Some(point) = at_wait(question, work, wait_secs) else { break };
-        // All wait as they like already: more patience changes nothing.
-        let is_last = point.schedule.last_start_secs
-            < question.policy.boot_secs.saturating_add(wait_secs / 2)
-            && points.last().is_some_and(|last| last.schedule.bill <= point.schedule.bill);
+        let Ok(point) = at_wait(question, work, wait_secs) else { break };
         points.push(point);
-        if is_last {
+        // One host could have begun the last job by now: more patience changes nothing.
+        if all_in_a_row <= u64::from(wait_secs) {
             break;
         }
     }
@@ -117,10 +122,10 @@ fn pareto(points: Vec<Point>) -> Vec<Point> {
     kept
 }
 
-fn at_wait(question: &Question, work: &Work, wait_secs: u32) -> Option<Point> {
+fn at_wait(question: &Question, work: &Work, wait_secs: u32) -> Result<Point, Unschedulable> {
     let start_by = question.policy.boot_secs.saturating_add(wait_secs);
     let deadline = start_by.saturating_add(work.longest(question));
-    point(question, work, Some(wait_secs), start_by, deadline).ok()
+    point(question, work, Some(wait_secs), start_by, deadline)
 }
 
 /// The cheapest schedule that ends everything by `deadline_secs` from now.

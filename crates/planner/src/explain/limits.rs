@@ -64,7 +64,7 @@ pub struct LimitPrices {
     pub base: Outcome,
     /// Each limit for itself, the others as they are.
     pub limits: Vec<LimitPrice>,
-    /// The plan if there were no Spot; none for a plan that buys none.
+    /// The plan if there were On-Demand alone; none for a plan that buys no Spot.
     pub without_spot: Option<Outcome>,
 }
 
@@ -197,7 +197,8 @@ impl Asker<'_> {
         if !buys_spot {
             return None;
         }
-        let catalog = &self.question.input.catalog;
+        // Whoever allows Spot alone would have to allow On-Demand then.
+        let catalog = self.question.offered.allowed_without(FilterKind::Markets);
         let mut rest = catalog.offerings().to_vec();
         rest.retain(|offering| offering.pool.market == Market::OnDemand);
         let catalog = Arc::new(Catalog::new(catalog.as_of?, rest));
