@@ -3,12 +3,13 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use spillway_core::plan::Effort;
-use spillway_core::{Catalog, DemandKey, Job, LedgerState, PlanInput, PlanPolicy};
-use spillway_planner::explain::{Offered, Question};
+use spillway_core::{Catalog, JobId, LedgerState, PlanInput, PlanPolicy};
+use spillway_engine::{Engine, EngineConfig, Standing};
+use spillway_planner::explain::Question;
 
 use crate::config::Config;
+use crate::ledger;
 use crate::prices::{self, PriceChoice, PricesView};
-use crate::{ledger, live_plan};
 
 /// The question, and the prices it is for.
 pub(crate) struct Asked {
@@ -20,27 +21,28 @@ pub(crate) struct Asked {
 pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -> Result<Asked> {
     let state = ledger::reader(&config.ledger)?.state()?;
     let (all, prices) = prices::catalog(choice, config).await?;
-    let question = question(&state, all, effort, config);
-    Ok(Asked { question, prices })
-}
-
-/// The question for what the ledger holds and `all` that is on offer.
-pub(crate) fn question(
-    state: &LedgerState,
-    all: Catalog,
-    effort: Effort,
-    config: &Config,
-) -> Question {
     let engine = config.engine();
-    let all = all.with_learned(&state.learned);
-    let offered = Offered::new(all, |offering| engine.offerings.left_out_by(offering));
-    let input = live_plan::question(state, offered.allowed(), &engine.limits, Timestamp::now());
-    Question::new(input, PlanPolicy { effort, ..engine.plan }, offered)
+    let input = Engine::asks(engine.clone(), state, all.clone(), Timestamp::now());
+    Ok(Asked { question: with_all(input, effort, &all, engine), prices })
 }
 
-/// The group a job belongs to in the question.
-pub(crate) fn key(job: &Job) -> DemandKey {
-    DemandKey::of(&job.spec)
+/// The question, and where a job stands in it; nowhere if it does not wait for a place.
+pub(crate) fn ask_for(
+    job: JobId,
+    state: LedgerState,
+    all: &Catalog,
+    config: &Config,
+) -> (Question, Option<Standing>) {
+    let engine = config.engine();
+    let now = Timestamp::now();
+    let (input, standing) = Engine::asks_for(engine.clone(), state, all.clone(), now, job);
+    (with_all(input, Effort::Default, all, engine), standing)
+}
+
+fn with_all(input: PlanInput, effort: Effort, all: &Catalog, engine: EngineConfig) -> Question {
+    let EngineConfig { offerings, plan, .. } = engine;
+    let policy = PlanPolicy { effort, ..plan };
+    Question::new(input, policy, all, |offering| offerings.left_out_by(offering))
 }
 
 /// How many jobs wait for a place.

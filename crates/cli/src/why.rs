@@ -2,7 +2,7 @@
 
 use spillway_core::host::{HostState, HostStatus};
 use spillway_core::{
-    CpuUnits, DemandKey, Host, HostId, Job, JobState, Launch, LaunchState, LedgerState,
+    CpuUnits, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
     MicroUsdPerHour,
 };
 
@@ -42,10 +42,10 @@ fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<S
 
 /// What in the ledger has to do with a job that waits, most telling first.
 pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let key = DemandKey::of(&job.spec);
+    let class = JobClass::of(job, config.engine().patience.of(&job.spec.queue));
     let mut notes: Vec<String> =
-        state.hosts.iter().filter_map(|host| booting(host, &key)).collect();
-    notes.extend(state.hosts.iter().filter_map(|host| leaving(host, &key, state)));
+        state.hosts.iter().filter_map(|host| booting(host, &class)).collect();
+    notes.extend(state.hosts.iter().filter_map(|host| leaving(host, job, state)));
     notes.extend(state.launches.iter().filter_map(failing_call));
     notes.extend(limits(&state.hosts, config));
     notes.extend(cooling(state));
@@ -53,7 +53,7 @@ pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<Stri
 }
 
 /// A host with room for it that takes no work any more.
-fn leaving(host: &Host, key: &DemandKey, state: &LedgerState) -> Option<String> {
+fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
     let cause = match &host.state {
         HostState::Draining { cause, .. } | HostState::Terminating { cause, .. } => {
             cause.to_string()
@@ -64,12 +64,14 @@ fn leaving(host: &Host, key: &DemandKey, state: &LedgerState) -> Option<String> 
         | HostState::Registered { .. }
         | HostState::Gone { .. } => return None,
     };
-    let on_it = state
-        .jobs
-        .iter()
-        .filter(|job| job.state.live_attempt().is_some_and(|live| live.host == host.id));
+    let is_on_it =
+        |other: &&Job| other.state.live_attempt().is_some_and(|live| live.host == host.id);
+    let on_it = state.jobs.iter().filter(is_on_it);
     let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.spec.resources));
-    let would_do = key.allows(host.arch, host.pool.market) && key.need.fits(&free);
+    let spec = &job.spec;
+    let may_run =
+        spec.arch.is_none_or(|arch| arch == host.arch) && spec.market.allows(host.pool.market);
+    let would_do = may_run && spec.resources.fits(&free);
     would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
 }
 
@@ -79,8 +81,8 @@ pub(crate) fn host_name(id: HostId, state: &LedgerState) -> String {
     found.map_or_else(|| id.to_string(), host_text)
 }
 
-fn booting(host: &Host, key: &DemandKey) -> Option<String> {
-    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == key).map(|(_, n)| *n)?;
+fn booting(host: &Host, class: &JobClass) -> Option<String> {
+    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == class).map(|(_, n)| *n)?;
     let stands = match host.status() {
         HostStatus::Requested => "is being bought",
         HostStatus::Launched => "boots",

@@ -13,14 +13,10 @@ pub mod offerings;
 mod outcome;
 mod prices;
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use spillway_core::plan::{FilterKind, FilterSet};
-use spillway_core::{Catalog, Offering, PlanInput, PlanPolicy};
+use spillway_core::{Catalog, Offering, PlanInput, PlanPolicy, Planned, Planner as _};
 
 pub use outcome::Outcome;
-pub use prices::JobPrices;
 
 /// Everything on offer, and what the configuration's lists leave out of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,35 +27,16 @@ pub struct Offered {
 }
 
 impl Offered {
-    /// All of `all`; `left_out_by` says which lists leave an offering out.
-    pub fn new(all: Catalog, left_out_by: impl Fn(&Offering) -> FilterSet) -> Self {
-        let left_out = all.offerings().iter().map(left_out_by).collect();
-        Self { all, left_out }
-    }
-
     /// Everything, with the lists that leave it out.
     pub fn iter(&self) -> impl Iterator<Item = (&Offering, FilterSet)> {
         self.all.offerings().iter().zip(self.left_out.iter().copied())
     }
 
-    /// What may be bought.
-    pub fn allowed(&self) -> Catalog {
-        self.catalog(FilterSet::is_empty)
-    }
-
     /// What might be bought without one of the lists.
     pub fn allowed_without(&self, kind: FilterKind) -> Catalog {
-        self.catalog(|set| set.without(kind).is_empty())
-    }
-
-    fn catalog(&self, is_in: impl Fn(FilterSet) -> bool) -> Catalog {
         let Some(as_of) = self.all.as_of else { return Catalog::default() };
-        self.catalog_of(as_of, is_in)
-    }
-
-    fn catalog_of(&self, as_of: Timestamp, is_in: impl Fn(FilterSet) -> bool) -> Catalog {
-        let kept = self.iter().filter(|(_, set)| is_in(*set));
-        Catalog::new(as_of, kept.map(|(offering, _)| offering.clone()).collect())
+        let allowed = self.iter().filter(|(_, set)| set.without(kind).is_empty());
+        Catalog::new(as_of, allowed.map(|(offering, _)| offering.clone()).collect())
     }
 }
 
@@ -75,9 +52,30 @@ pub struct Question {
 }
 
 impl Question {
-    /// A question whose catalog is what `offered` allows.
-    pub fn new(input: PlanInput, policy: PlanPolicy, offered: Offered) -> Self {
-        let catalog = Arc::new(offered.allowed());
-        Self { input: PlanInput { catalog, ..input }, policy, offered }
+    /// A question whose catalog is taken from `all`; `left_out_by` says which lists leave an offering out. What the
+    /// question's own catalog knows of an offering counts.
+    pub fn new(
+        input: PlanInput,
+        policy: PlanPolicy,
+        all: &Catalog,
+        left_out_by: impl Fn(&Offering) -> FilterSet,
+    ) -> Self {
+        let known =
+            |offering: &Offering| input.catalog.get(&offering.pool).unwrap_or(offering).clone();
+        let offerings: Vec<Offering> = all.offerings().iter().map(known).collect();
+        let all = all.as_of.map(|as_of| Catalog::new(as_of, offerings)).unwrap_or_default();
+        let left_out = all.offerings().iter().map(left_out_by).collect();
+        Self { input, policy, offered: Offered { all, left_out } }
     }
+
+    /// What the dispatcher's planner answers.
+    pub fn plan(&self) -> Planned {
+        answer(&self.input, &self.policy)
+    }
+}
+
+/// What the dispatcher's planner answers when it remembers nothing.
+fn answer(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+    let mut planner = crate::Spillway;
+    planner.plan(input, policy)
 }

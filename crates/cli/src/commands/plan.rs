@@ -117,7 +117,9 @@ fn verdict(planned: &Planned) -> ExitStatus {
 async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let asked = asked::ask(&args.prices.choice(), args.effort.effort(), context.config()?).await?;
     let question = &asked.question;
-    let (planned, elapsed_ms) = timed_plan(&question.input, &question.policy);
+    let started = Instant::now();
+    let planned = question.plan();
+    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
     if args.explain {

@@ -1,11 +1,13 @@
 //! `spillway why JOB`: why a job waits, when it should start, and what would start it now. Buys nothing and changes
 //! nothing; works with the dispatcher up or down.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
-use spillway_core::plan::Effort;
-use spillway_core::{Catalog, Job, JobId, JobState, LedgerState};
+use spillway_core::{Catalog, HostId, Job, JobId, JobState, LedgerState};
+use spillway_engine::Standing;
 use spillway_planner::explain::job;
 
 use crate::asked;
@@ -54,7 +56,7 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
     let view = match &job.state {
         JobState::Runnable { since } => {
             let (all, prices) = prices_or_none(args, config, context).await;
-            let mut view = waiting(&job, &state, all, config);
+            let mut view = waiting(&job, state, &all, config);
             view.set_prices(prices);
             view.set_since(now.duration_since(*since));
             view
@@ -86,41 +88,36 @@ async fn prices_or_none(
     }
 }
 
-fn waiting(job: &Job, state: &LedgerState, all: Catalog, config: &Config) -> WhyView {
-    let question = asked::question(state, all, Effort::Default, config);
-    let key = asked::key(job);
-    let planned = spillway_planner::plan(&question.input, &question.policy);
-    let place = place(job, state);
-    let start = job::start(&question, &planned, &key, place.n_ahead_alike);
-    let counts = job::counts(&question, &key);
+fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> WhyView {
+    let notes = why::notes(job, &state, config);
+    let n_ahead = n_ahead(job, &state);
+    let hosts: BTreeMap<HostId, String> =
+        state.hosts.iter().map(|host| (host.id, why::host_text(host))).collect();
+    let name = |id: HostId| hosts.get(&id).cloned().unwrap_or_else(|| id.to_string());
+    let (question, standing) = asked::ask_for(job.id, state, all, config);
+    let Some(Standing { key, n_ahead: n_ahead_alike }) = standing else {
+        return WhyView::unseen(job);
+    };
+    let start = job::start(&question, &question.plan(), &key, n_ahead_alike);
     let ways = match start {
         job::Start::Now { .. } => Vec::new(),
         job::Start::Boots { .. } | job::Start::Bought { .. } | job::Start::Waits { .. } => {
             job::ways(&question, &key)
         }
     };
-    let host = |id| why::host_name(id, state);
-    let notes = why::notes(job, state, config);
-    let mut view = WhyView::waiting(job, place, &start, question.input.now, host);
-    view.set_offerings(&counts);
-    view.set_changes(&ways, host);
+    let place = Place { n_ahead, n_ahead_alike };
+    let mut view = WhyView::waiting(job, place, &start, question.input.now, name);
+    view.set_offerings(&job::counts(&question, &key));
+    view.set_changes(&ways, name);
     view.set_notes(notes);
     view
 }
 
-/// Its place among the jobs that wait, in the order in which they came.
-fn place(job: &Job, state: &LedgerState) -> Place {
-    let key = asked::key(job);
-    let mut place = Place::default();
-    for other in &state.jobs {
-        let is_ahead = matches!(other.state, JobState::Runnable { .. })
-            && (other.seq, other.id) < (job.seq, job.id);
-        if is_ahead {
-            place.n_ahead = place.n_ahead.saturating_add(1);
-            if asked::key(other) == key {
-                place.n_ahead_alike = place.n_ahead_alike.saturating_add(1);
-            }
-        }
-    }
-    place
+/// How many jobs wait that came earlier.
+fn n_ahead(job: &Job, state: &LedgerState) -> u32 {
+    let is_ahead = |other: &&Job| {
+        matches!(other.state, JobState::Runnable { .. })
+            && (other.seq, other.id) < (job.seq, job.id)
+    };
+    u32::try_from(state.jobs.iter().filter(is_ahead).count()).unwrap_or(u32::MAX)
 }

@@ -8,7 +8,7 @@ use spillway_core::{Catalog, HostId, MicroUsdPerHour, Offering, PlanInput, Plann
 
 use crate::demand::merged;
 use crate::explain::Question;
-use crate::explain::prices::{JobPrices, Priced};
+use crate::explain::prices::Priced;
 use crate::prune::is_allowed_size;
 
 /// Jobs of a group on a host there is.
@@ -71,11 +71,21 @@ pub struct Group {
 
 /// What became of every group of a question, in the order of their keys.
 pub fn groups(question: &Question, planned: &Planned) -> Vec<Group> {
+    let mut groups = fates(question, planned);
+    let demands = merged(&question.input.demands);
+    let worths = Priced::new(&question.input, &question.policy, &demands).of_groups();
+    for (key, group) in &mut groups {
+        group.worth = worths.get(key).copied();
+        group.cheapest = cheapest(question, key);
+    }
+    groups.into_values().collect()
+}
+
+/// The same without what it costs.
+pub(super) fn fates(question: &Question, planned: &Planned) -> BTreeMap<DemandKey, Group> {
     let input = &question.input;
-    let demands = merged(&input.demands);
-    let prices = JobPrices::of(&Priced::new(input, &question.policy, &demands));
     let mut groups: BTreeMap<DemandKey, Group> = BTreeMap::new();
-    for demand in demands {
+    for demand in merged(&input.demands) {
         let group = Group {
             key: demand.key,
             count: demand.count,
@@ -83,8 +93,8 @@ pub fn groups(question: &Question, planned: &Planned) -> Vec<Group> {
             bought: Vec::new(),
             n_waiting: demand.count,
             reason: None,
-            worth: prices.get(&demand.key),
-            cheapest: cheapest(question, &demand.key),
+            worth: None,
+            cheapest: None,
         };
         groups.insert(demand.key, group);
     }
@@ -97,7 +107,7 @@ pub fn groups(question: &Question, planned: &Planned) -> Vec<Group> {
             group.reason = Some(waiting.reason.clone());
         }
     }
-    groups.into_values().collect()
+    groups
 }
 
 fn add_placements(groups: &mut BTreeMap<DemandKey, Group>, input: &PlanInput, planned: &Planned) {

@@ -10,8 +10,7 @@ use spillway_core::catalog::InstanceType;
 use spillway_core::plan::{FilterKind, Headroom, LimitKind};
 use spillway_core::{Catalog, CpuUnits, Market, MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
 
-use crate::explain::{Outcome, Question};
-use crate::plan;
+use crate::explain::{Outcome, Question, answer};
 
 /// Something of the user's that bounds what may be bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +88,7 @@ pub fn limits(question: &Question, planned: &Planned) -> LimitPrices {
 }
 
 fn ask(input: &PlanInput, policy: &PlanPolicy) -> (Outcome, Planned) {
-    let planned = plan(input, policy);
+    let planned = answer(input, policy);
     (Outcome::of(input, &planned), planned)
 }
 

@@ -16,7 +16,7 @@ use crate::explain::Question;
 use crate::explain::prices::{Priced, money, score};
 use crate::headroom::Left;
 use crate::knapsack::Knapsack;
-use crate::prune::{Offer, is_allowed_size, undominated};
+use crate::prune::{Offer, is_allowed_size};
 
 /// What became of an offering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,6 @@ struct Judge<'a> {
     priced: Priced,
     taken: BTreeMap<&'a PoolId, u32>,
     alternatives: BTreeSet<&'a PoolId>,
-    undominated: Vec<Offer>,
     /// What is left of the limits when nothing is bought yet.
     headroom: Left,
 }
@@ -145,9 +144,8 @@ impl<'a> Judge<'a> {
             }
             alternatives.extend(choices.map(|choice| &choice.pool));
         }
-        let undominated = undominated(&priced.offers, &priced.shapes);
         let headroom = Left::of(&question.input.headroom);
-        Self { question, groups, priced, taken, alternatives, undominated, headroom }
+        Self { question, groups, priced, taken, alternatives, headroom }
     }
 
     /// The verdict on an offering, unless it depends on what the jobs are worth.
@@ -204,7 +202,7 @@ impl<'a> Judge<'a> {
             shapes.iter().all(|shape| !shape.classes.has(class) || shape.classes.has(other))
         };
         let catalog = self.question.input.catalog.offerings();
-        for other in self.undominated.iter().take_while(|other| other.price <= price) {
+        for other in self.priced.offers.iter().take_while(|other| other.price <= price) {
             let Some(by) = catalog.get(other.at) else { continue };
             if by.pool == offering.pool {
                 return None;
@@ -222,6 +220,7 @@ const SIZE_BONUSES: [f64; 2] = [0.25, 1.0];
 
 /// What the best fillings are worth that were found, by class and capacity: zones of a type share theirs.
 struct Worths<'a> {
+    priced: &'a Priced,
     knapsacks: [Knapsack<'a>; 2],
     counts: Vec<u64>,
     known: BTreeMap<(usize, Amount), f64>,
@@ -231,7 +230,7 @@ impl<'a> Worths<'a> {
     fn new(priced: &'a Priced) -> Self {
         let knapsacks =
             SIZE_BONUSES.map(|bonus| Knapsack::new(&priced.shapes, priced.worth.clone(), bonus));
-        Self { knapsacks, counts: priced.counts(), known: BTreeMap::new() }
+        Self { priced, knapsacks, counts: priced.counts(), known: BTreeMap::new() }
     }
 
     fn of(&mut self, offer: &Offer) -> f64 {
@@ -239,8 +238,14 @@ impl<'a> Worths<'a> {
             return *worth;
         }
         let mut best: f64 = 0.0;
+        let known = self
+            .priced
+            .offers
+            .iter()
+            .position(|other| (other.class, other.capacity) == (offer.class, offer.capacity));
+        let weights = known.and_then(|at| self.priced.weights.get(at)).unwrap_or(&[1.0; 3]);
         for knapsack in &mut self.knapsacks {
-            let (_, worth) = knapsack.fill(offer, &self.counts, &[1.0; 3]);
+            let (_, worth) = knapsack.fill(offer, &self.counts, weights);
             best = best.max(worth);
         }
         self.known.insert((offer.class, offer.capacity), best);

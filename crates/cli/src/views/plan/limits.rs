@@ -222,10 +222,10 @@ fn spot_text(base: &Outcome, without: &Outcome) -> String {
             without.price
         );
     }
-    let n_fewer = base.n_held.saturating_sub(without.n_held);
     format!(
-        "without it {n_fewer} {} fewer would get a place, for {}",
-        jobs(n_fewer),
+        "without it {} jobs instead of {} get a place, for {}",
+        without.n_held,
+        base.n_held,
         more_or_less(base.price, without.price)
     )
 }

@@ -5,7 +5,7 @@ use spillway_core::plan::{DemandKey, HostView, WaitReason};
 use spillway_core::{HostId, Planned, PoolId};
 
 use crate::explain::Question;
-use crate::explain::groups::groups;
+use crate::explain::groups::fates;
 
 /// Where a job is headed, and when it should start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +43,9 @@ pub enum Start {
 /// Where the job is headed that has `n_ahead` others of its group before it.
 pub fn start(question: &Question, planned: &Planned, key: &DemandKey, n_ahead: u32) -> Start {
     let mut n_ahead = n_ahead;
-    let group = groups(question, planned).into_iter().find(|group| group.key == *key);
-    let Some(group) = group else { return waits(question, key, None) };
+    let Some(group) = fates(question, planned).remove(key) else {
+        return waits(question, key, None);
+    };
     for placed in &group.placed {
         if n_ahead < placed.count {
             let (host, in_secs) = (placed.host, placed.ready_in_secs);
