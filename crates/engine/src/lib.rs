@@ -30,3 +30,4 @@ mod waiting;
 
 pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
+pub use question::Standing;

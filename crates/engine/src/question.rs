@@ -55,6 +55,15 @@ impl Question {
     }
 }
 
+/// Where a job stands among those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The demand it is part of.
+    pub key: DemandKey,
+    /// How many jobs of that demand go before it.
+    pub n_ahead: u32,
+}
+
 /// Forecasts that have been made for one question.
 #[derive(Debug, Default)]
 struct Forecasts(BTreeMap<(KindId, Option<u32>), Forecast>);
@@ -83,10 +92,42 @@ impl Engine {
         prices: Catalog,
         now: Timestamp,
     ) -> PlanInput {
+        Self::with_prices(config, state, prices, now).question(now).input
+    }
+
+    /// The same, and where one job stands in that question; nowhere if it does not wait for a place.
+    pub fn asks_for(
+        config: EngineConfig,
+        state: LedgerState,
+        prices: Catalog,
+        now: Timestamp,
+        job: JobId,
+    ) -> (PlanInput, Option<Standing>) {
+        let engine = Self::with_prices(config, state, prices, now);
+        let question = engine.question(now);
+        let standing = engine.standing(&question, job);
+        (question.input, standing)
+    }
+
+    fn with_prices(
+        config: EngineConfig,
+        state: LedgerState,
+        prices: Catalog,
+        now: Timestamp,
+    ) -> Self {
         let mut engine = Self::new(config, state, now);
         engine.raw_catalog = Some(prices);
         engine.rebuild_catalog();
-        engine.question(now).input
+        engine
+    }
+
+    fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
+        let class = self.class_of(self.jobs.get(&id)?);
+        let mut demands = question.classes.iter();
+        let (key, _) = demands.find(|(_, classes)| classes.contains(&class))?;
+        let in_line = question.jobs(&self.waiting, key, u32::MAX);
+        let n_ahead = in_line.iter().position(|other| *other == id)?;
+        Some(Standing { key: *key, n_ahead: u32::try_from(n_ahead).unwrap_or(u32::MAX) })
     }
 
     pub(crate) fn question(&self, now: Timestamp) -> Question {

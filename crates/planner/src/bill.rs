@@ -11,6 +11,7 @@ mod fill;
 mod host;
 mod prices;
 mod problem;
+pub(crate) mod schedule;
 mod search;
 mod sequence;
 mod world;

@@ -19,6 +19,7 @@ mod demand;
 mod dive;
 mod draw;
 mod exact;
+pub mod explain;
 mod fill;
 mod fluid;
 mod generate;

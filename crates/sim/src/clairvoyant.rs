@@ -65,7 +65,13 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();
     for (_, spec) in jobs.into_iter().filter(|(id, _)| !ended.contains(id)) {
         let millis = run_time(&spec).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
-        let key = DemandKey { expected_secs: None, patience_secs: 0, ..DemandKey::of(&spec) };
+        let key = DemandKey {
+            need: spec.resources,
+            arch: spec.arch,
+            market: spec.market,
+            expected_secs: None,
+            patience_secs: 0,
+        };
         let sum = work.entry(key).or_insert(0);
         *sum = sum.saturating_add(millis);
     }
