@@ -11,7 +11,6 @@ pub mod error;
 pub mod exit;
 mod files;
 pub mod ledger;
-mod live_plan;
 pub mod logging;
 mod outbox;
 pub mod output;

@@ -2,7 +2,7 @@
 
 use spillway_core::host::HostStatus;
 use spillway_core::{
-    CpuUnits, DemandKey, Host, Job, JobState, Launch, LaunchState, LedgerState, MicroUsdPerHour,
+    CpuUnits, Host, Job, JobClass, JobState, Launch, LaunchState, LedgerState, MicroUsdPerHour,
 };
 
 use crate::config::Config;
@@ -29,9 +29,9 @@ pub(crate) fn reasons(job: &Job, state: &LedgerState, config: &Config) -> Vec<St
 }
 
 fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let key = DemandKey::of(&job.spec);
+    let class = JobClass::of(job, config.engine().patience.of(&job.spec.queue));
     let mut reasons: Vec<String> =
-        state.hosts.iter().filter_map(|host| booting(host, &key)).collect();
+        state.hosts.iter().filter_map(|host| booting(host, &class)).collect();
     reasons.extend(state.launches.iter().filter_map(failing_call));
     reasons.extend(limits(&state.hosts, config));
     reasons.extend(cooling(state));
@@ -45,8 +45,8 @@ fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<S
     reasons
 }
 
-fn booting(host: &Host, key: &DemandKey) -> Option<String> {
-    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == key).map(|(_, n)| *n)?;
+fn booting(host: &Host, class: &JobClass) -> Option<String> {
+    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == class).map(|(_, n)| *n)?;
     let stands = match host.status() {
         HostStatus::Requested => "is being bought",
         HostStatus::Launched => "boots",

@@ -1,5 +1,7 @@
 //! What the operator decides about the control loop. Resolved before it starts; no field is optional by accident.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
@@ -64,6 +66,22 @@ pub struct JobPolicy {
     pub memory_max: Option<MiB>,
 }
 
+/// How long jobs may wait to be run cheaply if they do not say it themselves. More patience, smaller bills.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// In every queue that is not listed.
+    pub default: SignedDuration,
+    /// In these queues.
+    pub of_queue: BTreeMap<QueueName, SignedDuration>,
+}
+
+impl Patience {
+    /// In this queue.
+    pub fn of(&self, queue: &QueueName) -> SignedDuration {
+        self.of_queue.get(queue).copied().unwrap_or(self.default)
+    }
+}
+
 /// Everything the control loop is told once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
@@ -77,6 +95,8 @@ pub struct EngineConfig {
     pub jobs: JobPolicy,
     /// How to plan.
     pub plan: PlanPolicy,
+    /// How long jobs may wait to be run cheaply.
+    pub patience: Patience,
     /// How long a host may have nothing to do before it is given back.
     pub idle_timeout: SignedDuration,
     /// A plan waits until no job has arrived for so long ...
@@ -105,6 +125,7 @@ impl Default for EngineConfig {
             offerings: OfferingFilter::default(),
             jobs: JobPolicy::default(),
             plan: PlanPolicy::default(),
+            patience: Patience::default(),
             idle_timeout: limits::IDLE_TIMEOUT_DEFAULT,
             batch_idle: limits::BATCH_IDLE_DEFAULT,
             batch_max: limits::BATCH_MAX_DEFAULT,

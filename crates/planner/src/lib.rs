@@ -10,7 +10,9 @@ pub mod bill;
 mod bound;
 mod buy;
 mod center;
+mod certificate;
 pub mod check;
+mod cholesky;
 mod correct;
 mod deal;
 mod demand;
@@ -18,6 +20,7 @@ mod dive;
 mod draw;
 mod exact;
 mod fill;
+mod fluid;
 mod generate;
 mod headroom;
 mod improve;
@@ -34,12 +37,14 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod tiny;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
 use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
+pub use certificate::JobPrices;
 
 use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
@@ -58,6 +63,11 @@ impl Planner for Spillway {
 
 /// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+    plan_and_prices(input, policy).0
+}
+
+/// The same, and the prices of jobs that the bound rests on, of which a certificate can be made.
+pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
     let mut unplaced = demand::merged(&input.demands);
     let placements = fill::fill(input, &mut unplaced);
     unplaced.retain(|group| 0 < group.count);
@@ -67,6 +77,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut report = Report { n_offerings, ..Report::default() };
     let mut launches = Vec::new();
+    let mut prices = JobPrices::default();
     if !unplaced.is_empty() {
         let shelf = stock(input, all);
         let mut buyable: Vec<Unplaced> = Vec::with_capacity(unplaced.len());
@@ -82,6 +93,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
         let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
+        prices = JobPrices::of(&shapes, &solved.proof);
         let hosts = &solved.packing;
         launches = launch::launches(
             hosts,
@@ -95,7 +107,8 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
         report.waiting.extend(limited);
         report.waiting.sort_by_key(|waiting| waiting.key);
     }
-    Planned { plan: Plan { placements, launches, give_back: Vec::new() }, report }
+    let plan = Plan { placements, launches, give_back: Vec::new() };
+    (Planned { plan, report }, prices)
 }
 
 fn stock(input: &PlanInput, all: Vec<prune::Offer>) -> Shelf {

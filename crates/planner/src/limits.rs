@@ -4,10 +4,6 @@
 /// rounding loses nothing one could see, and prices times amounts stay within 128 bits.
 pub(crate) const UNIT_PRICE_SHIFT: u32 = 32;
 
-/// Pivots after which the unit prices are taken as they are. They need some tens; the bound is lower, never wrong,
-/// if they needed more.
-pub(crate) const LP_PIVOTS_MAX: usize = 3000;
-
 /// When filling a host, so many of the most promising shapes are looked at in each step; the rest only once these
 /// are used up.
 pub(crate) const SHORTLIST_SHAPES: usize = 64;
@@ -78,6 +74,11 @@ pub(crate) const REPACK_GREEDS: usize = 3;
 
 /// Steps of column generation and diving for one part.
 pub(crate) const REPACK_WORK: u64 = 10_000_000;
+
+/// Parts of the demand, and parts times contents, up to which the cheapest hosts are found exactly: some ten
+/// milliseconds. Eleven jobs that all differ are 2,048 parts.
+pub(crate) const TINY_PARTS_MAX: usize = 4096;
+pub(crate) const TINY_STEPS_MAX: usize = 3_000_000;
 
 /// Shapes beyond which the bill is bounded by resource prices alone.
 pub(crate) const BILL_SHAPES_MAX: usize = 300;

@@ -2,8 +2,9 @@
 
 use spillway_core::plan::{Effort, Headroom};
 
-use crate::bound::{UnitPrices, block_of, block_sets, one_job_bound};
+use crate::bound::{UnitPrices, one_job_bound};
 use crate::buy::{GREEDS, Greed, Guide, Packing, buy};
+use crate::certificate::Proof;
 use crate::correct::{FAST, SLOW, correct};
 use crate::demand::Shape;
 use crate::headroom::Left;
@@ -13,6 +14,7 @@ use crate::pass::Pass;
 use crate::prune::{Offer, undominated};
 use crate::repack::Repacker;
 use crate::search::search;
+use crate::tiny;
 use crate::work::Work;
 
 /// What can be bought, looked at from three sides.
@@ -21,7 +23,7 @@ pub(crate) struct Shelf {
     pub(crate) all: Vec<Offer>,
     /// Everything, cheapest first, of equal price in the catalog's order.
     pub(crate) by_price: Vec<Offer>,
-    /// What is left when, within each block, those are dropped that cost no less and hold no more than another.
+    /// What is left when, within each kind of host, those are dropped that cost no less and hold no more than another.
     pub(crate) frontier: Vec<Offer>,
 }
 
@@ -29,6 +31,8 @@ pub(crate) struct Shelf {
 pub(crate) struct Solved {
     pub(crate) packing: Packing,
     pub(crate) bound: u64,
+    /// Job prices the bound rests on, if it does on any.
+    pub(crate) proof: Proof,
     pub(crate) n_undominated: usize,
 }
 
@@ -43,40 +47,38 @@ pub(crate) fn solve(
     // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
     let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
     if !is_affordable {
-        return Solved { packing: Packing::empty(shapes), bound: 0, n_undominated: offers.len() };
+        let (packing, n_undominated) = (Packing::empty(shapes), offers.len());
+        return Solved { packing, bound: 0, proof: Proof::default(), n_undominated };
     }
 
     let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
-    let sets = block_sets(shapes, &shelf.frontier);
-    let prices = UnitPrices::solve(shapes, &counts, &sets, &shelf.frontier, &shelf.all);
-    let guide = Guide {
-        worth: prices.worths(shapes, &sets),
-        weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
-    };
+    let prices = UnitPrices::solve(shapes, &counts, &offers);
+    let guide = Guide { worth: prices.worths(shapes), weights: prices.weights().to_vec() };
 
     let stock = Stock { shapes, offers: &offers, by_price: &shelf.by_price, headroom };
     let mut packing = stock.greedy(&guide);
     let held = packing.held(shapes);
     let is_limited = held != counts;
-    let prices = if is_limited {
-        UnitPrices::solve(shapes, &held, &sets, &shelf.frontier, &shelf.all)
-    } else {
-        prices
-    };
-    let mut bound =
-        prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
+    let prices = if is_limited { UnitPrices::solve(shapes, &held, &offers) } else { prices };
+    let mut bound = prices.bound(shapes, &held).max(one_job_bound(shapes, &held, &shelf.frontier));
+    let mut proof = Proof::default();
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
     if is_limited {
         // A host exchanged for a cheaper one may have more room: what waits must not wait beside it. More jobs held
         // make no bound too high.
         top_up(&mut packing, shapes);
     } else {
+        let exact = tiny::pack(shapes, &offers);
+        let is_exact = exact.as_ref().is_some_and(|p| Left::of(headroom).holds(&p.hosts));
+        packing = exact.filter(|_| is_exact).unwrap_or(packing);
         for pass in Pass::all(effort, shapes.len(), bound) {
-            stock.search(&pass, &guide, &mut packing, &mut bound);
+            // What is cheapest needs no search, only the prices that bound it.
+            let pass = if is_exact { pass.without_packing() } else { pass };
+            stock.search(&pass, &guide, &mut packing, &mut bound, &mut proof);
         }
     }
     join_equal(&mut packing.hosts);
-    Solved { packing, bound, n_undominated: offers.len() }
+    Solved { packing, bound, proof, n_undominated: offers.len() }
 }
 
 /// What there is to solve.
@@ -90,10 +92,19 @@ struct Stock<'a> {
 impl Stock<'_> {
     /// One pass of all that searches: column generation, corrected prices, ruin and recreate. Never makes the packing
     /// dearer, never lowers the bound.
-    fn search(&self, pass: &Pass, guess: &Guide, packing: &mut Packing, bound: &mut u64) {
+    fn search(
+        &self,
+        pass: &Pass,
+        guess: &Guide,
+        packing: &mut Packing,
+        bound: &mut u64,
+        proof: &mut Proof,
+    ) {
         let mut guide = guess.clone();
         if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
-            *bound = (*bound).max(found.bound);
+            if *bound < found.bound {
+                (*bound, *proof) = (found.bound, found.proof);
+            }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);
                 self.keep_better(candidate, packing, &found.guide);
@@ -195,13 +206,12 @@ fn is_better(packing: &Packing, than: &Packing, worth: &[f64]) -> bool {
     }
 }
 
-/// Drops, within each block, what costs no less and holds no more than another.
+/// Drops, within each kind of host, what costs no less and holds no more than another.
 pub(crate) fn frontier(by_price: &[Offer]) -> Vec<Offer> {
     let mut frontier: Vec<Offer> = Vec::new();
     for offer in by_price {
-        let is_dominated = frontier
-            .iter()
-            .any(|o| block_of(o) == block_of(offer) && offer.capacity.fits(&o.capacity));
+        let is_dominated =
+            frontier.iter().any(|o| o.class == offer.class && offer.capacity.fits(&o.capacity));
         if !is_dominated {
             frontier.push(*offer);
         }

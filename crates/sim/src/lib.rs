@@ -15,6 +15,7 @@ mod fixed;
 pub mod fnv;
 pub mod invariants;
 pub mod ledger;
+pub mod peer;
 pub mod ports;
 pub mod run;
 pub mod scenario;

@@ -4,6 +4,7 @@
 //! worse than none.
 
 pub mod duration;
+pub mod estimate;
 mod file;
 pub mod random;
 pub mod workload;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::plan::Effort;
 use spillway_core::{PlanPolicy, Planned};
+use spillway_engine::Engine;
 use spillway_planner::problem::{Instances, Problem, solution};
 
 use crate::context::Context;
@@ -19,7 +20,7 @@ use crate::exit::ExitStatus;
 use crate::output::{Format, Page, View};
 use crate::prices::{self, PriceChoice};
 use crate::views::plan::PlanView;
-use crate::{files, ledger, live_plan};
+use crate::{files, ledger};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Shows what the dispatcher would buy for the jobs that wait now, with the proven lower bound beside the price, and buys \
@@ -102,9 +103,9 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let state = ledger::reader(&config.ledger)?.state()?;
     let (catalog, prices) = prices::catalog(&choice, config).await?;
     let engine = config.engine();
-    let input = live_plan::question(&state, catalog, &engine.limits, Timestamp::now());
-    let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
     let policy = PlanPolicy { effort: args.effort.effort(), ..engine.plan.clone() };
+    let input = Engine::asks(engine, state, catalog, Timestamp::now());
+    let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
     let (planned, elapsed_ms) = timed_plan(&input, &policy);
     context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;
     Ok(verdict(&planned))

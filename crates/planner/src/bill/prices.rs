@@ -15,7 +15,7 @@
 
 use crate::amount::DIMS;
 use crate::bill::world::World;
-use crate::bound::{UnitPrices, block_sets};
+use crate::bound::UnitPrices;
 use crate::buy::{GREEDS, Guide, Packing, buy};
 use crate::demand::Shape;
 use crate::generate::Generator;
@@ -46,14 +46,13 @@ impl Prices {
         let all = frontier(&world.offers);
         let offers = undominated(&all, &world.shapes);
         let secs = world.job_seconds();
-        let block_choices = block_sets(&world.shapes, &all);
-        let units = UnitPrices::solve(&world.shapes, &secs, &block_choices, &all, &world.offers);
+        let units = UnitPrices::solve(&world.shapes, &secs, &offers);
         let mut prices = Self {
-            worth: units.worths(&world.shapes, &block_choices),
-            weights: offers.iter().map(|offer| units.weights(offer)).collect(),
+            worth: units.worths(&world.shapes),
+            weights: units.weights().to_vec(),
             columns: Vec::new(),
-            bound: units.bound(&world.shapes, &secs, &block_choices),
-            offers,
+            bound: units.bound(&world.shapes, &secs),
+            offers: offers.clone(),
         };
         prices.generate(world, &secs);
         prices.bound = stretched(prices.bound, world).max(one_job_bound(world));
