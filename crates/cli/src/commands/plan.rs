@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use spillway_core::plan::Effort;
-use spillway_core::{PlanPolicy, Planned};
+use spillway_core::Planned;
 use spillway_planner::explain;
 use spillway_planner::verify::Certificate;
 
@@ -125,12 +125,6 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
         Some(file) => problem::run(file, args.effort.effort(), apart, context),
         None => Box::pin(plan_live(args, context)).await,
     }
-}
-
-fn timed_plan(input: &spillway_core::PlanInput, policy: &PlanPolicy) -> (Planned, f64) {
-    let started = Instant::now();
-    let planned = spillway_planner::plan(input, policy);
-    (planned, started.elapsed().as_secs_f64() * 1000.0)
 }
 
 fn verdict(planned: &Planned) -> ExitStatus {
