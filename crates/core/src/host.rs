@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PoolId;
+use crate::class::JobClass;
 use crate::id::{ContainerInstanceArn, HostId, InstanceId, LaunchId};
 use crate::market::Arch;
 use crate::money::{MicroUsd, MicroUsdPerHour};
-use crate::plan::DemandKey;
 use crate::quantity::Resources;
 
 /// An instance that EC2 has named. It is paid from `launched_at`.
@@ -176,7 +176,7 @@ pub struct Host {
     pub capacity: Resources,
     /// The work it was bought for and that has not been placed on it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reserved: Vec<(DemandKey, u32)>,
+    pub reserved: Vec<(JobClass, u32)>,
     /// Where it stands.
     pub state: HostState,
 }

@@ -58,6 +58,9 @@ pub struct JobSpec {
     pub name: JobName,
     /// The queue it was sent to.
     pub queue: QueueName,
+    /// The name of its definition, if it has one: jobs of one definition are taken to run equally long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<JobName>,
     /// The container to run.
     pub container: ContainerSpec,
     /// What it needs, reserved on its host for as long as it runs.
@@ -72,6 +75,12 @@ pub struct JobSpec {
     pub attempt_timeout: Option<SignedDuration>,
     /// How long the sender thinks it will run. A hint to the planner; nothing happens if it is wrong.
     pub expected_duration: Option<SignedDuration>,
+    /// How long it may wait to be run cheaply; none leaves it to the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<SignedDuration>,
+    /// When it should have ended. A hint to the planner: it may wait for as long as this leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// The sender's tags.
     pub tags: BTreeMap<String, String>,
     /// Whether the ECS task carries the tags too.

@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod change;
+pub mod class;
 pub mod cost;
 pub mod effect;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod host;
 pub mod id;
 pub mod input;
 pub mod job;
+pub mod kind;
 pub mod launch;
 pub mod market;
 pub mod message;
@@ -24,6 +26,7 @@ pub mod task;
 
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
+pub use class::JobClass;
 pub use effect::Effect;
 pub use error::CloudError;
 pub use host::{Host, HostState, Instance};
@@ -33,6 +36,7 @@ pub use id::{
 };
 pub use input::{Answer, Input};
 pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
+pub use kind::{KindId, kind_name};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};

@@ -61,6 +61,8 @@ fn delivery(n: u32) -> Delivery {
         attempts: Some(3),
         attempt_timeout: None,
         expected_duration: None,
+        patience: None,
+        deadline: None,
         client_token: Some(n.to_string()),
         tags: std::collections::BTreeMap::new(),
     };

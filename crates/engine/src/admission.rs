@@ -25,7 +25,14 @@ impl Engine {
     }
 
     fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
-        match spillway_planner::admit(&DemandKey::of(spec), &self.catalog, &self.config.plan) {
+        let key = DemandKey {
+            need: spec.resources,
+            arch: spec.arch,
+            market: spec.market,
+            expected_secs: None,
+            patience_secs: 0,
+        };
+        match spillway_planner::admit(&key, &self.catalog, &self.config.plan) {
             Ok(()) => JobState::Runnable { since: now },
             Err(no_fit) => {
                 JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
@@ -107,9 +114,7 @@ impl Engine {
             let Some(spec) = self.jobs.get(&id).map(|job| Arc::clone(&job.spec)) else { continue };
             let state = self.admit_by_catalog(cx.now, &spec);
             self.move_job(cx, id, state, None);
-            if let Some(job) = self.jobs.get(&id) {
-                self.waiting.insert(job);
-            }
+            self.join_line(id);
         }
     }
 

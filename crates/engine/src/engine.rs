@@ -18,6 +18,7 @@ use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::fleet::{Entry, Fleet};
 use crate::limits;
+use crate::question::run_of;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
@@ -178,7 +179,7 @@ impl Engine {
         match &job.state {
             JobState::Submitted | JobState::Pending => {}
             JobState::Runnable { .. } => {
-                self.waiting.insert(&job);
+                self.waiting.insert(self.class_of(&job), job.seq, id);
                 self.replan_at = Some(now);
             }
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
@@ -199,10 +200,10 @@ impl Engine {
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
-                if let Some(entry) = self.fleet.get_mut(attempt.host) {
-                    entry.live.insert(id);
-                    entry.held = entry.held.checked_add(&job.spec.resources).unwrap_or(entry.held);
-                    entry.idle_since = None;
+                if let Some((host, run)) = run_of(&job)
+                    && let Some(entry) = self.fleet.get_mut(host)
+                {
+                    entry.take_place(id, run);
                 }
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
@@ -284,6 +285,33 @@ impl Engine {
             self.jobs.remove(&id);
             self.n_call_failed.remove(&id);
             self.ended.insert(id, body_hash);
+        }
+    }
+
+    /// Puts a job in line if it may run.
+    pub(crate) fn join_line(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id)
+            && matches!(job.state, JobState::Runnable { .. })
+        {
+            self.waiting.insert(self.class_of(job), job.seq, id);
+        }
+    }
+
+    /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
+    /// changes while it waits.
+    pub(crate) fn leave_line(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id) {
+            let class = self.class_of(job);
+            self.waiting.remove(&class, job.seq, id);
+        }
+    }
+
+    /// Gives a job that starts or runs its place on its host.
+    pub(crate) fn take_place(&mut self, id: JobId) {
+        if let Some((host, run)) = self.jobs.get(&id).and_then(run_of)
+            && let Some(entry) = self.fleet.get_mut(host)
+        {
+            entry.take_place(id, run);
         }
     }
 

@@ -11,6 +11,7 @@ use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, Jo
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
+use crate::question::run_of;
 use crate::retry::{Verdict, backoff, classify, decide, reason_of, says_host_ended};
 use crate::timer::Timer;
 
@@ -202,7 +203,14 @@ impl Engine {
             self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
         }
         let state = JobState::Running { attempt: attempt.clone(), started_at };
+        if let Some((host, run)) = run_of(job)
+            && let Some(entry) = self.fleet.get_mut(host)
+        {
+            entry.free_place(id, &run);
+        }
         self.move_job(cx, id, state, None);
+        // Counted anew: it runs since another second than it was placed.
+        self.take_place(id);
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
@@ -283,7 +291,7 @@ impl Engine {
         let need = job.spec.resources;
         let spec = std::sync::Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
-        self.free_place(cx, id, live.host, &need);
+        self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
         let Some(instance) = host.instance() else { return };
         let held = end.stopped_at.duration_since(live.placed_at);
@@ -332,24 +340,17 @@ impl Engine {
     pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(job);
+            self.join_line(id);
             self.replan_by(cx.now);
         }
     }
 
-    fn free_place(
-        &mut self,
-        cx: &mut Cx,
-        job: JobId,
-        host: HostId,
-        need: &spillway_core::Resources,
-    ) {
+    /// Frees the place of a job that starts or runs, as long as its record says so.
+    fn free_place(&mut self, cx: &mut Cx, id: JobId) {
+        let Some((host, run)) = self.jobs.get(&id).and_then(run_of) else { return };
         let Some(entry) = self.fleet.get_mut(host) else { return };
-        if entry.live.remove(&job) {
-            entry.held = entry.held.saturating_sub(need);
-        }
-        if entry.live.is_empty() {
-            entry.held = spillway_core::Resources::ZERO;
+        entry.free_place(id, &run);
+        if entry.live().is_empty() {
             entry.idle_since = Some(cx.now);
             self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(host));
         }
@@ -360,7 +361,7 @@ impl Engine {
             self.replan_by(cx.now + limits::REPLAN_DELAY);
         }
         let Some(entry) = self.fleet.get(host) else { return };
-        if entry.live.is_empty() && entry.ended_at.is_some() {
+        if entry.live().is_empty() && entry.ended_at.is_some() {
             self.bury(cx, host);
         } else {
             self.advance_drain(cx, host);

@@ -57,6 +57,9 @@ pub const REFUSALS_MAX: u32 = 3;
 /// How long an ended instance is remembered, so that an old look does not bring it back. EC2 itself shows it for an hour.
 pub const ENDED_REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
 
+/// A job with a deadline of unknown reliability is started so early that it may take this part longer than expected: a half.
+pub const DEADLINE_RESERVE_PART: u32 = 2;
+
 /// The longest pause between two tries of the same call.
 pub const CALL_RETRY_MAX: SignedDuration = SignedDuration::from_mins(2);
 

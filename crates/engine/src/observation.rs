@@ -14,6 +14,7 @@ use spillway_core::{
 };
 
 use crate::engine::{Cx, Engine};
+use crate::fleet::Entry;
 use crate::limits;
 use crate::timer::Timer;
 
@@ -98,7 +99,7 @@ impl Engine {
 
     /// Jobs with a live attempt. There are as many as fit on the fleet, however many wait.
     fn live_jobs(&self) -> impl Iterator<Item = &Job> {
-        self.fleet.iter().flat_map(|entry| &entry.live).filter_map(|id| self.jobs.get(id))
+        self.fleet.iter().flat_map(Entry::live).filter_map(|id| self.jobs.get(id))
     }
 
     /// The live attempts with these tasks that are old enough for ECS to know them.

@@ -16,9 +16,9 @@ impl Engine {
         let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
             return;
         };
-        let Some(idle_since) = entry.idle_since.filter(|_| entry.live.is_empty()) else { return };
+        let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
-        if entry.host.reserved.iter().any(|(key, _)| self.waiting.has(key)) {
+        if entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class)) {
             // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
             due = due.max(cx.now + self.config.idle_timeout);
         }
@@ -126,7 +126,7 @@ impl Engine {
             return;
         }
         entry.ended_at = Some(cx.now);
-        let is_busy = !entry.live.is_empty();
+        let is_busy = !entry.live().is_empty();
         let is_ending = matches!(entry.host.state, HostState::Terminating { .. });
         if !is_ending {
             let cause =

@@ -291,6 +291,7 @@ mod tests {
             spec: Arc::new(JobSpec {
                 name: "job".parse().unwrap(),
                 queue,
+                definition: None,
                 container: ContainerSpec {
                     image: "busybox".into(),
                     command: Vec::new(),
@@ -310,6 +311,8 @@ mod tests {
                 attempts: 1,
                 attempt_timeout: None,
                 expected_duration: None,
+                patience: None,
+                deadline: None,
                 tags: BTreeMap::new(),
                 propagate_tags: false,
             }),

@@ -13,6 +13,7 @@ use crate::prune::Offer;
 pub(crate) struct Clock {
     pub(crate) boot: u32,
     pub(crate) billed_min: u32,
+    /// No job ends later.
     pub(crate) deadline: u32,
 }
 
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) groups: Vec<Vec<Group>>,
     /// Cheapest first.
     pub(crate) offers: Vec<Offer>,
+    /// For each of them, by its `at`, the index into where they come from.
+    pub(crate) file_indices: Vec<usize>,
     /// How often a host of an offering is lost, by the offering's `at`: interruptions in a million hours. Those that
     /// are not listed never are.
     pub(crate) hazards: Vec<u32>,
@@ -91,8 +94,7 @@ impl Backlog {
 }
 
 impl World {
-    /// The world of a file, and for each offering the index into the file's.
-    pub(crate) fn of_file(problem: &TimedProblem) -> Result<(Self, Vec<usize>), BillError> {
+    pub(crate) fn new(problem: &TimedProblem) -> Result<Self, BillError> {
         let rules = problem.time;
         let clock = Clock {
             boot: seconds(rules.boot_s, || "time.boot_s".to_owned())?,
@@ -130,8 +132,7 @@ impl World {
             shapes.push(Shape { need, classes, count, groups: Vec::new() });
             groups.push(of_shape);
         }
-        let world = Self { shapes, groups, offers, hazards: Vec::new(), clock };
-        Ok((world, file_indices))
+        Ok(Self { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
     }
 
     pub(crate) fn backlog(&self) -> Backlog {

@@ -9,7 +9,7 @@ use crate::amount::Amount;
 use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::Backlog;
-use crate::bound::{block_sets, one_job_bound};
+use crate::bound::{UnitPrices, one_job_bound};
 use crate::headroom::Left;
 use crate::launch::{Wanted, launches_of};
 use crate::online::queue::Queue;
@@ -116,8 +116,10 @@ impl Answer<'_> {
                 }
             }
         }
-        let sets = block_sets(shapes, &self.shelf.frontier);
-        let by_units = prices.units.bound(shapes, &held, &sets);
+        if wanted.is_empty() {
+            return 0;
+        }
+        let by_units = UnitPrices::solve(shapes, &held, &prices.offers).bound(shapes, &held);
         by_units.max(one_job_bound(shapes, &held, &self.shelf.frontier))
     }
 

@@ -13,7 +13,7 @@ use crate::headroom::Left;
 use crate::knapsack::Weights;
 use crate::online::queue::Queue;
 use crate::online::room::Rooms;
-use crate::prune::Offer;
+use crate::prune::{Offer, undominated};
 use crate::solve::Shelf;
 
 /// Ends of hosts that are tried.
@@ -29,7 +29,8 @@ const IDLE_ROUNDS_MAX: usize = 200;
 pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
     let world = &queue.world;
     if queue.is_buyable.iter().all(|is_buyable| *is_buyable) {
-        return Prices::first(world, &shelf.frontier, &shelf.all);
+        let offers = undominated(&shelf.frontier, &world.shapes);
+        return Prices::of_resources(&world.shapes, offers, &world.job_seconds());
     }
     let kept = |at: &usize| queue.is_buyable[*at];
     let places: Vec<usize> = (0..world.shapes.len()).filter(kept).collect();
@@ -37,10 +38,12 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
         shapes: places.iter().map(|at| world.shapes[*at].clone()).collect(),
         groups: places.iter().map(|at| world.groups[*at].clone()).collect(),
         offers: Vec::new(),
+        file_indices: Vec::new(),
         hazards: Vec::new(),
         clock: world.clock,
     };
-    let mut prices = Prices::first(&part, &shelf.frontier, &shelf.all);
+    let offers = undominated(&shelf.frontier, &part.shapes);
+    let mut prices = Prices::of_resources(&part.shapes, offers, &part.job_seconds());
     let mut worth: Vec<f64> =
         world.shapes.iter().map(|s| crate::fill::size_score(&s.need)).collect();
     for (at, of_part) in places.iter().zip(&prices.worth) {
@@ -77,7 +80,7 @@ pub(crate) fn buy(
         if least.fits(&room.seat.offer.capacity) {
             rooms_of_seats.push(room.seat.at);
             let seat = Seat { at: seats.len(), ..room.seat.clone() };
-            seats.push((seat, prices.units.weights(&room.seat.offer)));
+            seats.push((seat, prices.weights_like(&room.seat.offer)));
         }
     }
     let horizons = horizons(world, backlog);
@@ -155,7 +158,7 @@ fn scrape_together(
             let Some(offer) = shelf.by_price.iter().find(is_possible) else { break };
             let opening = Opening {
                 offer,
-                weights: prices.units.weights(offer),
+                weights: prices.weights_like(offer),
                 horizon: world.clock.deadline,
                 lanes: Some(&vec![(at, 1)]),
                 seat: None,

@@ -67,7 +67,8 @@ impl Queue {
         let hazards = input.catalog.offerings().iter().map(|o| o.hazard.get()).collect();
         // EC2 bills 60 s at least.
         let clock = Clock { boot: policy.boot_secs, billed_min: 60, deadline: DEADLINE };
-        let world = World { shapes, groups, offers: shelf.by_price.clone(), hazards, clock };
+        let offers = shelf.by_price.clone();
+        let world = World { shapes, groups, offers, file_indices: Vec::new(), hazards, clock };
         Self { world, keys, is_buyable, places }
     }
 

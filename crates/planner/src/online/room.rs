@@ -118,7 +118,7 @@ impl Rooms {
                 }
                 let opening = Opening {
                     offer: &room.seat.offer,
-                    weights: prices.units.weights(&room.seat.offer),
+                    weights: prices.weights_like(&room.seat.offer),
                     horizon: room.seat.paid_until,
                     lanes: None,
                     seat: Some(&room.seat),

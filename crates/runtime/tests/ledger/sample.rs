@@ -29,6 +29,7 @@ pub(crate) fn job(n: u64) -> Job {
     let spec = JobSpec {
         name: format!("job-{n}").parse().unwrap(),
         queue: "default".parse().unwrap(),
+        definition: None,
         container: ContainerSpec {
             image: "busybox".into(),
             command: vec!["sh".into(), "-c".into(), "exit 3".into()],
@@ -48,6 +49,8 @@ pub(crate) fn job(n: u64) -> Job {
         attempts: 2,
         attempt_timeout: Some(SignedDuration::from_mins(10)),
         expected_duration: None,
+        patience: None,
+        deadline: None,
         propagate_tags: false,
         tags: BTreeMap::from([("team".to_owned(), "genomics".to_owned())]),
     };
