@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
     Arch, Catalog, CpuUnits, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
-    Resources, Zone,
+    Resources, Zone, spot,
 };
 
 use crate::fnv::Fnv;
@@ -133,8 +133,9 @@ impl PriceList {
         list
     }
 
-    /// The catalog as EC2 would give it at `now`: memory as it is expected to be registered.
-    pub(crate) fn catalog(&self, now: Timestamp) -> Catalog {
+    /// The catalog as EC2 would give it at `now`: memory as it is expected to be registered, and for Spot what is `heard` of its
+    /// interruptions.
+    pub(crate) fn catalog(&self, now: Timestamp, heard: impl Fn(&PoolId) -> Hazard) -> Catalog {
         let offering = |(pool, price): (&PoolId, &MicroUsdPerHour)| {
             let shape = self.shapes.get(&pool.instance_type)?;
             let capacity = shape.expected_registered();
@@ -143,7 +144,10 @@ impl PriceList {
                 arch: shape.arch,
                 capacity,
                 price: *price,
-                hazard: Hazard::NEVER,
+                hazard: match pool.market {
+                    Market::OnDemand => Hazard::NEVER,
+                    Market::Spot => heard(pool),
+                },
             })
         };
         Catalog::new(now, self.prices.iter().filter_map(offering).collect())
@@ -152,7 +156,7 @@ impl PriceList {
 
 /// The built-in catalog, as of `now`.
 pub fn built_in(now: Timestamp) -> Catalog {
-    PriceList::new(&[]).catalog(now)
+    PriceList::new(&[]).catalog(now, |pool| spot::heard_of(&pool.instance_type))
 }
 
 #[cfg(test)]

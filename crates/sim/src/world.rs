@@ -169,6 +169,12 @@ impl WorldConfig {
         self.pools.iter().find(|rule| rule.pools.matches(pool))
     }
 
+    /// How often an hour a Spot instance of a pool is reclaimed.
+    pub fn interruptions_of(&self, pool: &PoolId) -> Chance {
+        let by_rule = self.rule(pool).and_then(|rule| rule.interruptions);
+        by_rule.unwrap_or(self.interruptions)
+    }
+
     /// The account's limit of vCPUs in a market.
     pub const fn vcpus_max(&self, market: Market) -> Option<u32> {
         match market {

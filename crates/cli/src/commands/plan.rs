@@ -103,8 +103,8 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let state = ledger::reader(&config.ledger)?.state()?;
     let (catalog, prices) = prices::catalog(&choice, config).await?;
     let engine = config.engine();
-    let policy = PlanPolicy { effort: args.effort.effort(), ..engine.plan.clone() };
-    let input = Engine::asks(engine, state, catalog, Timestamp::now());
+    let (input, policy) = Engine::asks(engine, state, catalog, Timestamp::now());
+    let policy = PlanPolicy { effort: args.effort.effort(), ..policy };
     let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
     let (planned, elapsed_ms) = timed_plan(&input, &policy);
     context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;

@@ -98,8 +98,7 @@ impl SimCloud {
             due.push((boot, Happening::HostRegisters(id.clone())));
         }
         if pool.market == Market::Spot {
-            let by_rule = self.config.rule(&pool).and_then(|rule| rule.interruptions);
-            let rate = by_rule.unwrap_or(self.config.interruptions);
+            let rate = self.config.interruptions_of(&pool);
             let is_unannounced = faults_on && roll("notice").happens(faults.missing_notices);
             if let Some(wait) = roll("interruption").wait_for(rate) {
                 due.push(if is_unannounced {
