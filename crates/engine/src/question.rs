@@ -11,10 +11,9 @@ use spillway_core::job::{Expectation, ExpectedFrom};
 use spillway_core::plan::Headroom;
 use spillway_core::{
     Busy, Catalog, CpuUnits, Demand, DemandKey, HostId, Job, JobClass, JobId, JobSpec, JobState,
-    KindId, LedgerState, MarketRule, MicroUsdPerHour, PlanInput, PlanPolicy,
+    KindId, MarketRule, MicroUsdPerHour, PlanInput, PlanPolicy,
 };
 
-use crate::config::EngineConfig;
 use crate::engine::Engine;
 use crate::fleet::{Entry, Run};
 use crate::forecast::KindForecast;
@@ -112,17 +111,17 @@ impl Engine {
         PlanPolicy { boot_secs: self.memory.boot_secs(policy.boot_secs), ..policy.clone() }
     }
 
-    /// What a dispatcher that starts from `state` would ask the planner once it has read these prices.
-    pub fn asks(
-        config: EngineConfig,
-        state: LedgerState,
-        prices: Catalog,
-        now: Timestamp,
-    ) -> (PlanInput, PlanPolicy) {
-        let mut engine = Self::new(config, state, now);
-        engine.raw_catalog = Some(prices);
-        engine.rebuild_catalog(now);
-        (engine.question(now).input, engine.plan_policy())
+    /// The same control loop with prices it has not asked for, to see what it would do.
+    #[must_use]
+    pub fn with_prices(mut self, prices: Catalog, now: Timestamp) -> Self {
+        self.raw_catalog = Some(prices);
+        self.rebuild_catalog(now);
+        self
+    }
+
+    /// What the planner would be asked now.
+    pub fn plan_input(&self, now: Timestamp) -> PlanInput {
+        self.question(now).input
     }
 
     pub(crate) fn question(&self, now: Timestamp) -> Question {

@@ -103,8 +103,10 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let state = ledger::reader(&config.ledger)?.state()?;
     let (catalog, prices) = prices::catalog(&choice, config).await?;
     let engine = config.engine();
-    let (input, policy) = Engine::asks(engine, state, catalog, Timestamp::now());
-    let policy = PlanPolicy { effort: args.effort.effort(), ..policy };
+    let now = Timestamp::now();
+    let engine = Engine::new(engine, state, now).with_prices(catalog, now);
+    let input = engine.plan_input(now);
+    let policy = PlanPolicy { effort: args.effort.effort(), ..engine.plan_policy() };
     let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
     let (planned, elapsed_ms) = timed_plan(&input, &policy);
     context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;
