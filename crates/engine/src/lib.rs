@@ -33,3 +33,4 @@ mod waiting;
 pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
 pub use forecast::KindForecast;
+pub use question::Standing;

@@ -64,6 +64,15 @@ impl Question {
     }
 }
 
+/// Where a job stands among those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The demand it is part of.
+    pub key: DemandKey,
+    /// How many jobs of that demand go before it.
+    pub n_ahead: u32,
+}
+
 /// Forecasts that have been made at one moment, by kind.
 #[derive(Debug)]
 struct Forecasts {
@@ -122,6 +131,22 @@ impl Engine {
     /// What the planner would be asked now.
     pub fn plan_input(&self, now: Timestamp) -> PlanInput {
         self.question(now).input
+    }
+
+    /// The same, and where one job stands in that question; nowhere if it does not wait for a place.
+    pub fn plan_input_for(&self, now: Timestamp, job: JobId) -> (PlanInput, Option<Standing>) {
+        let question = self.question(now);
+        let standing = self.standing(&question, job);
+        (question.input, standing)
+    }
+
+    fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
+        let class = self.class_of(self.jobs.get(&id)?);
+        let mut demands = question.classes.iter();
+        let (key, _) = demands.find(|(_, classes)| classes.contains(&class))?;
+        let in_line = question.jobs(&self.waiting, key, u32::MAX);
+        let n_ahead = in_line.iter().position(|other| *other == id)?;
+        Some(Standing { key: *key, n_ahead: u32::try_from(n_ahead).unwrap_or(u32::MAX) })
     }
 
     pub(crate) fn question(&self, now: Timestamp) -> Question {

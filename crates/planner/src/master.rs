@@ -158,7 +158,7 @@ impl<'a> Master<'a> {
             && shortage < -1e-12 * highest
             && let Some((entries, cost)) = self.entries.get(at)
         {
-            return self.simplex.enter_sparse(entries, *cost, Some(at));
+            return self.simplex.enter(entries, *cost, Some(at));
         }
         work.spend(4 * self.n_rows + 60 * likely.len());
         let mut best = self.best_of(likely);
@@ -178,7 +178,7 @@ impl<'a> Master<'a> {
         }
         let Some(at) = best else { return false };
         let Some((entries, price)) = self.entries.get(at) else { return false };
-        self.simplex.enter_sparse(entries, *price, Some(at))
+        self.simplex.enter(entries, *price, Some(at))
     }
 
     fn best_of(&self, likely: &[usize]) -> Option<usize> {

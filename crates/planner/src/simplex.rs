@@ -3,8 +3,6 @@
 //! Revised simplex with a dense inverse: right for a hundred rows, not for a thousand. Whoever uses its prices must
 //! check them: nothing here is exact.
 
-use crate::amount::DIMS;
-
 /// Entries smaller than this are noise of the inverse.
 const PIVOT_MIN: f64 = 1e-9;
 
@@ -84,19 +82,9 @@ impl Simplex {
         }
     }
 
-    /// Brings a column into the basis. Gives false, and changes nothing, where no column can leave for it.
-    pub(crate) fn enter(&mut self, column: &[f64], cost: f64) -> bool {
-        let mut entries = Vec::with_capacity(column.len());
-        for (row, entry) in column.iter().enumerate() {
-            if *entry != 0.0 {
-                entries.push((row, *entry));
-            }
-        }
-        self.enter_sparse(&entries, cost, None)
-    }
-
-    /// The same for a column of few entries, given by their rows, with a name of its own.
-    pub(crate) fn enter_sparse(
+    /// Brings a column into the basis, given by its few entries and their rows. Gives false, and changes nothing, where
+    /// no column can leave for it.
+    pub(crate) fn enter(
         &mut self,
         column: &[(usize, f64)],
         cost: f64,
@@ -155,32 +143,5 @@ impl Simplex {
         for (at, (x, step)) in self.x.iter_mut().zip(direction).enumerate() {
             *x = if at == out { entering } else { (*x - step * entering).max(0.0) };
         }
-    }
-}
-
-/// One row of the program for each kind of host and dimension that matters.
-#[derive(Debug, Clone)]
-pub(crate) struct Rows {
-    of: Vec<[Option<usize>; DIMS]>,
-    pub(crate) count: usize,
-}
-
-impl Rows {
-    pub(crate) fn new(is_row: &[[bool; DIMS]]) -> Self {
-        let mut count = 0;
-        let mut of = Vec::with_capacity(is_row.len());
-        for flags in is_row {
-            of.push(flags.map(|is_row| {
-                is_row.then(|| {
-                    count += 1;
-                    count - 1
-                })
-            }));
-        }
-        Self { of, count }
-    }
-
-    pub(crate) fn at(&self, block: usize, dim: usize) -> Option<usize> {
-        self.of.get(block).and_then(|rows| rows.get(dim)).copied().flatten()
     }
 }

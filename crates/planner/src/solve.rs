@@ -2,7 +2,7 @@
 
 use spillway_core::plan::{Effort, Headroom};
 
-use crate::bound::{UnitPrices, block_of, block_sets, one_job_bound};
+use crate::bound::{UnitPrices, one_job_bound};
 use crate::buy::{GREEDS, Greed, Guide, Packing, buy};
 use crate::certificate::Proof;
 use crate::correct::{FAST, SLOW, correct};
@@ -23,7 +23,7 @@ pub(crate) struct Shelf {
     pub(crate) all: Vec<Offer>,
     /// Everything, cheapest first, of equal price in the catalog's order.
     pub(crate) by_price: Vec<Offer>,
-    /// What is left when, within each block, those are dropped that cost no less and hold no more than another.
+    /// What is left when, within each kind of host, those are dropped that cost no less and hold no more than another.
     pub(crate) frontier: Vec<Offer>,
 }
 
@@ -52,24 +52,15 @@ pub(crate) fn solve(
     }
 
     let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
-    let sets = block_sets(shapes, &shelf.frontier);
-    let prices = UnitPrices::solve(shapes, &counts, &sets, &shelf.frontier, &shelf.all);
-    let guide = Guide {
-        worth: prices.worths(shapes, &sets),
-        weights: offers.iter().map(|offer| prices.weights(offer)).collect(),
-    };
+    let prices = UnitPrices::solve(shapes, &counts, &offers);
+    let guide = Guide { worth: prices.worths(shapes), weights: prices.weights().to_vec() };
 
     let stock = Stock { shapes, offers: &offers, by_price: &shelf.by_price, headroom };
     let mut packing = stock.greedy(&guide);
     let held = packing.held(shapes);
     let is_limited = held != counts;
-    let prices = if is_limited {
-        UnitPrices::solve(shapes, &held, &sets, &shelf.frontier, &shelf.all)
-    } else {
-        prices
-    };
-    let mut bound =
-        prices.bound(shapes, &held, &sets).max(one_job_bound(shapes, &held, &shelf.frontier));
+    let prices = if is_limited { UnitPrices::solve(shapes, &held, &offers) } else { prices };
+    let mut bound = prices.bound(shapes, &held).max(one_job_bound(shapes, &held, &shelf.frontier));
     let mut proof = Proof::default();
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
     if is_limited {
@@ -111,8 +102,9 @@ impl Stock<'_> {
     ) {
         let mut guide = guess.clone();
         if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
-            if *bound < found.bound {
-                (*bound, *proof) = (found.bound, found.proof);
+            *bound = (*bound).max(found.bound);
+            if !found.proof.prices.is_empty() {
+                *proof = found.proof;
             }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);
@@ -215,13 +207,12 @@ fn is_better(packing: &Packing, than: &Packing, worth: &[f64]) -> bool {
     }
 }
 
-/// Drops, within each block, what costs no less and holds no more than another.
+/// Drops, within each kind of host, what costs no less and holds no more than another.
 pub(crate) fn frontier(by_price: &[Offer]) -> Vec<Offer> {
     let mut frontier: Vec<Offer> = Vec::new();
     for offer in by_price {
-        let is_dominated = frontier
-            .iter()
-            .any(|o| block_of(o) == block_of(offer) && offer.capacity.fits(&o.capacity));
+        let is_dominated =
+            frontier.iter().any(|o| o.class == offer.class && offer.capacity.fits(&o.capacity));
         if !is_dominated {
             frontier.push(*offer);
         }

@@ -17,7 +17,7 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Catalog, CloudError, ContainerInstanceArn, Hazard, InstanceId, JobId, Market, TaskArn, id,
+    Catalog, CloudError, ContainerInstanceArn, InstanceId, JobId, Market, TaskArn, id,
 };
 use uuid::Uuid;
 
@@ -132,11 +132,9 @@ impl SimCloud {
         self.behaviours.insert(job, behaviour);
     }
 
-    /// Offerings and prices as they are, without a call. What is heard of Spot interruptions is the truth of this world.
+    /// Offerings and prices as they are, without a call.
     pub fn price_list(&self, now: Timestamp) -> Catalog {
-        self.ec2.list.catalog(now, |pool| {
-            Hazard::per_million_hours(self.config.interruptions_of(pool).ppm())
-        })
+        self.ec2.list.catalog(now)
     }
 
     /// Whether faults still happen.

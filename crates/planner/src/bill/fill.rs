@@ -138,6 +138,9 @@ impl<'a> Filler<'a> {
         backlog: &mut Backlog,
         runs: &mut Vec<Run>,
     ) {
+        if self.world.clock.start_by < now {
+            return;
+        }
         let need = self.world.shapes[shape].need;
         let mut n = n.min(need.times_in(free));
         for rank in 0..self.world.groups[shape].len() {
@@ -164,7 +167,7 @@ impl<'a> Filler<'a> {
         backlog: &mut Backlog,
         runs: &mut Vec<Run>,
     ) {
-        loop {
+        while now <= self.world.clock.start_by {
             let inverse = inverse(free, &opening.weights);
             let mut best: Option<(f64, usize, usize)> = None;
             self.n_steps += u64::try_from(candidates.len()).unwrap_or(u64::MAX);

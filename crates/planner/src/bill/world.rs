@@ -13,6 +13,9 @@ use crate::prune::Offer;
 pub(crate) struct Clock {
     pub(crate) boot: u32,
     pub(crate) billed_min: u32,
+    /// No job starts later.
+    pub(crate) start_by: u32,
+    /// No job ends later.
     pub(crate) deadline: u32,
 }
 
@@ -82,6 +85,7 @@ impl World {
         let clock = Clock {
             boot: seconds(rules.boot_s, || "time.boot_s".to_owned())?,
             billed_min: seconds(rules.min_billed_s, || "time.min_billed_s".to_owned())?,
+            start_by: u32::MAX,
             deadline: seconds(rules.deadline_s, || "time.deadline_s".to_owned())?,
         };
         let (offers, file_indices) = offers(problem)?;
