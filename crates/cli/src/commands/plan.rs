@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use spillway_core::plan::Effort;
 use spillway_core::Planned;
+use spillway_core::plan::Effort;
 use spillway_planner::explain;
 use spillway_planner::verify::Certificate;
 
