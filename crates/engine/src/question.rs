@@ -116,8 +116,11 @@ impl Engine {
         now: Timestamp,
     ) -> Self {
         let mut engine = Self::new(config, state, now);
-        engine.raw_catalog = Some(prices);
-        engine.rebuild_catalog();
+        // Prices that were never read are not prices of nothing.
+        if prices.as_of.is_some() {
+            engine.raw_catalog = Some(prices);
+            engine.rebuild_catalog();
+        }
         engine
     }
 

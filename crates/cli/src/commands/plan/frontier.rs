@@ -39,7 +39,7 @@ pub(super) fn of_queue(
         }
     };
     let deadline = deadline.as_ref().map(|(secs, point)| (*secs, point));
-    Ok(FrontierView::new(&work, question.policy.prior_secs, &points, deadline))
+    Ok(FrontierView::new(&work, &question.policy, &points, deadline))
 }
 
 fn whole_secs(span: Span) -> u32 {
