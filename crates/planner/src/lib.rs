@@ -10,7 +10,7 @@ pub mod bill;
 mod bound;
 mod buy;
 mod center;
-mod certificate;
+pub mod certificate;
 pub mod check;
 mod cholesky;
 mod correct;
@@ -39,6 +39,7 @@ mod search;
 mod simplex;
 mod solve;
 mod tiny;
+pub mod verify;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};

@@ -6,7 +6,10 @@ pub(crate) const UNIT_PRICE_SHIFT: u32 = 32;
 
 /// When filling a host, so many of the most promising shapes are looked at in each step; the rest only once these
 /// are used up.
-pub(crate) const SHORTLIST_SHAPES: usize = 64;
+pub(crate) const SHORTLIST_SHAPES: usize = 32;
+
+/// The same where there are many shapes, which have few jobs each.
+pub(crate) const SHORTLIST_OF_MANY: usize = 64;
 
 /// EC2's limit on the overrides of one CreateFleet call.
 pub(crate) const CHOICES_MAX: usize = 300;
@@ -100,3 +103,10 @@ pub(crate) const BILL_GREEDY_STEPS_MAX: u64 = 150_000_000;
 
 /// Offerings times horizons times shapes that a greedy plan looks at before it opens its first host.
 pub(crate) const BILL_CHOICES_TIMES_SHAPES_MAX: usize = 250_000;
+
+/// Branches that one walk for a certificate may take, and all of them together: a million take less than a second.
+pub(crate) const CERTIFICATE_BRANCHES_PER_HOST: u64 = 40_000;
+pub(crate) const CERTIFICATE_BRANCHES_MAX: u64 = 800_000;
+
+/// Jobs weighed in the search of unit prices for a certificate. Beyond it the bound rests on resource prices.
+pub(crate) const CERTIFICATE_TUNING_STEPS_MAX: u64 = 400_000_000;

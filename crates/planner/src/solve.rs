@@ -102,8 +102,9 @@ impl Stock<'_> {
     ) {
         let mut guide = guess.clone();
         if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
-            if *bound < found.bound {
-                (*bound, *proof) = (found.bound, found.proof);
+            *bound = (*bound).max(found.bound);
+            if !found.proof.prices.is_empty() {
+                *proof = found.proof;
             }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);

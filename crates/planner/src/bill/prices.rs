@@ -17,6 +17,7 @@ use crate::amount::DIMS;
 use crate::bill::world::World;
 use crate::bound::UnitPrices;
 use crate::buy::{GREEDS, Guide, Packing, buy};
+use crate::certificate::Proof;
 use crate::demand::Shape;
 use crate::generate::Generator;
 use crate::headroom::Left;
@@ -39,33 +40,41 @@ pub(crate) struct Prices {
     pub(crate) columns: Vec<(usize, Content)>,
     /// No plan is billed less: millionths of a dollar per hour, times seconds.
     pub(crate) bound: u64,
+    /// What the bound rests on.
+    pub(crate) proof: Proof,
 }
 
 impl Prices {
     pub(crate) fn solve(world: &World) -> Self {
-        let all = frontier(&world.offers);
-        let offers = undominated(&all, &world.shapes);
-        let secs = world.job_seconds();
-        let units = UnitPrices::solve(&world.shapes, &secs, &offers);
-        let mut prices = Self {
-            worth: units.worths(&world.shapes),
-            weights: units.weights().to_vec(),
-            columns: Vec::new(),
-            bound: units.bound(&world.shapes, &secs),
-            offers: offers.clone(),
-        };
-        prices.generate(world, &secs);
+        let mut prices = Self::of_area(&world.shapes, &world.offers, &world.job_seconds());
         prices.bound = stretched(prices.bound, world).max(one_job_bound(world));
         prices
     }
 
+    /// The prices, and the bound they prove by themselves: hosts that do `secs` of work of each shape, however long they live and
+    /// whenever they do it, are billed no less. `all_offers` are cheapest first.
+    pub(crate) fn of_area(shapes: &[Shape], all_offers: &[Offer], secs: &[u64]) -> Self {
+        let offers = undominated(&frontier(all_offers), shapes);
+        let units = UnitPrices::solve(shapes, secs, &offers);
+        let mut prices = Self {
+            worth: units.worths(shapes),
+            weights: units.weights().to_vec(),
+            columns: Vec::new(),
+            bound: units.bound(shapes, secs),
+            offers: offers.clone(),
+            proof: Proof::default(),
+        };
+        prices.generate(shapes, secs);
+        prices
+    }
+
     /// Column generation with seconds of work for jobs.
-    fn generate(&mut self, world: &World, secs: &[u64]) {
-        if BILL_SHAPES_MAX < world.shapes.len() {
+    fn generate(&mut self, shapes: &[Shape], secs: &[u64]) {
+        if BILL_SHAPES_MAX < shapes.len() {
             return;
         }
         let with_secs = |(shape, secs): (&Shape, &u64)| Shape { count: *secs, ..shape.clone() };
-        let shapes: Vec<Shape> = world.shapes.iter().zip(secs).map(with_secs).collect();
+        let shapes: Vec<Shape> = shapes.iter().zip(secs).map(with_secs).collect();
         let Some(mut master) = Master::new(&shapes, secs, &self.offers) else { return };
         let mut generator = Generator::new(&shapes, secs, &self.offers, &self.weights);
         let guide = Guide { worth: self.worth.clone(), weights: self.weights.clone() };
@@ -83,6 +92,7 @@ impl Prices {
             }
         }
         self.bound = self.bound.max(found.bound);
+        self.proof = Proof::scaled(&found.proven, secs, found.bound);
         let is_proof_of_something = 0 < found.bound;
         if is_proof_of_something {
             self.worth = found.worth;
