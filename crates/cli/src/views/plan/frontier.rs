@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use spillway_core::MicroUsd;
+use spillway_core::{MicroUsd, PlanPolicy};
 use spillway_planner::explain::frontier::{Point, Work};
 
 use super::limits::sum_key;
@@ -65,6 +65,8 @@ impl From<&Point> for PointView {
 pub struct DeadlineView {
     /// The deadline, in seconds from now.
     pub deadline_s: u32,
+    /// How long jobs have to be let wait beyond the boot of a host for it.
+    pub patience_s: u32,
     /// The schedule.
     pub schedule: PointView,
 }
@@ -90,16 +92,19 @@ impl FrontierView {
     /// The view of schedules for some work.
     pub fn new(
         work: &Work,
-        assumed_s: u32,
+        policy: &PlanPolicy,
         points: &[Point],
         deadline: Option<(u32, &Point)>,
     ) -> Self {
-        let deadline =
-            deadline.map(|(deadline_s, point)| DeadlineView { deadline_s, schedule: point.into() });
+        let deadline = deadline.map(|(deadline_s, point)| DeadlineView {
+            deadline_s,
+            patience_s: point.schedule.last_start_secs.saturating_sub(policy.boot_secs),
+            schedule: point.into(),
+        });
         Self {
             n_jobs: work.n_jobs(),
             n_unknown_duration: work.n_unknown,
-            assumed_s,
+            assumed_s: policy.prior_secs,
             frontier: points.iter().map(Into::into).collect(),
             deadline,
         }
@@ -118,15 +123,15 @@ impl FrontierView {
             page.field(
                 "Deadline",
                 format!(
-                    "{}: a bill of {} (no schedule is billed less than {}) with {} hosts at {}; all have started \
-                     after {} and ended after {}{over}",
+                    "{}: a bill of {}, with {} hosts at {}; `plan.patience` of {} allows it. All have ended after {}; no \
+                     schedule is billed less than {}{over}",
                     span(deadline.deadline_s),
                     at.bill,
-                    at.bound,
                     at.n_hosts,
                     at.price,
-                    span(at.all_start_within_s),
+                    span(deadline.patience_s),
                     span(at.all_end_within_s),
+                    at.bound,
                 ),
             );
         }
