@@ -81,6 +81,14 @@ def test_an_alarm_watches_a_queue_or_a_rule_of_the_stack(alarm: dict[str, Any]) 
 
 
 @EACH_ALARM
+def test_an_alarm_watches_a_metric_that_is_documented(alarm: dict[str, Any]) -> None:
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+
+    for metric in metrics_of(alarm):
+        assert f"| `{metric['Namespace']}` | `{metric['MetricName']}` |" in documented
+
+
+@EACH_ALARM
 def test_an_alarm_is_decided_on_what_it_does_when_nothing_is_measured(alarm: dict[str, Any]) -> None:
     expected = {"dead-letters": "ignore", "no-dispatcher": "breaching"}
 
