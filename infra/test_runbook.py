@@ -16,11 +16,8 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 SECTIONS = {name: text for name, text in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.DOTALL | re.MULTILINE)}
 STACK = Stack(names=Names(deployment="spillway"))
 ALARMS = STACK.resources("AWS::CloudWatch::Alarm")
-RULES = [
-    rule
-    for group in yaml.safe_load((ROOT / "infra" / "prometheus-rules.yaml").read_text())["groups"]
-    for rule in group["rules"]
-]
+GROUPS = yaml.safe_load((ROOT / "infra" / "prometheus-rules.yaml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
 EACH_RULE = pytest.mark.parametrize("rule", [pytest.param(rule, id=rule["alert"]) for rule in RULES])
 EACH_ALARM = pytest.mark.parametrize("alarm", [pytest.param(a, id=name) for name, a in ALARMS.items()])
 
@@ -145,8 +142,8 @@ def test_an_alert_is_over_documented_metrics_with_values_that_their_labels_take(
         assert metric in labels
         for label, wanted in re.findall(r'(\w+)=~?"([^"]*)"', matchers):
             assert f"`{label}`" in labels[metric]
-            listed = set(re.findall(r"`([^`]+)`", values[metric, label]))
-            assert set(wanted.split("|")) <= listed, (metric, label)
+            known = set(re.findall(r"`([^`]+)`", values[metric, label]))
+            assert set(wanted.split("|")) <= known, (metric, label)
 
 
 @EACH_RULE
