@@ -13,6 +13,7 @@ pub fn spec(name: &str, script: &str) -> JobSpec {
     JobSpec {
         name: name.parse().expect("it is a job name"),
         queue: "default".parse().expect("it is a queue name"),
+        definition: None,
         container: ContainerSpec {
             image: IMAGE.to_owned(),
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -32,6 +33,8 @@ pub fn spec(name: &str, script: &str) -> JobSpec {
         attempts: 1,
         attempt_timeout: None,
         expected_duration: None,
+        patience: None,
+        deadline: None,
         tags: BTreeMap::new(),
         propagate_tags: false,
     }

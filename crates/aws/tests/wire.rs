@@ -131,6 +131,7 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
         spec: Arc::new(JobSpec {
             name: "wire".parse().unwrap(),
             queue: "default".parse().unwrap(),
+            definition: None,
             container,
             resources: Resources::new(CpuUnits::new(256), memory, 0),
             arch: None,
@@ -138,6 +139,8 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
             attempts: 1,
             attempt_timeout: None,
             expected_duration: None,
+            patience: None,
+            deadline: None,
             tags: BTreeMap::new(),
             propagate_tags: false,
         }),

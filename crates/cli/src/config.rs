@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use spillway_core::id::DeploymentName;
 use spillway_core::{Arch, Market, QueueName};
 use spillway_engine::limits as engine_limits;
-use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter};
+use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, Count, Memory, Price, Span, Vcpus};
+use values::{Cap, Count, Memory, Price, QueuePatience, Span, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -167,6 +167,12 @@ pub struct PlanConfig {
     pub max_choices: Count,
     /// An alternative pool may cost this much more than the planned one, in percent.
     pub choice_premium_percent: Count,
+    /// How long a job may wait to be run cheaply, unless it says itself (`spillway.patienceSeconds`, `spillway.deadline`). More
+    /// patience, fewer and fuller hosts.
+    pub patience: Span,
+    /// The same for single queues: `["nightly=6h"]`.
+    #[schemars(with = "Vec<String>")]
+    pub queue_patience: Vec<QueuePatience>,
 }
 
 impl Default for Config {
@@ -241,6 +247,8 @@ impl Default for PlanConfig {
             max_host_vcpus: policy.host_cpu_max.map_or(Cap::None, |cpu| Cap::At(Vcpus(cpu))),
             max_choices: Count(u32::try_from(policy.choices_max).unwrap_or(u32::MAX)),
             choice_premium_percent: Count(policy.choice_premium_percent),
+            patience: Span(jiff::SignedDuration::ZERO),
+            queue_patience: Vec::new(),
         }
     }
 }
@@ -273,6 +281,15 @@ impl Config {
                 choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),
                 choice_premium_percent: self.plan.choice_premium_percent.0,
                 ..spillway_core::PlanPolicy::default()
+            },
+            patience: Patience {
+                default: self.plan.patience.0,
+                of_queue: self
+                    .plan
+                    .queue_patience
+                    .iter()
+                    .map(|of| (of.queue.clone(), of.patience.0))
+                    .collect(),
             },
             idle_timeout: self.idle_timeout.0,
             batch_idle: self.batch_idle.0,

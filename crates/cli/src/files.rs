@@ -1,4 +1,4 @@
-//! Reads files that were named on the command line; `-` is stdin.
+//! Reads and writes files that were named on the command line; `-` is stdin.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -18,4 +18,10 @@ pub(crate) fn read(path: &Path) -> Result<String, Complaint> {
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         Complaint::usage(format!("cannot read {name}: {error}"))
     })
+}
+
+/// Puts a text into a file, in place of what was there.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Complaint> {
+    std::fs::write(path, text)
+        .map_err(|error| Complaint::usage(format!("cannot write {}: {error}", path.display())))
 }

@@ -2,6 +2,7 @@
 //! machines, and prints only in `output`.
 
 pub mod args;
+mod asked;
 pub mod commands;
 pub mod config;
 pub mod context;
@@ -11,7 +12,6 @@ pub mod error;
 pub mod exit;
 mod files;
 pub mod ledger;
-mod live_plan;
 pub mod logging;
 mod outbox;
 pub mod output;

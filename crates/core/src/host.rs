@@ -5,11 +5,11 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::PoolId;
+use crate::catalog::{Hazard, PoolId};
+use crate::class::JobClass;
 use crate::id::{ContainerInstanceArn, HostId, InstanceId, LaunchId};
 use crate::market::Arch;
 use crate::money::{MicroUsd, MicroUsdPerHour};
-use crate::plan::DemandKey;
 use crate::quantity::Resources;
 
 /// An instance that EC2 has named. It is paid from `launched_at`.
@@ -174,9 +174,12 @@ pub struct Host {
     pub price: MicroUsdPerHour,
     /// What tasks can use: expected until it registers, then what ECS registered.
     pub capacity: Resources,
+    /// How often such a host was expected to be interrupted, as known at its launch.
+    #[serde(default)]
+    pub hazard: Hazard,
     /// The work it was bought for and that has not been placed on it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reserved: Vec<(DemandKey, u32)>,
+    pub reserved: Vec<(JobClass, u32)>,
     /// Where it stands.
     pub state: HostState,
 }

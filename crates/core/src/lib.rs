@@ -6,13 +6,17 @@
 
 pub mod catalog;
 pub mod change;
+pub mod class;
 pub mod cost;
+pub mod durations;
 pub mod effect;
 pub mod error;
+pub mod history;
 pub mod host;
 pub mod id;
 pub mod input;
 pub mod job;
+pub mod kind;
 pub mod launch;
 pub mod market;
 pub mod message;
@@ -20,21 +24,26 @@ pub mod money;
 pub mod plan;
 pub mod port;
 pub mod quantity;
+pub mod spot;
 pub mod task;
 
-pub use catalog::{Catalog, InstanceShape, Offering, PoolId};
+pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
+pub use class::JobClass;
+pub use durations::Durations;
 pub use effect::Effect;
 pub use error::CloudError;
+pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
     AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, JobName, LaunchId,
     QueueName, TaskArn, Zone,
 };
 pub use input::{Answer, Input};
-pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
+pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
+pub use kind::{KindId, kind_name};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
-pub use plan::{Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned};
+pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};

@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, InstanceType, PoolId};
 use crate::id::HostId;
-use crate::job::JobSpec;
 use crate::launch::PoolChoice;
 use crate::market::{Arch, Market, MarketRule};
 use crate::money::MicroUsdPerHour;
@@ -26,21 +25,14 @@ pub struct DemandKey {
     pub arch: Option<Arch>,
     /// The markets it may run in.
     pub market: MarketRule,
-    /// The expected duration in seconds, rounded up to a power of 5/4; `None` if nobody knows.
+    /// The expected duration in seconds, rounded up to the end of its [bucket](crate::durations), which is a quarter wide;
+    /// `None` if nobody knows.
     pub expected_secs: Option<u32>,
+    /// How long it may yet wait for a cheaper place, in seconds, rounded down; 0 starts it as soon as can be.
+    pub patience_secs: u32,
 }
 
 impl DemandKey {
-    /// The group a job belongs to.
-    pub fn of(spec: &JobSpec) -> Self {
-        Self {
-            need: spec.resources,
-            arch: spec.arch,
-            market: spec.market,
-            expected_secs: spec.expected_duration.map(duration_bucket),
-        }
-    }
-
     /// Whether such a job may run on a host of this architecture and market.
     pub fn allows(&self, arch: Arch, market: Market) -> bool {
         self.arch.is_none_or(|wanted| wanted == arch) && self.market.allows(market)
@@ -60,23 +52,32 @@ impl fmt::Display for DemandKey {
     }
 }
 
-/// Rounds a duration up to a power of 5/4 in whole seconds, from one second to about a year, so that jobs of like
-/// duration share a group.
-pub fn duration_bucket(duration: SignedDuration) -> u32 {
-    const YEAR: u32 = 366 * 24 * 3600;
-    let wanted = u32::try_from(duration.as_secs()).unwrap_or(YEAR).clamp(1, YEAR);
-    let mut bucket: u32 = 1;
-    while bucket < wanted {
-        bucket = (bucket * 5 / 4).max(bucket + 1);
-    }
-    bucket
-}
-
 /// So many equal jobs that may run now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Demand {
     /// What they are.
     pub key: DemandKey,
+    /// How many, at least 1.
+    pub count: u32,
+    /// How long the one that has waited longest has waited beyond its patience, in seconds; 0 while `patience_secs` is
+    /// not.
+    pub waited_secs: u32,
+}
+
+impl Demand {
+    /// Jobs that have only just come.
+    pub const fn new(key: DemandKey, count: u32) -> Self {
+        Self { key, count, waited_secs: 0 }
+    }
+}
+
+/// Tasks on a host that need the same and are expected to end at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Busy {
+    /// When they are expected to end, in seconds from now, at least 1.
+    pub ends_in_secs: u32,
+    /// What each of them holds.
+    pub need: Resources,
     /// How many, at least 1.
     pub count: u32,
 }
@@ -90,12 +91,18 @@ pub struct HostView {
     pub arch: Arch,
     /// Its market.
     pub market: Market,
+    /// What it costs while it runs.
+    pub price: MicroUsdPerHour,
     /// What is free on it now, or will be when it has registered.
     pub free: Resources,
+    /// What runs on it, soonest end first.
+    pub busy: Vec<Busy>,
     /// The work it was bought for that is not on it yet. Honoured before anything else is placed there.
     pub reserved: Vec<(DemandKey, u32)>,
     /// Whether a task can be started on it now. Work planned for a host that is not ready is kept for it.
     pub ready: bool,
+    /// When a task can be expected to start on it, in seconds from now; 0 where it is ready.
+    pub ready_in_secs: u32,
 }
 
 /// What may still be bought. `None` is no limit.
@@ -151,6 +158,26 @@ pub struct PlanPolicy {
     /// How much thought goes into it.
     #[serde(default)]
     pub effort: Effort,
+    /// From the call that buys a host to its first task, in seconds: it is paid for and does nothing.
+    #[serde(default = "boot_secs_default")]
+    pub boot_secs: u32,
+    /// How long a job of unknown duration is taken to run, in seconds.
+    #[serde(default = "prior_secs_default")]
+    pub prior_secs: u32,
+}
+
+/// From CreateFleet to a registered ECS agent takes 60 to 120 s with the ECS-optimized AMI.
+const BOOT_SECS_DEFAULT: u32 = 90;
+
+/// Nothing is known: most batch jobs run for minutes, not for seconds or hours.
+const PRIOR_SECS_DEFAULT: u32 = 600;
+
+const fn boot_secs_default() -> u32 {
+    BOOT_SECS_DEFAULT
+}
+
+const fn prior_secs_default() -> u32 {
+    PRIOR_SECS_DEFAULT
 }
 
 impl Default for PlanPolicy {
@@ -160,6 +187,8 @@ impl Default for PlanPolicy {
             choices_max: 20,
             choice_premium_percent: 10,
             effort: Effort::Default,
+            boot_secs: BOOT_SECS_DEFAULT,
+            prior_secs: PRIOR_SECS_DEFAULT,
         }
     }
 }
@@ -211,6 +240,8 @@ pub struct Plan {
     pub placements: Vec<Placement>,
     /// What to buy.
     pub launches: Vec<PlannedLaunch>,
+    /// Ready hosts with nothing on them that are not worth what they cost until work comes that they are wanted for.
+    pub give_back: Vec<HostId>,
 }
 
 impl Plan {
@@ -226,7 +257,7 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.placements.is_empty() && self.launches.is_empty()
+        self.placements.is_empty() && self.launches.is_empty() && self.give_back.is_empty()
     }
 }
 
@@ -250,6 +281,11 @@ pub enum WaitReason {
     },
     /// There is no catalog yet.
     NoCatalog,
+    /// Room that comes free on a host we have or buy is cheaper than another host, and in time.
+    RoomExpected {
+        /// When the first of them is expected to start, in seconds from the plan.
+        in_secs: u32,
+    },
 }
 
 /// Which limit was reached.
@@ -274,6 +310,78 @@ impl fmt::Display for LimitKind {
     }
 }
 
+/// A list of the configuration that says what may be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterKind {
+    /// `offerings.instance-types`.
+    InstanceTypes,
+    /// `offerings.zones`.
+    Zones,
+    /// `offerings.markets`.
+    Markets,
+    /// `offerings.architectures`.
+    Architectures,
+}
+
+impl FilterKind {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::InstanceTypes, Self::Zones, Self::Markets, Self::Architectures];
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::InstanceTypes => 1,
+            Self::Zones => 2,
+            Self::Markets => 4,
+            Self::Architectures => 8,
+        }
+    }
+}
+
+impl fmt::Display for FilterKind {
+    /// The key of the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::InstanceTypes => "offerings.instance-types",
+            Self::Zones => "offerings.zones",
+            Self::Markets => "offerings.markets",
+            Self::Architectures => "offerings.architectures",
+        })
+    }
+}
+
+/// The lists that leave an offering out, each for itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilterSet(u8);
+
+impl FilterSet {
+    /// None: it may be bought.
+    pub const EMPTY: Self = Self(0);
+
+    /// With one more.
+    #[must_use]
+    pub const fn with(self, kind: FilterKind) -> Self {
+        Self(self.0 | kind.bit())
+    }
+
+    /// Without one.
+    #[must_use]
+    pub const fn without(self, kind: FilterKind) -> Self {
+        Self(self.0 & !kind.bit())
+    }
+
+    /// Whether none leaves it out.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The first in the order of [`FilterKind::ALL`].
+    pub fn first(self) -> Option<FilterKind> {
+        FilterKind::ALL.into_iter().find(|kind| self.0 & kind.bit() != 0)
+    }
+}
+
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -286,6 +394,10 @@ impl fmt::Display for WaitReason {
                 write!(f, "the limit {limit} leaves no room for another host")
             }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
+            Self::RoomExpected { in_secs } => write!(
+                f,
+                "room for it is expected to come free on a host in {in_secs} s, in time and cheaper than another host"
+            ),
         }
     }
 }
@@ -370,19 +482,12 @@ pub struct Planned {
     pub report: Report,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn like_durations_share_a_bucket_and_none_is_rounded_down() {
-        assert_eq!(duration_bucket(SignedDuration::from_secs(0)), 1);
-        for secs in [1, 2, 7, 59, 60, 61, 3600, 86_400] {
-            let bucket = duration_bucket(SignedDuration::from_secs(secs));
-            assert!(
-                secs <= i64::from(bucket) && i64::from(bucket) <= secs * 5 / 4 + 1,
-                "{secs} {bucket}"
-            );
-        }
-    }
+/// Whoever answers the planner's question. The control loop asks whichever it was given: ours, or in a simulation
+/// the way somebody else would decide.
+///
+/// An implementation is deterministic: the same questions in the same order have the same answers. What it remembers
+/// between them may save it work; it must not be needed for a sensible answer, since a restart forgets it.
+pub trait Planner: fmt::Debug + Send {
+    /// Decides where work goes and what to buy for the rest. Total: what fits nothing is a line in the report.
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned;
 }

@@ -12,7 +12,7 @@ use spillway_core::input::{Delivery, EventDelivery};
 use spillway_core::message::{self, SimpleJob};
 use spillway_core::task::{CloudEvent, TaskReport, TaskStatus};
 use spillway_core::{
-    Answer, Arch, ArchRule, Catalog, CpuUnits, Input, LedgerState, Market, MarketRule, MiB,
+    Answer, Arch, ArchRule, Catalog, CpuUnits, Hazard, Input, LedgerState, Market, MarketRule, MiB,
     MicroUsdPerHour, Offering, PoolId, Resources,
 };
 use spillway_engine::{Engine, EngineConfig};
@@ -38,6 +38,7 @@ fn catalog() -> Catalog {
         arch: Arch::X86_64,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(2 * vcpus), 0),
         price: MicroUsdPerHour::new(42_500 * u64::from(vcpus)),
+        hazard: Hazard::NEVER,
     };
     Catalog::new(now(), sizes.map(offering).to_vec())
 }
@@ -60,6 +61,8 @@ fn delivery(n: u32) -> Delivery {
         attempts: Some(3),
         attempt_timeout: None,
         expected_duration: None,
+        patience: None,
+        deadline: None,
         client_token: Some(n.to_string()),
         tags: std::collections::BTreeMap::new(),
     };

@@ -1,9 +1,11 @@
 //! What the operator decides about the control loop. Resolved before it starts; no field is optional by accident.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
-use spillway_core::plan::PlanPolicy;
+use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
 use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName};
 
 use crate::limits;
@@ -35,6 +37,11 @@ pub struct OfferingFilter {
 impl OfferingFilter {
     /// Whether this may be bought.
     pub fn allows(&self, offering: &Offering) -> bool {
+        self.left_out_by(offering).is_empty()
+    }
+
+    /// The lists that leave it out, each for itself.
+    pub fn left_out_by(&self, offering: &Offering) -> FilterSet {
         let pool = &offering.pool;
         let type_allowed = self.instance_types.is_empty()
             || self.instance_types.iter().any(|pattern| matches(pattern, &pool.instance_type));
@@ -42,7 +49,14 @@ impl OfferingFilter {
             self.zones.is_empty() || self.zones.iter().any(|z| z == pool.zone.as_str());
         let market_allowed = self.markets.is_empty() || self.markets.contains(&pool.market);
         let arch_allowed = self.archs.is_empty() || self.archs.contains(&offering.arch);
-        type_allowed && zone_allowed && market_allowed && arch_allowed
+        let allowed = [
+            (FilterKind::InstanceTypes, type_allowed),
+            (FilterKind::Zones, zone_allowed),
+            (FilterKind::Markets, market_allowed),
+            (FilterKind::Architectures, arch_allowed),
+        ];
+        let left_out = allowed.into_iter().filter(|(_, allowed)| !allowed);
+        left_out.fold(FilterSet::EMPTY, |set, (kind, _)| set.with(kind))
     }
 }
 
@@ -64,6 +78,22 @@ pub struct JobPolicy {
     pub memory_max: Option<MiB>,
 }
 
+/// How long jobs may wait to be run cheaply if they do not say it themselves. More patience, smaller bills.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// In every queue that is not listed.
+    pub default: SignedDuration,
+    /// In these queues.
+    pub of_queue: BTreeMap<QueueName, SignedDuration>,
+}
+
+impl Patience {
+    /// In this queue.
+    pub fn of(&self, queue: &QueueName) -> SignedDuration {
+        self.of_queue.get(queue).copied().unwrap_or(self.default)
+    }
+}
+
 /// Everything the control loop is told once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineConfig {
@@ -77,6 +107,8 @@ pub struct EngineConfig {
     pub jobs: JobPolicy,
     /// How to plan.
     pub plan: PlanPolicy,
+    /// How long jobs may wait to be run cheaply.
+    pub patience: Patience,
     /// How long a host may have nothing to do before it is given back.
     pub idle_timeout: SignedDuration,
     /// A plan waits until no job has arrived for so long ...
@@ -105,6 +137,7 @@ impl Default for EngineConfig {
             offerings: OfferingFilter::default(),
             jobs: JobPolicy::default(),
             plan: PlanPolicy::default(),
+            patience: Patience::default(),
             idle_timeout: limits::IDLE_TIMEOUT_DEFAULT,
             batch_idle: limits::BATCH_IDLE_DEFAULT,
             batch_max: limits::BATCH_MAX_DEFAULT,

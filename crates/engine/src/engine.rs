@@ -9,13 +9,17 @@ use spillway_core::job::{Attempt, BodyHash};
 use spillway_core::plan::Report;
 use spillway_core::{
     AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
-    JobState, Launch, LaunchId, LedgerState, PoolId, Resources,
+    JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
 };
+
+use spillway_planner::Spillway;
 
 use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::fleet::{Entry, Fleet};
 use crate::limits;
+use crate::memory::Memory;
+use crate::question::run_of;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
@@ -50,12 +54,14 @@ pub(crate) struct OpenLaunch {
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) config: EngineConfig,
+    pub(crate) planner: Box<dyn Planner>,
     pub(crate) ledger: spillway_core::id::LedgerId,
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) ended: BTreeMap<JobId, BodyHash>,
     pub(crate) waiting: Waiting,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
+    pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
     /// As read; none until the first answer.
@@ -89,14 +95,26 @@ impl Engine {
     /// Starts from what the ledger holds. The first step must be a [`Input::Tick`]; it sends again every call whose
     /// answer the ledger does not hold, with the tokens it had.
     pub fn new(config: EngineConfig, state: LedgerState, now: Timestamp) -> Self {
+        Self::with_planner(config, state, now, Box::new(Spillway::default()))
+    }
+
+    /// The same with another way to plan.
+    pub fn with_planner(
+        config: EngineConfig,
+        state: LedgerState,
+        now: Timestamp,
+        planner: Box<dyn Planner>,
+    ) -> Self {
         let mut engine = Self {
             config,
+            planner,
             ledger: state.ledger,
             jobs: BTreeMap::new(),
             ended: state.ended,
             waiting: Waiting::default(),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
+            memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
             raw_catalog: None,
@@ -164,7 +182,7 @@ impl Engine {
         match &job.state {
             JobState::Submitted | JobState::Pending => {}
             JobState::Runnable { .. } => {
-                self.waiting.insert(&job);
+                self.waiting.insert(self.class_of(&job), job.seq, id);
                 self.replan_at = Some(now);
             }
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
@@ -185,11 +203,9 @@ impl Engine {
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
-                if let Some(entry) = self.fleet.get_mut(attempt.host) {
-                    entry.live.insert(id);
-                    entry.held = entry.held.checked_add(&job.spec.resources).unwrap_or(entry.held);
-                    entry.idle_since = None;
-                }
+                self.jobs.insert(id, job);
+                self.take_place(id);
+                return;
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
                 self.ended.insert(id, job.body_hash);
@@ -216,6 +232,7 @@ impl Engine {
         }
         self.run_timers(&mut cx);
         self.plan_if_due(&mut cx);
+        self.memory.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
@@ -271,6 +288,43 @@ impl Engine {
             self.n_call_failed.remove(&id);
             self.ended.insert(id, body_hash);
         }
+    }
+
+    /// Puts a job in line if it may run.
+    pub(crate) fn join_line(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id)
+            && matches!(job.state, JobState::Runnable { .. })
+        {
+            self.waiting.insert(self.class_of(job), job.seq, id);
+        }
+    }
+
+    /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
+    /// changes while it waits.
+    pub(crate) fn leave_line(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id) {
+            let class = self.class_of(job);
+            self.waiting.remove(&class, job.seq, id);
+        }
+    }
+
+    /// Gives a job that starts or runs its place on its host.
+    pub(crate) fn take_place(&mut self, id: JobId) {
+        if let Some((host, run)) = self.jobs.get(&id).and_then(run_of)
+            && let Some(entry) = self.fleet.get_mut(host)
+            && entry.take_place(id, run)
+        {
+            self.memory.runs(&run);
+        }
+    }
+
+    /// Takes its place from a job that starts or runs, as long as its record says so. Tells the host.
+    pub(crate) fn leave_place(&mut self, id: JobId) -> Option<HostId> {
+        let (host, run) = self.jobs.get(&id).and_then(run_of)?;
+        if self.fleet.get_mut(host)?.free_place(id, &run) {
+            self.memory.runs_no_more(&run);
+        }
+        Some(host)
     }
 
     /// Moves a host on, in memory and in the ledger.

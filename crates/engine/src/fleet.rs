@@ -6,10 +6,22 @@ use jiff::Timestamp;
 use spillway_core::id::ContainerInstanceArn;
 use spillway_core::plan::HostView;
 use spillway_core::{
-    CpuUnits, Host, HostId, HostState, InstanceId, JobId, MicroUsdPerHour, Resources,
+    Busy, CpuUnits, DemandKey, Host, HostId, HostState, InstanceId, JobId, KindId, MicroUsdPerHour,
+    Resources,
 };
 
 use crate::limits;
+
+/// What a job holds on its host, and what its end is estimated from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Run {
+    pub(crate) need: Resources,
+    pub(crate) kind: KindId,
+    /// How long it says that it will run.
+    pub(crate) told_secs: Option<u32>,
+    /// Since when it has run, in seconds since 1970.
+    pub(crate) since_sec: i64,
+}
 
 /// A host and what the control loop remembers of it; the latter is found again after a restart.
 #[derive(Debug)]
@@ -18,9 +30,11 @@ pub(crate) struct Entry {
     /// ECS's names for it; the state that ends it no longer says them.
     container_instances: BTreeSet<ContainerInstanceArn>,
     /// Jobs whose live attempt is on it.
-    pub(crate) live: BTreeSet<JobId>,
+    live: BTreeSet<JobId>,
+    /// The same, counted: how many hold the same since the same second.
+    runs: BTreeMap<Run, u32>,
     /// What they hold.
-    pub(crate) held: Resources,
+    held: Resources,
     /// Since when nothing is on it.
     pub(crate) idle_since: Option<Timestamp>,
     /// Since when its agent is away.
@@ -49,6 +63,7 @@ impl Entry {
             host,
             container_instances: BTreeSet::new(),
             live: BTreeSet::new(),
+            runs: BTreeMap::new(),
             held: Resources::ZERO,
             idle_since: None,
             agent_away_since: None,
@@ -68,6 +83,55 @@ impl Entry {
         let registered = matches!(self.host.state, HostState::Registered { .. });
         let refused = self.refused_until.is_some_and(|until| now < until);
         registered && self.agent_away_since.is_none() && !refused && !self.interrupted
+    }
+
+    /// For how long it is still expected to boot, in seconds; one that should be up by now may be so any moment.
+    fn boot_left(&self, now: Timestamp, boot_secs: u32) -> u32 {
+        let since = self.host.instance().map_or(now, |instance| instance.launched_at);
+        let age = u32::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
+        boot_secs.saturating_sub(age).max(1)
+    }
+
+    /// Jobs whose live attempt is on it.
+    pub(crate) fn live(&self) -> &BTreeSet<JobId> {
+        &self.live
+    }
+
+    /// What they hold and since when, with how many do.
+    pub(crate) fn runs(&self) -> &BTreeMap<Run, u32> {
+        &self.runs
+    }
+
+    /// Gives a job its place, unless it has one.
+    pub(crate) fn take_place(&mut self, id: JobId, run: Run) -> bool {
+        self.idle_since = None;
+        let is_new = self.live.insert(id);
+        if is_new {
+            self.held = self.held.checked_add(&run.need).unwrap_or(self.held);
+            let count = self.runs.entry(run).or_default();
+            *count = count.saturating_add(1);
+        }
+        is_new
+    }
+
+    /// Frees a job's place, if it has one; `run` is what it was last counted as.
+    pub(crate) fn free_place(&mut self, id: JobId, run: &Run) -> bool {
+        if !self.live.remove(&id) {
+            return false;
+        }
+        self.held = self.held.saturating_sub(&run.need);
+        if let Some(count) = self.runs.get_mut(run) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.runs.remove(run);
+            }
+        }
+        if self.live.is_empty() {
+            debug_assert!(self.runs.is_empty(), "every place was freed as what it was taken as");
+            self.runs.clear();
+            self.held = Resources::ZERO;
+        }
+        true
     }
 
     pub(crate) fn free(&self) -> Resources {
@@ -138,18 +202,30 @@ impl Fleet {
         self.by_container_instance.get(arn).copied()
     }
 
-    /// The hosts that work may be planned for.
-    pub(crate) fn views(&self, now: Timestamp) -> Vec<HostView> {
+    /// The hosts that work may be planned for; `expect` tells what is on one, and what it is kept for.
+    pub(crate) fn views(
+        &self,
+        now: Timestamp,
+        boot_secs: u32,
+        mut expect: impl FnMut(&Entry) -> (Vec<Busy>, Vec<(DemandKey, u32)>),
+    ) -> Vec<HostView> {
         let usable = |e: &&Entry| {
             e.host.takes_work() && !e.interrupted && e.n_refused < limits::REFUSALS_MAX
         };
-        let view = |e: &Entry| HostView {
-            id: e.host.id,
-            arch: e.host.arch,
-            market: e.host.pool.market,
-            free: e.free(),
-            reserved: e.host.reserved.clone(),
-            ready: e.is_ready(now),
+        let view = |e: &Entry| {
+            let ready = e.is_ready(now);
+            let (busy, reserved) = expect(e);
+            HostView {
+                id: e.host.id,
+                arch: e.host.arch,
+                market: e.host.pool.market,
+                price: e.host.price,
+                free: e.free(),
+                busy,
+                reserved,
+                ready,
+                ready_in_secs: if ready { 0 } else { e.boot_left(now, boot_secs) },
+            }
         };
         self.entries.values().filter(usable).map(view).collect()
     }

@@ -111,7 +111,7 @@ impl Engine {
             return Fate::Delete;
         }
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(&job);
+            self.waiting.insert(self.class_of(&job), job.seq, id);
             let first = self.arrivals.map_or(cx.now, |(first, _)| first);
             self.arrivals = Some((first, cx.now));
         }
@@ -142,7 +142,7 @@ impl Engine {
         };
         match &job.state {
             JobState::Submitted | JobState::Pending | JobState::Runnable { .. } => {
-                self.waiting.remove(job);
+                self.leave_line(id);
                 self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
             }
             JobState::Starting { .. } | JobState::Running { .. } if wherever_it_is => {

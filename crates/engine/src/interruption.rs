@@ -52,7 +52,7 @@ impl Engine {
     }
 
     pub(crate) fn live_on(&self, id: HostId) -> Vec<JobId> {
-        self.fleet.get(id).map(|entry| entry.live.iter().copied().collect()).unwrap_or_default()
+        self.fleet.get(id).map(|entry| entry.live().iter().copied().collect()).unwrap_or_default()
     }
 
     /// Notes whether a host's agent is connected. Short absences are normal: it reconnects every half hour.

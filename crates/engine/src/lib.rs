@@ -4,7 +4,7 @@
 //! inputs, so the simulator runs the very code that production runs. It never performs anything itself.
 //!
 //! One file per concern, in the way of one job: [`intake`](self) takes messages, `admission` looks whether a job can
-//! run at all, `placement` asks the planner and turns its plan into intents, `launch` buys, `lifecycle` follows
+//! run at all, `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed.
 
@@ -13,18 +13,24 @@ mod budget;
 pub mod config;
 mod engine;
 mod fleet;
+mod forecast;
 mod intake;
 mod interruption;
 mod launch;
 mod lifecycle;
 pub mod limits;
+mod memory;
 mod observation;
 mod placement;
+mod question;
 mod retry;
 mod scale_in;
 mod stop;
+mod survival;
 mod timer;
 mod waiting;
 
-pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter};
+pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
+pub use forecast::KindForecast;
+pub use question::Standing;

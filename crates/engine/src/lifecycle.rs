@@ -202,7 +202,10 @@ impl Engine {
             self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
         }
         let state = JobState::Running { attempt: attempt.clone(), started_at };
+        // Counted anew: it runs since another second than it was placed.
+        self.leave_place(id);
         self.move_job(cx, id, state, None);
+        self.take_place(id);
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
@@ -283,7 +286,7 @@ impl Engine {
         let need = job.spec.resources;
         let spec = std::sync::Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
-        self.free_place(cx, id, live.host, &need);
+        self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
         let Some(instance) = host.instance() else { return };
         let held = end.stopped_at.duration_since(live.placed_at);
@@ -300,7 +303,12 @@ impl Engine {
             reason: end.reason,
             failure: end.failure,
             cost: attempt_cost(host.price, held, &need, &host.capacity),
+            expected: live.expected,
         };
+        if let Some(started_at) = attempt.started_at {
+            let ran = attempt.stopped_at.duration_since(started_at);
+            self.memory.ended(cx.now, &spec, ran, attempt.failure.is_none());
+        }
         let mut with_attempt = job_with(&self.jobs, id, &attempt);
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
             // Whoever asked for the end gets it, however the task ended; success stands.
@@ -332,24 +340,16 @@ impl Engine {
     pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(job);
+            self.join_line(id);
             self.replan_by(cx.now);
         }
     }
 
-    fn free_place(
-        &mut self,
-        cx: &mut Cx,
-        job: JobId,
-        host: HostId,
-        need: &spillway_core::Resources,
-    ) {
+    /// Frees the place of a job that starts or runs, as long as its record says so.
+    fn free_place(&mut self, cx: &mut Cx, id: JobId) {
+        let Some(host) = self.leave_place(id) else { return };
         let Some(entry) = self.fleet.get_mut(host) else { return };
-        if entry.live.remove(&job) {
-            entry.held = entry.held.saturating_sub(need);
-        }
-        if entry.live.is_empty() {
-            entry.held = spillway_core::Resources::ZERO;
+        if entry.live().is_empty() {
             entry.idle_since = Some(cx.now);
             self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(host));
         }
@@ -360,7 +360,7 @@ impl Engine {
             self.replan_by(cx.now + limits::REPLAN_DELAY);
         }
         let Some(entry) = self.fleet.get(host) else { return };
-        if entry.live.is_empty() && entry.ended_at.is_some() {
+        if entry.live().is_empty() && entry.ended_at.is_some() {
             self.bury(cx, host);
         } else {
             self.advance_drain(cx, host);

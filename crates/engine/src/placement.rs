@@ -1,17 +1,15 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
-use spillway_core::plan::{Headroom, NoFit, Placement, PlannedLaunch, WaitReason};
-use spillway_core::{
-    Change, CpuUnits, DemandKey, Host, HostId, HostState, JobId, JobState, Launch, LaunchId,
-    MicroUsdPerHour, PlanInput, Planned,
-};
+use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
+use spillway_core::{Change, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, Planned};
 
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
 use crate::limits;
+use crate::question::Question;
 use crate::timer::Timer;
 
 impl Engine {
@@ -38,22 +36,33 @@ impl Engine {
             self.clear_reservations();
             return;
         }
-        let input = self.plan_input(cx.now);
-        let Planned { plan, report } = spillway_planner::plan(&input, &self.config.plan);
+        let mut question = self.question(cx.now);
+        let policy = self.plan_policy();
+        let Planned { plan, report } = self.planner.plan(&question.input, &policy);
         self.clear_reservations();
         for placement in &plan.placements {
-            self.place(cx, placement);
+            self.place(cx, &mut question, placement);
+        }
+        // Only now is it known which jobs still wait.
+        for placement in &plan.placements {
+            self.reserve(cx, &mut question, placement);
         }
         for launch in &plan.launches {
-            self.decide_launch(cx, launch);
+            self.decide_launch(cx, &mut question, launch);
         }
         for waiting in &report.waiting {
             match &waiting.reason {
                 WaitReason::CoolingDown { until, .. } => {
                     self.replan_later((*until).max(cx.now + limits::CALL_RETRY));
                 }
+                // If nothing has ended by then, the next plan sees that they wait too long.
+                WaitReason::RoomExpected { in_secs } => {
+                    let expected = SignedDuration::from_secs((*in_secs).into());
+                    self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));
+                }
                 WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
-                    self.fail_too_large(cx, &waiting.key, no_fit);
+                    let ids = question.jobs(&self.waiting, &waiting.key, waiting.count);
+                    self.fail_too_large(cx, &ids, no_fit);
                 }
                 // A market or architecture without any offering is rather a gap in the prices than a fact.
                 WaitReason::TooLarge(NoFit::NoOffering { .. })
@@ -65,36 +74,11 @@ impl Engine {
     }
 
     /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.
-    fn fail_too_large(&mut self, cx: &mut Cx, key: &DemandKey, no_fit: &NoFit) {
-        for id in self.waiting.first(key, u32::MAX) {
-            let Some(job) = self.jobs.get(&id) else { continue };
-            self.waiting.remove(job);
+    fn fail_too_large(&mut self, cx: &mut Cx, ids: &[JobId], no_fit: &NoFit) {
+        for id in ids {
+            self.leave_line(*id);
             let reason = format!("Job fits no host: {no_fit}");
-            self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
-        }
-    }
-
-    fn plan_input(&self, now: Timestamp) -> PlanInput {
-        let hot = |until: &Timestamp| now < *until;
-        let cooling = self.cooling.iter().map(|(pool, cooldown)| (pool.clone(), cooldown.until));
-        PlanInput {
-            now,
-            demands: self.waiting.demands(),
-            hosts: self.fleet.views(now),
-            catalog: std::sync::Arc::clone(&self.catalog),
-            cooling: cooling.filter(|(_, until)| hot(until)).collect(),
-            headroom: self.headroom(),
-        }
-    }
-
-    fn headroom(&self) -> Headroom {
-        let (n_hosts, cpu, price) = self.fleet.totals();
-        let limits = &self.config.limits;
-        let left = |max: u64, used: u64| max.saturating_sub(used);
-        Headroom {
-            hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
-            cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
-            price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),
+            self.move_job(cx, *id, JobState::Failed { at: cx.now, reason }, None);
         }
     }
 
@@ -113,22 +97,30 @@ impl Engine {
         }
     }
 
-    /// Puts work on a host that is ready, or keeps the host for it.
-    fn place(&mut self, cx: &mut Cx, placement: &Placement) {
-        let Some(entry) = self.fleet.get_mut(placement.host) else { return };
-        if !entry.is_ready(cx.now) {
-            // Not written at once: after a restart the same plan is made again from the same jobs.
-            entry.host.reserved.push((placement.key, placement.count));
+    /// Puts work on a host that is ready.
+    fn place(&mut self, cx: &mut Cx, question: &mut Question, placement: &Placement) {
+        if self.fleet.get(placement.host).is_none_or(|entry| !entry.is_ready(cx.now)) {
             return;
         }
-        for job in self.waiting.first(&placement.key, placement.count) {
-            self.start_on(cx, job, placement.host);
+        for job in question.jobs(&self.waiting, &placement.key, placement.count) {
+            self.start_on(cx, question, job, placement.host);
         }
     }
 
+    /// Keeps a host that is not ready for its work.
+    fn reserve(&mut self, cx: &Cx, question: &mut Question, placement: &Placement) {
+        let Some(entry) = self.fleet.get_mut(placement.host) else { return };
+        if entry.is_ready(cx.now) {
+            return;
+        }
+        // Not written at once: after a restart the same plan is made again from the same jobs.
+        let kept = question.keep(&self.waiting, &placement.key, placement.count);
+        entry.host.reserved.extend(kept);
+    }
+
     /// Gives a job to a host: written down first, with the attempt that makes the call's token.
-    fn start_on(&mut self, cx: &mut Cx, id: JobId, host: HostId) {
-        let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get_mut(host)) else {
+    fn start_on(&mut self, cx: &mut Cx, question: &mut Question, id: JobId, host: HostId) {
+        let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
             return;
         };
         let need = job.spec.resources;
@@ -137,15 +129,21 @@ impl Engine {
         if !fits {
             return;
         }
-        entry.live.insert(id);
-        entry.held = entry.held.checked_add(&need).unwrap_or(entry.held);
-        entry.idle_since = None;
-        self.waiting.remove(job);
         let ord = job.next_attempt();
-        let attempt =
-            LiveAttempt { ord, host, placed_at: cx.now, task: None, task_version: 0, stop: None };
+        let expected = Some(question.expectation(&self.memory, &job.spec));
+        self.leave_line(id);
+        let attempt = LiveAttempt {
+            ord,
+            host,
+            placed_at: cx.now,
+            task: None,
+            task_version: 0,
+            stop: None,
+            expected,
+        };
         self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
         self.move_job(cx, id, JobState::Starting { attempt }, None);
+        self.take_place(id);
         let send_at = self.task_calls.take(cx.now);
         if send_at <= cx.now {
             self.send_start(cx, id, ord);
@@ -155,7 +153,7 @@ impl Engine {
     }
 
     /// Writes down what is to be bought, in calls of a readable size.
-    fn decide_launch(&mut self, cx: &mut Cx, planned: &PlannedLaunch) {
+    fn decide_launch(&mut self, cx: &mut Cx, question: &mut Question, planned: &PlannedLaunch) {
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
             return;
         };
@@ -167,6 +165,8 @@ impl Engine {
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
             for host in &hosts {
+                let contents = planned.contents.iter();
+                let kept = contents.flat_map(|(key, n)| question.keep(&self.waiting, key, *n));
                 let host = Host {
                     id: *host,
                     launch: Some(id),
@@ -174,7 +174,8 @@ impl Engine {
                     arch: planned.arch,
                     price: first.price,
                     capacity: planned.capacity,
-                    reserved: planned.contents.clone(),
+                    hazard: self.catalog.get(&first.pool).map(|o| o.hazard).unwrap_or_default(),
+                    reserved: kept.collect(),
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));

@@ -16,9 +16,9 @@ impl Engine {
         let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
             return;
         };
-        let Some(idle_since) = entry.idle_since.filter(|_| entry.live.is_empty()) else { return };
+        let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
-        if entry.host.reserved.iter().any(|(key, _)| self.waiting.has(key)) {
+        if entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class)) {
             // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
             due = due.max(cx.now + self.config.idle_timeout);
         }
@@ -126,7 +126,7 @@ impl Engine {
             return;
         }
         entry.ended_at = Some(cx.now);
-        let is_busy = !entry.live.is_empty();
+        let is_busy = !entry.live().is_empty();
         let is_ending = matches!(entry.host.state, HostState::Terminating { .. });
         if !is_ending {
             let cause =
@@ -159,6 +159,12 @@ impl Engine {
         let bill = entry.host.bill(at);
         let instance = entry.host.instance().cloned();
         let container_instance = entry.host.container_instance().cloned();
+        let is_reclaimed = entry.interrupted || cause == DrainCause::External;
+        if let Some(change) = self.memory.host_ended(&entry.host, at, is_reclaimed) {
+            cx.changes.push(change);
+            let pool = entry.host.pool.clone();
+            self.hazard_learnt(cx, &pool);
+        }
         self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
         self.fleet.remove(id);
         if let Some(container_instance) = container_instance {

@@ -4,18 +4,21 @@
 //! Pure as the rest of the planner: no clock, no chance; it stops by counted work. Money is counted in millionths of a
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
-mod build;
+mod area;
+pub(crate) mod build;
 mod check;
-mod fill;
-mod host;
-mod prices;
+pub(crate) mod fill;
+pub(crate) mod host;
+pub(crate) mod prices;
 mod problem;
-mod search;
+pub(crate) mod schedule;
+pub(crate) mod search;
 mod sequence;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
+pub use area::area_bound;
 pub use check::{BillViolation, check};
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
@@ -24,6 +27,7 @@ pub use problem::{
 use crate::amount::score_of;
 use crate::bill::host::Host;
 use crate::bill::world::{Line, World};
+use crate::certificate::Proof;
 
 /// What hosts are launched, and what runs on them when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,9 @@ pub struct Bill {
     pub cost: u64,
     /// What any plan costs at least, proven; in the same unit.
     pub bound: u64,
+    /// What an hour of a job of each line is worth, in millionths of a millionth of a dollar: what the bound rests on,
+    /// and of which a certificate can be made. None where it rests on resource prices or on one job.
+    pub(crate) job_prices: Vec<u64>,
 }
 
 /// Plans for the least bill.
@@ -43,13 +50,14 @@ pub struct Bill {
 pub fn plan(problem: &TimedProblem) -> Result<Bill, BillError> {
     let world = World::new(problem)?;
     if world.shapes.is_empty() {
-        return Ok(Bill { instances: Vec::new(), cost: 0, bound: 0 });
+        return Ok(Bill { instances: Vec::new(), cost: 0, bound: 0, job_prices: Vec::new() });
     }
     let prices = prices::Prices::solve(&world);
     let hosts = search::search(&world, &prices);
     let cost = hosts.iter().fold(0_u64, |sum, host| sum.saturating_add(host.cost(world.clock)));
     let instances = instances(problem, &world, hosts);
-    Ok(Bill { instances, cost, bound: prices.bound })
+    let job_prices = job_prices(problem, &world, &prices.proof);
+    Ok(Bill { instances, cost, bound: prices.bound, job_prices })
 }
 
 impl Bill {
@@ -63,6 +71,19 @@ impl Bill {
             gap: (0 < self.bound).then(|| score_of(self.cost) / score_of(self.bound) - 1.0),
         }
     }
+}
+
+/// The prices of shapes as prices of the lines they come from.
+fn job_prices(problem: &TimedProblem, world: &World, proof: &Proof) -> Vec<u64> {
+    let mut job_prices = vec![0; problem.jobs.len()];
+    for (groups, price) in world.groups.iter().zip(&proof.prices) {
+        for (line, _) in groups.iter().flat_map(|group| &group.lines) {
+            if let Some(of_line) = job_prices.get_mut(*line) {
+                *of_line = *price;
+            }
+        }
+    }
+    job_prices
 }
 
 /// Deals each group's jobs back to the lines they came from, in order.

@@ -47,6 +47,21 @@ impl<'a> UnitPrices<'a> {
         if least == u128::MAX { 0 } else { least }
     }
 
+    /// The unit prices of each offering in picodollars per hour, for `many` units of each dimension; rounded down, which
+    /// leaves them proven.
+    pub(crate) fn in_picos(&self, many: [u128; DIMS]) -> Option<Vec<[u64; DIMS]>> {
+        let mut all = Vec::with_capacity(self.units.len());
+        for units in &self.units {
+            let mut picos = [0; DIMS];
+            for ((pico, unit), many) in picos.iter_mut().zip(units).zip(many) {
+                let fine = u128::from(*unit).checked_mul(many)?.checked_mul(1_000_000)?;
+                *pico = u64::try_from(fine >> UNIT_PRICE_SHIFT).ok()?;
+            }
+            all.push(picos);
+        }
+        Some(all)
+    }
+
     /// What one job of each shape is worth, in millionths of a dollar per hour, for scores.
     pub(crate) fn worths(&self, shapes: &[Shape]) -> Vec<f64> {
         let unit = score_of(1 << UNIT_PRICE_SHIFT);

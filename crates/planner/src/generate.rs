@@ -44,6 +44,15 @@ pub(crate) struct Prices {
     pub(crate) worth: Vec<f64>,
     /// A proven lower bound on the price of hosts that hold all jobs, in millionths of a dollar per hour.
     pub(crate) bound: u64,
+    /// The prices of jobs that the bound was found at, before they were scaled down to what is proven; empty if none.
+    pub(crate) proven: Vec<f64>,
+}
+
+impl Prices {
+    fn new(worth: Vec<f64>, center: Center) -> Self {
+        let proven = if 0 < center.bound { center.worth } else { Vec::new() };
+        Self { worth, bound: center.bound, proven }
+    }
 }
 
 impl<'a> Generator<'a> {
@@ -92,7 +101,7 @@ impl<'a> Generator<'a> {
             let worth = master.optimize(work);
             let gap = self.gap(&worth, center.bound);
             if work.is_spent() || gap < gap_max(work) {
-                return Prices { worth, bound: center.bound };
+                return Prices::new(worth, center);
             }
             // Small gains lead nowhere while better contents are to be had.
             let gain_min = 1.0 + f64::max(GAIN_MIN, 0.4 * gap);
@@ -108,7 +117,7 @@ impl<'a> Generator<'a> {
                 continue;
             }
             if !is_proof || !self.is_improved(master, &worth, &mut center, work) {
-                return Prices { worth, bound: center.bound };
+                return Prices::new(worth, center);
             }
         }
     }

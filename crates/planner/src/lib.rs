@@ -10,6 +10,7 @@ pub mod bill;
 mod bound;
 mod buy;
 mod center;
+pub mod certificate;
 pub mod check;
 mod cholesky;
 mod correct;
@@ -18,6 +19,7 @@ mod demand;
 mod dive;
 mod draw;
 mod exact;
+pub mod explain;
 mod fill;
 mod fluid;
 mod generate;
@@ -28,6 +30,7 @@ mod launch;
 mod limits;
 mod master;
 mod multiplier;
+mod online;
 mod pass;
 pub mod problem;
 mod prune;
@@ -36,20 +39,49 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod tiny;
+pub mod verify;
 mod work;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
-use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
+pub use certificate::JobPrices;
 
 use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
 
-/// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
+/// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
+#[derive(Debug, Clone, Default)]
+pub struct Spillway;
+
+impl Planner for Spillway {
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
+        online::plan(input, policy)
+    }
+}
+
+/// The planner that knows nothing of time, for comparison: it holds all that waits at once at the least price per hour.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Static;
+
+impl Planner for Static {
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
+        plan(input, policy)
+    }
+}
+
+/// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
+/// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+    plan_and_prices(input, policy).0
+}
+
+/// The same, and the prices of jobs that the bound rests on, of which a certificate can be made.
+pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
     let mut unplaced = demand::merged(&input.demands);
     let placements = fill::fill(input, &mut unplaced);
     unplaced.retain(|group| 0 < group.count);
@@ -59,6 +91,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut report = Report { n_offerings, ..Report::default() };
     let mut launches = Vec::new();
+    let mut prices = JobPrices::default();
     if !unplaced.is_empty() {
         let shelf = stock(input, all);
         let mut buyable: Vec<Unplaced> = Vec::with_capacity(unplaced.len());
@@ -74,6 +107,7 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
         let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
+        prices = JobPrices::of(&shapes, &solved.proof);
         let hosts = &solved.packing;
         launches = launch::launches(
             hosts,
@@ -87,7 +121,8 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
         report.waiting.extend(limited);
         report.waiting.sort_by_key(|waiting| waiting.key);
     }
-    Planned { plan: Plan { placements, launches }, report }
+    let plan = Plan { placements, launches, give_back: Vec::new() };
+    (Planned { plan, report }, prices)
 }
 
 fn stock(input: &PlanInput, all: Vec<prune::Offer>) -> Shelf {

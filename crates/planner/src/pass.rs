@@ -17,6 +17,11 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
+    /// The same with no work for better packings.
+    pub(crate) const fn without_packing(self) -> Self {
+        Self { work_correct: 0, work_repack: 0, ..self }
+    }
+
     /// The passes of an effort. Each effort has all passes of the lower ones: its plan is never dearer.
     pub(crate) fn all(effort: Effort, n_shapes: usize, bound: u64) -> Vec<Self> {
         let shapes = u64::try_from(n_shapes).unwrap_or(u64::MAX);

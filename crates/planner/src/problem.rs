@@ -12,8 +12,8 @@ use spillway_core::id::IdError;
 use spillway_core::market::UnknownName;
 use spillway_core::plan::{Demand, DemandKey, Headroom};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput, Planned,
-    PoolId, Resources,
+    Arch, Catalog, CpuUnits, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
+    Planned, PoolId, Resources,
 };
 
 use crate::amount::whole_of;
@@ -154,6 +154,7 @@ impl Offer {
             arch: self.arch.parse().map_err(unknown("arch"))?,
             capacity: Resources::new(CpuUnits::from_milli_floor(cpu), memory, self.gpus),
             price: MicroUsdPerHour::new(micro),
+            hazard: Hazard::NEVER,
         })
     }
 }
@@ -188,6 +189,7 @@ impl JobLine {
             arch,
             market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
             expected_secs: None,
+            patience_secs: 0,
         })
     }
 }
@@ -216,7 +218,7 @@ impl Problem {
                 value: f64::from(job.count),
             })?;
         }
-        let demands = counts.into_iter().map(|(key, count)| Demand { key, count });
+        let demands = counts.into_iter().map(|(key, count)| Demand::new(key, count));
         Ok(PlanInput {
             now: Timestamp::UNIX_EPOCH,
             demands: demands.filter(|d| 0 < d.count).collect(),

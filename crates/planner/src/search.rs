@@ -1,6 +1,7 @@
 //! The thorough search: column generation and diving, for all shapes at once or part by part.
 
 use crate::buy::{GREEDS, Guide, Packing, buy};
+use crate::certificate::Proof;
 use crate::demand::Shape;
 use crate::dive::dive;
 use crate::generate::Generator;
@@ -18,6 +19,8 @@ pub(crate) struct Found {
     pub(crate) guide: Guide,
     /// A proven bound, or zero where the demand was dealt into parts.
     pub(crate) bound: u64,
+    /// What the bound rests on.
+    pub(crate) proof: Proof,
 }
 
 /// Searches for hosts for all of `shapes`; `guide` is a first guess at prices.
@@ -59,7 +62,7 @@ pub(crate) fn search(
             packing.hosts.push(host);
         }
     }
-    Some(Found { packing, guide: prices, bound: 0 })
+    Some(Found { packing, guide: prices, bound: 0, proof: Proof::default() })
 }
 
 fn shapes_per_part(shapes: &[Shape], pass: &Pass) -> usize {
@@ -109,10 +112,11 @@ fn search_part(
         generator.seed(&mut master, &packing.hosts);
     }
     let prices = generator.run(&mut master, &guess.worth, &mut work, is_proof);
+    let proof = Proof::scaled(&prices.proven, &counts, prices.bound);
     let guide = Guide { worth: prices.worth, weights: generator.weights().to_vec() };
     let mut packing = dive(&master, shapes, offers, &guide, &mut work);
     if packing.left.iter().any(|n| 0 < *n) {
         buy(&mut packing, &mut Left::unlimited(), shapes, offers, &guide, GREEDS[0]);
     }
-    Some(Found { packing, guide, bound: prices.bound })
+    Some(Found { packing, guide, bound: prices.bound, proof })
 }

@@ -4,6 +4,7 @@ use spillway_core::plan::{Effort, Headroom};
 
 use crate::bound::{UnitPrices, one_job_bound};
 use crate::buy::{GREEDS, Greed, Guide, Packing, buy};
+use crate::certificate::Proof;
 use crate::correct::{FAST, SLOW, correct};
 use crate::demand::Shape;
 use crate::headroom::Left;
@@ -13,6 +14,7 @@ use crate::pass::Pass;
 use crate::prune::{Offer, undominated};
 use crate::repack::Repacker;
 use crate::search::search;
+use crate::tiny;
 use crate::work::Work;
 
 /// What can be bought, looked at from three sides.
@@ -29,6 +31,8 @@ pub(crate) struct Shelf {
 pub(crate) struct Solved {
     pub(crate) packing: Packing,
     pub(crate) bound: u64,
+    /// Job prices the bound rests on, if it does on any.
+    pub(crate) proof: Proof,
     pub(crate) n_undominated: usize,
 }
 
@@ -43,7 +47,8 @@ pub(crate) fn solve(
     // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
     let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
     if !is_affordable {
-        return Solved { packing: Packing::empty(shapes), bound: 0, n_undominated: offers.len() };
+        let (packing, n_undominated) = (Packing::empty(shapes), offers.len());
+        return Solved { packing, bound: 0, proof: Proof::default(), n_undominated };
     }
 
     let counts: Vec<u64> = shapes.iter().map(|s| s.count).collect();
@@ -56,18 +61,24 @@ pub(crate) fn solve(
     let is_limited = held != counts;
     let prices = if is_limited { UnitPrices::solve(shapes, &held, &offers) } else { prices };
     let mut bound = prices.bound(shapes, &held).max(one_job_bound(shapes, &held, &shelf.frontier));
+    let mut proof = Proof::default();
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
     if is_limited {
         // A host exchanged for a cheaper one may have more room: what waits must not wait beside it. More jobs held
         // make no bound too high.
         top_up(&mut packing, shapes);
     } else {
+        let exact = tiny::pack(shapes, &offers);
+        let is_exact = exact.as_ref().is_some_and(|p| Left::of(headroom).holds(&p.hosts));
+        packing = exact.filter(|_| is_exact).unwrap_or(packing);
         for pass in Pass::all(effort, shapes.len(), bound) {
-            stock.search(&pass, &guide, &mut packing, &mut bound);
+            // What is cheapest needs no search, only the prices that bound it.
+            let pass = if is_exact { pass.without_packing() } else { pass };
+            stock.search(&pass, &guide, &mut packing, &mut bound, &mut proof);
         }
     }
     join_equal(&mut packing.hosts);
-    Solved { packing, bound, n_undominated: offers.len() }
+    Solved { packing, bound, proof, n_undominated: offers.len() }
 }
 
 /// What there is to solve.
@@ -81,10 +92,20 @@ struct Stock<'a> {
 impl Stock<'_> {
     /// One pass of all that searches: column generation, corrected prices, ruin and recreate. Never makes the packing
     /// dearer, never lowers the bound.
-    fn search(&self, pass: &Pass, guess: &Guide, packing: &mut Packing, bound: &mut u64) {
+    fn search(
+        &self,
+        pass: &Pass,
+        guess: &Guide,
+        packing: &mut Packing,
+        bound: &mut u64,
+        proof: &mut Proof,
+    ) {
         let mut guide = guess.clone();
         if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
             *bound = (*bound).max(found.bound);
+            if !found.proof.prices.is_empty() {
+                *proof = found.proof;
+            }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);
                 self.keep_better(candidate, packing, &found.guide);

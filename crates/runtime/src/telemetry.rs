@@ -114,6 +114,50 @@ pub const ALL: [Metric; 21] = {
     ]
 };
 
+/// What the values of one metric's label are. A label never carries an id, so there are few of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// The metric's name.
+    pub metric: &'static str,
+    /// The label's name.
+    pub name: &'static str,
+    /// Its values, or where they are listed.
+    pub values: &'static str,
+}
+
+const fn label(metric: &'static str, name: &'static str, values: &'static str) -> Label {
+    Label { metric, name, values }
+}
+
+/// Every label of every metric.
+pub const LABELS: [Label; 13] = [
+    label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
+    label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
+    label(
+        HOSTS,
+        "status",
+        "`requested`, `launched`, `registered`, `draining`, `terminating`, `lost`",
+    ),
+    label(HOSTS, "market", "`on-demand`, `spot`"),
+    label(STEPS, "input", "`messages`, `events`, `answer`, `tick`"),
+    label(API_CALLS, "api", "the action as IAM names it, such as `ec2:CreateFleet`"),
+    label(
+        API_CALLS,
+        "outcome",
+        "`ok`, `unsettled`, `throttled`, `denied`, `quota`, `misconfigured`, `invalid`, `conflict`",
+    ),
+    label(API_CALL_SECONDS, "api", "the action as IAM names it"),
+    label(CALLS_WAITING, "lane", "`launches`, `tasks`, `hosts`, `looks`, `prices`, `deletes`"),
+    label(MESSAGES, "queue", "`jobs`, `events`"),
+    label(DEAD_LETTERS, "reason", "the code on the dead letter, such as `INVALID_JSON`"),
+    label(POOL_REFUSALS, "fault", "`no-capacity`, `unsupported`, `quota`, `subnet-full`, `other`"),
+    label(
+        ATTEMPTS,
+        "outcome",
+        "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`",
+    ),
+];
+
 /// Tells the installed recorder what every metric means. Call it once, after installing one.
 pub fn describe() {
     for metric in ALL {
@@ -144,5 +188,16 @@ mod tests {
             assert_eq!(metric.name.ends_with("_seconds"), is_time, "{}", metric.name);
             assert!(metric.name.starts_with("spillway_"), "{}", metric.name);
         }
+    }
+
+    #[test]
+    fn every_label_of_every_metric_says_what_its_values_are() {
+        let of_metrics: BTreeSet<(&str, &str)> =
+            ALL.iter().flat_map(|m| m.labels.iter().map(|label| (m.name, *label))).collect();
+        let described: BTreeSet<(&str, &str)> =
+            LABELS.iter().map(|label| (label.metric, label.name)).collect();
+
+        assert_eq!(of_metrics, described);
+        assert_eq!(LABELS.len(), described.len());
     }
 }

@@ -11,8 +11,9 @@ use std::io::{self, Write};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::{LedgerId, NAMESPACE};
-use spillway_core::{Answer, Input};
+use spillway_core::{Answer, Input, Planner};
 use spillway_engine::{Engine, Step};
+use spillway_planner::Spillway;
 use uuid::Uuid;
 
 use crate::agenda::Agenda;
@@ -63,7 +64,16 @@ pub enum RunError {
 ///
 /// The same scenario and seed give the same outcome and the same trace, byte for byte.
 pub fn run(scenario: &Scenario, trace: Option<&mut dyn Write>) -> Result<Outcome, RunError> {
-    let mut runner = Runner::new(scenario, trace);
+    run_with(scenario, &|| Box::new(Spillway::default()), trace)
+}
+
+/// The same with another way to plan. A dispatcher that starts again gets a new planner.
+pub fn run_with(
+    scenario: &Scenario,
+    planner: &dyn Fn() -> Box<dyn Planner>,
+    trace: Option<&mut dyn Write>,
+) -> Result<Outcome, RunError> {
+    let mut runner = Runner::new(scenario, planner, trace);
     let converged = runner.run()?;
     Ok(runner.outcome(converged))
 }
@@ -129,6 +139,7 @@ enum Crash {
 
 struct Runner<'s, 't> {
     scenario: &'s Scenario,
+    planner: &'s dyn Fn() -> Box<dyn Planner>,
     cloud: SimCloud,
     ledger: MemoryLedger,
     invariants: Invariants,
@@ -145,7 +156,11 @@ struct Runner<'s, 't> {
 }
 
 impl<'s, 't> Runner<'s, 't> {
-    fn new(scenario: &'s Scenario, trace: Option<&'t mut dyn Write>) -> Self {
+    fn new(
+        scenario: &'s Scenario,
+        planner: &'s dyn Fn() -> Box<dyn Planner>,
+        trace: Option<&'t mut dyn Write>,
+    ) -> Self {
         let now = scenario.start;
         let mut agenda = Agenda::default();
         agenda.add(now, Due::Start);
@@ -158,6 +173,7 @@ impl<'s, 't> Runner<'s, 't> {
         let ledger = LedgerId::from_uuid(Uuid::new_v5(&NAMESPACE, name.as_bytes()));
         Self {
             scenario,
+            planner,
             cloud: SimCloud::new(scenario.world.clone(), now),
             ledger: MemoryLedger::new(ledger),
             invariants: Invariants::new(scenario.engine.clone()),
@@ -240,8 +256,9 @@ impl<'s, 't> Runner<'s, 't> {
             Due::Answer(answer) => self.step(Input::Answered(answer)),
             Due::Start => {
                 let state = self.ledger.open_state();
+                let config = self.scenario.engine.clone();
                 self.dispatcher = Some(Dispatcher {
-                    engine: Engine::new(self.scenario.engine.clone(), state, self.now),
+                    engine: Engine::with_planner(config, state, self.now, (self.planner)()),
                     wake_at: None,
                     messages_from: self.now,
                     events_from: self.now,

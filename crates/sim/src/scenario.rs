@@ -4,7 +4,9 @@
 //! worse than none.
 
 pub mod duration;
+pub mod estimate;
 mod file;
+mod problem;
 pub mod random;
 pub mod workload;
 

@@ -257,7 +257,13 @@ impl Tally {
             return;
         }
         let (need, arch) = (job.spec.resources, job.spec.arch);
-        let key = DemandKey { need, arch, market: MarketRule::OnDemand, expected_secs: None };
+        let key = DemandKey {
+            need,
+            arch,
+            market: MarketRule::OnDemand,
+            expected_secs: None,
+            patience_secs: 0,
+        };
         let price = self.prices.entry(key).or_insert_with(|| cheapest(&key, catalog));
         if let Some(price) = price {
             let paid = runs.into_iter().fold(boot, SignedDuration::saturating_add);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use spillway_core::catalog::{InstanceType, PoolId};
-use spillway_core::{Catalog, Market, MicroUsdPerHour, Offering, Zone};
+use spillway_core::{Catalog, Hazard, Market, MicroUsdPerHour, Offering, Zone, spot};
 
 use super::types::{TypeInfo, ZonesByType};
 
@@ -62,7 +62,12 @@ pub(super) fn catalog(
                 let pool = PoolId { instance_type, zone: zone.clone(), market: *market };
                 if let Some(price) = prices.get(&pool) {
                     let capacity = info.shape.expected_registered();
-                    offerings.push(Offering { pool, arch: info.shape.arch, capacity, price });
+                    let arch = info.shape.arch;
+                    let hazard = match market {
+                        Market::OnDemand => Hazard::NEVER,
+                        Market::Spot => spot::heard_of(&info.shape.name),
+                    };
+                    offerings.push(Offering { pool, arch, capacity, price, hazard });
                 }
             }
         }

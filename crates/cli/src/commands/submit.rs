@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use jiff::Timestamp;
 use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB, QueueName};
 use uuid::Uuid;
 
@@ -81,6 +82,12 @@ pub struct SubmitArgs {
     /// How long it will probably run; helps the planner, and does no harm if wrong
     #[arg(long, value_name = "DURATION", conflicts_with = "file")]
     pub expected_duration: Option<Span>,
+    /// How long it may wait to be run cheaply [default: what the configuration says of its queue]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub patience: Option<Span>,
+    /// When it should have ended, such as 2026-01-31T18:00:00Z; it may wait to be run cheaply until it must start for that
+    #[arg(long, value_name = "TIME", conflicts_with = "file")]
+    pub deadline: Option<Timestamp>,
     /// A tag of the job
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "file")]
     pub tag: Vec<Tag>,

@@ -282,6 +282,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if config.observe_every.0 < jiff::SignedDuration::from_secs(1) {
         return wrong("observe-every", "at least 1s is needed between two looks at the fleet");
     }
+    let mut queues = config.plan.queue_patience.iter().map(|of| &of.queue);
+    if let Some(unknown) = queues.find(|queue| !config.queues.contains(queue)) {
+        return wrong("plan.queue-patience", &format!("{unknown} is not one of `queues`"));
+    }
     if !(1..=300).contains(&config.plan.max_choices.0) {
         return wrong("plan.max-choices", "EC2 takes 1 to 300 choices in one launch");
     }

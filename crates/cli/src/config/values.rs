@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spillway_core::{CpuUnits, MiB, MicroUsdPerHour};
+use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName};
 
 /// A text or a number, as text: `4` and `"4"` are the same.
 struct Scalar(String);
@@ -137,6 +137,48 @@ value!(
     ToString::to_string
 );
 
+/// How long the jobs of one queue may wait, `nightly=6h`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePatience {
+    /// The queue.
+    pub queue: QueueName,
+    /// How long.
+    pub patience: Span,
+}
+
+impl FromStr for QueuePatience {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError {
+            text: text.to_owned(),
+            expected: "a queue and a duration such as \"nightly=6h\"",
+        };
+        let (queue, patience) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Self {
+            queue: queue.trim().parse().map_err(|_| wrong())?,
+            patience: patience.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for QueuePatience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.queue, self.patience)
+    }
+}
+
+impl<'de> Deserialize<'de> for QueuePatience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for QueuePatience {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The word for "no limit".
 const NO_LIMIT: &str = "none";
 
@@ -208,6 +250,7 @@ mod tests {
         assert_eq!("90s".parse::<Span>().unwrap().0, SignedDuration::from_secs(90));
         assert_eq!("2 GiB".parse::<Memory>().unwrap().to_string(), "2GiB");
         assert_eq!("$12.50".parse::<Price>().unwrap().to_string(), "$12.50");
+        assert_eq!("a=6h".parse::<QueuePatience>().unwrap().to_string(), "a=6h");
         assert_eq!("0.25".parse::<Vcpus>().unwrap().to_string(), "0.25");
     }
 
@@ -220,5 +263,6 @@ mod tests {
             "\"soon\" is not a duration such as \"90s\", \"5m\" or \"1h 30m\""
         );
         assert!("-5s".parse::<Span>().is_err());
+        assert!("nightly".parse::<QueuePatience>().is_err());
     }
 }

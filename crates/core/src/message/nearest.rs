@@ -1,7 +1,7 @@
 //! The key that was probably meant by one that is not known.
 
 /// Every key of a message, whatever object it belongs to. A test holds it to the schema.
-const KEYS: [&str; 48] = [
+const KEYS: [&str; 50] = [
     "action",
     "architecture",
     "attemptDurationSeconds",
@@ -11,6 +11,7 @@ const KEYS: [&str; 48] = [
     "containerOverrides",
     "containerProperties",
     "cpuArchitecture",
+    "deadline",
     "environment",
     "executionRoleArn",
     "expectedDurationSeconds",
@@ -32,6 +33,7 @@ const KEYS: [&str; 48] = [
     "operatingSystemFamily",
     "options",
     "parameters",
+    "patienceSeconds",
     "platformCapabilities",
     "propagateTags",
     "readonlyRootFilesystem",

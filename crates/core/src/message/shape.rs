@@ -60,7 +60,8 @@ pub struct SubmitJob {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobDefinition {
-    /// Accepted for compatibility, without effect: the definition is in the message.
+    /// The definition's name. Jobs of one definition are taken to run about equally long, so that the time that earlier ones
+    /// took helps to plan later ones.
     pub job_definition_name: Option<String>,
     /// The kind of job. `multinode` is refused.
     #[serde(rename = "type")]
@@ -148,6 +149,13 @@ pub struct Spillway {
     /// How long the job will probably run, in seconds. It helps to plan; nothing happens if it is wrong.
     #[schemars(range(min = 1))]
     pub expected_duration_seconds: Option<i64>,
+    /// How long the job may wait to be run cheaply, in seconds. Unsaid, what the dispatcher's configuration says of the queue.
+    #[schemars(range(min = 0))]
+    pub patience_seconds: Option<i64>,
+    /// When the job should have ended, as RFC 3339 has it (`2026-01-31T18:00:00Z`). Until it must start for that, it may wait to
+    /// be run cheaply. Nothing happens if it is missed.
+    #[schemars(extend("format" = "date-time"))]
+    pub deadline: Option<String>,
 }
 
 /// What a message with a job asks for, by the name of AWS Batch's operation.

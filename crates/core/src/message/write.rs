@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +39,10 @@ pub struct SimpleJob {
     pub attempt_timeout: Option<SignedDuration>,
     /// How long it will probably run; written in whole seconds.
     pub expected_duration: Option<SignedDuration>,
+    /// How long it may wait to be run cheaply; written in whole seconds.
+    pub patience: Option<SignedDuration>,
+    /// When it should have ended.
+    pub deadline: Option<Timestamp>,
     /// Makes sending idempotent.
     pub client_token: Option<String>,
     /// Tags.
@@ -88,6 +92,8 @@ pub fn submit(job: &SimpleJob) -> Value {
             market: Some(job.market),
             architecture: Some(job.arch),
             expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
+            patience_seconds: job.patience.map(|time| time.as_secs()),
+            deadline: job.deadline.map(|at| at.to_string()),
         }),
         ..SubmitJob::default()
     };

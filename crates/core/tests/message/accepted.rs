@@ -20,6 +20,9 @@ fn every_key_reaches_the_job() {
     assert_eq!(spec.attempts, 3);
     assert_eq!(spec.attempt_timeout, Some(SignedDuration::from_hours(1)));
     assert_eq!(spec.expected_duration, Some(SignedDuration::from_mins(10)));
+    assert_eq!(spec.patience, Some(SignedDuration::from_hours(1)));
+    assert_eq!(spec.deadline, Some("2026-01-31T18:00:00Z".parse().unwrap()));
+    assert_eq!(spec.definition.unwrap().as_str(), "align");
     let tags = [("kind", "align"), ("team", "b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!(spec.tags, BTreeMap::from(tags));
     assert!(spec.propagate_tags);
@@ -44,6 +47,7 @@ fn what_is_not_said_has_its_documented_meaning() {
 
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!((spec.attempts, spec.attempt_timeout, spec.expected_duration), (1, None, None));
+    assert_eq!((spec.patience, spec.deadline, spec.definition), (None, None, None));
     assert_eq!((spec.arch, spec.market), (Some(Arch::X86_64), MarketRule::Any));
     assert!(spec.container.command.is_empty() && spec.tags.is_empty() && !spec.propagate_tags);
 }
@@ -240,6 +244,8 @@ fn what_the_builder_writes_is_what_is_read() {
         attempts: Some(4),
         attempt_timeout: Some(SignedDuration::from_mins(2)),
         expected_duration: Some(SignedDuration::from_secs(90)),
+        patience: Some(SignedDuration::from_hours(1)),
+        deadline: Some("2026-01-31T18:00:00.5Z".parse().unwrap()),
         client_token: Some("t".into()),
         tags: BTreeMap::from([("k".into(), String::new())]),
     };
@@ -259,6 +265,7 @@ fn what_the_builder_writes_is_what_is_read() {
         (Some(spec.attempts), spec.attempt_timeout),
         (simple.attempts, simple.attempt_timeout)
     );
+    assert_eq!((spec.patience, spec.deadline), (simple.patience, simple.deadline));
     assert_eq!((spec.expected_duration, spec.tags), (simple.expected_duration, simple.tags));
 }
 

@@ -261,6 +261,10 @@ fn counts_and_times_have_limits() {
     refused("/jobDefinition/timeout/attemptDurationSeconds", json!(1), INVALID, path, "60 to");
     let path = "spillway.expectedDurationSeconds";
     refused("/spillway/expectedDurationSeconds", json!(0), INVALID, path, "1 to");
+    let path = "spillway.patienceSeconds";
+    refused("/spillway/patienceSeconds", json!(-1), INVALID, path, "0 to");
+    let path = "spillway.deadline";
+    refused("/spillway/deadline", json!("tomorrow"), INVALID, path, "is not a time");
 }
 
 #[test]

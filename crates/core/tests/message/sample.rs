@@ -51,7 +51,9 @@ pub(crate) fn full() -> Value {
             "clientToken": "align-0017",
             "market": "spot",
             "architecture": "arm64",
-            "expectedDurationSeconds": 600
+            "expectedDurationSeconds": 600,
+            "patienceSeconds": 3600,
+            "deadline": "2026-01-31T18:00:00Z"
         }
     })
 }

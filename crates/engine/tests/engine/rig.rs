@@ -13,8 +13,9 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Answer, Arch, Catalog, Change, CpuUnits, Effect, Host, HostId, Input, InstanceId, Job, JobId,
-    JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources, TaskArn,
+    Answer, Arch, Catalog, Change, CpuUnits, Effect, Hazard, Host, HostId, Input, InstanceId, Job,
+    JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
+    TaskArn,
 };
 use spillway_engine::{Engine, EngineConfig, Step};
 use uuid::Uuid;
@@ -33,6 +34,7 @@ fn offering(instance_type: &str, zone: &str, market: Market, vcpus: u32, price: 
         arch: Arch::X86_64,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(vcpus * 2), 0),
         price: MicroUsdPerHour::new(price),
+        hazard: Hazard::NEVER,
     }
 }
 
@@ -138,6 +140,16 @@ impl Rig {
                     None => self.state.cooling.remove(&pool),
                 };
             }
+            Change::PutKind { kind, history } => {
+                match history {
+                    Some(known) => self.state.history.kinds.insert(kind, *known),
+                    None => self.state.history.kinds.remove(&kind),
+                };
+            }
+            Change::PutSpot { instance_type, zone, evidence } => {
+                self.state.history.spot.insert((instance_type, zone), evidence);
+            }
+            Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
                 self.state.n_jobs = n_jobs;

@@ -58,9 +58,12 @@ fn sound() -> Sound {
             id: host_id(ord),
             arch,
             market: Market::Spot,
+            price: MicroUsdPerHour::new(40_000),
             free: resources(1024, 2048, 0),
+            busy: Vec::new(),
             reserved: if ord == 2 { vec![(x86_job(), 1)] } else { Vec::new() },
             ready: true,
+            ready_in_secs: 0,
         });
     }
     let policy = policy();

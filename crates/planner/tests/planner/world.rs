@@ -12,8 +12,8 @@ use proptest::sample::select;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, HostId, Market, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
-    PlanPolicy, Planned, PoolId, Resources,
+    Arch, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour, Offering,
+    PlanInput, PlanPolicy, Planned, PoolId, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -35,6 +35,7 @@ pub(crate) fn job(cpu: u32, memory: u32) -> DemandKey {
         arch: None,
         market: MarketRule::Any,
         expected_secs: None,
+        patience_secs: 0,
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn offering(name: &str, cpu: u32, memory: u32, price: u64) -> Offerin
         arch: Arch::X86_64,
         capacity: resources(cpu, memory, 0),
         price: MicroUsdPerHour::new(price),
+        hazard: Hazard::NEVER,
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn offering(name: &str, cpu: u32, memory: u32, price: u64) -> Offerin
 pub(crate) fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> PlanInput {
     PlanInput {
         now: NOW,
-        demands: jobs.iter().map(|(key, count)| Demand { key: *key, count: *count }).collect(),
+        demands: jobs.iter().map(|(key, count)| Demand::new(*key, *count)).collect(),
         hosts: Vec::new(),
         catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
         cooling: BTreeMap::new(),
@@ -80,13 +82,19 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
         select(vec![MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand]);
     let expected_secs = select(vec![None, Some(60), Some(3600)]);
     (need, arch, market, expected_secs).prop_map(|((cpu, memory, gpus), arch, market, secs)| {
-        DemandKey { need: resources(cpu, memory, gpus), arch, market, expected_secs: secs }
+        DemandKey {
+            need: resources(cpu, memory, gpus),
+            arch,
+            market,
+            expected_secs: secs,
+            patience_secs: 0,
+        }
     })
 }
 
 pub(crate) fn demands(n_max: usize, count_max: u32) -> impl Strategy<Value = Vec<Demand>> {
     let demands = btree_map(keys(), 1..=count_max, 0..=n_max);
-    demands.prop_map(|d| d.into_iter().map(|(key, count)| Demand { key, count }).collect())
+    demands.prop_map(|d| d.into_iter().map(|(key, count)| Demand::new(key, count)).collect())
 }
 
 /// Sizes of one architecture, prices of each zone and market by themselves: what EC2 sells, only smaller.
@@ -110,7 +118,8 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
                 zone: zone.parse().unwrap(),
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
             };
-            offerings.push(Offering { pool, arch, capacity, price: MicroUsdPerHour::new(price) });
+            let price = MicroUsdPerHour::new(price);
+            offerings.push(Offering { pool, arch, capacity, price, hazard: Hazard::NEVER });
         }
         offerings
     })
@@ -132,9 +141,12 @@ fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
                 id: host_id(ord),
                 arch: if is_arm { Arch::Arm64 } else { Arch::X86_64 },
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
+                price: MicroUsdPerHour::new(100_000),
                 free: resources(cpu, memory, gpus),
+                busy: Vec::new(),
                 reserved,
                 ready,
+                ready_in_secs: if ready { 0 } else { 90 },
             });
         }
         hosts
@@ -228,8 +240,11 @@ fn bought(launch: &PlannedLaunch, id: HostId) -> HostView {
         id,
         arch: launch.arch,
         market: launch.market().unwrap(),
+        price: launch.choices[0].price,
         free: launch.capacity,
+        busy: Vec::new(),
         reserved: launch.contents.clone(),
         ready: false,
+        ready_in_secs: 90,
     }
 }

@@ -20,8 +20,8 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Arch, Catalog, CloudError, ContainerInstanceArn, CpuUnits, Host, HostState, InstanceId, Job,
-    JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
+    Arch, Catalog, CloudError, ContainerInstanceArn, CpuUnits, Hazard, Host, HostState, InstanceId,
+    Job, JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
     TaskArn,
 };
 use spillway_engine::EngineConfig;
@@ -314,7 +314,8 @@ impl PriceFeed for World {
             market: Market::OnDemand,
         };
         let (capacity, price) = (room(), MicroUsdPerHour::new(85_000));
-        let offering = Offering { pool, arch: Arch::X86_64, capacity, price };
+        let offering =
+            Offering { pool, arch: Arch::X86_64, capacity, price, hazard: Hazard::NEVER };
         Ok(Catalog::new(self.clock.now(), vec![offering]))
     }
 }

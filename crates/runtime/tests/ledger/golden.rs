@@ -1,7 +1,7 @@
-//! Ledger format 1 stays readable, and what is written today is format 1.
+//! Every ledger format can be taken over, and what is written today is the newest.
 //!
-//! `golden/ledger-v1.sql` is a ledger that was written once and dumped. It must never be changed: a change of format
-//! is a new format, with a file of its own.
+//! `golden/ledger-v1.sql` and its like are ledgers that were written once and dumped. They must never be changed once
+//! their format is released: a change of format is a new format, with a file of its own.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,17 +9,20 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 use spillway_core::LedgerState;
 use spillway_core::port::{Ledger, LedgerReader};
+use spillway_runtime::ledger::FORMAT;
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use tempfile::TempDir;
 
 use crate::sample::{at, job, job_id, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v2.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
     let connection = rusqlite::Connection::open(path).unwrap();
-    let mut text = "PRAGMA application_id = 1397771351;\nPRAGMA user_version = 1;\n".to_owned();
+    let mut text =
+        format!("PRAGMA application_id = 1397771351;\nPRAGMA user_version = {FORMAT};\n");
     let mut tables: Vec<String> = Vec::new();
     let sql = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name";
     let mut statement = connection.prepare(sql).unwrap();
@@ -67,7 +70,7 @@ fn without_id(dump: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_written_today_is_format_1() {
+async fn what_is_written_today_is_the_newest_format() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
     let mut ledger = SqliteLedger::open(&path).unwrap();
@@ -79,19 +82,20 @@ async fn what_is_written_today_is_format_1() {
     if let Ok(file) = std::env::var("SPILLWAY_WRITE_GOLDEN_LEDGER") {
         std::fs::write(file, &dump).unwrap();
     }
-    assert_eq!(spillway_runtime::ledger::FORMAT, 1);
-    assert_eq!(without_id(&dump), without_id(V1));
+    assert_eq!(without_id(&dump), without_id(NEWEST));
 }
 
 #[tokio::test]
-async fn a_ledger_of_format_1_is_read_and_taken_over() {
+async fn a_ledger_of_format_1_is_taken_over() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(V1).unwrap();
 
-    let read: LedgerState = SqliteReader::open(&path).unwrap().state().unwrap();
+    let older = SqliteReader::open(&path).unwrap_err();
     let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
+    let read: LedgerState = SqliteReader::open(&path).unwrap().state().unwrap();
 
+    assert!(older.to_string().contains("start the dispatcher"), "{older}");
     assert_eq!(read, loaded);
     let open = loaded.jobs.iter().find(|open| open.id == job_id(0));
     assert_eq!(open, Some(&job(0)));
@@ -99,4 +103,23 @@ async fn a_ledger_of_format_1_is_read_and_taken_over() {
     assert_eq!(sizes, (2, 2, 2, 1));
     assert_eq!((loaded.learned.len(), loaded.cooling.len()), (1, 2));
     assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 4));
+}
+
+/// In format 1 a host was kept for demands that held an estimate.
+#[tokio::test]
+async fn what_hosts_of_format_1_were_kept_for_is_dropped() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(V1).unwrap();
+    let kept = r#"[[{"need":{"cpu":1024,"memory":2048},"arch":"x86_64","market":"any","expected_secs":null},1]]"#;
+    let sql =
+        "UPDATE hosts SET host = json_set(host, '$.reserved', json(?1)) WHERE status = 'requested'";
+    assert_eq!(connection.execute(sql, [kept]).unwrap(), 1);
+    drop(connection);
+
+    let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
+
+    assert_eq!(loaded.hosts.len(), 2);
+    assert!(loaded.hosts.iter().all(|host| host.reserved.is_empty()));
 }

@@ -46,17 +46,26 @@ fn from_millis(ms: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
+/// `median` times a log-normal factor, of which the 95th percentile is the ratio `p95`; to the millisecond.
+pub(super) fn times_log_normal(
+    median: SignedDuration,
+    p95: (u64, u64),
+    roll: &mut Roll,
+) -> SignedDuration {
+    let per_z = fixed::log2_ratio(p95.0, p95.1);
+    let exponent = (i128::from(per_z) * i128::from(roll.normal()) * 10_000 / Z_95) >> 32;
+    let exponent = i64::try_from(exponent).unwrap_or(0);
+    from_millis(fixed::mul_exp2(millis(median), exponent))
+}
+
 impl Distribution {
     /// One duration, to the millisecond.
     pub fn draw(&self, roll: &mut Roll) -> SignedDuration {
         match self {
             Self::Even(spread) => roll.within(*spread),
             Self::LogNormal { median, p95, max } => {
-                let per_z = fixed::log2_ratio(millis(*p95).max(1), millis(*median).max(1));
-                let exponent =
-                    (i128::from(per_z) * i128::from(roll.normal()) * 10_000 / Z_95) >> 32;
-                let exponent = i64::try_from(exponent).unwrap_or(0);
-                from_millis(fixed::mul_exp2(millis(*median), exponent)).min(*max)
+                let ratio = (millis(*p95).max(1), millis(*median).max(1));
+                times_log_normal(*median, ratio, roll).min(*max)
             }
             Self::Quantiles(quantiles) => {
                 let n_gaps = u64::try_from(quantiles.len().saturating_sub(1)).unwrap_or(0);

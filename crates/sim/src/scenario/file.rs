@@ -1,22 +1,21 @@
 //! The TOML form of a scenario. What is not said keeps its default; what is not known is refused.
 
-use std::collections::BTreeMap;
+mod workload;
+
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
-use spillway_core::{Arch, CpuUnits, JobName, Market, MiB, MicroUsdPerHour, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName};
 use spillway_engine::EngineConfig;
 
-use super::duration::Distribution;
-use super::workload::{Arrival, JobGroup, RawMessages, Workload};
-use super::{Scenario, ScenarioError, read};
+use super::{Scenario, ScenarioError};
 use crate::setting::{Chance, Span, Spread};
 use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use workload::WorkloadFile;
 
 /// When a scenario begins that does not say: a Monday.
-const START_DEFAULT: &str = "2026-01-05T00:00:00Z";
+pub(super) const START_DEFAULT: &str = "2026-01-05T00:00:00Z";
 
 /// How long a scenario may take that does not say.
 const LIMIT_DEFAULT: SignedDuration = SignedDuration::from_hours(48);
@@ -135,104 +134,6 @@ struct FaultsFile {
     crashes: Chance,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WorkloadFile {
-    jobs: Vec<JobsFile>,
-    messages: Vec<MessagesFile>,
-    files: Vec<LinesFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JobsFile {
-    name: JobName,
-    count: Option<u32>,
-    queue: Option<QueueName>,
-    image: Option<String>,
-    command: Option<Vec<String>>,
-    vcpus: Vcpus,
-    memory: String,
-    #[serde(default)]
-    gpus: u32,
-    architecture: Option<String>,
-    market: Option<String>,
-    duration: Option<Distribution>,
-    tell_duration: Option<bool>,
-    #[serde(default)]
-    exits: BTreeMap<String, u32>,
-    #[serde(default)]
-    oom: Chance,
-    #[serde(default)]
-    ignores_sigterm: Chance,
-    attempts: Option<u8>,
-    timeout: Option<Span>,
-    #[serde(default)]
-    resend: Chance,
-    #[serde(default)]
-    cancel: Chance,
-    #[serde(default)]
-    terminate: Chance,
-    end_after: Option<Spread>,
-    at: Option<Span>,
-    every: Option<Span>,
-    over: Option<Span>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MessagesFile {
-    body: String,
-    count: Option<u32>,
-    at: Option<Span>,
-    every: Option<Span>,
-    over: Option<Span>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinesFile {
-    path: String,
-    at: Option<Span>,
-    every: Option<Span>,
-    over: Option<Span>,
-}
-
-/// `2`, `0.5` or `"0.25"`.
-#[derive(Debug)]
-struct Vcpus(CpuUnits);
-
-impl<'de> Deserialize<'de> for Vcpus {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(n) => n.to_string(),
-            toml::Value::Float(n) => n.to_string(),
-            other @ (toml::Value::Boolean(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_)
-            | toml::Value::Table(_)) => {
-                return Err(de::Error::custom(format!("{other} is not a number of vCPUs")));
-            }
-        };
-        text.parse().map(Self).map_err(de::Error::custom)
-    }
-}
-
-fn arrival(
-    at: Option<Span>,
-    every: Option<Span>,
-    over: Option<Span>,
-) -> Result<Arrival, ScenarioError> {
-    if every.is_some() && over.is_some() {
-        return Err(ScenarioError::invalid(
-            "`every` and `over` are both given\nhint: `every` is a steady pace, `over` spreads arrivals at random",
-        ));
-    }
-    let span = |s: Option<Span>| s.map_or(SignedDuration::ZERO, |Span(s)| s);
-    Ok(Arrival { at: span(at), every: span(every), over: over.map(|Span(s)| s) })
-}
-
 impl ScenarioFile {
     pub(super) fn resolve(self, folder: Option<&Path>) -> Result<Scenario, ScenarioError> {
         let start_default = START_DEFAULT.parse().unwrap_or(Timestamp::UNIX_EPOCH);
@@ -324,6 +225,7 @@ impl WorldFile {
             on_demand_vcpus_max: self.on_demand_vcpus_max,
             spot_vcpus_max: self.spot_vcpus_max,
             instance_types: self.instance_types.unwrap_or_default(),
+            offers: Vec::new(),
             pools: self.pools.into_iter().map(PoolFile::resolve).collect(),
             reclaims: self.reclaims.into_iter().map(ReclaimFile::resolve).collect(),
             faults: Faults::default(),
@@ -373,72 +275,5 @@ impl FaultsFile {
             missing_notices: self.missing_notices,
             crashes: self.crashes,
         }
-    }
-}
-
-impl WorkloadFile {
-    fn resolve(
-        self,
-        queue: Option<&QueueName>,
-        folder: Option<&Path>,
-    ) -> Result<Workload, ScenarioError> {
-        let mut workload = Workload::default();
-        for jobs in self.jobs {
-            workload.groups.push(jobs.resolve(queue)?);
-        }
-        for messages in self.messages {
-            let count = usize::try_from(messages.count.unwrap_or(1)).unwrap_or(usize::MAX);
-            let arrival = arrival(messages.at, messages.every, messages.over)?;
-            workload.raw.push(RawMessages { bodies: vec![messages.body; count], arrival });
-        }
-        for lines in self.files {
-            let path = folder.unwrap_or(Path::new("")).join(&lines.path);
-            let text = read(&path)?;
-            let bodies = text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect();
-            let arrival = arrival(lines.at, lines.every, lines.over)?;
-            workload.raw.push(RawMessages { bodies, arrival });
-        }
-        Ok(workload)
-    }
-}
-
-impl JobsFile {
-    fn resolve(self, queue: Option<&QueueName>) -> Result<JobGroup, ScenarioError> {
-        let invalid = |key: &str, error: &dyn std::fmt::Display| {
-            ScenarioError::invalid(format!("workload.jobs {}: {key}: {error}", self.name))
-        };
-        let memory: MiB = self.memory.parse().map_err(|e| invalid("memory", &e))?;
-        let mut exits = Vec::new();
-        for (code, weight) in &self.exits {
-            let code =
-                code.parse().map_err(|_| invalid("exits", &format!("{code:?} is no exit code")))?;
-            exits.push((code, *weight));
-        }
-        let no_queue =
-            || invalid("queue", &"there is none to send to\nhint: name one in engine.queues");
-        Ok(JobGroup {
-            queue: self.queue.clone().or_else(|| queue.cloned()).ok_or_else(no_queue)?,
-            arrival: arrival(self.at, self.every, self.over)?,
-            name: self.name,
-            count: self.count.unwrap_or(1),
-            image: self.image.unwrap_or_else(|| "busybox:1.36".to_owned()),
-            command: self.command,
-            cpu: self.vcpus.0,
-            memory,
-            gpus: self.gpus,
-            architecture: self.architecture,
-            market: self.market,
-            duration: self.duration.unwrap_or(Distribution::Even(Spread::of_secs(60, 60))),
-            tell_duration: self.tell_duration.unwrap_or(true),
-            exits,
-            oom: self.oom,
-            ignores_sigterm: self.ignores_sigterm,
-            attempts: self.attempts,
-            timeout: self.timeout.map(|Span(timeout)| timeout),
-            resend: self.resend,
-            cancel: self.cancel,
-            terminate: self.terminate,
-            end_after: self.end_after.unwrap_or(Spread::of_secs(0, 300)),
-        })
     }
 }

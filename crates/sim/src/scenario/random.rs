@@ -8,7 +8,8 @@ use spillway_engine::EngineConfig;
 
 use super::Scenario;
 use super::duration::Distribution;
-use super::workload::{Arrival, JobGroup, Workload};
+use super::estimate::Estimate;
+use super::workload::{Arrival, JobGroup, Size, Workload};
 use crate::dice::{Dice, Roll};
 use crate::setting::{Chance, Spread};
 use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
@@ -158,9 +159,11 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         )
         .to_owned(),
         command: None,
-        cpu: CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, 8192])),
-        memory: MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000])),
-        gpus: u32::from(roll.happens(Chance::percent(5))),
+        sizes: vec![Size::only(
+            CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, 8192])),
+            MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000])),
+            u32::from(roll.happens(Chance::percent(5))),
+        )],
         architecture: [None, Some("x86_64"), Some("arm64"), Some("any")]
             .get(usize::try_from(roll.below(4)).unwrap_or(0))
             .copied()
@@ -172,7 +175,11 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             .flatten()
             .map(str::to_owned),
         duration: durations.into_iter().nth(at)?,
-        tell_duration: roll.happens(Chance::percent(70)),
+        estimate: if roll.happens(Chance::percent(70)) {
+            Estimate::Exact
+        } else {
+            Estimate::Unknown
+        },
         exits: vec![(0, 8), (1, 1), (3, 1)],
         oom: Chance::percent(3),
         ignores_sigterm: Chance::percent(10),
@@ -186,6 +193,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             at: SignedDuration::ZERO,
             every: SignedDuration::ZERO,
             over: is_spread.then_some(SignedDuration::from_mins(40)),
+            rates: Vec::new(),
         },
     })
 }

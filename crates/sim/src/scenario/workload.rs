@@ -8,6 +8,7 @@ use serde_json::json;
 use spillway_core::{CpuUnits, JobId, JobName, MiB, QueueName};
 
 use super::duration::Distribution;
+use super::estimate::Estimate;
 use crate::dice::{Dice, Roll};
 use crate::setting::{Chance, Spread};
 
@@ -21,7 +22,7 @@ pub struct Sent {
 }
 
 /// When the messages of one source are sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrival {
     /// The first, from the start.
     pub at: SignedDuration,
@@ -29,15 +30,68 @@ pub struct Arrival {
     pub every: SignedDuration,
     /// Instead of a steady pace: independently of each other, somewhere in so long a time.
     pub over: Option<SignedDuration>,
+    /// The rates in parts of `over` of equal length, relative to each other; none is the same rate all the time.
+    pub rates: Vec<u32>,
 }
 
 impl Arrival {
     fn of(&self, ord: u32, start: Timestamp, roll: &mut Roll) -> Timestamp {
         let since = match self.over {
-            Some(over) => roll.within(Spread { min: SignedDuration::ZERO, max: over }),
+            Some(over) if self.rates.is_empty() => {
+                roll.within(Spread { min: SignedDuration::ZERO, max: over })
+            }
+            Some(over) => self.in_some_part(over, roll),
             None => self.every.saturating_mul(i32::try_from(ord).unwrap_or(i32::MAX)),
         };
         start + self.at + since
+    }
+
+    /// First which part, by the rates, then when in it.
+    fn in_some_part(&self, over: SignedDuration, roll: &mut Roll) -> SignedDuration {
+        let part = weighted(self.rates.iter().copied(), roll).unwrap_or(0);
+        let n_parts = i32::try_from(self.rates.len()).unwrap_or(i32::MAX);
+        let bound = |part: usize| over * i32::try_from(part).unwrap_or(i32::MAX) / n_parts.max(1);
+        roll.within(Spread { min: bound(part), max: bound(part + 1) })
+    }
+}
+
+/// Which of several, by their weights; none if there is no weight at all.
+fn weighted(weights: impl Iterator<Item = u32> + Clone, roll: &mut Roll) -> Option<usize> {
+    let total: u64 = weights.clone().map(u64::from).sum();
+    let mut drawn = roll.below(total);
+    for (at, weight) in weights.enumerate() {
+        match drawn.checked_sub(u64::from(weight)) {
+            Some(left) => drawn = left,
+            None => return Some(at),
+        }
+    }
+    None
+}
+
+/// One size of the jobs of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// What each needs.
+    pub cpu: CpuUnits,
+    /// What each needs.
+    pub memory: MiB,
+    /// What each needs.
+    pub gpus: u32,
+    /// How common it is among the sizes of its group.
+    pub weight: u32,
+    /// How long such jobs run, as a part of what is drawn for the group: larger ones often run longer.
+    pub stretch: Chance,
+}
+
+impl Size {
+    /// The only size of a group.
+    pub const fn only(cpu: CpuUnits, memory: MiB, gpus: u32) -> Self {
+        Self { cpu, memory, gpus, weight: 1, stretch: Chance::percent(100) }
+    }
+
+    fn stretched(&self, duration: SignedDuration) -> SignedDuration {
+        let ms = duration.as_millis().saturating_mul(i128::from(self.stretch.ppm())) / 1_000_000;
+        SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
     }
 }
 
@@ -54,20 +108,16 @@ pub struct JobGroup {
     pub image: String,
     /// Their command, instead of one made from the fields below.
     pub command: Option<Vec<String>>,
-    /// What each needs.
-    pub cpu: CpuUnits,
-    /// What each needs.
-    pub memory: MiB,
-    /// What each needs.
-    pub gpus: u32,
+    /// What they need: one of these each.
+    pub sizes: Vec<Size>,
     /// `x86_64`, `arm64` or `any`.
     pub architecture: Option<String>,
     /// `any`, `spot` or `on-demand`.
     pub market: Option<String>,
     /// How long they run.
     pub duration: Distribution,
-    /// Whether they say how long they think they will run.
-    pub tell_duration: bool,
+    /// How long they say they will run.
+    pub estimate: Estimate,
     /// Exit codes and their weights; none is always 0.
     pub exits: Vec<(u8, u32)>,
     /// How many are killed for memory.
@@ -120,7 +170,7 @@ impl Workload {
             for ord in 0..group.count {
                 let mut roll = dice.roll("job", &format_args!("{section}/{ord}"));
                 let at = group.arrival.of(ord, start, &mut roll);
-                let body = group.message(section, ord, &mut roll);
+                let body = group.message(section, ord, dice, &mut roll);
                 if roll.happens(group.resend) {
                     let again_at = at + roll.within(RESEND_AFTER);
                     sent.push(Sent { at: again_at, body: body.clone() });
@@ -143,8 +193,11 @@ impl Workload {
 
 impl JobGroup {
     /// The `ord`-th message.
-    fn message(&self, section: usize, ord: u32, roll: &mut Roll) -> String {
-        let duration = self.duration.draw(roll);
+    fn message(&self, section: usize, ord: u32, dice: Dice, roll: &mut Roll) -> String {
+        let mut own = dice.roll("size of job", &format_args!("{section}/{ord}"));
+        let at = weighted(self.sizes.iter().map(|size| size.weight), &mut own).unwrap_or(0);
+        let Some(size) = self.sizes.get(at) else { return String::new() };
+        let duration = size.stretched(self.duration.draw(roll));
         let exit_code = self.draw_exit_code(roll);
         let is_oom = roll.happens(self.oom);
         let ignores_sigterm = roll.happens(self.ignores_sigterm);
@@ -154,11 +207,11 @@ impl JobGroup {
             .unwrap_or_else(|| command(duration, exit_code, is_oom, ignores_sigterm));
 
         let mut requirements = vec![
-            json!({"type": "VCPU", "value": vcpus_text(self.cpu)}),
-            json!({"type": "MEMORY", "value": self.memory.get().to_string()}),
+            json!({"type": "VCPU", "value": vcpus_text(size.cpu)}),
+            json!({"type": "MEMORY", "value": size.memory.get().to_string()}),
         ];
-        if 0 < self.gpus {
-            requirements.push(json!({"type": "GPU", "value": self.gpus.to_string()}));
+        if 0 < size.gpus {
+            requirements.push(json!({"type": "GPU", "value": size.gpus.to_string()}));
         }
         let mut spillway = json!({"clientToken": self.client_token(section, ord)});
         if let Some(architecture) = &self.architecture {
@@ -167,8 +220,8 @@ impl JobGroup {
         if let Some(market) = &self.market {
             spillway["market"] = json!(market);
         }
-        if self.tell_duration {
-            spillway["expectedDurationSeconds"] = json!(duration.as_secs().max(1));
+        if let Some(secs) = self.estimate.draw(duration, &mut own) {
+            spillway["expectedDurationSeconds"] = json!(secs);
         }
         let mut message = json!({
             "jobName": self.name,
@@ -221,15 +274,8 @@ impl JobGroup {
     }
 
     fn draw_exit_code(&self, roll: &mut Roll) -> u8 {
-        let total: u64 = self.exits.iter().map(|(_, weight)| u64::from(*weight)).sum();
-        let mut drawn = roll.below(total);
-        for (code, weight) in &self.exits {
-            match drawn.checked_sub(u64::from(*weight)) {
-                Some(left) => drawn = left,
-                None => return *code,
-            }
-        }
-        0
+        let drawn = weighted(self.exits.iter().map(|(_, weight)| *weight), roll);
+        drawn.and_then(|at| self.exits.get(at)).map_or(0, |(code, _)| *code)
     }
 }
 

@@ -44,6 +44,7 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
         spec: Arc::new(JobSpec {
             name: "align".parse().unwrap(),
             queue: "default".parse().unwrap(),
+            definition: None,
             container,
             resources,
             arch: None,
@@ -51,6 +52,8 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
             attempts: 1,
             attempt_timeout: None,
             expected_duration: None,
+            patience: None,
+            deadline: None,
             tags: BTreeMap::new(),
             propagate_tags: false,
         }),

@@ -97,6 +97,12 @@ fn own_keys(args: &SubmitArgs) -> Value {
     if let Some(span) = args.expected_duration {
         own["expectedDurationSeconds"] = json!(span.0.as_secs().max(1));
     }
+    if let Some(span) = args.patience {
+        own["patienceSeconds"] = json!(span.0.as_secs());
+    }
+    if let Some(at) = args.deadline {
+        own["deadline"] = json!(at);
+    }
     own
 }
 
@@ -163,6 +169,8 @@ mod tests {
             "--timeout=1h",
             "--tag=team=x",
             "--expected-duration=10m",
+            "--patience=1h",
+            "--deadline=2026-01-31T18:00:00Z",
             "--token=t1",
             "--name=n",
             "--",
@@ -213,8 +221,10 @@ mod tests {
           "spillway": {
             "architecture": "arm64",
             "clientToken": "t1",
+            "deadline": "2026-01-31T18:00:00Z",
             "expectedDurationSeconds": 600,
-            "market": "spot"
+            "market": "spot",
+            "patienceSeconds": 3600
           },
           "tags": {
             "team": "x"

@@ -1,0 +1,143 @@
+//! Makes the certificate of a bound: what it rests on, in a form that [`crate::verify`] re-derives with code that shares
+//! nothing with the solver.
+//!
+//! The solver's prices are a claim. Here they are scaled, in exact integers and in the units of the problem file, to what
+//! can be proven, and the strongest of the three kinds of proof is taken. A bound that has a certificate is the
+//! certificate's own.
+
+mod configuration;
+mod resource;
+mod tune;
+
+use std::collections::BTreeMap;
+
+use spillway_core::plan::DemandKey;
+
+use crate::amount::{score_of, whole_of};
+use crate::bill::{Bill, TimedProblem};
+use crate::certificate::configuration::Configuration;
+use crate::demand::Shape;
+use crate::problem::{Problem, ProblemError};
+use crate::verify::{self, BadTerm, Certificate, Host, Terms, Total, holds, in_picos, total};
+
+/// Prices of jobs that the solver takes its bound from, in millionths of a millionth of a dollar per hour.
+///
+/// A claim, no proof: that no content of any offering is worth more than the offering costs has yet to be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// What one job of each shape is worth; empty where the bound rests on resource prices or on one job.
+    pub(crate) prices: Vec<u64>,
+}
+
+/// Prices are counted in millionths of the planner's unit of money.
+const PICOS_PER_MICRO: f64 = 1e6;
+
+impl Proof {
+    /// The prices `worth`, in millionths of a dollar per hour, scaled so that all jobs together are worth `bound`.
+    pub(crate) fn scaled(worth: &[f64], counts: &[u64], bound: u64) -> Self {
+        let of_shape = |(worth, count): (&f64, &u64)| worth * score_of(*count);
+        let all: f64 = worth.iter().zip(counts).map(of_shape).sum();
+        let is_sensible = all.is_finite() && 0.0 < all;
+        if !is_sensible {
+            return Self::default();
+        }
+        let scale = score_of(bound) / all * PICOS_PER_MICRO;
+        let of_shape = |worth: &f64| u64::try_from(whole_of(worth * scale)).unwrap_or(u64::MAX);
+        Self { prices: worth.iter().map(of_shape).collect() }
+    }
+}
+
+/// The same for those who ask: what one job of each group is worth, in millionths of a millionth of a dollar per hour.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobPrices(pub(crate) BTreeMap<DemandKey, u64>);
+
+impl JobPrices {
+    pub(crate) fn of(shapes: &[Shape], proof: &Proof) -> Self {
+        let mut prices = BTreeMap::new();
+        for (shape, price) in shapes.iter().zip(&proof.prices) {
+            prices.extend(shape.groups.iter().map(|group| (group.key, *price)));
+        }
+        Self(prices)
+    }
+}
+
+/// Why there is no certificate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CertifyError {
+    /// The problem is not understood.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+    /// The verifier does not understand the problem.
+    #[error(transparent)]
+    Term(#[from] BadTerm),
+    /// A bound beyond 2^64 millionths of a dollar.
+    #[error("the bound is too large to be certified")]
+    OutOfRange,
+}
+
+/// The certificate of a problem whose jobs are all held at once, from the prices that the plan's bound rests on.
+///
+/// # Errors
+/// What in the problem cannot be understood.
+pub fn certify(problem: &Problem, prices: &JobPrices) -> Result<Certificate, CertifyError> {
+    let terms = Terms::of(problem)?;
+    let mut claimed = Vec::with_capacity(problem.jobs.len());
+    for (index, line) in problem.jobs.iter().enumerate() {
+        let (key, _) = line.to_exact(index)?;
+        claimed.push(prices.0.get(&key).copied().unwrap_or(0));
+    }
+    strongest(&terms, &claimed)
+}
+
+/// The certificate of a problem whose jobs have durations, from the plan for it.
+///
+/// # Errors
+/// What in the problem cannot be understood.
+pub fn certify_bill(problem: &TimedProblem, bill: &Bill) -> Result<Certificate, CertifyError> {
+    strongest(&Terms::of_timed(problem)?, &bill.job_prices)
+}
+
+fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError> {
+    let worth = String::new;
+    let mut proofs = Vec::new();
+    if let Some(job) = most_demanding_job(terms) {
+        proofs.push(verify::Proof::OneJob { job });
+    }
+    if let Some(hosts) = resource::unit_prices(terms) {
+        proofs.push(verify::Proof::Resource { hosts, worth: worth() });
+    }
+    if let Some(Configuration { job_prices, hosts }) = configuration::configuration(terms, claimed)
+    {
+        proofs.push(verify::Proof::Configuration { job_prices, hosts, worth: worth() });
+    }
+    let nothing = verify::Proof::Resource { hosts: Vec::new(), worth: "0".to_owned() };
+    let mut best = (0, nothing);
+    // Of equal bounds the plainest.
+    for mut proof in proofs {
+        let total = total(terms, &proof);
+        let bound = u64::try_from(total.bound(terms)).map_err(|_| CertifyError::OutOfRange)?;
+        if best.0 < bound {
+            if let (Some(text), Total::Worth(worth)) = (proof.worth_mut(), total) {
+                *text = in_picos(worth);
+            }
+            best = (bound, proof);
+        }
+    }
+    Ok(Certificate::new(terms, best.0, best.1))
+}
+
+/// The job line of which a single job needs the dearest host; for a bill, the dearest time of one.
+fn most_demanding_job(terms: &Terms) -> Option<usize> {
+    let mut hosts: Vec<&Host> = terms.hosts.iter().collect();
+    hosts.sort_by_key(|host| host.price);
+    let mut most: Option<(u128, usize)> = None;
+    for (at, jobs) in terms.jobs.iter().enumerate() {
+        let Some(host) = hosts.iter().find(|host| holds(host, jobs)) else { continue };
+        let secs = terms.times.map_or(1, |times| (times.boot + jobs.secs).max(times.billed_min));
+        let cost = u128::from(host.price) * u128::from(secs);
+        if most.is_none_or(|(highest, _)| highest < cost) {
+            most = Some((cost, at));
+        }
+    }
+    most.map(|(_, at)| at)
+}

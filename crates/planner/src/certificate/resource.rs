@@ -1,0 +1,69 @@
+//! The plainest prices: one for a vCPU, a GiB and a GPU of each host, from the planner's linear program, in the units of
+//! a certificate.
+
+use std::collections::BTreeMap;
+
+use spillway_core::plan::DemandKey;
+use spillway_core::{Arch, Market, MarketRule, Resources};
+
+use crate::amount::Amount;
+use crate::bound::UnitPrices;
+use crate::demand::{ClassSet, Shape, class_of};
+use crate::prune::{Offer, undominated};
+use crate::solve::frontier;
+use crate::verify::{Amounts, Host, HostPrices, Jobs, Terms};
+
+/// For every host that no other, no dearer one stands in for, unit prices at which it is not cheaper than its own
+/// capacity; none where amounts leave the planner's range.
+pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
+    let mut offers = Vec::with_capacity(terms.hosts.len());
+    for (at, host) in terms.hosts.iter().enumerate() {
+        let capacity = amount(&host.room)?;
+        offers.push(Offer { capacity, price: host.price, class: class(host), at });
+    }
+    offers.sort_unstable_by_key(|offer| (offer.price, offer.at));
+    let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
+    for jobs in &terms.jobs {
+        let each = if terms.times.is_some() { jobs.secs } else { 1 };
+        let count = counts.entry((classes(jobs), amount(&jobs.need)?)).or_insert(0);
+        *count = count.saturating_add(jobs.count.saturating_mul(each));
+    }
+    counts.retain(|_, count| 0 < *count);
+    let shape = |((classes, need), count): (&(ClassSet, Amount), &u64)| Shape {
+        need: *need,
+        classes: *classes,
+        count: *count,
+        groups: Vec::new(),
+    };
+    let shapes: Vec<Shape> = counts.iter().map(shape).collect();
+    let counts: Vec<u64> = counts.into_values().collect();
+    let offers = undominated(&frontier(&offers), &shapes);
+    let prices = UnitPrices::solve(&shapes, &counts, &offers).in_picos([1000, 1024, 1])?;
+    let of_offer = |(offer, unit_prices): (&Offer, _)| HostPrices { offer: offer.at, unit_prices };
+    let mut hosts: Vec<HostPrices> = offers.iter().zip(prices).map(of_offer).collect();
+    hosts.sort_by_key(|host| host.offer);
+    Some(hosts)
+}
+
+fn amount(amounts: &Amounts) -> Option<Amount> {
+    let [cpu, memory, gpus] = amounts.map(|n| u32::try_from(n).ok());
+    Some(Amount([cpu?, memory?, gpus?]))
+}
+
+fn class(host: &Host) -> usize {
+    let arch = if host.is_arm { Arch::Arm64 } else { Arch::X86_64 };
+    let market = if host.is_spot { Market::Spot } else { Market::OnDemand };
+    class_of(arch, market)
+}
+
+fn classes(jobs: &Jobs) -> ClassSet {
+    let [on_x86, on_arm] = jobs.on_arch;
+    let arch = match (on_x86, on_arm) {
+        (true, false) => Some(Arch::X86_64),
+        (false, true) => Some(Arch::Arm64),
+        (true, true) | (false, false) => None,
+    };
+    let market = if jobs.spot_ok { MarketRule::Any } else { MarketRule::OnDemand };
+    let need = Resources::default();
+    ClassSet::of(&DemandKey { need, arch, market, expected_secs: None, patience_secs: 0 })
+}

@@ -1,0 +1,413 @@
+//! Re-derives the bound of a certificate, from the problem and the certificate alone.
+
+use super::certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
+use super::shapes::{Shapes, fits};
+use super::terms::{Host, Jobs, Terms};
+use super::walk::{Astray, FINE, cost, useful, walk};
+
+/// What a certificate has been found to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proven {
+    /// No plan costs less: millionths of a dollar per hour; for a bill, times seconds.
+    pub bound: u64,
+    /// Offerings whose contents were looked at.
+    pub hosts: usize,
+    /// Branches that were followed for that.
+    pub branches: u64,
+}
+
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// Of another version.
+    #[error("the certificate has schema {schema}, this Spillway reads {CERTIFICATE_SCHEMA}")]
+    Schema {
+        /// In the certificate.
+        schema: u32,
+    },
+    /// For another problem.
+    #[error("the certificate is for another problem: {said}, this one is {is}")]
+    OtherProblem {
+        /// In the certificate.
+        said: String,
+        /// The digest of the problem at hand.
+        is: String,
+    },
+    /// Altered since it was made.
+    #[error("the certificate has been altered: its seal is {said}, its content gives {is}")]
+    Altered {
+        /// In the certificate.
+        said: String,
+        /// Of its content.
+        is: String,
+    },
+    /// A job line that is not there, or that nothing on offer holds.
+    #[error("proof.job: no offering holds jobs[{job}]")]
+    NoSuchJob {
+        /// The index given.
+        job: usize,
+    },
+    /// An offering that is cheaper than its own capacity.
+    #[error("offers[{offer}] costs less than its capacity at its unit prices")]
+    CheaperThanCapacity {
+        /// The offering.
+        offer: usize,
+    },
+    /// Not a price for each job line.
+    #[error("proof.job_prices has {given} prices for {lines} job lines")]
+    PriceCount {
+        /// How many there are.
+        given: usize,
+        /// How many there should be.
+        lines: usize,
+    },
+    /// A price beyond 2^53.
+    #[error("proof.job_prices[{job}] is out of range")]
+    PriceRange {
+        /// Which.
+        job: usize,
+    },
+    /// An offering that is not there, or named twice.
+    #[error("proof.hosts[{at}] is of offers[{offer}], which is not there or was named before")]
+    BadOffer {
+        /// Which witness.
+        at: usize,
+        /// The index it gives.
+        offer: usize,
+    },
+    /// More branches than a verifier is willing to follow.
+    #[error("the witnesses ask for {asked} branches, more than {max}")]
+    TooMuchWork {
+        /// All together.
+        asked: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A content that is worth more than its host costs.
+    #[error(
+        "offers[{offer}]: jobs that fit on it are worth {worth} picodollars per hour, it costs {price}"
+    )]
+    WorthMore {
+        /// The offering.
+        offer: usize,
+        /// What some content is worth.
+        worth: u128,
+        /// What the host costs.
+        price: u128,
+    },
+    /// The witness closes later than it says, or never.
+    #[error("offers[{offer}]: its witness is not closed after {branches} branches")]
+    NotClosed {
+        /// The offering.
+        offer: usize,
+        /// What the witness says.
+        branches: u64,
+    },
+    /// No unit prices, or such that cannot be counted with.
+    #[error("offers[{offer}]: its witness has no unit prices that can be used")]
+    NoUnitPrices {
+        /// The offering.
+        offer: usize,
+    },
+    /// The witness says something else than comes out.
+    #[error(
+        "offers[{offer}]: its witness says {} branches and contents worth at most {}, it is {} and {}",
+        said.0, said.1, is.0, is.1
+    )]
+    OtherwiseThanSaid {
+        /// The offering.
+        offer: usize,
+        /// Branches, and picodollars per hour, in the certificate.
+        said: (u64, u64),
+        /// The same as they come out.
+        is: (u64, u128),
+    },
+    /// An offering without a witness that no other stands in for.
+    #[error("offers[{offer}] has no witness, and none of the others stands in for it")]
+    NoWitness {
+        /// The offering.
+        offer: usize,
+    },
+    /// Another sum.
+    #[error("the certificate says all jobs are worth {said}, they are worth {is}")]
+    Worth {
+        /// In the certificate.
+        said: String,
+        /// Added up.
+        is: String,
+    },
+    /// Another bound.
+    #[error("the certificate says the bound is {said}, it is {is}")]
+    Bound {
+        /// In the certificate.
+        said: u64,
+        /// Derived.
+        is: u64,
+    },
+    /// A bound beyond 2^64.
+    #[error("the bound would be {is}, more than can be counted")]
+    TooLarge {
+        /// Derived.
+        is: u128,
+    },
+}
+
+/// Branches that a verifier follows at most, over all witnesses: some seconds.
+pub const BRANCHES_MAX: u64 = 20_000_000;
+
+/// Job prices are below this, so that no sum of products leaves 128 bits.
+const JOB_PRICE_MAX: u64 = 1 << 53;
+
+/// What the certificate proves, if it does.
+///
+/// # Errors
+/// The first step that does not hold, or is not as the certificate says.
+pub fn certificate(terms: &Terms, certificate: &Certificate) -> Result<Proven, CertificateError> {
+    if certificate.schema != CERTIFICATE_SCHEMA {
+        return Err(CertificateError::Schema { schema: certificate.schema });
+    }
+    let problem = digest_of(terms);
+    if certificate.problem != problem {
+        let said = certificate.problem.clone();
+        return Err(CertificateError::OtherProblem { said, is: problem });
+    }
+    let proven = derived(terms, &certificate.proof)?;
+    if certificate.bound != proven.bound {
+        return Err(CertificateError::Bound { said: certificate.bound, is: proven.bound });
+    }
+    let seal = certificate.seal_of_content();
+    if certificate.seal != seal {
+        return Err(CertificateError::Altered { said: certificate.seal.clone(), is: seal });
+    }
+    Ok(proven)
+}
+
+/// What a proof proves.
+fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
+    let (mut hosts, mut branches) = (0, 0);
+    let said_worth = match proof {
+        Proof::OneJob { job } => {
+            let holds = |jobs: &Jobs| terms.hosts.iter().any(|host| holds(host, jobs));
+            terms
+                .jobs
+                .get(*job)
+                .filter(|jobs| holds(jobs))
+                .ok_or(CertificateError::NoSuchJob { job: *job })?;
+            None
+        }
+        Proof::Resource { hosts: priced, worth } => {
+            check_unit_prices(terms, priced)?;
+            hosts = priced.len();
+            Some(worth)
+        }
+        Proof::Configuration { job_prices, hosts: witnesses, worth } => {
+            branches = check_job_prices(terms, job_prices, witnesses)?;
+            hosts = witnesses.len();
+            Some(worth)
+        }
+    };
+    let total = total(terms, proof);
+    if let (Some(said), Total::Worth(worth)) = (said_worth, total) {
+        let is = in_picos(worth);
+        if *said != is {
+            return Err(CertificateError::Worth { said: said.clone(), is });
+        }
+    }
+    let bound = total.bound(terms);
+    let bound = u64::try_from(bound).map_err(|_| CertificateError::TooLarge { is: bound })?;
+    Ok(Proven { bound, hosts, branches })
+}
+
+/// What a bound follows from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Total {
+    /// A host that some plan has to have costs so many millionths of a dollar; for a bill, times seconds.
+    OneHost(u128),
+    /// All jobs are worth this, in the fine unit of a walk; for a bill, times seconds.
+    Worth(u128),
+}
+
+/// What a proof says, if it holds.
+pub(crate) fn total(terms: &Terms, proof: &Proof) -> Total {
+    match proof {
+        Proof::OneJob { job } => Total::OneHost(one_host(terms, *job)),
+        Proof::Resource { hosts, worth: _ } => Total::Worth(of_needs(terms, hosts)),
+        Proof::Configuration { job_prices, .. } => {
+            let mut worth: u128 = 0;
+            for (jobs, price) in terms.jobs.iter().zip(job_prices) {
+                let of_line = u128::from(*price).saturating_mul(amount(terms, jobs));
+                worth = worth.saturating_add(of_line.saturating_mul(FINE));
+            }
+            Total::Worth(worth)
+        }
+    }
+}
+
+impl Total {
+    /// The bound: millionths of a dollar per hour; for a bill, times seconds.
+    ///
+    /// What hosts cost is whole millionths of a dollar, so a part of one counts as one. A host is billed from its
+    /// launch but works only once it is up: of its life of `L` seconds at most `L - boot`, and `L` is at most the
+    /// deadline `D`. At every moment it does work that is worth no more than it costs, so the bill is at least
+    /// `D / (D - boot)` times what all work is worth.
+    pub(crate) fn bound(self, terms: &Terms) -> u128 {
+        match (self, &terms.times) {
+            (Self::OneHost(cost), _) => cost,
+            (Self::Worth(worth), None) => micros(worth),
+            (Self::Worth(worth), Some(times)) => {
+                let useful = u128::from(times.deadline.saturating_sub(times.boot));
+                let stretched = micros(worth).saturating_mul(times.deadline.into());
+                stretched
+                    .checked_add(useful.saturating_sub(1))
+                    .map_or(0, |sum| sum.checked_div(useful).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// From the fine unit to millionths of a dollar, rounded up.
+const fn micros(worth: u128) -> u128 {
+    worth.div_ceil(FINE * 1_000_000)
+}
+
+/// From the fine unit to picodollars, rounded down.
+pub(crate) fn in_picos(worth: u128) -> String {
+    (worth / FINE).to_string()
+}
+
+/// Some host holds a job of the line; the cheapest that can costs this.
+fn one_host(terms: &Terms, job: usize) -> u128 {
+    let Some(jobs) = terms.jobs.get(job) else { return 0 };
+    let prices = terms.hosts.iter().filter(|host| holds(host, jobs)).map(|host| host.price);
+    let cheapest = u128::from(prices.min().unwrap_or(0));
+    let secs = terms.times.map_or(1, |times| (times.boot + jobs.secs).max(times.billed_min));
+    cheapest.saturating_mul(secs.into())
+}
+
+/// Whether no host is cheaper than its own capacity, as far as these jobs can use it.
+fn check_unit_prices(terms: &Terms, priced: &[HostPrices]) -> Result<(), CertificateError> {
+    let shapes = Shapes::of(terms, &vec![0; terms.jobs.len()]);
+    let mut named = Named::new(terms);
+    for (at, HostPrices { offer, unit_prices }) in priced.iter().enumerate() {
+        let host = named.next(at, *offer)?;
+        let room = useful(&host.room, &shapes.items(host));
+        if price(host).saturating_mul(FINE) < cost(unit_prices, &room) {
+            return Err(CertificateError::CheaperThanCapacity { offer: *offer });
+        }
+    }
+    named.check_others(&shapes)
+}
+
+/// What all jobs need costs at least, each on the host among these where it costs least.
+fn of_needs(terms: &Terms, priced: &[HostPrices]) -> u128 {
+    let host = |priced: &HostPrices| Some((terms.hosts.get(priced.offer)?, priced.unit_prices));
+    let hosts: Vec<(&Host, [u64; 3])> = priced.iter().filter_map(host).collect();
+    let mut worth: u128 = 0;
+    for jobs in &terms.jobs {
+        let holding = hosts.iter().filter(|(host, _)| holds(host, jobs));
+        let least = holding.map(|(_, unit_prices)| cost(unit_prices, &jobs.need)).min();
+        worth = worth.saturating_add(least.unwrap_or(0).saturating_mul(amount(terms, jobs)));
+    }
+    worth
+}
+
+/// The hosts that a proof names, and that it names all it has to.
+struct Named<'a> {
+    terms: &'a Terms,
+    flags: Vec<bool>,
+    hosts: Vec<&'a Host>,
+}
+
+impl<'a> Named<'a> {
+    fn new(terms: &'a Terms) -> Self {
+        Self { terms, flags: vec![false; terms.hosts.len()], hosts: Vec::new() }
+    }
+
+    fn next(&mut self, at: usize, offer: usize) -> Result<&'a Host, CertificateError> {
+        let bad = CertificateError::BadOffer { at, offer };
+        let (Some(host), Some(is_named)) = (self.terms.hosts.get(offer), self.flags.get_mut(offer))
+        else {
+            return Err(bad);
+        };
+        if std::mem::replace(is_named, true) {
+            return Err(bad);
+        }
+        self.hosts.push(host);
+        Ok(host)
+    }
+
+    /// Whether for every other host one of these, no dearer, stands in.
+    fn check_others(&self, shapes: &Shapes) -> Result<(), CertificateError> {
+        for (offer, (host, is_named)) in self.terms.hosts.iter().zip(&self.flags).enumerate() {
+            let stands_in =
+                |other: &&Host| other.price <= host.price && shapes.stands_in(other, host);
+            let is_covered =
+                *is_named || self.hosts.iter().any(stands_in) || shapes.is_useless(host);
+            if !is_covered {
+                return Err(CertificateError::NoWitness { offer });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing that fits on a host is worth more than the host costs; gives the branches followed for it.
+fn check_job_prices(
+    terms: &Terms,
+    job_prices: &[u64],
+    witnesses: &[Witness],
+) -> Result<u64, CertificateError> {
+    let lines = terms.jobs.len();
+    if job_prices.len() != lines {
+        return Err(CertificateError::PriceCount { given: job_prices.len(), lines });
+    }
+    if let Some(job) = job_prices.iter().position(|price| JOB_PRICE_MAX < *price) {
+        return Err(CertificateError::PriceRange { job });
+    }
+    let asked = witnesses.iter().fold(0_u64, |sum, w| sum.saturating_add(w.branches));
+    if BRANCHES_MAX < asked {
+        return Err(CertificateError::TooMuchWork { asked, max: BRANCHES_MAX });
+    }
+    let shapes = Shapes::of(terms, job_prices);
+    let mut named = Named::new(terms);
+    for (at, witness) in witnesses.iter().enumerate() {
+        follow(&shapes, named.next(at, witness.offer)?, witness)?;
+    }
+    named.check_others(&shapes)?;
+    Ok(asked)
+}
+
+fn follow(shapes: &Shapes, host: &Host, witness: &Witness) -> Result<(), CertificateError> {
+    let offer = witness.offer;
+    let limit = price(host);
+    let items = shapes.items(host);
+    let walked = walk(&host.room, items, &witness.unit_prices, limit, witness.branches);
+    let walked = walked.map_err(|astray| match astray {
+        Astray::TooGood(worth) => CertificateError::WorthMore { offer, worth, price: limit },
+        Astray::TooLong => CertificateError::NotClosed { offer, branches: witness.branches },
+        Astray::BadPrices => CertificateError::NoUnitPrices { offer },
+    })?;
+    if walked.branches != witness.branches || walked.most != u128::from(witness.most) {
+        return Err(CertificateError::OtherwiseThanSaid {
+            offer,
+            said: (witness.branches, witness.most),
+            is: (walked.branches, walked.most),
+        });
+    }
+    Ok(())
+}
+
+/// Jobs; for a bill, seconds of work.
+fn amount(terms: &Terms, jobs: &Jobs) -> u128 {
+    let each = if terms.times.is_some() { jobs.secs } else { 1 };
+    u128::from(jobs.count) * u128::from(each)
+}
+
+/// A host's price in picodollars per hour.
+pub(crate) fn price(host: &Host) -> u128 {
+    u128::from(host.price) * 1_000_000
+}
+
+pub(crate) fn holds(host: &Host, jobs: &Jobs) -> bool {
+    0 < jobs.count && jobs.may_run(host.is_arm, host.is_spot) && fits(&jobs.need, &host.room)
+}
