@@ -5,7 +5,6 @@
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
 mod build;
-mod check;
 mod fill;
 mod host;
 mod prices;
@@ -16,7 +15,6 @@ mod world;
 
 use std::collections::BTreeMap;
 
-pub use check::{BillViolation, check};
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
 };
