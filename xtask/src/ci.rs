@@ -21,8 +21,7 @@ pub(crate) fn run(shell: &Shell) -> bool {
 
 /// All but what needs the SDK.
 fn lints(shell: &Shell) -> Command {
-    let mut clippy =
-        shell.cargo(&["clippy", "--quiet", "--all-targets", "--features", "xtask/docs"]);
+    let mut clippy = shell.cargo(&["clippy", "--quiet", "--all-targets"]);
     clippy.args(PURE).args(["--", "-D", "warnings"]);
     clippy
 }
@@ -37,7 +36,7 @@ fn sdk_lints(shell: &Shell) -> Command {
 }
 
 fn rustdoc(shell: &Shell) -> Command {
-    let mut doc = shell.cargo(&["doc", "--quiet", "--no-deps", "--features", "xtask/docs"]);
+    let mut doc = shell.cargo(&["doc", "--quiet", "--no-deps"]);
     doc.args(PURE).env("RUSTDOCFLAGS", "-D warnings");
     doc
 }

@@ -21,9 +21,15 @@ pub(crate) enum Stage {
     Localstack,
 }
 
-/// All that is pure: the SDK is left alone, and so is nothing else.
-pub(crate) const PURE: [&str; 4] =
-    ["--workspace", "--exclude", "spillway-aws", "--no-default-features"];
+/// All that is pure, what makes documents included: the SDK is left alone, and so is nothing else.
+pub(crate) const PURE: [&str; 6] = [
+    "--workspace",
+    "--exclude",
+    "spillway-aws",
+    "--no-default-features",
+    "--features",
+    "xtask/docs",
+];
 
 /// What needs the SDK, besides the CLI.
 pub(crate) const WITH_SDK: [&str; 6] =

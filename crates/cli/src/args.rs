@@ -135,6 +135,9 @@ pub enum Command {
     /// Show what would be bought, and buy nothing
     #[command(long_about = commands::plan::LONG_ABOUT)]
     Plan(commands::plan::PlanArgs),
+    /// Say why a job waits, when it should start, and what would start it now
+    #[command(long_about = commands::why::LONG_ABOUT)]
+    Why(commands::why::WhyArgs),
     /// Run a scenario in a simulated cloud
     #[command(long_about = commands::simulate::LONG_ABOUT)]
     Simulate(commands::simulate::SimulateArgs),

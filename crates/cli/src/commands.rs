@@ -12,6 +12,7 @@ pub mod serve;
 pub mod simulate;
 pub mod submit;
 pub mod terminate;
+pub mod why;
 
 use anyhow::Result;
 
@@ -29,6 +30,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,
+        Command::Why(args) => Box::pin(why::run(args, context)).await,
         Command::Simulate(args) => simulate::run(args, context),
         Command::Demo(args) => Box::pin(demo::run(args, context)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args, context)).await,

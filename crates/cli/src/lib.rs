@@ -2,6 +2,7 @@
 //! machines, and prints only in `output`.
 
 pub mod args;
+mod asked;
 pub mod commands;
 pub mod config;
 pub mod context;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::Catalog;
@@ -32,7 +33,29 @@ pub struct PricesView {
     pub n_offerings: usize,
 }
 
-/// What can be bought, by the prices chosen and within what the configuration allows.
+/// Where `plan` and `why` take prices from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct PriceArgs {
+    /// Plan with what a scenario's world sells
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "builtin_prices")]
+    pub world: Option<PathBuf>,
+    /// Plan with the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
+    #[arg(long)]
+    pub builtin_prices: bool,
+}
+
+impl PriceArgs {
+    /// What the flags say.
+    pub fn choice(&self) -> PriceChoice {
+        match (&self.world, self.builtin_prices) {
+            (Some(path), _) => PriceChoice::World(path.clone()),
+            (None, true) => PriceChoice::BuiltIn,
+            (None, false) => PriceChoice::Account,
+        }
+    }
+}
+
+/// Everything on offer by the prices chosen, what the configuration leaves out of it included.
 pub async fn catalog(choice: &PriceChoice, config: &Config) -> Result<(Catalog, PricesView)> {
     let now = Timestamp::now();
     let (catalog, source) = match choice {
@@ -46,9 +69,7 @@ pub async fn catalog(choice: &PriceChoice, config: &Config) -> Result<(Catalog, 
         }
     };
     let filter = config.engine().offerings;
-    let allowed = catalog.offerings().iter().filter(|o| filter.allows(o)).cloned().collect();
-    let catalog = Catalog::new(catalog.as_of.unwrap_or(now), allowed);
-    let n_offerings = catalog.offerings().len();
+    let n_offerings = catalog.offerings().iter().filter(|o| filter.allows(o)).count();
     let view = PricesView { source, as_of: catalog.as_of, n_offerings };
     Ok((catalog, view))
 }

@@ -8,6 +8,7 @@ pub mod plan;
 pub mod score;
 pub mod timeline;
 pub mod wait;
+pub mod why;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::MicroUsd;

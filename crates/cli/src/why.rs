@@ -1,8 +1,9 @@
 //! Why a job waits, from what the ledger holds: machines on their way, calls that fail, pools that are dry, limits.
 
-use spillway_core::host::HostStatus;
+use spillway_core::host::{HostState, HostStatus};
 use spillway_core::{
-    CpuUnits, Host, Job, JobClass, JobState, Launch, LaunchState, LedgerState, MicroUsdPerHour,
+    CpuUnits, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
+    MicroUsdPerHour,
 };
 
 use crate::config::Config;
@@ -29,20 +30,55 @@ pub(crate) fn reasons(job: &Job, state: &LedgerState, config: &Config) -> Vec<St
 }
 
 fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let class = JobClass::of(job, config.engine().patience.of(&job.spec.queue));
-    let mut reasons: Vec<String> =
-        state.hosts.iter().filter_map(|host| booting(host, &class)).collect();
-    reasons.extend(state.launches.iter().filter_map(failing_call));
-    reasons.extend(limits(&state.hosts, config));
-    reasons.extend(cooling(state));
+    let mut reasons = notes(job, state, config);
     if reasons.is_empty() {
-        reasons.push(
-            "nothing in the ledger holds it back: the dispatcher's next plan takes it, \
-             or `spillway plan` says why not"
-                .to_owned(),
-        );
+        reasons.push(format!(
+            "nothing in the ledger holds it back; `spillway why {}` says more",
+            job.id
+        ));
     }
     reasons
+}
+
+/// What in the ledger has to do with a job that waits, most telling first.
+pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
+    let class = JobClass::of(job, config.engine().patience.of(&job.spec.queue));
+    let mut notes: Vec<String> =
+        state.hosts.iter().filter_map(|host| booting(host, &class)).collect();
+    notes.extend(state.hosts.iter().filter_map(|host| leaving(host, job, state)));
+    notes.extend(state.launches.iter().filter_map(failing_call));
+    notes.extend(limits(&state.hosts, config));
+    notes.extend(cooling(state));
+    notes
+}
+
+/// A host with room for it that takes no work any more.
+fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
+    let cause = match &host.state {
+        HostState::Draining { cause, .. } | HostState::Terminating { cause, .. } => {
+            cause.to_string()
+        }
+        HostState::Lost { .. } => "nobody answers for it".to_owned(),
+        HostState::Requested
+        | HostState::Launched { .. }
+        | HostState::Registered { .. }
+        | HostState::Gone { .. } => return None,
+    };
+    let is_on_it =
+        |other: &&Job| other.state.live_attempt().is_some_and(|live| live.host == host.id);
+    let on_it = state.jobs.iter().filter(is_on_it);
+    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.spec.resources));
+    let spec = &job.spec;
+    let may_run =
+        spec.arch.is_none_or(|arch| arch == host.arch) && spec.market.allows(host.pool.market);
+    let would_do = may_run && spec.resources.fits(&free);
+    would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
+}
+
+/// A host as people look it up, by Spillway's id of it.
+pub(crate) fn host_name(id: HostId, state: &LedgerState) -> String {
+    let found = state.hosts.iter().find(|host| host.id == id);
+    found.map_or_else(|| id.to_string(), host_text)
 }
 
 fn booting(host: &Host, class: &JobClass) -> Option<String> {

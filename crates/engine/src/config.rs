@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
-use spillway_core::plan::PlanPolicy;
+use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
 use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName};
 
 use crate::limits;
@@ -37,6 +37,11 @@ pub struct OfferingFilter {
 impl OfferingFilter {
     /// Whether this may be bought.
     pub fn allows(&self, offering: &Offering) -> bool {
+        self.left_out_by(offering).is_empty()
+    }
+
+    /// The lists that leave it out, each for itself.
+    pub fn left_out_by(&self, offering: &Offering) -> FilterSet {
         let pool = &offering.pool;
         let type_allowed = self.instance_types.is_empty()
             || self.instance_types.iter().any(|pattern| matches(pattern, &pool.instance_type));
@@ -44,7 +49,14 @@ impl OfferingFilter {
             self.zones.is_empty() || self.zones.iter().any(|z| z == pool.zone.as_str());
         let market_allowed = self.markets.is_empty() || self.markets.contains(&pool.market);
         let arch_allowed = self.archs.is_empty() || self.archs.contains(&offering.arch);
-        type_allowed && zone_allowed && market_allowed && arch_allowed
+        let allowed = [
+            (FilterKind::InstanceTypes, type_allowed),
+            (FilterKind::Zones, zone_allowed),
+            (FilterKind::Markets, market_allowed),
+            (FilterKind::Architectures, arch_allowed),
+        ];
+        let left_out = allowed.into_iter().filter(|(_, allowed)| !allowed);
+        left_out.fold(FilterSet::EMPTY, |set, (kind, _)| set.with(kind))
     }
 }
 

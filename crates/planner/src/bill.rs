@@ -4,17 +4,20 @@
 //! Pure as the rest of the planner: no clock, no chance; it stops by counted work. Money is counted in millionths of a
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
-mod build;
-mod fill;
-mod host;
-mod prices;
+mod area;
+pub(crate) mod build;
+pub(crate) mod fill;
+pub(crate) mod host;
+pub(crate) mod prices;
 mod problem;
-mod search;
+pub(crate) mod schedule;
+pub(crate) mod search;
 mod sequence;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
+pub use area::area_bound;
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
 };

@@ -2,9 +2,9 @@
 //!
 //! A heuristic: the content always fits, nothing more is promised.
 
-use crate::amount::{Amount, DIMS};
-use crate::demand::Shape;
-use crate::limits::SHORTLIST_SHAPES;
+use crate::amount::{Amount, DIMS, score_of};
+use crate::demand::{ClassSet, Shape};
+use crate::limits::{MANY_SHAPES, SHORTLIST_OF_MANY, SHORTLIST_SHAPES};
 use crate::prune::Offer;
 
 /// What one host holds: shapes by index and how many of each, in the order of the index.
@@ -17,16 +17,38 @@ pub(crate) type Weights = [f64; DIMS];
 /// No dimension counts for nothing: a host that is full in one is full.
 const WEIGHT_MIN: f64 = 0.01;
 
+/// A job that needs nothing takes this part of a host, so that its score is a number.
+const PART_MIN: f64 = 1e-9;
+
+/// A shape that may still be left. Amounts are whole numbers well below 2^53, so floats compare them exactly.
+#[derive(Clone, Copy)]
+struct Kind {
+    need: [f64; DIMS],
+    /// What one job is worth, with a bonus for large jobs: the small ones still fit when the host is nearly full.
+    greed: f64,
+    classes: ClassSet,
+    at: usize,
+}
+
+/// A shape on the shortlist, and how many of its jobs are left for this host.
+#[derive(Clone, Copy)]
+struct Candidate {
+    need: [f64; DIMS],
+    greed: f64,
+    left: f64,
+    at: usize,
+}
+
 pub(crate) struct Knapsack<'a> {
     shapes: &'a [Shape],
-    need: Vec<[f64; DIMS]>,
     /// What one job of each shape is worth.
     worth: Vec<f64>,
-    /// The same with a bonus for large jobs: the small ones still fit when the host is nearly full.
-    greed: Vec<f64>,
+    /// The shapes that were not seen to be used up.
+    kinds: Vec<Kind>,
     /// How many of each shape are in the host that is being filled.
     taken: Vec<u32>,
-    candidates: Vec<(f64, usize)>,
+    ranked: Vec<(f64, Candidate)>,
+    candidates: Vec<Candidate>,
     /// What filling has cost so far, in elementary steps.
     n_steps: usize,
 }
@@ -34,10 +56,14 @@ pub(crate) struct Knapsack<'a> {
 impl<'a> Knapsack<'a> {
     /// `size_bonus` of 0 treats jobs alike whatever their size; 1 values a job by the square of its worth.
     pub(crate) fn new(shapes: &'a [Shape], worth: Vec<f64>, size_bonus: f64) -> Self {
-        let greed = worth.iter().map(|worth| worth.powf(1.0 + size_bonus)).collect();
-        let need = shapes.iter().map(|shape| shape.need.as_f64()).collect();
+        let mut kinds = Vec::with_capacity(shapes.len());
+        for (at, (shape, worth)) in shapes.iter().zip(&worth).enumerate() {
+            let greed = worth.powf(1.0 + size_bonus);
+            kinds.push(Kind { need: shape.need.as_f64(), greed, classes: shape.classes, at });
+        }
         let taken = vec![0; shapes.len()];
-        Self { shapes, need, worth, greed, taken, candidates: Vec::new(), n_steps: 0 }
+        let (ranked, candidates) = (Vec::new(), Vec::new());
+        Self { shapes, worth, kinds, taken, ranked, candidates, n_steps: 0 }
     }
 
     /// What filling has cost so far, in elementary steps.
@@ -48,6 +74,7 @@ impl<'a> Knapsack<'a> {
     /// Fills a host with some of `left`; gives the content and its worth. Nothing that is left fits in beside it.
     ///
     /// `weights` say which dimensions matter; what becomes scarce while the host is filled matters more and more.
+    /// What is not left now must not be left at a later call.
     pub(crate) fn fill(
         &mut self,
         offer: &Offer,
@@ -57,15 +84,15 @@ impl<'a> Knapsack<'a> {
         let mut content: Vec<usize> = Vec::new();
         let mut free = offer.capacity;
         let mut worth = 0.0;
+        let sum = weights.iter().sum::<f64>().max(1e-9);
+        let weights = weights.map(|weight| weight / sum + WEIGHT_MIN);
         loop {
-            self.shortlist(offer.class, &free, left, weights);
+            self.shortlist(offer.class, &free, left, &weights);
             if self.candidates.is_empty() {
                 break;
             }
-            while let Some((at, most)) = self.best(&free, left, weights) {
+            while let Some((at, n)) = self.take_best(&free, &weights) {
                 let Some(shape) = self.shapes.get(at) else { break };
-                // A few at a time, so that the next choice sees what this one has used up.
-                let n = if 8 < most { most / 4 } else { 1 };
                 free = free.less(&shape.need, n);
                 worth += self.worth.get(at).map_or(0.0, |each| each * f64::from(n));
                 if let Some(taken) = self.taken.get_mut(at) {
@@ -87,72 +114,91 @@ impl<'a> Knapsack<'a> {
         (counted, worth)
     }
 
-    /// What one job of the shape scores on what is free: its greed over its part of the free resources.
-    fn score(&self, at: usize, inverse: &[f64; DIMS]) -> f64 {
-        let (Some(need), Some(greed)) = (self.need.get(at), self.greed.get(at)) else { return 0.0 };
-        let part = need[0] * inverse[0] + need[1] * inverse[1] + need[2] * inverse[2];
-        greed / (part + 1e-9)
-    }
-
-    fn most(&self, at: usize, free: &Amount, left: &[u64]) -> u32 {
-        let (Some(shape), Some(taken), Some(left)) =
-            (self.shapes.get(at), self.taken.get(at), left.get(at))
-        else {
-            return 0;
-        };
-        let left = left.saturating_sub(u64::from(*taken));
-        if left == 0 || !shape.need.fits(free) {
-            return 0;
-        }
-        // A shape that needs nothing fits any number of times, but is counted in 32 bits.
-        let countable = u32::MAX - taken;
-        shape.need.times_in(free).min(u32::try_from(left).unwrap_or(u32::MAX)).min(countable)
-    }
-
+    /// Lists the shapes that score most on what is free.
     fn shortlist(&mut self, class: usize, free: &Amount, left: &[u64], weights: &Weights) {
-        let inverse = inverse(free, weights);
-        let mut candidates = std::mem::take(&mut self.candidates);
-        candidates.clear();
-        self.n_steps += 4 * self.shapes.len();
-        for (at, shape) in self.shapes.iter().enumerate() {
-            if shape.classes.has(class) && 0 < self.most(at, free, left) {
-                candidates.push((self.score(at, &inverse), at));
+        let free = free.as_f64();
+        let inverse = inverse(&free, weights);
+        self.n_steps += 4 * self.kinds.len();
+        let (ranked, taken) = (&mut self.ranked, &self.taken);
+        ranked.clear();
+        self.kinds.retain(|kind| {
+            let left = left.get(kind.at).copied().unwrap_or(0);
+            let is_fitting = kind.classes.has(class) && fits(&kind.need, &free);
+            if is_fitting {
+                let taken = taken.get(kind.at).copied().unwrap_or(0);
+                // A shape that needs nothing fits any number of times, but is counted in 32 bits.
+                let left = left.saturating_sub(u64::from(taken)).min(u64::from(u32::MAX - taken));
+                if 0 < left {
+                    let score = kind.greed / (part(&kind.need, &inverse) + PART_MIN);
+                    let (need, greed, at) = (kind.need, kind.greed, kind.at);
+                    ranked.push((score, Candidate { need, greed, left: score_of(left), at }));
+                }
             }
+            0 < left
+        });
+        let n_listed =
+            if MANY_SHAPES < self.kinds.len() { SHORTLIST_OF_MANY } else { SHORTLIST_SHAPES };
+        if n_listed < ranked.len() {
+            let order = |a: &(f64, Candidate), b: &(f64, Candidate)| {
+                b.0.total_cmp(&a.0).then(a.1.at.cmp(&b.1.at))
+            };
+            ranked.select_nth_unstable_by(n_listed, order);
+            ranked.truncate(n_listed);
+            ranked.sort_unstable_by_key(|(_, candidate)| candidate.at);
         }
-        if SHORTLIST_SHAPES < candidates.len() {
-            let order =
-                |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-            candidates.select_nth_unstable_by(SHORTLIST_SHAPES, order);
-            candidates.truncate(SHORTLIST_SHAPES);
-            candidates.sort_unstable_by_key(|(_, at)| *at);
-        }
-        self.candidates = candidates;
+        self.candidates.clear();
+        self.candidates.extend(self.ranked.iter().map(|(_, candidate)| *candidate));
     }
 
-    /// The best of the shortlist and how many of it fit. Drops from the list what does not fit any more.
-    fn best(&mut self, free: &Amount, left: &[u64], weights: &Weights) -> Option<(usize, u32)> {
-        let inverse = inverse(free, weights);
-        let mut candidates = std::mem::take(&mut self.candidates);
-        self.n_steps += 20 + 6 * candidates.len();
-        let mut best: Option<(f64, usize, u32)> = None;
-        candidates.retain(|(_, at)| {
-            let most = self.most(*at, free, left);
-            if most == 0 {
-                return false;
+    /// Takes jobs of the best shape of the shortlist: a few at a time, so that the next choice sees what this one has
+    /// used up. Drops from the list what does not fit any more.
+    fn take_best(&mut self, free: &Amount, weights: &Weights) -> Option<(usize, u32)> {
+        let free = free.as_f64();
+        let inverse = inverse(&free, weights);
+        self.n_steps += 20 + 3 * self.candidates.len();
+        let (mut best, mut highest) = (usize::MAX, -1.0);
+        let mut n_kept = 0;
+        for at in 0..self.candidates.len() {
+            let Some(candidate) = self.candidates.get(at).copied() else { break };
+            if candidate.left < 1.0 || !fits(&candidate.need, &free) {
+                continue;
             }
-            let score = self.score(*at, &inverse);
-            if best.is_none_or(|(highest, _, _)| highest < score) {
-                best = Some((score, *at, most));
+            let score = candidate.greed / (part(&candidate.need, &inverse) + PART_MIN);
+            if highest < score {
+                (best, highest) = (n_kept, score);
             }
-            true
-        });
-        self.candidates = candidates;
-        best.map(|(_, at, most)| (at, most))
+            if n_kept < at
+                && let Some(slot) = self.candidates.get_mut(n_kept)
+            {
+                *slot = candidate;
+            }
+            n_kept += 1;
+        }
+        self.candidates.truncate(n_kept);
+        let candidate = self.candidates.get_mut(best)?;
+        let mut most = candidate.left;
+        for (need, free) in candidate.need.iter().zip(free) {
+            if 0.0 < *need {
+                most = most.min((free / need).floor());
+            }
+        }
+        let n = if 8.0 < most { (most / 4.0).floor() } else { 1.0 };
+        candidate.left -= n;
+        let n = u32::try_from(crate::amount::whole_of(n)).unwrap_or(u32::MAX);
+        Some((candidate.at, n))
     }
 }
 
-fn inverse(free: &Amount, weights: &Weights) -> [f64; DIMS] {
-    let sum = weights.iter().sum::<f64>().max(1e-9);
-    let of_dim = |dim: usize| (weights[dim] / sum + WEIGHT_MIN) / f64::from(free.0[dim].max(1));
+fn fits(need: &[f64; DIMS], free: &[f64; DIMS]) -> bool {
+    need[0] <= free[0] && need[1] <= free[1] && need[2] <= free[2]
+}
+
+/// Which part of a host a job takes, the dimensions weighed.
+fn part(need: &[f64; DIMS], inverse: &[f64; DIMS]) -> f64 {
+    need[0] * inverse[0] + need[1] * inverse[1] + need[2] * inverse[2]
+}
+
+fn inverse(free: &[f64; DIMS], weights: &Weights) -> [f64; DIMS] {
+    let of_dim = |dim: usize| weights[dim] / free[dim].max(1.0);
     [of_dim(0), of_dim(1), of_dim(2)]
 }

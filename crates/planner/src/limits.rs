@@ -6,7 +6,10 @@ pub(crate) const UNIT_PRICE_SHIFT: u32 = 32;
 
 /// When filling a host, so many of the most promising shapes are looked at in each step; the rest only once these
 /// are used up.
-pub(crate) const SHORTLIST_SHAPES: usize = 64;
+pub(crate) const SHORTLIST_SHAPES: usize = 32;
+
+/// The same where there are many shapes, which have few jobs each.
+pub(crate) const SHORTLIST_OF_MANY: usize = 64;
 
 /// EC2's limit on the overrides of one CreateFleet call.
 pub(crate) const CHOICES_MAX: usize = 300;

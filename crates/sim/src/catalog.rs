@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
     Arch, Catalog, CpuUnits, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
-    Resources, Zone,
+    Resources, Zone, spot,
 };
 
 use crate::fnv::Fnv;
 use crate::setting::matches;
+use crate::world::WorldConfig;
 
 /// The zones of the simulated region.
 pub const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
@@ -106,44 +107,69 @@ fn spot_price(name: &str, zone: &str, on_demand: MicroUsdPerHour) -> MicroUsdPer
 pub(crate) struct PriceList {
     pub(crate) shapes: BTreeMap<InstanceType, InstanceShape>,
     pub(crate) prices: BTreeMap<PoolId, MicroUsdPerHour>,
+    hazards: BTreeMap<PoolId, Hazard>,
+    /// Whether what hosts will register is known.
+    is_exact: bool,
 }
 
 impl PriceList {
-    /// What is sold of the types that match one of `patterns` (all, if there is none).
-    pub(crate) fn new(patterns: &[String]) -> Self {
-        let mut list = Self { shapes: BTreeMap::new(), prices: BTreeMap::new() };
+    /// What is sold in this world.
+    pub(crate) fn new(world: &WorldConfig) -> Self {
+        let mut list = Self {
+            shapes: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            hazards: BTreeMap::new(),
+            is_exact: !world.offers.is_empty(),
+        };
+        for offer in &world.offers {
+            let name = offer.pool.instance_type.clone();
+            let shape = InstanceShape { name, arch: offer.arch, nominal: offer.capacity };
+            list.add(shape, offer.pool.clone(), offer.price, world);
+        }
+        if list.is_exact {
+            return list;
+        }
         let zones: Vec<Zone> = ZONES.iter().filter_map(|z| z.parse().ok()).collect();
+        let patterns = &world.instance_types;
         for (shape, on_demand) in types() {
             let wanted = patterns.is_empty() || patterns.iter().any(|p| matches(p, &shape.name));
-            if !wanted {
-                continue;
-            }
-            for zone in &zones {
+            for zone in zones.iter().filter(|_| wanted) {
                 let pool = |market| PoolId {
                     instance_type: shape.name.clone(),
                     zone: zone.clone(),
                     market,
                 };
                 let spot = spot_price(&shape.name, zone.as_str(), on_demand);
-                list.prices.insert(pool(Market::OnDemand), on_demand);
-                list.prices.insert(pool(Market::Spot), spot);
+                list.add(shape.clone(), pool(Market::OnDemand), on_demand, world);
+                list.add(shape.clone(), pool(Market::Spot), spot, world);
             }
-            list.shapes.insert(shape.name.clone(), shape);
         }
         list
+    }
+
+    fn add(
+        &mut self,
+        shape: InstanceShape,
+        pool: PoolId,
+        price: MicroUsdPerHour,
+        world: &WorldConfig,
+    ) {
+        self.hazards.insert(pool.clone(), world.hazard(&pool));
+        self.prices.insert(pool, price);
+        self.shapes.insert(shape.name.clone(), shape);
     }
 
     /// The catalog as EC2 would give it at `now`: memory as it is expected to be registered.
     pub(crate) fn catalog(&self, now: Timestamp) -> Catalog {
         let offering = |(pool, price): (&PoolId, &MicroUsdPerHour)| {
             let shape = self.shapes.get(&pool.instance_type)?;
-            let capacity = shape.expected_registered();
+            let capacity = if self.is_exact { shape.nominal } else { shape.expected_registered() };
             Some(Offering {
                 pool: pool.clone(),
                 arch: shape.arch,
                 capacity,
                 price: *price,
-                hazard: Hazard::NEVER,
+                hazard: self.hazards.get(pool).copied().unwrap_or_default(),
             })
         };
         Catalog::new(now, self.prices.iter().filter_map(offering).collect())
@@ -152,7 +178,8 @@ impl PriceList {
 
 /// The built-in catalog, as of `now`.
 pub fn built_in(now: Timestamp) -> Catalog {
-    PriceList::new(&[]).catalog(now)
+    let catalog = PriceList::new(&WorldConfig::default()).catalog(now);
+    catalog.with_hazards(|pool, _| spot::heard_of(&pool.instance_type))
 }
 
 #[cfg(test)]
@@ -199,7 +226,8 @@ mod tests {
 
     #[test]
     fn types_can_be_left_out() {
-        let list = PriceList::new(&["c7g.*".to_owned(), "m5.large".to_owned()]);
+        let instance_types = vec!["c7g.*".to_owned(), "m5.large".to_owned()];
+        let list = PriceList::new(&WorldConfig { instance_types, ..WorldConfig::default() });
 
         assert_eq!(list.shapes.len(), 7);
         assert_eq!(list.prices.len(), 7 * 3 * 2);

@@ -106,7 +106,7 @@ impl Ec2 {
     pub(crate) fn new(config: &WorldConfig, started_at: Timestamp) -> Self {
         Self {
             started_at,
-            list: PriceList::new(&config.instance_types),
+            list: PriceList::new(config),
             instances: BTreeMap::new(),
             alive: BTreeSet::new(),
             shown: BTreeSet::new(),

@@ -6,6 +6,7 @@
 pub mod duration;
 pub mod estimate;
 mod file;
+mod problem;
 pub mod random;
 pub mod workload;
 

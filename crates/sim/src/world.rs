@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use spillway_core::{Market, PoolId};
+use spillway_core::{Hazard, InstanceShape, Market, MiB, Offering, PoolId, Resources};
 
+use crate::dice::Dice;
 use crate::setting::{Chance, Spread, matches};
 
 /// Some pools. What is not said matches everything.
@@ -125,6 +126,8 @@ pub struct WorldConfig {
     pub spot_vcpus_max: Option<u32>,
     /// Instance types that are sold, as patterns; empty is all.
     pub instance_types: Vec<String>,
+    /// What is sold instead of the built-in list, if anything is named. Their capacity is what a host registers, exactly.
+    pub offers: Vec<Offering>,
     /// What is special about some pools.
     pub pools: Vec<PoolRule>,
     /// Reclaims of many instances at once.
@@ -156,6 +159,7 @@ impl Default for WorldConfig {
             on_demand_vcpus_max: None,
             spot_vcpus_max: None,
             instance_types: Vec::new(),
+            offers: Vec::new(),
             pools: Vec::new(),
             reclaims: Vec::new(),
             faults: Faults::default(),
@@ -167,6 +171,31 @@ impl WorldConfig {
     /// The rule that counts for a pool.
     pub fn rule(&self, pool: &PoolId) -> Option<&PoolRule> {
         self.pools.iter().find(|rule| rule.pools.matches(pool))
+    }
+
+    /// What a host of this type registers in the cluster. The agent's loss is a fact of the type and its AMI, not of the machine.
+    pub fn registered(&self, shape: &InstanceShape) -> Resources {
+        if !self.offers.is_empty() {
+            return shape.nominal;
+        }
+        let (low, high) = self.overhead_permille;
+        let span = u64::from(high.saturating_sub(low)) + 1;
+        let permille =
+            u64::from(low) + Dice::new(self.seed).roll("overhead", &shape.name).below(span);
+        let mib = u64::from(shape.nominal.memory.get());
+        let memory = MiB::new(u32::try_from(mib - mib * permille.min(1000) / 1000).unwrap_or(0));
+        Resources { memory, ..shape.nominal }
+    }
+
+    /// How often a host of this pool is interrupted: what the Spot Advisor would say if it were exact.
+    pub fn hazard(&self, pool: &PoolId) -> Hazard {
+        match pool.market {
+            Market::OnDemand => Hazard::NEVER,
+            Market::Spot => {
+                let of_pool = self.rule(pool).and_then(|rule| rule.interruptions);
+                Hazard::per_million_hours(of_pool.unwrap_or(self.interruptions).ppm())
+            }
+        }
     }
 
     /// The account's limit of vCPUs in a market.

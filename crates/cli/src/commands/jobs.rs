@@ -137,10 +137,7 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
             .into());
     };
     let state = reader.state()?;
-    let host = |id: HostId| {
-        let found = state.hosts.iter().find(|host| host.id == id);
-        found.map_or_else(|| id.to_string(), why::host_text)
-    };
+    let host = |id: HostId| why::host_name(id, &state);
     let waiting = why::reasons(&job, &state, context.config()?);
     context.output.show(&JobView::new(&job, host, waiting))?;
     Ok(ExitStatus::Ok)

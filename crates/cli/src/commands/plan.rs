@@ -2,6 +2,7 @@
 
 mod bill;
 mod bound;
+mod frontier;
 mod input;
 mod problem;
 mod verify;
@@ -11,17 +12,20 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
+use spillway_core::Planned;
 use spillway_core::plan::Effort;
-use spillway_core::{PlanPolicy, Planned};
-use spillway_engine::Engine;
+use spillway_planner::explain;
 use spillway_planner::verify::Certificate;
 
+use crate::config::values::Span;
 use crate::context::Context;
+use crate::error::Complaint;
 use crate::exit::ExitStatus;
-use crate::prices::{self, PriceChoice};
+use crate::prices::PriceArgs;
 use crate::views::plan::PlanView;
-use crate::{files, ledger};
+use crate::views::plan::explanation::ExplanationView;
+use crate::views::plan::limits::LimitsView;
+use crate::{asked, files};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Shows what the dispatcher would buy for the jobs that wait now, with the proven lower bound beside the price, and buys \
@@ -32,9 +36,14 @@ With --problem the plan is for a problem in a file, from nothing, and is printed
 durations and a deadline, and the plan says what starts when, for the least bill. Such a plan carries a certificate of \
 its lower bound, which `spillway plan verify` re-derives.
 
+--explain, --limits, --frontier and --deadline say why the plan is as it is and what would be cheaper; docs/plan.md \
+reads an example line by line.
+
 Examples:
   spillway plan
   spillway plan --builtin-prices --format json | jq .gap
+  spillway plan --explain --limits
+  spillway plan --frontier --deadline 2h
   spillway plan --problem problem.json > plan.json
   spillway plan --problem timed.json --bill > plan.json
   spillway plan verify plan.json --problem problem.json";
@@ -52,18 +61,42 @@ pub struct PlanArgs {
     /// The problem's jobs have durations: plan for the least bill by its deadline
     #[arg(long, requires = "problem")]
     pub bill: bool,
-    /// Plan with what a scenario's world sells
-    #[arg(long, value_name = "SCENARIO", conflicts_with = "builtin_prices")]
-    pub world: Option<PathBuf>,
-    /// Plan with the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
-    #[arg(long)]
-    pub builtin_prices: bool,
+    /// Where prices come from
+    #[command(flatten)]
+    pub prices: PriceArgs,
+    /// What to say beside the plan
+    #[command(flatten)]
+    pub beside: BesideArgs,
     /// How much thought goes into it: default takes about a second, high up to a minute
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
     pub effort: EffortChoice,
     /// Write the certificate of the problem's bound to a file instead of into the plan
     #[arg(long, value_name = "FILE", requires = "problem")]
     pub certificate: Option<PathBuf>,
+}
+
+/// What to say beside the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct BesideArgs {
+    /// Say for each group of jobs and each offering what became of it
+    #[arg(long, conflicts_with = "problem")]
+    pub explain: bool,
+    /// Say what each limit costs: plan again with it raised and without it
+    #[arg(long, conflicts_with = "problem")]
+    pub limits: bool,
+    /// Show what the same work is billed if it may start later
+    #[arg(long)]
+    pub frontier: bool,
+    /// Show the least bill with which all has ended by then
+    #[arg(long, value_name = "DURATION")]
+    pub deadline: Option<Span>,
+}
+
+impl BesideArgs {
+    /// Whether schedules over time are asked for.
+    pub const fn is_about_time(&self) -> bool {
+        self.frontier || self.deadline.is_some()
+    }
 }
 
 /// What can be done with a plan.
@@ -99,16 +132,14 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     }
     let apart = args.certificate.as_deref();
     match &args.problem {
-        Some(file) if args.bill => bill::run(file, apart, context),
+        Some(file) if args.bill => bill::run(file, args, context),
+        Some(_) if args.beside.is_about_time() => {
+            let text = "--frontier and --deadline of a problem need durations";
+            Err(Complaint::usage(text).hint("add --bill, for a problem with a \"time\"").into())
+        }
         Some(file) => problem::run(file, args.effort.effort(), apart, context),
         None => Box::pin(plan_live(args, context)).await,
     }
-}
-
-fn timed_plan(input: &spillway_core::PlanInput, policy: &PlanPolicy) -> (Planned, f64) {
-    let started = Instant::now();
-    let planned = spillway_planner::plan(input, policy);
-    (planned, started.elapsed().as_secs_f64() * 1000.0)
 }
 
 fn verdict(planned: &Planned) -> ExitStatus {
@@ -116,20 +147,25 @@ fn verdict(planned: &Planned) -> ExitStatus {
 }
 
 async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
-    let config = context.config()?;
-    let choice = match (&args.world, args.builtin_prices) {
-        (Some(path), _) => PriceChoice::World(path.clone()),
-        (None, true) => PriceChoice::BuiltIn,
-        (None, false) => PriceChoice::Account,
-    };
-    let state = ledger::reader(&config.ledger)?.state()?;
-    let (catalog, prices) = prices::catalog(&choice, config).await?;
-    let engine = config.engine();
-    let policy = PlanPolicy { effort: args.effort.effort(), ..engine.plan.clone() };
-    let input = Engine::asks(engine, state, catalog, Timestamp::now());
-    let n_jobs = input.demands.iter().map(|demand| demand.count).sum();
-    let (planned, elapsed_ms) = timed_plan(&input, &policy);
-    context.output.show(&PlanView::new(&planned, n_jobs, prices, elapsed_ms))?;
+    let asked = asked::ask(&args.prices.choice(), args.effort.effort(), context.config()?).await?;
+    let question = &asked.question;
+    let started = Instant::now();
+    let planned = question.plan();
+    let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let n_jobs = asked::n_jobs(&question.input);
+    let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
+    if args.beside.explain {
+        let groups = explain::groups::groups(question, &planned);
+        let offerings = explain::offerings::offerings(question, &planned);
+        view.explanation = Some(ExplanationView::new(&groups, &offerings));
+    }
+    if args.beside.limits {
+        view.limits = Some(LimitsView::new(&explain::limits::limits(question, &planned)));
+    }
+    if args.beside.is_about_time() {
+        view.patience = Some(frontier::of_queue(&args.beside, question, &planned)?);
+    }
+    context.output.show(&view)?;
     Ok(verdict(&planned))
 }
 

@@ -1,5 +1,7 @@
-//! `spillway simulate`: a scenario in virtual time, scored, as often as asked for.
+//! `spillway simulate`: a scenario in virtual time, scored, as often as asked for, under one policy or all of them.
 
+mod compare;
+mod source;
 mod view;
 
 use std::collections::BTreeMap;
@@ -14,13 +16,13 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use spillway_sim::Scenario;
-use spillway_sim::run::{self, Outcome, RunError};
+use jiff::SignedDuration;
+use spillway_sim::run::{Outcome, RunError};
+use spillway_sim::{Policy, Scenario};
 
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
-use crate::world;
 use view::{RunView, SimulationView};
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -30,23 +32,45 @@ jobs, how long they waited, and the bill, split into work, idle and boot. Needs 
 The same scenario and seed give the same run and the same trace, byte for byte. Invariants are checked after every step; \
 if one breaks, the exit code is 4 and the line that replays the run is printed.
 
+With --compare every scenario is run under Spillway and under honest models of how others decide (Karpenter, AWS Batch, EC2 Fleet, one \
+type, one machine per job), in the same world with the same luck, and the bills and waits are put side by side, with the bill \
+over a lower bound that knows all jobs and how long they run. With --problem the jobs of a benchmark problem arrive over a time.
+
 Examples:
-  spillway simulate --scenario tests/scenarios/small.toml
-  spillway simulate --scenario s.toml --seed 7 --trace trace.jsonl
-  spillway simulate --scenario s.toml --runs 200 --doublecheck --format json";
+  spillway simulate tests/scenarios/small.toml
+  spillway simulate s.toml --seed 7 --trace trace.jsonl
+  spillway simulate s.toml --runs 200 --doublecheck --format json
+  spillway simulate tests/scenarios/traces/*.toml --compare
+  spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
 
 /// Flags of `simulate`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub struct SimulateArgs {
-    /// The scenario, a TOML file
-    #[arg(long, short, value_name = "FILE")]
-    pub scenario: PathBuf,
+    /// The scenario, a TOML file; several with --compare
+    #[arg(value_name = "SCENARIO", group = "what")]
+    pub scenarios: Vec<PathBuf>,
+    /// The scenario as a flag
+    #[arg(long, short, value_name = "FILE", group = "what")]
+    pub scenario: Vec<PathBuf>,
+    /// A benchmark problem with durations, a JSON file: its offers are what is sold, its jobs arrive over a time
+    #[arg(long, value_name = "FILE", group = "what", requires = "arrive_over")]
+    pub problem: Vec<PathBuf>,
+    /// Over how much time the jobs of a problem arrive, evenly and at random
+    #[arg(long, value_name = "DURATION", requires = "problem", value_parser = source::span)]
+    pub arrive_over: Option<SignedDuration>,
     /// The luck of the run, or of the first of several [default: the scenario's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// How many runs, each with the next seed
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, visible_alias = "seeds", value_name = "N", default_value = "1")]
     pub runs: NonZeroU64,
+    /// Who decides: Spillway, or the model of another
+    #[arg(long, value_name = "NAME", default_value = "spillway", value_parser = source::policy_names())]
+    pub policy: String,
+    /// Run everything under every policy and compare
+    #[arg(long, conflicts_with_all = ["policy", "trace", "doublecheck"])]
+    pub compare: bool,
     /// Run each seed twice and compare: a difference is a broken invariant
     #[arg(long)]
     pub doublecheck: bool,
@@ -66,34 +90,54 @@ struct Run {
 
 /// Runs and scores.
 pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
+    let sources = source::all(args)?;
+    if args.compare {
+        return compare::run(&sources, args, context);
+    }
+    let [source] = sources.as_slice() else {
+        return Err(Complaint::usage("more than one scenario is given, and not --compare")
+            .hint("run one at a time, or compare the policies on all of them with --compare")
+            .into());
+    };
     if args.trace.is_some() && 1 < args.runs.get() {
         return Err(Complaint::usage("--trace is for one run, and --runs asks for more")
             .hint("choose the run with --seed N")
             .into());
     }
-    let scenario = world::scenario(&args.scenario)?;
-    let first = args.seed.unwrap_or(scenario.seed);
-    let end = first
-        .checked_add(args.runs.get())
-        .ok_or_else(|| Complaint::usage("--seed and --runs go beyond the last seed"))?;
+    let policy = source::policy(&args.policy)?;
+    let scenario = &source.scenario;
+    let seeds = seeds(args, scenario)?;
     let started = Instant::now();
     let runs = match &args.trace {
-        Some(path) => vec![run_traced(&scenario, first, args.doublecheck, path)?],
-        None => run_all(&scenario, first..end, args.doublecheck, context)?,
+        Some(path) => vec![run_traced(scenario, policy, seeds.start, args.doublecheck, path)?],
+        None => run_all(scenario, policy, seeds, args.doublecheck, context)?,
     };
     let views = runs.iter().map(RunView::new).collect();
-    let view = SimulationView::new(&scenario.name, args.trace.clone(), args.doublecheck, views);
+    let trace = args.trace.clone();
+    let view = SimulationView::new(&scenario.name, policy, trace, args.doublecheck, views);
     context.output.show(&view)?;
     let (n_runs, seconds) = (runs.len(), started.elapsed().as_secs_f64());
     let n_events: u64 = runs.iter().map(|run| run.outcome.n_events).sum();
     context.output.note(&format!("{n_runs} runs, {n_events} events in {seconds:.1} s"));
-    verdict(&runs, &args.scenario)
+    verdict(&runs, &source.flags(policy))
 }
 
-fn run_seed(scenario: &Scenario, seed: u64, doublecheck: bool) -> Result<Run, RunError> {
+fn seeds(args: &SimulateArgs, scenario: &Scenario) -> Result<Range<u64>, Complaint> {
+    let first = args.seed.unwrap_or(scenario.seed);
+    let end = first.checked_add(args.runs.get());
+    let end = end.ok_or_else(|| Complaint::usage("--seed and --runs go beyond the last seed"))?;
+    Ok(first..end)
+}
+
+fn run_seed(
+    scenario: &Scenario,
+    policy: Policy,
+    seed: u64,
+    doublecheck: bool,
+) -> Result<Run, RunError> {
     let scenario = scenario.clone().with_seed(seed);
-    let outcome = run::run(&scenario, None)?;
-    let differs = doublecheck && differs(&outcome, &run::run(&scenario, None)?);
+    let outcome = policy.run(&scenario, None)?;
+    let differs = doublecheck && differs(&outcome, &policy.run(&scenario, None)?);
     Ok(Run { seed, outcome, differs })
 }
 
@@ -101,21 +145,28 @@ fn differs(one: &Outcome, other: &Outcome) -> bool {
     (one.trace_hash, one.n_events, &one.score) != (other.trace_hash, other.n_events, &other.score)
 }
 
-fn run_traced(scenario: &Scenario, seed: u64, doublecheck: bool, path: &Path) -> Result<Run> {
+fn run_traced(
+    scenario: &Scenario,
+    policy: Policy,
+    seed: u64,
+    doublecheck: bool,
+    path: &Path,
+) -> Result<Run> {
     let scenario = scenario.clone().with_seed(seed);
     let file = File::create(path).map_err(|error| {
         Complaint::usage(format!("cannot write the trace {}: {error}", path.display()))
     })?;
     let mut trace = BufWriter::new(file);
-    let outcome = run::run(&scenario, Some(&mut trace))?;
+    let outcome = policy.run(&scenario, Some(&mut trace))?;
     trace.flush().with_context(|| format!("cannot write the trace {}", path.display()))?;
-    let differs = doublecheck && differs(&outcome, &run::run(&scenario, None)?);
+    let differs = doublecheck && differs(&outcome, &policy.run(&scenario, None)?);
     Ok(Run { seed, outcome, differs })
 }
 
 /// Runs all seeds on all processors. The order in which they end changes nothing.
 fn run_all(
     scenario: &Scenario,
+    policy: Policy,
     seeds: Range<u64>,
     doublecheck: bool,
     context: &Context,
@@ -134,7 +185,9 @@ fn run_all(
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let is_wanted = seed < seeds.end;
                     // Nobody listens any more once a run has failed.
-                    if !is_wanted || ended.send(run_seed(scenario, seed, doublecheck)).is_err() {
+                    if !is_wanted
+                        || ended.send(run_seed(scenario, policy, seed, doublecheck)).is_err()
+                    {
                         return;
                     }
                 }
@@ -167,13 +220,13 @@ fn is_only_late(run: &Run) -> bool {
 }
 
 /// The first run that is broken, else the first that is late, decides.
-fn verdict(runs: &[Run], scenario: &Path) -> Result<ExitStatus> {
+fn verdict(runs: &[Run], flags: &str) -> Result<ExitStatus> {
     let broken = runs.iter().find(|run| is_broken(run) && !is_only_late(run));
     let Some(run) = broken.or_else(|| runs.iter().find(|run| !run.outcome.converged)) else {
         return Ok(ExitStatus::Ok);
     };
-    let (seed, path) = (run.seed, scenario.display());
-    let replay = format!("spillway simulate --scenario {path} --seed {seed} --trace trace.jsonl");
+    let seed = run.seed;
+    let replay = format!("spillway simulate {flags} --seed {seed} --trace trace.jsonl");
     let complaint = match run.outcome.violations.first() {
         _ if run.differs => Complaint::usage(format!("seed {seed} gave two different runs"))
             .status(ExitStatus::Infeasible),
@@ -194,11 +247,11 @@ mod tests {
     use spillway_sim::invariants::Violation;
 
     use super::*;
-    use crate::error;
+    use crate::{error, world};
 
     fn ran(seed: u64, invariants: &[&'static str], converged: bool) -> Run {
         let quiet = world::built_in("").unwrap();
-        let mut outcome = run::run(&quiet, None).unwrap();
+        let mut outcome = Policy::Spillway.run(&quiet, None).unwrap();
         let violation = |invariant: &&'static str| Violation {
             invariant,
             event: 812,
@@ -212,7 +265,7 @@ mod tests {
     }
 
     fn end(runs: &[Run]) -> (u8, String) {
-        match verdict(runs, Path::new("s.toml")) {
+        match verdict(runs, "--scenario s.toml") {
             Ok(status) => (status.code(), String::new()),
             Err(error) => {
                 let verdict = error::verdict(&error);

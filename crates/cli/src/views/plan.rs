@@ -1,11 +1,18 @@
 //! A plan as people and scripts see it: what would be bought, for which work, and the proven bound beside the price.
 
+pub mod explanation;
+pub mod frontier;
+pub mod limits;
+
 use serde::Serialize;
 use spillway_core::{Arch, DemandKey, Market, MarketRule, MicroUsdPerHour, Planned};
 
 use super::job::ResourcesView;
 use crate::output::{Field, Page, Rows, Tone, View};
 use crate::prices::PricesView;
+use explanation::ExplanationView;
+use frontier::FrontierView;
+use limits::LimitsView;
 
 /// A group of equal jobs.
 #[derive(Debug, Serialize)]
@@ -24,7 +31,7 @@ pub struct GroupView {
 }
 
 impl GroupView {
-    fn new(key: &DemandKey, count: u32) -> Self {
+    pub(crate) fn new(key: &DemandKey, count: u32) -> Self {
         Self {
             resources: (&key.need).into(),
             arch: key.arch,
@@ -86,6 +93,15 @@ pub struct PlanView {
     pub gap: f64,
     /// How long it took to plan.
     pub elapsed_ms: f64,
+    /// Why the plan is as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationView>,
+    /// What the limits cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsView>,
+    /// What patience saves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<FrontierView>,
     #[serde(skip)]
     summary: String,
 }
@@ -145,6 +161,9 @@ impl PlanView {
                 100.0 * gap
             ),
             prices,
+            explanation: None,
+            limits: None,
+            patience: None,
         }
     }
 }
@@ -185,6 +204,15 @@ impl View for PlanView {
             let text =
                 format!("{} x ({}): {}", waiting.jobs.count, waiting.jobs.text, waiting.reason);
             page.field("Waiting", Field::toned(text, Tone::Warning));
+        }
+        if let Some(explanation) = &self.explanation {
+            explanation.show(page);
+        }
+        if let Some(limits) = &self.limits {
+            limits.fields(page);
+        }
+        if let Some(patience) = &self.patience {
+            patience.show(page);
         }
     }
 }

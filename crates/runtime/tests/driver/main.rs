@@ -11,6 +11,8 @@ mod ledger;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod way_of_one_job;
 #[cfg(test)]
 mod world;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::task::{CloudEvent, InstanceStatus, TaskStatus};
-use spillway_core::{InstanceId, MiB, Resources, TaskArn};
+use spillway_core::{InstanceId, InstanceShape, TaskArn};
 
 use super::{InstanceEnd, Market, SimCloud, Spread, TaskEnd};
 
@@ -133,20 +133,17 @@ impl SimCloud {
     }
 
     fn host_registers(&mut self, now: Timestamp, id: &InstanceId) {
-        let (low, high) = self.config.overhead_permille;
-        let span = u64::from(high.saturating_sub(low)) + 1;
         let Some(instance) = self.ec2.get_mut(id) else { return };
         if !instance.is_alive() {
             return;
         }
         instance.registered_at = Some(now);
-        let nominal = instance.nominal;
-        // The agent's loss is a fact of the type and its AMI, not of the single machine.
-        let mut roll = self.dice.roll("overhead", &instance.pool.instance_type);
-        let permille = u64::from(low) + roll.below(span);
-        let mib = u64::from(nominal.memory.get());
-        let memory = MiB::new(u32::try_from(mib - mib * permille.min(1000) / 1000).unwrap_or(0));
-        self.ecs.register(id, Resources { memory, ..nominal });
+        let shape = InstanceShape {
+            name: instance.pool.instance_type.clone(),
+            arch: instance.arch,
+            nominal: instance.nominal,
+        };
+        self.ecs.register(id, self.config.registered(&shape));
         self.instance_runs(now, id);
         self.tell_host(now, id);
     }

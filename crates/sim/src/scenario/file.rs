@@ -15,7 +15,7 @@ use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
 use workload::WorkloadFile;
 
 /// When a scenario begins that does not say: a Monday.
-const START_DEFAULT: &str = "2026-01-05T00:00:00Z";
+pub(super) const START_DEFAULT: &str = "2026-01-05T00:00:00Z";
 
 /// How long a scenario may take that does not say.
 const LIMIT_DEFAULT: SignedDuration = SignedDuration::from_hours(48);
@@ -225,6 +225,7 @@ impl WorldFile {
             on_demand_vcpus_max: self.on_demand_vcpus_max,
             spot_vcpus_max: self.spot_vcpus_max,
             instance_types: self.instance_types.unwrap_or_default(),
+            offers: Vec::new(),
             pools: self.pools.into_iter().map(PoolFile::resolve).collect(),
             reclaims: self.reclaims.into_iter().map(ReclaimFile::resolve).collect(),
             faults: Faults::default(),

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
-use spillway_planner::bill::{TimedInstances, TimedProblem, plan};
+use spillway_planner::bill::{BillError, TimedInstances, TimedProblem, plan};
 use spillway_planner::certificate::certify_bill;
 use spillway_planner::verify::Certificate;
 
 use super::bound::BoundView;
-use super::input;
+use super::{PlanArgs, input};
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
@@ -38,13 +38,14 @@ impl View for BillView {
     }
 }
 
-pub(super) fn run(file: &Path, apart: Option<&Path>, context: &Context) -> Result<ExitStatus> {
+pub(super) fn run(file: &Path, args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
+    let apart = args.certificate.as_deref();
     let problem = read(file)?;
+    if args.beside.is_about_time() {
+        return super::frontier::of_problem(file, &args.beside, problem, context);
+    }
     let started = Instant::now();
-    let mut bill = plan(&problem).map_err(|error| {
-        let status = if error.is_infeasible() { ExitStatus::Infeasible } else { ExitStatus::Usage };
-        Complaint::usage(format!("{}: {error}", file.display())).status(status)
-    })?;
+    let mut bill = plan(&problem).map_err(|error| complaint(file, &error))?;
     let certificate = certify_bill(&problem, &bill)
         .map_err(|error| Complaint::usage(format!("{}: {error}", file.display())))?;
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
@@ -72,6 +73,11 @@ pub(super) fn run(file: &Path, apart: Option<&Path>, context: &Context) -> Resul
         ));
     }
     Ok(ExitStatus::Ok)
+}
+
+pub(super) fn complaint(file: &Path, error: &BillError) -> Complaint {
+    let status = if error.is_infeasible() { ExitStatus::Infeasible } else { ExitStatus::Usage };
+    Complaint::usage(format!("{}: {error}", file.display())).status(status)
 }
 
 fn read(file: &Path) -> Result<TimedProblem> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use spillway_core::MicroUsd;
-use spillway_sim::Score;
 use spillway_sim::invariants::Violation;
+use spillway_sim::{Policy, Score};
 
 use super::Run;
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
@@ -53,6 +53,8 @@ impl RunView {
 #[derive(Debug, Serialize)]
 pub(super) struct SimulationView {
     scenario: String,
+    /// Who decided.
+    policy: &'static str,
     /// Whether every run converged and broke nothing.
     ok: bool,
     /// Whether every seed was run twice.
@@ -65,12 +67,20 @@ pub(super) struct SimulationView {
 impl SimulationView {
     pub(super) fn new(
         scenario: &str,
+        policy: Policy,
         trace: Option<PathBuf>,
         doublechecked: bool,
         runs: Vec<RunView>,
     ) -> Self {
         let ok = runs.iter().all(RunView::is_ok);
-        Self { scenario: scenario.to_owned(), ok, doublechecked, trace, runs }
+        Self {
+            scenario: scenario.to_owned(),
+            policy: policy.name(),
+            ok,
+            doublechecked,
+            trace,
+            runs,
+        }
     }
 }
 
@@ -165,6 +175,7 @@ fn many_runs(page: &mut Page, runs: &[RunView]) {
 impl View for SimulationView {
     fn page(&self, page: &mut Page) {
         page.field("Scenario", self.scenario.as_str());
+        page.field("Policy", self.policy);
         match self.runs.as_slice() {
             [run] => one_run(page, run),
             runs => many_runs(page, runs),

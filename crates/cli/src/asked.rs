@@ -1,0 +1,58 @@
+//! What the dispatcher would ask the planner now, with everything on offer beside it. Reads only.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use spillway_core::plan::Effort;
+use spillway_core::{Catalog, JobId, LedgerState, PlanInput, PlanPolicy};
+use spillway_engine::{Engine, Standing};
+use spillway_planner::explain::Question;
+
+use crate::config::Config;
+use crate::ledger;
+use crate::prices::{self, PriceChoice, PricesView};
+
+/// The question, and the prices it is for.
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    pub(crate) prices: PricesView,
+}
+
+/// Reads the ledger and the prices.
+pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -> Result<Asked> {
+    let state = ledger::reader(&config.ledger)?.state()?;
+    let (all, prices) = prices::catalog(choice, config).await?;
+    let now = Timestamp::now();
+    let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let input = engine.plan_input(now);
+    Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices })
+}
+
+/// The question, and where a job stands in it; nowhere if it does not wait for a place.
+pub(crate) fn ask_for(
+    job: JobId,
+    state: LedgerState,
+    all: &Catalog,
+    config: &Config,
+) -> (Question, Option<Standing>) {
+    let now = Timestamp::now();
+    let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let (input, standing) = engine.plan_input_for(now, job);
+    (with_all(&engine, input, Effort::Default, all, config), standing)
+}
+
+fn with_all(
+    engine: &Engine,
+    input: PlanInput,
+    effort: Effort,
+    all: &Catalog,
+    config: &Config,
+) -> Question {
+    let offerings = config.engine().offerings;
+    let policy = PlanPolicy { effort, ..engine.plan_policy() };
+    Question::new(input, policy, all, |offering| offerings.left_out_by(offering))
+}
+
+/// How many jobs wait for a place.
+pub(crate) fn n_jobs(input: &PlanInput) -> u32 {
+    input.demands.iter().fold(0_u32, |sum, demand| sum.saturating_add(demand.count))
+}

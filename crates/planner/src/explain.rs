@@ -1,0 +1,81 @@
+//! Why a plan is as it is, in numbers: where each group of jobs went, what became of each offering, what the limits
+//! cost, how price falls with patience, and what would start one job now.
+//!
+//! All of it looks at a question and its plan from outside and may plan again with one thing changed; none of it takes
+//! part in planning. Pure as the planner: the same question has the same explanation. Prices of jobs are for telling;
+//! what decides is always a plan.
+
+pub mod frontier;
+pub mod groups;
+pub mod job;
+pub mod limits;
+pub mod offerings;
+mod outcome;
+mod prices;
+
+use spillway_core::plan::{FilterKind, FilterSet};
+use spillway_core::{Catalog, Offering, PlanInput, PlanPolicy, Planned, Planner as _};
+
+pub use outcome::Outcome;
+
+/// Everything on offer, and what the configuration's lists leave out of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offered {
+    all: Catalog,
+    /// For each offering the lists that leave it out.
+    left_out: Vec<FilterSet>,
+}
+
+impl Offered {
+    /// Everything, with the lists that leave it out.
+    pub fn iter(&self) -> impl Iterator<Item = (&Offering, FilterSet)> {
+        self.all.offerings().iter().zip(self.left_out.iter().copied())
+    }
+
+    /// What might be bought without one of the lists.
+    pub fn allowed_without(&self, kind: FilterKind) -> Catalog {
+        let Some(as_of) = self.all.as_of else { return Catalog::default() };
+        let allowed = self.iter().filter(|(_, set)| set.without(kind).is_empty());
+        Catalog::new(as_of, allowed.map(|(offering, _)| offering.clone()).collect())
+    }
+}
+
+/// A question to the planner, together with what it is not shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What the planner is asked. Its catalog is what may be bought.
+    pub input: PlanInput,
+    /// How it plans.
+    pub policy: PlanPolicy,
+    /// Everything on offer.
+    pub offered: Offered,
+}
+
+impl Question {
+    /// A question whose catalog is taken from `all`; `left_out_by` says which lists leave an offering out. What the
+    /// question's own catalog knows of an offering counts.
+    pub fn new(
+        input: PlanInput,
+        policy: PlanPolicy,
+        all: &Catalog,
+        left_out_by: impl Fn(&Offering) -> FilterSet,
+    ) -> Self {
+        let known =
+            |offering: &Offering| input.catalog.get(&offering.pool).unwrap_or(offering).clone();
+        let offerings: Vec<Offering> = all.offerings().iter().map(known).collect();
+        let all = all.as_of.map(|as_of| Catalog::new(as_of, offerings)).unwrap_or_default();
+        let left_out = all.offerings().iter().map(left_out_by).collect();
+        Self { input, policy, offered: Offered { all, left_out } }
+    }
+
+    /// What the dispatcher's planner answers.
+    pub fn plan(&self) -> Planned {
+        answer(&self.input, &self.policy)
+    }
+}
+
+/// What the dispatcher's planner answers when it remembers nothing.
+fn answer(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+    let mut planner = crate::Spillway::default();
+    planner.plan(input, policy)
+}

@@ -1,0 +1,98 @@
+//! When a job should start: where the plan has it, or where it fits first as running jobs end.
+
+use jiff::Timestamp;
+use spillway_core::plan::{DemandKey, HostView, WaitReason};
+use spillway_core::{HostId, Planned, PoolId};
+
+use crate::explain::Question;
+use crate::explain::groups::fates;
+
+/// Where a job is headed, and when it should start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// The plan puts it on a host that is ready.
+    Now {
+        /// Which.
+        host: HostId,
+    },
+    /// The plan keeps room for it on a host that boots.
+    Boots {
+        /// Which.
+        host: HostId,
+        /// In how many seconds it is expected to be up.
+        in_secs: u32,
+    },
+    /// The plan buys a host for it.
+    Bought {
+        /// From which pool first.
+        pool: PoolId,
+        /// In how many seconds it is expected to be up.
+        in_secs: u32,
+    },
+    /// The plan leaves it waiting.
+    Waits {
+        /// Why; none where it is to go where something ends soon.
+        reason: Option<WaitReason>,
+        /// The host it fits first as running jobs end, unless one ahead of it takes the room, and in how many seconds.
+        room: Option<(HostId, u32)>,
+        /// When a pool that would do is tried again.
+        retry: Option<Timestamp>,
+    },
+}
+
+/// Where the job is headed that has `n_ahead` others of its group before it.
+pub fn start(question: &Question, planned: &Planned, key: &DemandKey, n_ahead: u32) -> Start {
+    let mut n_ahead = n_ahead;
+    let Some(group) = fates(question, planned).remove(key) else {
+        return waits(question, key, None);
+    };
+    for placed in &group.placed {
+        if n_ahead < placed.count {
+            let (host, in_secs) = (placed.host, placed.ready_in_secs);
+            return if in_secs == 0 { Start::Now { host } } else { Start::Boots { host, in_secs } };
+        }
+        n_ahead -= placed.count;
+    }
+    for bought in &group.bought {
+        let n_jobs = bought.n_hosts.saturating_mul(bought.n_each);
+        if n_ahead < n_jobs {
+            return Start::Bought { pool: bought.pool.clone(), in_secs: question.policy.boot_secs };
+        }
+        n_ahead -= n_jobs;
+    }
+    waits(question, key, group.reason)
+}
+
+fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> Start {
+    let fits = question.input.hosts.iter().filter_map(|host| Some((room_in(host, key)?, host.id)));
+    let room = fits.min().map(|(secs, host)| (host, secs));
+    let retry = match &reason {
+        Some(WaitReason::CoolingDown { until, .. }) => Some(*until),
+        Some(
+            WaitReason::TooLarge(_)
+            | WaitReason::LimitReached { .. }
+            | WaitReason::NoCatalog
+            | WaitReason::RoomExpected { .. },
+        )
+        | None => None,
+    };
+    Start::Waits { reason, room, retry }
+}
+
+/// In how many seconds a host has room for one such job, if what runs on it ends when it is expected to.
+fn room_in(host: &HostView, key: &DemandKey) -> Option<u32> {
+    if !key.allows(host.arch, host.market) {
+        return None;
+    }
+    let mut free = host.free;
+    if key.need.fits(&free) {
+        return Some(host.ready_in_secs);
+    }
+    for busy in &host.busy {
+        free = free.checked_add(&busy.need.checked_mul(busy.count)?)?;
+        if key.need.fits(&free) {
+            return Some(busy.ends_in_secs.max(host.ready_in_secs));
+        }
+    }
+    None
+}

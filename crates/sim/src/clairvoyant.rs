@@ -1,0 +1,91 @@
+//! What no policy can be billed less than: a bound that knows all jobs, how long each really runs, and what hosts really hold.
+//!
+//! Every job that is sent and is bound to run is counted once, with the time its container runs; everything a policy could be
+//! blamed or praised for is left out: pulls, starts, boots, gaps, retries, interruptions. The proof is
+//! [`spillway_planner::bill::area_bound`]'s: at every moment what a host runs fits on it at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use spillway_core::message::{self, Request};
+use spillway_core::plan::DemandKey;
+use spillway_core::{JobId, JobSpec, MicroUsd, Offering};
+use spillway_planner::bill::area_bound;
+
+use crate::behaviour::Behaviour;
+use crate::catalog::PriceList;
+use crate::scenario::Scenario;
+
+const MILLIS_PER_HOUR: u64 = 3_600_000;
+
+/// The least any policy is billed in this scenario, rounded down to a millionth of a dollar.
+pub fn bound(scenario: &Scenario) -> MicroUsd {
+    let work: Vec<(DemandKey, u64)> = work(scenario).into_iter().collect();
+    MicroUsd::new(area_bound(&offerings(scenario), &work) / MILLIS_PER_HOUR)
+}
+
+/// What may be bought, with what hosts really register.
+fn offerings(scenario: &Scenario) -> Vec<Offering> {
+    let (world, engine) = (&scenario.world, &scenario.engine);
+    let list = PriceList::new(world);
+    let mut offerings = Vec::new();
+    for offering in list.catalog(scenario.start).offerings() {
+        let is_sold = !world.rule(&offering.pool).is_some_and(|rule| rule.unsupported);
+        let is_allowed = engine.offerings.allows(offering)
+            && engine.plan.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
+        if let Some(shape) = list.shapes.get(&offering.pool.instance_type)
+            && is_sold
+            && is_allowed
+        {
+            offerings.push(Offering { capacity: world.registered(shape), ..offering.clone() });
+        }
+    }
+    offerings
+}
+
+/// How many milliseconds containers of each kind must run.
+fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
+    let mut jobs: BTreeMap<JobId, JobSpec> = BTreeMap::new();
+    let mut ended: BTreeSet<JobId> = BTreeSet::new();
+    for (ord, sent) in scenario.messages().into_iter().enumerate() {
+        let Ok(parsed) = message::parse(&sent.body) else { continue };
+        match parsed.request {
+            Request::Submit { spec, client_token } => {
+                // Without a token each message is a job of its own.
+                let token = client_token.unwrap_or_else(|| format!("message {ord}"));
+                if scenario.engine.queues.contains(&spec.queue) {
+                    jobs.entry(JobId::derive(&spec.queue, &token)).or_insert(*spec);
+                }
+            }
+            Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
+                ended.insert(job);
+            }
+        }
+    }
+    let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();
+    for (_, spec) in jobs.into_iter().filter(|(id, _)| !ended.contains(id)) {
+        let millis = run_time(&spec).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
+        let key = DemandKey {
+            need: spec.resources,
+            arch: spec.arch,
+            market: spec.market,
+            expected_secs: None,
+            patience_secs: 0,
+        };
+        let sum = work.entry(key).or_insert(0);
+        *sum = sum.saturating_add(millis);
+    }
+    work
+}
+
+/// How long a job's first attempt runs; none if it never does, or never ends.
+fn run_time(spec: &JobSpec) -> Option<SignedDuration> {
+    let behaviour = Behaviour::of(spec);
+    if behaviour.missing_image || behaviour.never_starts {
+        return None;
+    }
+    match (behaviour.run, spec.attempt_timeout) {
+        (Some(run), Some(timeout)) => Some(run.min(timeout)),
+        (one, other) => one.or(other),
+    }
+}
