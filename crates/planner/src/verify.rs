@@ -6,6 +6,7 @@
 mod bound;
 mod certificate;
 mod claims;
+mod exhaust;
 mod feasible;
 mod given;
 mod shapes;
@@ -16,6 +17,7 @@ pub use bound::{BRANCHES_MAX, CertificateError, Proven, certificate};
 pub(crate) use bound::{Total, holds, in_picos, price, total};
 pub use certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
 pub use claims::{Claim, WrongClaim, claimed_bound, claimed_cost, claimed_gap};
+pub(crate) use exhaust::least;
 pub use feasible::{Fault, Feasible, Over, Violation, feasible};
 pub use given::{GivenHosts, GivenPlan};
 pub(crate) use shapes::Shapes;

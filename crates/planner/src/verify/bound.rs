@@ -1,6 +1,7 @@
 //! Re-derives the bound of a certificate, from the problem and the certificate alone.
 
 use super::certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
+use super::exhaust::least;
 use super::shapes::{Shapes, fits};
 use super::terms::{Host, Jobs, Terms};
 use super::walk::{Astray, FINE, cost, useful, walk};
@@ -46,6 +47,17 @@ pub enum CertificateError {
     NoSuchJob {
         /// The index given.
         job: usize,
+    },
+    /// Too many jobs to try every way, or jobs with durations.
+    #[error("there are too many ways to part the jobs to try them all")]
+    TooManyWays,
+    /// Another number of parts.
+    #[error("the certificate says the demand has {said} parts, it has {is}")]
+    Parts {
+        /// In the certificate.
+        said: u64,
+        /// Counted.
+        is: u64,
     },
     /// An offering that is cheaper than its own capacity.
     #[error("offers[{offer}] costs less than its capacity at its unit prices")]
@@ -200,6 +212,13 @@ fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
             hosts = priced.len();
             Some(worth)
         }
+        Proof::Exhaustive { parts } => {
+            let found = least(terms).ok_or(CertificateError::TooManyWays)?;
+            if *parts != found.parts {
+                return Err(CertificateError::Parts { said: *parts, is: found.parts });
+            }
+            None
+        }
         Proof::Configuration { job_prices, hosts: witnesses, worth } => {
             branches = check_job_prices(terms, job_prices, witnesses)?;
             hosts = witnesses.len();
@@ -221,8 +240,8 @@ fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
 /// What a bound follows from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Total {
-    /// A host that some plan has to have costs so many millionths of a dollar; for a bill, times seconds.
-    OneHost(u128),
+    /// Hosts that any plan has to have cost so many millionths of a dollar; for a bill, times seconds.
+    Hosts(u128),
     /// All jobs are worth this, in the fine unit of a walk; for a bill, times seconds.
     Worth(u128),
 }
@@ -230,7 +249,8 @@ pub(crate) enum Total {
 /// What a proof says, if it holds.
 pub(crate) fn total(terms: &Terms, proof: &Proof) -> Total {
     match proof {
-        Proof::OneJob { job } => Total::OneHost(one_host(terms, *job)),
+        Proof::OneJob { job } => Total::Hosts(one_host(terms, *job)),
+        Proof::Exhaustive { .. } => Total::Hosts(least(terms).map_or(0, |found| found.cost)),
         Proof::Resource { hosts, worth: _ } => Total::Worth(of_needs(terms, hosts)),
         Proof::Configuration { job_prices, .. } => {
             let mut worth: u128 = 0;
@@ -252,7 +272,7 @@ impl Total {
     /// `D / (D - boot)` times what all work is worth.
     pub(crate) fn bound(self, terms: &Terms) -> u128 {
         match (self, &terms.times) {
-            (Self::OneHost(cost), _) => cost,
+            (Self::Hosts(cost), _) => cost,
             (Self::Worth(worth), None) => micros(worth),
             (Self::Worth(worth), Some(times)) => {
                 let useful = u128::from(times.deadline.saturating_sub(times.boot));
