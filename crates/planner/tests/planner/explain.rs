@@ -389,6 +389,22 @@ fn a_job_behind_a_running_one_starts_when_that_ends() {
 }
 
 #[test]
+fn a_job_behind_others_is_told_the_limit_that_is_left_after_them() {
+    let mut input = question(&[(job(1024, 1024), 10)], &shop());
+    input.headroom = at_most(8);
+    let question = open(input);
+    let planned = question.plan();
+
+    let after = question.after(&planned);
+
+    let counts = counts(&after, &job(1024, 1024));
+    assert_eq!(counts.obstacles, BTreeMap::from([(Obstacle::OverLimit(LimitKind::Vcpus), 6)]));
+    let ways = ways(&after, &job(1024, 1024));
+    assert_eq!(ways.len(), 1);
+    assert_eq!(ways[0].price.get(), 41_000);
+}
+
+#[test]
 fn the_cheapest_change_is_named_first_with_the_least_amount() {
     let mut input = question(&[(job(2048, 3900), 1)], &shop());
     input.hosts = vec![host(1, Vec::new())];
