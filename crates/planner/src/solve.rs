@@ -61,7 +61,7 @@ pub(crate) fn solve(
     let is_limited = held != counts;
     let prices = if is_limited { UnitPrices::solve(shapes, &held, &offers) } else { prices };
     let mut bound = prices.bound(shapes, &held).max(one_job_bound(shapes, &held, &shelf.frontier));
-    let mut proof = Proof::default();
+    let mut proof = Proof::scaled(&prices.worths(shapes), &held, prices.bound(shapes, &held));
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
     if is_limited {
         // A host exchanged for a cheaper one may have more room: what waits must not wait beside it. More jobs held
@@ -102,9 +102,8 @@ impl Stock<'_> {
     ) {
         let mut guide = guess.clone();
         if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
-            *bound = (*bound).max(found.bound);
-            if !found.proof.prices.is_empty() {
-                *proof = found.proof;
+            if *bound < found.bound && !found.proof.prices.is_empty() {
+                (*bound, *proof) = (found.bound, found.proof);
             }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);
