@@ -108,7 +108,7 @@ pub fn certify_each(
     let claimed = prices.of_lines(problem)?;
     let mut certificates = Vec::new();
     for kind in KINDS {
-        if let Some(proof) = kind(&terms, &claimed) {
+        if let Some(proof) = kind.make(&terms, &claimed) {
             certificates.push(certified(&terms, proof)?);
         }
     }
@@ -123,46 +123,78 @@ pub fn certify_bill(problem: &TimedProblem, bill: &Bill) -> Result<Certificate, 
     strongest(&Terms::of_timed(problem)?, &bill.job_prices)
 }
 
-/// Makes one kind of proof, without its sums; none where that is not possible.
-type Kind = fn(&Terms, &[u64]) -> Option<verify::Proof>;
+/// The kinds of proof.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    OneJob,
+    Resource,
+    Exhaustive,
+    Configuration,
+}
 
 /// The plainest first.
-const KINDS: [Kind; 4] = [one_job, resource, exhaustive, configuration];
+const KINDS: [Kind; 4] = [Kind::OneJob, Kind::Resource, Kind::Exhaustive, Kind::Configuration];
 
-fn one_job(terms: &Terms, _claimed: &[u64]) -> Option<verify::Proof> {
-    most_demanding_job(terms).map(|job| verify::Proof::OneJob { job })
-}
-
-fn resource(terms: &Terms, _claimed: &[u64]) -> Option<verify::Proof> {
-    let hosts = resource::unit_prices(terms)?;
-    Some(verify::Proof::Resource { hosts, worth: String::new() })
-}
-
-fn exhaustive(terms: &Terms, _claimed: &[u64]) -> Option<verify::Proof> {
-    least(terms).map(|found| verify::Proof::Exhaustive { parts: found.parts })
-}
-
-fn configuration(terms: &Terms, claimed: &[u64]) -> Option<verify::Proof> {
-    let Configuration { job_prices, hosts } = configuration::configuration(terms, claimed)?;
-    Some(verify::Proof::Configuration { job_prices, hosts, worth: String::new() })
+impl Kind {
+    /// The proof, without its sums; none where that is not possible.
+    fn make(self, terms: &Terms, claimed: &[u64]) -> Option<verify::Proof> {
+        let worth = String::new();
+        match self {
+            Self::OneJob => most_demanding_job(terms).map(|job| verify::Proof::OneJob { job }),
+            Self::Resource => {
+                let hosts = resource::unit_prices(terms)?;
+                Some(verify::Proof::Resource { hosts, worth })
+            }
+            Self::Exhaustive => {
+                least(terms).map(|found| verify::Proof::Exhaustive { parts: found.parts })
+            }
+            Self::Configuration => {
+                let found = configuration::configuration(terms, claimed)?;
+                let Configuration { job_prices, hosts } = found;
+                Some(verify::Proof::Configuration { job_prices, hosts, worth })
+            }
+        }
+    }
 }
 
 /// The strongest certificate; of equal ones the plainest.
 fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError> {
     let mut best: Option<Certificate> = None;
     for kind in KINDS {
-        // Nothing proves more than the optimum.
-        let is_optimum = |c: &Certificate| matches!(c.proof, verify::Proof::Exhaustive { .. });
-        if best.as_ref().is_some_and(is_optimum) {
-            break;
+        let is_settled = best.as_ref().is_some_and(|best| is_settled(terms, claimed, kind, best));
+        if is_settled {
+            continue;
         }
-        let Some(proof) = kind(terms, claimed) else { continue };
+        let Some(proof) = kind.make(terms, claimed) else { continue };
         let certificate = certified(terms, proof)?;
         if best.as_ref().is_none_or(|best| best.bound < certificate.bound) {
             best = Some(certificate);
         }
     }
     best.ok_or(CertifyError::OutOfRange)
+}
+
+/// Whether this kind of proof cannot be stronger than the best so far, as far as one can tell without making it.
+fn is_settled(terms: &Terms, claimed: &[u64], kind: Kind, best: &Certificate) -> bool {
+    let is_optimum = matches!(best.proof, verify::Proof::Exhaustive { .. });
+    match kind {
+        Kind::OneJob | Kind::Resource | Kind::Exhaustive => is_optimum,
+        Kind::Configuration => {
+            let claim = claim(terms, claimed);
+            let least = u128::from(best.bound);
+            is_optimum || claim <= least + least / CLAIM_PARTS
+        }
+    }
+}
+
+/// A claim that is higher than a bound by less than one of so many parts is not worth a proof.
+const CLAIM_PARTS: u128 = 1_000_000;
+
+/// The bound that prices of jobs would prove if they could be proven as they are.
+fn claim(terms: &Terms, job_prices: &[u64]) -> u128 {
+    let (job_prices, hosts) = (job_prices.to_vec(), Vec::new());
+    let proof = verify::Proof::Configuration { job_prices, hosts, worth: String::new() };
+    total(terms, &proof).bound(terms)
 }
 
 /// The proof with its sums.
