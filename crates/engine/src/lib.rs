@@ -19,15 +19,18 @@ mod interruption;
 mod launch;
 mod lifecycle;
 pub mod limits;
+mod memory;
 mod observation;
 mod placement;
 mod question;
 mod retry;
 mod scale_in;
 mod stop;
+mod survival;
 mod timer;
 mod waiting;
 
 pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
+pub use forecast::KindForecast;
 pub use question::Standing;

@@ -140,6 +140,16 @@ impl Rig {
                     None => self.state.cooling.remove(&pool),
                 };
             }
+            Change::PutKind { kind, history } => {
+                match history {
+                    Some(known) => self.state.history.kinds.insert(kind, *known),
+                    None => self.state.history.kinds.remove(&kind),
+                };
+            }
+            Change::PutSpot { instance_type, zone, evidence } => {
+                self.state.history.spot.insert((instance_type, zone), evidence);
+            }
+            Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
                 self.state.n_jobs = n_jobs;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use spillway_core::plan::DemandKey;
 use spillway_planner::bill::{TimedJobLine, TimedProblem, area_bound, plan};
+use spillway_planner::certificate::certify_bill;
 use spillway_planner::problem::{JobLine, Offer, Problem};
 
 use crate::world::{holds, problems};
@@ -148,7 +149,9 @@ proptest! {
 
         let optimum = optimum(&problem);
 
+        let certified = certify_bill(&problem, &bill).unwrap().bound;
         prop_assert!(bill.bound <= optimum, "the bound {} is above {optimum}", bill.bound);
+        prop_assert!(certified <= optimum, "the certified bound {certified} is above {optimum}");
         prop_assert!(optimum <= bill.cost, "the plan {} is below {optimum}", bill.cost);
     }
 
