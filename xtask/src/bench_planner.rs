@@ -71,7 +71,7 @@ enum Judged {
     Accepted,
     Refused,
     /// There is no judge.
-    NotJudged,
+    Unasked,
 }
 
 /// One problem's line. Money is dollars per hour for a static problem, dollars for one with durations.
@@ -149,7 +149,7 @@ fn line(problem: &Path, name: String, wanted: &Wanted) -> Result<Line> {
     let plan =
         std::env::temp_dir().join(format!("spillway-bench-{}-{name}.json", std::process::id()));
     let alone = plan_alone(problem, &plan, wanted.effort);
-    let judged = alone.as_ref().map_or(Ok(Judged::NotJudged), |_| judge(problem, &plan, wanted));
+    let judged = alone.as_ref().map_or(Ok(Judged::Unasked), |_| judge(problem, &plan, wanted));
     // A plan that was never written need not be removed.
     let _ = std::fs::remove_file(&plan);
     let (alone, judged) = (alone?, judged?);
@@ -192,7 +192,7 @@ fn judge(problem: &Path, plan: &Path, wanted: &Wanted) -> Result<Judged> {
     let folder = problem.parent().unwrap_or(Path::new("."));
     let beside = [folder.join("check.py"), folder.join("../check.py")];
     let found = wanted.checker.clone().or_else(|| beside.into_iter().find(|path| path.is_file()));
-    let Some(checker) = found else { return Ok(Judged::NotJudged) };
+    let Some(checker) = found else { return Ok(Judged::Unasked) };
     let mut command = Command::new("python3");
     command.arg(&checker).arg(problem).arg(plan).stdin(Stdio::null());
     let output = command.output().context("cannot run python3 for the checker")?;

@@ -51,7 +51,7 @@ pub(super) fn text(lines: &[Line]) -> String {
         let judged = match line.judged {
             Judged::Accepted => "ok",
             Judged::Refused => "REFUSED",
-            Judged::NotJudged => "-",
+            Judged::Unasked => "-",
         };
         rows.push(vec![
             line.problem.clone(),
