@@ -56,11 +56,13 @@ use crate::solve::{Shelf, Solved};
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
-pub struct Spillway;
+pub struct Spillway {
+    streams: online::Streams,
+}
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy)
+        online::plan(input, policy, &mut self.streams)
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod answer;
 mod buy;
+mod keep;
 mod queue;
 mod room;
+mod stream;
 
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
@@ -17,8 +19,11 @@ use crate::online::queue::Queue;
 use crate::online::room::Rooms;
 use crate::{prune, stock};
 
+pub(crate) use crate::online::stream::Streams;
+
 /// Decides what starts where now, what waits for which room, and what is bought.
-pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, streams: &mut Streams) -> Planned {
+    streams.observe(input);
     let is_cooling = prune::cooling_flags(input);
     let all = prune::buyable(&input.catalog, &is_cooling, policy);
     let shelf = stock(input, all);
@@ -35,5 +40,12 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     for host in hosts.iter().filter_map(|h| Some((h.seat?, h))) {
         rooms.rooms[host.0].put(&queue.world, &host.1.runs);
     }
-    answer.planned(&rooms, &hosts, &backlog, &left, &prices)
+    let mut planned = answer.planned(&rooms, &hosts, &backlog, &left, &prices);
+    streams.answered(input, &planned.plan);
+    let now = input.now.as_second();
+    if streams.knows(now, policy.boot_secs) {
+        let expected = streams.expected(now, policy.boot_secs);
+        planned.plan.give_back = keep::give_back(&rooms, expected);
+    }
+    planned
 }

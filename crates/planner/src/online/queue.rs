@@ -103,7 +103,7 @@ fn expect(
     groups: &mut Vec<Vec<Group>>,
     keys: &mut Vec<Vec<DemandKey>>,
 ) {
-    let part: u64 = std::env::var("GAMMA").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
+    let part: u64 = std::env::var("GAMMA").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
     if part == 0 {
         return;
     }
