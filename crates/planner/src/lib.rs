@@ -57,12 +57,12 @@ use crate::solve::{Shelf, Solved};
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
 pub struct Spillway {
-    streams: online::Streams,
+    memory: online::Memory,
 }
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy, &mut self.streams)
+        online::plan(input, policy, &mut self.memory)
     }
 }
 

@@ -15,7 +15,7 @@ const EXPECTED_MIN: f64 = 0.5;
 /// The ready hosts with nothing to do that are not worth keeping, in the order of their ids.
 pub(crate) fn give_back(rooms: &Rooms, mut expected: Vec<(ClassSet, Amount, f64)>) -> Vec<HostId> {
     let mut idle: Vec<&Room> = Vec::new();
-    for room in &rooms.rooms {
+    for room in &rooms.all {
         let is_idle = room.seat.paid_until == 0 && room.is_ready;
         if is_idle {
             idle.push(room);
@@ -28,7 +28,7 @@ pub(crate) fn give_back(rooms: &Rooms, mut expected: Vec<(ClassSet, Amount, f64)
     let mut gone: Vec<HostId> = Vec::new();
     for room in idle {
         if absorb(room, &mut expected) < EXPECTED_MIN {
-            gone.push(room.id);
+            gone.extend(room.id);
         }
     }
     gone.sort_unstable();

@@ -5,5 +5,6 @@
 mod bounds;
 mod extremes;
 mod mutations;
+mod over_time;
 mod properties;
 mod world;
