@@ -281,6 +281,11 @@ pub enum WaitReason {
     },
     /// There is no catalog yet.
     NoCatalog,
+    /// Room that comes free on a host we have or buy is cheaper than another host, and in time.
+    RoomExpected {
+        /// When the first of them is expected to start, in seconds from the plan.
+        in_secs: u32,
+    },
 }
 
 /// Which limit was reached.
@@ -389,6 +394,10 @@ impl fmt::Display for WaitReason {
                 write!(f, "the limit {limit} leaves no room for another host")
             }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
+            Self::RoomExpected { in_secs } => write!(
+                f,
+                "room for it is expected to come free on a host in {in_secs} s, in time and cheaper than another host"
+            ),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Engine {
     /// Starts from what the ledger holds. The first step must be a [`Input::Tick`]; it sends again every call whose
     /// answer the ledger does not hold, with the tokens it had.
     pub fn new(config: EngineConfig, state: LedgerState, now: Timestamp) -> Self {
-        Self::with_planner(config, state, now, Box::new(Spillway))
+        Self::with_planner(config, state, now, Box::new(Spillway::default()))
     }
 
     /// The same with another way to plan.

@@ -123,3 +123,7 @@ pub const RECLAIM_STOP_AFTER: SignedDuration = SignedDuration::from_secs(85);
 
 /// An instance with our tag and without a record is left to its launch's answer for so long. Karpenter waits 30 s too.
 pub const ADOPT_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+/// Where room is expected to come free, the plan is made anew when it should have, but not sooner than this: jobs end
+/// about when they are expected to, rarely to the second.
+pub const ROOM_RECHECK_MIN: SignedDuration = SignedDuration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
@@ -54,6 +54,11 @@ impl Engine {
             match &waiting.reason {
                 WaitReason::CoolingDown { until, .. } => {
                     self.replan_later((*until).max(cx.now + limits::CALL_RETRY));
+                }
+                // If nothing has ended by then, the next plan sees that they wait too long.
+                WaitReason::RoomExpected { in_secs } => {
+                    let expected = SignedDuration::from_secs((*in_secs).into());
+                    self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));
                 }
                 WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
                     let ids = question.jobs(&self.waiting, &waiting.key, waiting.count);

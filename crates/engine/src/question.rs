@@ -123,8 +123,11 @@ impl Engine {
     /// The same control loop with prices it has not asked for, to see what it would do.
     #[must_use]
     pub fn with_prices(mut self, prices: Catalog, now: Timestamp) -> Self {
-        self.raw_catalog = Some(prices);
-        self.rebuild_catalog(now);
+        // Prices that were never read are not prices of nothing.
+        if prices.as_of.is_some() {
+            self.raw_catalog = Some(prices);
+            self.rebuild_catalog(now);
+        }
         self
     }
 

@@ -5,21 +5,19 @@
 //! dollar per hour times seconds, so that nothing is rounded. `README.md`, "The bill", states the method and the proof.
 
 mod area;
-mod build;
-mod check;
-mod fill;
-mod host;
-mod prices;
+pub(crate) mod build;
+pub(crate) mod fill;
+pub(crate) mod host;
+pub(crate) mod prices;
 mod problem;
 pub(crate) mod schedule;
-mod search;
+pub(crate) mod search;
 mod sequence;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
 pub use area::area_bound;
-pub use check::{BillViolation, check};
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
 };

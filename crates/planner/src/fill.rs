@@ -22,6 +22,11 @@ fn size(amount: &Amount) -> u64 {
     cpu * MIB_PER_CPU_UNIT + memory + gpus * MIB_PER_GPU
 }
 
+/// The same for scores.
+pub(crate) fn size_score(amount: &Amount) -> f64 {
+    crate::amount::score_of(size(amount))
+}
+
 struct Room<'a> {
     host: &'a HostView,
     free: Amount,

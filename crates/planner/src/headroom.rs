@@ -44,6 +44,13 @@ impl Left {
         self.price = self.price.map(|price| price.saturating_sub(spent));
     }
 
+    /// Counts a host in again that was counted off.
+    pub(crate) fn give_back(&mut self, offer: &Offer) {
+        self.hosts = self.hosts.saturating_add(1);
+        self.cpu = self.cpu.map(|cpu| cpu.saturating_add(offer.capacity.0[0]));
+        self.price = self.price.map(|price| price.saturating_add(offer.price));
+    }
+
     /// Whether all of `hosts` may be bought.
     pub(crate) fn holds(&self, hosts: &[Hosts]) -> bool {
         let (mut n_hosts, mut cpu, mut price): (u128, u128, u128) = (0, 0, 0);

@@ -5,7 +5,7 @@ use spillway_core::plan::{DemandKey, Headroom, PlannedLaunch};
 use spillway_core::{Catalog, MicroUsdPerHour, PlanPolicy};
 
 use crate::amount::Amount;
-use crate::buy::{Hosts, Packing};
+use crate::buy::Packing;
 use crate::deal::{Pile, deal};
 use crate::demand::{CLASSES, Shape};
 use crate::headroom::Left;
@@ -59,7 +59,8 @@ pub(crate) fn launches(
     }
     let mut launches = Vec::with_capacity(packing.hosts.len());
     for host in &packing.hosts {
-        let choices = choices(host, shapes, by_price, policy, &slack);
+        let load = load(&host.content, shapes);
+        let choices = choices(&host.offer, host.count, &load, by_price, policy, &slack);
         slack.set_aside(&host.offer, &choices, host.count);
         let choices = pools(&choices, catalog);
         let Some(offering) = catalog.offerings().get(host.offer.at) else { continue };
@@ -78,27 +79,59 @@ pub(crate) fn launches(
     launches
 }
 
+/// So many equal hosts, each with these contents, and what they need at once.
+pub(crate) struct Wanted {
+    pub(crate) offer: Offer,
+    pub(crate) count: u32,
+    pub(crate) load: Amount,
+    pub(crate) contents: Vec<(DemandKey, u32)>,
+}
+
+/// A launch for each of `wanted`, in their order.
+pub(crate) fn launches_of(
+    wanted: Vec<Wanted>,
+    by_price: &[Offer],
+    catalog: &Catalog,
+    policy: &PlanPolicy,
+    headroom: &Headroom,
+) -> Vec<PlannedLaunch> {
+    let mut slack = Slack(Left::of(headroom));
+    for host in &wanted {
+        slack.0.take(&host.offer, host.count);
+    }
+    let mut launches = Vec::with_capacity(wanted.len());
+    for Wanted { offer, count, load, contents } in wanted {
+        let choices = choices(&offer, count, &load, by_price, policy, &slack);
+        slack.set_aside(&offer, &choices, count);
+        let Some(offering) = catalog.offerings().get(offer.at) else { continue };
+        let (arch, capacity) = (CLASSES[offer.class].0, offering.capacity);
+        let choices = pools(&choices, catalog);
+        launches.push(PlannedLaunch { choices, arch, capacity, count, contents });
+    }
+    launches
+}
+
 /// The planned offering, then others of its class that hold the same and cost little more, cheapest first.
 fn choices(
-    host: &Hosts,
-    shapes: &[Shape],
+    planned: &Offer,
+    count: u32,
+    load: &Amount,
     by_price: &[Offer],
     policy: &PlanPolicy,
     slack: &Slack,
 ) -> Vec<Offer> {
     let n_max = policy.choices_max.clamp(1, CHOICES_MAX);
     let percent = 100 + u128::from(policy.choice_premium_percent);
-    let price_max = u128::from(host.offer.price) * percent / 100;
-    let load = load(&host.content, shapes);
-    let mut choices = vec![host.offer];
+    let price_max = u128::from(planned.price) * percent / 100;
+    let mut choices = vec![*planned];
     for offer in by_price {
         if n_max <= choices.len() || price_max < u128::from(offer.price) {
             break;
         }
-        let is_alternative = offer.at != host.offer.at
-            && offer.class == host.offer.class
+        let is_alternative = offer.at != planned.at
+            && offer.class == planned.class
             && load.fits(&offer.capacity)
-            && slack.allows(&host.offer, offer, host.count);
+            && slack.allows(planned, offer, count);
         if is_alternative {
             choices.push(*offer);
         }

@@ -30,6 +30,7 @@ mod launch;
 mod limits;
 mod master;
 mod multiplier;
+mod online;
 mod pass;
 pub mod problem;
 mod prune;
@@ -53,17 +54,28 @@ use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
 
-/// Our planner, as the control loop asks it.
-#[derive(Debug, Clone, Copy, Default)]
+/// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
+#[derive(Debug, Clone, Default)]
 pub struct Spillway;
 
 impl Planner for Spillway {
+    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
+        online::plan(input, policy)
+    }
+}
+
+/// The planner that knows nothing of time, for comparison: it holds all that waits at once at the least price per hour.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Static;
+
+impl Planner for Static {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
         plan(input, policy)
     }
 }
 
-/// Decides where work goes and what to buy for the rest. Total: a job that fits nothing is a line in the report.
+/// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
+/// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     plan_and_prices(input, policy).0
 }

@@ -65,7 +65,7 @@ pub enum RunError {
 ///
 /// The same scenario and seed give the same outcome and the same trace, byte for byte.
 pub fn run(scenario: &Scenario, trace: Option<&mut dyn Write>) -> Result<Outcome, RunError> {
-    run_with(scenario, &|| Box::new(Spillway), trace)
+    run_with(scenario, &|| Box::new(Spillway::default()), trace)
 }
 
 /// The same with another way to plan. A dispatcher that starts again gets a new planner.

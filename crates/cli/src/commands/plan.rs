@@ -64,6 +64,20 @@ pub struct PlanArgs {
     /// Where prices come from
     #[command(flatten)]
     pub prices: PriceArgs,
+    /// What to say beside the plan
+    #[command(flatten)]
+    pub beside: BesideArgs,
+    /// How much thought goes into it: default takes about a second, high up to a minute
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
+    pub effort: EffortChoice,
+    /// Write the certificate of the problem's bound to a file instead of into the plan
+    #[arg(long, value_name = "FILE", requires = "problem")]
+    pub certificate: Option<PathBuf>,
+}
+
+/// What to say beside the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct BesideArgs {
     /// Say for each group of jobs and each offering what became of it
     #[arg(long, conflicts_with = "problem")]
     pub explain: bool,
@@ -76,12 +90,13 @@ pub struct PlanArgs {
     /// Show the least bill with which all has ended by then
     #[arg(long, value_name = "DURATION")]
     pub deadline: Option<Span>,
-    /// How much thought goes into it: default takes about a second, high up to a minute
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
-    pub effort: EffortChoice,
-    /// Write the certificate of the problem's bound to a file instead of into the plan
-    #[arg(long, value_name = "FILE", requires = "problem")]
-    pub certificate: Option<PathBuf>,
+}
+
+impl BesideArgs {
+    /// Whether schedules over time are asked for.
+    pub const fn is_about_time(&self) -> bool {
+        self.frontier || self.deadline.is_some()
+    }
 }
 
 /// What can be done with a plan.
@@ -118,7 +133,7 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let apart = args.certificate.as_deref();
     match &args.problem {
         Some(file) if args.bill => bill::run(file, args, context),
-        Some(_) if args.frontier || args.deadline.is_some() => {
+        Some(_) if args.beside.is_about_time() => {
             let text = "--frontier and --deadline of a problem need durations";
             Err(Complaint::usage(text).hint("add --bill, for a problem with a \"time\"").into())
         }
@@ -139,16 +154,16 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
-    if args.explain {
+    if args.beside.explain {
         let groups = explain::groups::groups(question, &planned);
         let offerings = explain::offerings::offerings(question, &planned);
         view.explanation = Some(ExplanationView::new(&groups, &offerings));
     }
-    if args.limits {
+    if args.beside.limits {
         view.limits = Some(LimitsView::new(&explain::limits::limits(question, &planned)));
     }
-    if args.frontier || args.deadline.is_some() {
-        view.patience = Some(frontier::of_queue(args, question, &planned)?);
+    if args.beside.is_about_time() {
+        view.patience = Some(frontier::of_queue(&args.beside, question, &planned)?);
     }
     context.output.show(&view)?;
     Ok(verdict(&planned))

@@ -98,7 +98,12 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
     let Some(Standing { key, n_ahead: n_ahead_alike }) = standing else {
         return WhyView::unseen(job);
     };
-    let start = job::start(&question, &question.plan(), &key, n_ahead_alike);
+    let planned = question.plan();
+    let start = job::start(&question, &planned, &key, n_ahead_alike);
+    let question = match start {
+        job::Start::Now { .. } | job::Start::Boots { .. } | job::Start::Bought { .. } => question,
+        job::Start::Waits { .. } => question.after(&planned),
+    };
     let ways = match start {
         job::Start::Now { .. } => Vec::new(),
         job::Start::Boots { .. } | job::Start::Bought { .. } | job::Start::Waits { .. } => {

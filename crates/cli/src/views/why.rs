@@ -217,6 +217,7 @@ const fn wait_code(reason: &WaitReason) -> &'static str {
         WaitReason::CoolingDown { .. } => "cooling-down",
         WaitReason::LimitReached { .. } => "limit-reached",
         WaitReason::NoCatalog => "no-catalog",
+        WaitReason::RoomExpected { .. } => "room-expected",
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "",
     "serve",
     "submit",
@@ -14,6 +14,7 @@ const VERBS: [&str; 17] = [
     "cancel",
     "terminate",
     "plan",
+    "why",
     "simulate",
     "demo",
     "doctor",

@@ -17,3 +17,4 @@ mod plan;
 mod rig;
 mod simulate;
 mod submit;
+mod why;

@@ -6,9 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::amount::{Amount, DIMS, score_of};
-use crate::bill::host::{Host, Run, cost};
-use crate::bill::world::{Backlog, World};
+use crate::amount::{Amount, DIMS, score_of, whole_of};
+use crate::bill::host::{Host, Run, cost, longer};
+use crate::bill::world::{Backlog, Group, World};
 use crate::knapsack::{Content, Weights};
 use crate::prune::Offer;
 
@@ -21,6 +21,9 @@ pub(crate) struct Style {
     pub(crate) length_bonus: f64,
 }
 
+/// How much room for jobs that have not come yet is worth, as a part of what it is worth to those that have.
+pub(crate) const CONFIDENCE: f64 = 0.7;
+
 /// What a host is begun with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening<'a> {
@@ -30,6 +33,31 @@ pub(crate) struct Opening<'a> {
     pub(crate) horizon: u32,
     /// What it runs at first, one lane for each job: when one ends its lane goes on with a job of the same shape.
     pub(crate) lanes: Option<&'a Content>,
+    /// The host there is already that is filled further; none is a new one.
+    pub(crate) seat: Option<&'a Seat>,
+    /// When a new host is up.
+    pub(crate) up_at: u32,
+    /// Nothing starts after this.
+    pub(crate) until: u32,
+    /// Whether room for jobs that have not come yet counts.
+    pub(crate) expects: bool,
+}
+
+/// What comes free on a host there is already, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Its place among the hosts.
+    pub(crate) at: usize,
+    /// Its price and kind. What all that it has would be free in the end is its capacity.
+    pub(crate) offer: Offer,
+    /// When the first job can start.
+    pub(crate) start: u32,
+    /// What is free then.
+    pub(crate) free: Amount,
+    /// What comes free later, soonest first.
+    pub(crate) ends: Vec<(u32, Amount)>,
+    /// Until when it is paid for in any case.
+    pub(crate) paid_until: u32,
 }
 
 /// A host, and what it is worth for its cost: 1 is as good as a host without boot and without gaps.
@@ -46,6 +74,8 @@ pub(crate) struct Filler<'a> {
     worth: Vec<Vec<f64>>,
     /// The same with the bonuses of the style.
     greed: Vec<Vec<f64>>,
+    /// Groups of jobs that have not come yet, those that are worth most first.
+    expected: Vec<(usize, usize)>,
     /// How often a job was weighed: the measure of work.
     pub(crate) n_steps: u64,
 }
@@ -64,19 +94,29 @@ impl<'a> Filler<'a> {
         for (groups, worth) in world.groups.iter().zip(worth) {
             // Work that costs nothing must be done too.
             let worth = worth.max(1e-9);
-            let secs = |at: usize| f64::from(groups[at].secs.max(1));
+            // What may come is worth as much for each second, with the doubt.
+            let secs = |at: usize| match groups[at].is_expected {
+                true => CONFIDENCE,
+                false => f64::from(groups[at].secs.max(1)),
+            };
             let ranks = 0..groups.len();
             worths.push(ranks.clone().map(|at| worth * secs(at)).collect());
             let greed = worth.powf(1.0 + style.size_bonus);
             greeds.push(ranks.map(|at| greed * secs(at).powf(style.length_bonus)).collect());
         }
-        Self { world, need, worth: worths, greed: greeds, n_steps: 0 }
+        let mut expected: Vec<(usize, usize)> = Vec::new();
+        for (shape, groups) in world.groups.iter().enumerate() {
+            if let Some(rank) = groups.iter().position(|group| group.is_expected) {
+                expected.push((shape, rank));
+            }
+        }
+        expected.sort_by(|(a, _), (b, _)| worth[*b].total_cmp(&worth[*a]).then(a.cmp(b)));
+        Self { world, need, worth: worths, greed: greeds, expected, n_steps: 0 }
     }
 
     /// Fills a host with jobs of the backlog and takes them from there.
     pub(crate) fn fill(&mut self, opening: &Opening<'_>, backlog: &mut Backlog) -> Filled {
         let offer = opening.offer;
-        let mut host = Host { offer: *offer, runs: Vec::new() };
         let mut candidates: Vec<Candidate> = Vec::new();
         self.n_steps += u64::try_from(self.world.shapes.len() / 4).unwrap_or(u64::MAX);
         for (shape, of_shape) in self.world.shapes.iter().enumerate() {
@@ -87,72 +127,55 @@ impl<'a> Filler<'a> {
                 candidates.push(Candidate { shape, rank: 0 });
             }
         }
-        let mut ends: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
-        let mut free = offer.capacity;
-        let mut now = self.world.clock.boot;
+        let mut lane = Lane::new(opening, self.world.clock.boot);
         if let Some(lanes) = opening.lanes {
             for (shape, n) in lanes {
-                self.refill(*shape, *n, now, opening.horizon, &mut free, backlog, &mut host.runs);
+                self.refill(*shape, *n, opening, &mut lane, backlog);
             }
         }
-        let mut n_known = 0;
+        let mut n_started = 0;
         loop {
-            self.start(&mut candidates, opening, now, &mut free, backlog, &mut host.runs);
-            for (at, run) in host.runs.iter().enumerate().skip(n_known) {
-                ends.push(Reverse((run.end, at)));
+            self.start(&mut candidates, opening, &mut lane, backlog);
+            if opening.expects && n_started == 0 && !lane.runs.is_empty() {
+                self.expect(opening, &mut lane, backlog);
             }
-            n_known = host.runs.len();
-            let Some(Reverse((next, _))) = ends.peek().copied() else { break };
-            now = next;
-            let mut ended: Vec<usize> = Vec::new();
-            while let Some(Reverse((end, at))) = ends.peek().copied()
-                && end == now
-            {
-                ends.pop();
-                ended.push(at);
+            n_started = lane.runs.len();
+            if candidates.is_empty() && opening.lanes.is_none() {
+                break;
             }
-            for at in &ended {
-                let run = host.runs[*at];
-                free = free.plus(&self.world.shapes[run.shape].need, run.count);
-            }
+            let Some(ended) = lane.advance(opening, self.world) else { break };
             if opening.lanes.is_some() {
                 for at in ended {
-                    let Run { shape, count, .. } = host.runs[at];
-                    let horizon = opening.horizon;
-                    self.refill(shape, count, now, horizon, &mut free, backlog, &mut host.runs);
+                    let Run { shape, count, .. } = lane.runs[at];
+                    self.refill(shape, count, opening, &mut lane, backlog);
                 }
             }
         }
-        self.cut(host, backlog)
+        self.cut(opening, lane.runs, backlog)
     }
 
     /// Starts up to `n` jobs of a shape, the longest that still end by the horizon.
-    #[expect(clippy::too_many_arguments, reason = "a step of the loop over its state")]
     fn refill(
         &mut self,
         shape: usize,
         n: u32,
-        now: u32,
-        horizon: u32,
-        free: &mut Amount,
+        opening: &Opening<'_>,
+        lane: &mut Lane,
         backlog: &mut Backlog,
-        runs: &mut Vec<Run>,
     ) {
-        if self.world.clock.start_by < now {
-            return;
-        }
         let need = self.world.shapes[shape].need;
-        let mut n = n.min(need.times_in(free));
-        for rank in 0..self.world.groups[shape].len() {
+        let mut n = n.min(need.times_in(&lane.free));
+        for (rank, group) in self.world.groups[shape].iter().enumerate() {
             self.n_steps += 1;
-            let end = now.saturating_add(self.world.secs(shape, rank));
+            let end = lane.now.saturating_add(group.secs);
             let count = n.min(backlog.left(shape, rank));
-            if count == 0 || horizon < end {
+            let is_out = opening.horizon < end || opening.is_too_late(group, lane.now);
+            if count == 0 || group.is_expected || is_out {
                 continue;
             }
             backlog.take(shape, rank, count);
-            *free = free.less(&need, count);
-            runs.push(Run { start: now, end, shape, rank, count });
+            lane.free = lane.free.less(&need, count);
+            lane.runs.push(Run { start: lane.now, end, shape, rank, count, is_expected: false });
             n -= count;
         }
     }
@@ -162,21 +185,23 @@ impl<'a> Filler<'a> {
         &mut self,
         candidates: &mut Vec<Candidate>,
         opening: &Opening<'_>,
-        now: u32,
-        free: &mut Amount,
+        lane: &mut Lane,
         backlog: &mut Backlog,
-        runs: &mut Vec<Run>,
     ) {
-        while now <= self.world.clock.start_by {
-            let inverse = inverse(free, &opening.weights);
+        let now = lane.now;
+        loop {
+            let inverse = inverse(&lane.free, &opening.weights);
             let mut best: Option<(f64, usize, usize)> = None;
             self.n_steps += u64::try_from(candidates.len()).unwrap_or(u64::MAX);
             candidates.retain_mut(|candidate| {
                 let shape = candidate.shape;
                 let left = backlog.groups(shape);
+                let groups = &self.world.groups[shape];
                 let is_out = |rank: usize| {
                     left[rank] == 0
-                        || opening.horizon < now.saturating_add(self.world.secs(shape, rank))
+                        || groups[rank].is_expected
+                        || opening.horizon < now.saturating_add(groups[rank].secs)
+                        || opening.is_too_late(&groups[rank], now)
                 };
                 while candidate.rank < left.len() && is_out(candidate.rank) {
                     candidate.rank += 1;
@@ -184,7 +209,7 @@ impl<'a> Filler<'a> {
                 if candidate.rank == left.len() {
                     return false;
                 }
-                if self.world.shapes[shape].need.fits(free) {
+                if self.world.shapes[shape].need.fits(&lane.free) {
                     let need = &self.need[shape];
                     let part = need[0] * inverse[0] + need[1] * inverse[1] + need[2] * inverse[2];
                     let score = self.greed[shape][candidate.rank] / (part + 1e-9);
@@ -196,39 +221,155 @@ impl<'a> Filler<'a> {
             });
             let Some((_, shape, rank)) = best else { return };
             let need = self.world.shapes[shape].need;
-            let most = need.times_in(free).min(backlog.left(shape, rank));
+            let most = need.times_in(&lane.free).min(backlog.left(shape, rank));
             // A few at a time, so that the next choice sees what this one has used up.
             let count = if 8 < most { most / 4 } else { 1 };
             backlog.take(shape, rank, count);
-            *free = free.less(&need, count);
+            lane.free = lane.free.less(&need, count);
             let end = now.saturating_add(self.world.secs(shape, rank));
-            match runs.last_mut() {
+            match lane.runs.last_mut() {
                 Some(last) if (last.start, last.shape, last.rank) == (now, shape, rank) => {
                     last.count += count;
                 }
-                Some(_) | None => runs.push(Run { start: now, end, shape, rank, count }),
+                Some(_) | None => {
+                    lane.runs.push(Run { start: now, end, shape, rank, count, is_expected: false })
+                }
             }
         }
     }
 
+    /// Fills what is free once the first jobs have started with such as may be expected to come.
+    fn expect(&mut self, opening: &Opening<'_>, lane: &mut Lane, backlog: &mut Backlog) {
+        for (shape, rank) in &self.expected {
+            let (shape, rank) = (*shape, *rank);
+            let of_shape = &self.world.shapes[shape];
+            let count = of_shape.need.times_in(&lane.free).min(backlog.left(shape, rank));
+            self.n_steps += 1;
+            if count == 0 || !of_shape.classes.has(opening.offer.class) {
+                continue;
+            }
+            backlog.take_expected(shape, rank, count);
+            lane.free = lane.free.less(&of_shape.need, count);
+            let (start, end) = (lane.now, opening.horizon);
+            lane.runs.push(Run { start, end, shape, rank, count, is_expected: true });
+        }
+    }
+
     /// Ends the host when it has been worth most for its cost; what would have ended later goes back.
-    fn cut(&self, mut host: Host, backlog: &mut Backlog) -> Filled {
-        host.runs.sort_unstable_by_key(|run| (run.end, *run));
-        let (mut value, mut best, mut n_kept) = (0.0, 0.0, 0);
-        for (at, run) in host.runs.iter().enumerate() {
-            value += self.worth[run.shape][run.rank] * f64::from(run.count);
-            let is_last_of_second = host.runs.get(at + 1).is_none_or(|next| run.end < next.end);
+    fn cut(&self, opening: &Opening<'_>, mut runs: Vec<Run>, backlog: &mut Backlog) -> Filled {
+        runs.sort_unstable_by_key(|run| (run.is_expected, run.end, *run));
+        let n_real = runs.iter().filter(|run| !run.is_expected).count();
+        let (real, expected) = runs.split_at(n_real);
+        // What the room for jobs to come is worth per second, and since when.
+        let (mut rate, mut since) = (0.0, 0);
+        for run in expected {
+            rate += self.worth[run.shape][run.rank] * f64::from(run.count);
+            since = run.start;
+        }
+        let (mut value, mut lost) = (0.0, 0.0);
+        let (mut best, mut risk, mut bonus, mut n_kept) = (0.0, 0.0, 0.0, 0);
+        for (at, run) in real.iter().enumerate() {
+            let worth = self.worth[run.shape][run.rank] * f64::from(run.count);
+            value += worth;
+            lost += worth * self.world.loss(opening.offer, run.end - run.start);
+            let is_last_of_second = real.get(at + 1).is_none_or(|next| run.end < next.end);
             if is_last_of_second {
-                let price = score_of(cost(&host.offer, run.end, self.world.clock)).max(1e-3);
-                if best <= value / price {
-                    (best, n_kept) = (value / price, at + 1);
+                let more = rate * f64::from(run.end.saturating_sub(since));
+                let price = (score_of(opening.paid(run.end, self.world)) + lost).max(1e-3);
+                if best <= (value + more) / price {
+                    (best, risk, bonus, n_kept) = ((value + more) / price, lost, more, at + 1);
                 }
             }
         }
-        for run in host.runs.drain(n_kept..) {
+        for run in runs.drain(n_kept..n_real) {
             backlog.give_back(&run);
         }
+        if n_kept == 0 {
+            for run in runs.drain(..) {
+                backlog.give_back(&run);
+            }
+        }
+        let host = Host {
+            offer: *opening.offer,
+            runs,
+            seat: opening.seat.map(|seat| seat.at),
+            paid_until: opening.seat.map_or(0, |seat| seat.paid_until),
+            risk: u64::try_from(whole_of(risk)).unwrap_or(u64::MAX),
+            bonus: u64::try_from(whole_of(bonus)).unwrap_or(u64::MAX),
+        };
         Filled { host, efficiency: best }
+    }
+}
+
+impl Opening<'_> {
+    /// Whether a job of the group may no longer start at `now`. As soon as the host can start anything it may.
+    fn is_too_late(&self, group: &Group, now: u32) -> bool {
+        let first = self.seat.map_or(self.up_at, |seat| seat.start);
+        group.latest.max(first).min(self.until) < now
+    }
+
+    /// What is paid if the last job ends then.
+    fn paid(&self, end: u32, world: &World) -> u64 {
+        match self.seat {
+            Some(seat) => longer(self.offer, end, seat.paid_until),
+            None => cost(self.offer, end, world.clock),
+        }
+    }
+}
+
+/// A host while it is filled: the present, what is free, what has been started, and what ends when.
+struct Lane {
+    now: u32,
+    free: Amount,
+    runs: Vec<Run>,
+    /// Runs that have not ended, soonest first.
+    ends: BinaryHeap<Reverse<(u32, usize)>>,
+    /// Runs before this one are among them or have ended.
+    n_known: usize,
+    /// Ends of what ran on the host before, so many of which are over.
+    n_seat_ends: usize,
+}
+
+impl Lane {
+    fn new(opening: &Opening<'_>, boot: u32) -> Self {
+        Self {
+            now: opening.seat.map_or(boot, |seat| seat.start),
+            free: opening.seat.map_or(opening.offer.capacity, |seat| seat.free),
+            runs: Vec::new(),
+            ends: BinaryHeap::new(),
+            n_known: 0,
+            n_seat_ends: 0,
+        }
+    }
+
+    /// Goes on to the next moment at which something ends; gives the runs that end then, none if nothing does any more.
+    fn advance(&mut self, opening: &Opening<'_>, world: &World) -> Option<Vec<usize>> {
+        for (at, run) in self.runs.iter().enumerate().skip(self.n_known) {
+            if !run.is_expected {
+                self.ends.push(Reverse((run.end, at)));
+            }
+        }
+        self.n_known = self.runs.len();
+        let seat_ends = opening.seat.map_or(&[][..], |seat| &seat.ends);
+        let of_run = self.ends.peek().map(|Reverse((end, _))| *end);
+        let of_seat = seat_ends.get(self.n_seat_ends).map(|(end, _)| *end);
+        self.now = [of_run, of_seat].into_iter().flatten().min()?.max(self.now);
+        let mut ended: Vec<usize> = Vec::new();
+        while let Some(Reverse((end, at))) = self.ends.peek().copied()
+            && end <= self.now
+        {
+            self.ends.pop();
+            ended.push(at);
+            let run = self.runs[at];
+            self.free = self.free.plus(&world.shapes[run.shape].need, run.count);
+        }
+        while let Some((end, freed)) = seat_ends.get(self.n_seat_ends)
+            && *end <= self.now
+        {
+            self.free = self.free.plus(freed, 1);
+            self.n_seat_ends += 1;
+        }
+        Some(ended)
     }
 }
 

@@ -15,23 +15,43 @@ pub(crate) struct Run {
     /// The group of the shape.
     pub(crate) rank: usize,
     pub(crate) count: u32,
+    /// Whether these have not come yet.
+    pub(crate) is_expected: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host {
     pub(crate) offer: Offer,
     pub(crate) runs: Vec<Run>,
+    /// The host there is already, by index; none for a new one.
+    pub(crate) seat: Option<usize>,
+    /// Until when it is paid for in any case: 0 for a new one.
+    pub(crate) paid_until: u32,
+    /// What is expected to be lost by interruptions, in the unit of its cost.
+    pub(crate) risk: u64,
+    /// What the room that it has for jobs to come is worth, in the same unit.
+    pub(crate) bonus: u64,
 }
 
 impl Host {
     /// When its last job ends.
     pub(crate) fn end(&self) -> u32 {
-        self.runs.iter().map(|run| run.end).max().unwrap_or(0)
+        self.real().map(|run| run.end).max().unwrap_or(0)
     }
 
-    /// In millionths of a dollar per hour, times seconds.
+    /// What it runs of what has come.
+    pub(crate) fn real(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| !run.is_expected)
+    }
+
+    /// In millionths of a dollar per hour, times seconds, with the risk. Of a host there is already only what is paid
+    /// longer.
     pub(crate) fn cost(&self, clock: Clock) -> u64 {
-        cost(&self.offer, self.end(), clock)
+        let paid = match self.seat {
+            None => cost(&self.offer, self.end(), clock),
+            Some(_) => longer(&self.offer, self.end(), self.paid_until),
+        };
+        paid.saturating_add(self.risk).saturating_sub(self.bonus)
     }
 
     /// Where all it runs may run.
@@ -65,11 +85,21 @@ impl Host {
         peak
     }
 
-    /// Moves to the cheapest offering that holds all it runs. Offerings are cheapest first.
-    pub(crate) fn right_size(&mut self, world: &World) {
+    /// Moves to the cheapest offering that holds all it runs and is lost no more often. Offerings are
+    /// cheapest first. Where CPU is limited none has more of it.
+    pub(crate) fn right_size(&mut self, world: &World, is_cpu_limited: bool) {
+        if self.seat.is_some() {
+            return;
+        }
         let (peak, classes) = (self.peak(world), self.classes(world));
         let cheaper = world.offers.iter().take_while(|offer| offer.price < self.offer.price);
-        let holds = |o: &&Offer| classes.has(o.class) && peak.fits(&o.capacity);
+        let hazard = world.hazard(&self.offer);
+        let holds = |o: &&Offer| {
+            classes.has(o.class)
+                && peak.fits(&o.capacity)
+                && world.hazard(o) <= hazard
+                && (!is_cpu_limited || o.capacity.0[0] <= self.offer.capacity.0[0])
+        };
         if let Some(offer) = { cheaper }.find(holds) {
             self.offer = *offer;
         }
@@ -98,7 +128,11 @@ impl Host {
 
     pub(crate) fn take(&self, backlog: &mut Backlog) {
         for run in &self.runs {
-            backlog.take(run.shape, run.rank, run.count);
+            if run.is_expected {
+                backlog.take_expected(run.shape, run.rank, run.count);
+            } else {
+                backlog.take(run.shape, run.rank, run.count);
+            }
         }
     }
 }
@@ -106,4 +140,9 @@ impl Host {
 /// What a host costs whose last job ends then: millionths of a dollar per hour, times seconds.
 pub(crate) fn cost(offer: &Offer, end: u32, clock: Clock) -> u64 {
     offer.price.saturating_mul(u64::from(end.max(clock.billed_min)))
+}
+
+/// What a host costs that ends then instead of at `paid_until`.
+pub(crate) fn longer(offer: &Offer, end: u32, paid_until: u32) -> u64 {
+    offer.price.saturating_mul(u64::from(end.saturating_sub(paid_until)))
 }

@@ -54,22 +54,26 @@ impl Prices {
     /// The prices, and the bound they prove by themselves: hosts that do `secs` of work of each shape, however long they live and
     /// whenever they do it, are billed no less. `all_offers` are cheapest first.
     pub(crate) fn of_area(shapes: &[Shape], all_offers: &[Offer], secs: &[u64]) -> Self {
-        let offers = undominated(&frontier(all_offers), shapes);
+        let mut prices = Self::of_resources(shapes, undominated(&frontier(all_offers), shapes), secs);
+        prices.generate(shapes, secs, BILL_PRICING_WORK);
+        prices
+    }
+
+    /// The same by the prices of resources alone, `offers` being those worth a look.
+    pub(crate) fn of_resources(shapes: &[Shape], offers: Vec<Offer>, secs: &[u64]) -> Self {
         let units = UnitPrices::solve(shapes, secs, &offers);
-        let mut prices = Self {
+        Self {
             worth: units.worths(shapes),
             weights: units.weights().to_vec(),
             columns: Vec::new(),
             bound: units.bound(shapes, secs),
             offers: offers.clone(),
             proof: Proof::default(),
-        };
-        prices.generate(shapes, secs);
-        prices
+        }
     }
 
     /// Column generation with seconds of work for jobs.
-    fn generate(&mut self, shapes: &[Shape], secs: &[u64]) {
+    pub(crate) fn generate(&mut self, shapes: &[Shape], secs: &[u64], work: u64) {
         if BILL_SHAPES_MAX < shapes.len() {
             return;
         }
@@ -83,7 +87,7 @@ impl Prices {
             buy(&mut packing, &mut Left::unlimited(), &shapes, &self.offers, &guide, greed);
             generator.seed(&mut master, &packing.hosts);
         }
-        let mut work = Work::new(BILL_PRICING_WORK);
+        let mut work = Work::new(work);
         let found = generator.run(&mut master, &self.worth, &mut work, true);
         let weights = generator.weights().to_vec();
         for (x, column) in master.mix() {
@@ -102,6 +106,25 @@ impl Prices {
 
     pub(crate) fn weights_of(&self, offer: usize) -> Weights {
         self.weights.get(offer).copied().unwrap_or([1.0; DIMS])
+    }
+
+    /// Which dimensions matter on a host that is not among the offerings: as on the one of its kind that is most alike.
+    pub(crate) fn weights_like(&self, host: &Offer) -> Weights {
+        let per_cpu = |offer: &Offer| {
+            f64::from(offer.capacity.0[1]) / f64::from(offer.capacity.0[0].max(1))
+        };
+        let has_gpus = |offer: &Offer| 0 < offer.capacity.0[2];
+        let mut nearest: Option<(f64, usize)> = None;
+        for (at, offer) in self.offers.iter().enumerate() {
+            if offer.class != host.class || has_gpus(offer) != has_gpus(host) {
+                continue;
+            }
+            let distance = (per_cpu(offer) - per_cpu(host)).abs();
+            if nearest.is_none_or(|(least, _)| distance < least) {
+                nearest = Some((distance, at));
+            }
+        }
+        nearest.map_or([1.0; DIMS], |(_, at)| self.weights_of(at))
     }
 }
 

@@ -111,8 +111,14 @@ fn world(
     let (mut shapes, mut groups) = (Vec::new(), Vec::new());
     for ((classes, need), by_secs) in grouped {
         let longest_first = by_secs.into_iter().rev();
-        let of_shape: Vec<Group> =
-            longest_first.map(|(secs, count)| Group { secs, count, lines: Vec::new() }).collect();
+        let group = |(secs, count)| Group {
+            secs,
+            count,
+            latest: rules.start_by,
+            is_expected: false,
+            lines: Vec::new(),
+        };
+        let of_shape: Vec<Group> = longest_first.map(group).collect();
         let count = of_shape.iter().map(|group| u64::from(group.count)).sum();
         shapes.push(Shape { need, classes, count, groups: Vec::new() });
         groups.push(of_shape);
@@ -120,10 +126,9 @@ fn world(
     let clock = Clock {
         boot: rules.boot,
         billed_min: rules.billed_min,
-        start_by: rules.start_by,
         deadline: rules.deadline,
     };
-    Ok(World { shapes, groups, offers, file_indices, clock })
+    Ok(World { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
 }
 
 /// What may be bought, cheapest first, and where each stands in the catalog.

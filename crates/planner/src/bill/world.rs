@@ -13,8 +13,6 @@ use crate::prune::Offer;
 pub(crate) struct Clock {
     pub(crate) boot: u32,
     pub(crate) billed_min: u32,
-    /// No job starts later.
-    pub(crate) start_by: u32,
     /// No job ends later.
     pub(crate) deadline: u32,
 }
@@ -27,6 +25,12 @@ pub(crate) type Line = (usize, u32);
 pub(crate) struct Group {
     pub(crate) secs: u32,
     pub(crate) count: u32,
+    /// The last second, counted as all others here, at which one may start on a host there is. On a new one it may
+    /// always start when that is up.
+    pub(crate) latest: u32,
+    /// Whether these are jobs that have not come yet and may be expected. They fill what would be free on a host until
+    /// its end; nothing is launched for them.
+    pub(crate) is_expected: bool,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -36,10 +40,13 @@ pub(crate) struct World {
     pub(crate) shapes: Vec<Shape>,
     /// For each shape its groups, those that run longest first.
     pub(crate) groups: Vec<Vec<Group>>,
-    /// Cheapest first; `at` is the index into this list.
+    /// Cheapest first.
     pub(crate) offers: Vec<Offer>,
-    /// For each of them the index into the file.
+    /// For each of them, by its `at`, the index into where they come from.
     pub(crate) file_indices: Vec<usize>,
+    /// How often a host of an offering is lost, by the offering's `at`: interruptions in a million hours. Those that
+    /// are not listed never are.
+    pub(crate) hazards: Vec<u32>,
     pub(crate) clock: Clock,
 }
 
@@ -75,7 +82,14 @@ impl Backlog {
 
     pub(crate) fn give_back(&mut self, run: &Run) {
         self.of_group[run.shape][run.rank] += run.count;
-        self.of_shape[run.shape] += u64::from(run.count);
+        if !run.is_expected {
+            self.of_shape[run.shape] += u64::from(run.count);
+        }
+    }
+
+    /// Takes jobs that have not come yet.
+    pub(crate) fn take_expected(&mut self, shape: usize, rank: usize, count: u32) {
+        self.of_group[shape][rank] = self.of_group[shape][rank].saturating_sub(count);
     }
 }
 
@@ -85,7 +99,6 @@ impl World {
         let clock = Clock {
             boot: seconds(rules.boot_s, || "time.boot_s".to_owned())?,
             billed_min: seconds(rules.min_billed_s, || "time.min_billed_s".to_owned())?,
-            start_by: u32::MAX,
             deadline: seconds(rules.deadline_s, || "time.deadline_s".to_owned())?,
         };
         let (offers, file_indices) = offers(problem)?;
@@ -119,14 +132,14 @@ impl World {
             shapes.push(Shape { need, classes, count, groups: Vec::new() });
             groups.push(of_shape);
         }
-        Ok(Self { shapes, groups, offers, file_indices, clock })
+        Ok(Self { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
     }
 
     pub(crate) fn backlog(&self) -> Backlog {
         let counts = |groups: &Vec<Group>| groups.iter().map(|group| group.count).collect();
         Backlog {
             of_group: self.groups.iter().map(counts).collect(),
-            of_shape: self.shapes.iter().map(|shape| shape.count).collect(),
+            of_shape: self.groups.iter().map(|groups| real(groups)).collect(),
         }
     }
 
@@ -142,6 +155,25 @@ impl World {
         self.groups[shape][rank].secs
     }
 
+    /// Interruptions in a million hours.
+    pub(crate) fn hazard(&self, offer: &Offer) -> u32 {
+        self.hazards.get(offer.at).copied().unwrap_or(0)
+    }
+
+    /// The part of a job's run that is expected to be lost on this offering and done again: with interruptions at the
+    /// rate `h`, a job of length `d` that begins anew each time takes `(e^(h d) - 1) / h` in all, and each time a boot.
+    pub(crate) fn loss(&self, offer: &Offer, secs: u32) -> f64 {
+        const SECS_PER_MILLION_HOURS: f64 = 3.6e9;
+        let hazard = self.hazard(offer);
+        if hazard == 0 || secs == 0 {
+            return 0.0;
+        }
+        let (rate, secs) = (f64::from(hazard) / SECS_PER_MILLION_HOURS, f64::from(secs));
+        // Beyond e^20 it never ends, and nothing is gained by saying how much so.
+        let n_lost = (rate * secs).min(20.0).exp_m1();
+        n_lost / (rate * secs) - 1.0 + n_lost * f64::from(self.clock.boot) / secs
+    }
+
     /// Seconds of work of each shape.
     pub(crate) fn job_seconds(&self) -> Vec<u64> {
         let add = |sum: u64, group: &Group| {
@@ -149,6 +181,12 @@ impl World {
         };
         self.groups.iter().map(|groups| groups.iter().fold(0, add)).collect()
     }
+}
+
+/// How many jobs there are that have come.
+fn real(groups: &[Group]) -> u64 {
+    let real = groups.iter().filter(|group| !group.is_expected);
+    real.map(|group| u64::from(group.count)).sum()
 }
 
 /// Groups of at most 2^32 jobs each.
@@ -160,7 +198,15 @@ fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
                 group.count = sum;
                 group.lines.push((line, count));
             }
-            None => groups.push(Group { secs, count, lines: vec![(line, count)] }),
+            None => {
+                groups.push(Group {
+                    secs,
+                    count,
+                    latest: u32::MAX,
+                    is_expected: false,
+                    lines: vec![(line, count)],
+                });
+            }
         }
     }
     groups

@@ -15,6 +15,10 @@ pub(super) fn check(
     let spent = Spent::of(input, planned);
     for line in &planned.report.waiting {
         let is_true = match &line.reason {
+            WaitReason::RoomExpected { in_secs } => {
+                *in_secs <= may_wait(input, policy, &line.key)
+                    && is_room_possible(input, planned, &line.key)
+            }
             WaitReason::NoCatalog => input.catalog.offerings().is_empty(),
             WaitReason::TooLarge(no_fit) => {
                 holding(input, policy, &line.key).is_empty()
@@ -47,6 +51,33 @@ pub(super) fn check(
             violations.push(Violation::WrongReason { key, reason });
         }
     }
+}
+
+/// How long the group's jobs may still be left waiting for room: as long as a new host would take, and as they have
+/// patience, less what the first of them has waited already.
+fn may_wait(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey) -> u32 {
+    let of_key = input.demands.iter().filter(|demand| demand.key == *key);
+    let waited = of_key.map(|demand| demand.waited_secs).max().unwrap_or(0);
+    policy.boot_secs.saturating_add(key.patience_secs).saturating_sub(waited)
+}
+
+/// Whether a host we have, or one that is bought, could hold one of them once it has less to do.
+fn is_room_possible(input: &PlanInput, planned: &Planned, key: &DemandKey) -> bool {
+    let load = Load::of(&[(*key, 1)]);
+    let on_host = input.hosts.iter().any(|host| {
+        let mut all = Load::default();
+        all.add(&host.free, 1);
+        for busy in &host.busy {
+            all.add(&busy.need, busy.count);
+        }
+        let holds = load.0.iter().zip(all.0).all(|(need, all)| *need <= all);
+        holds && key.allows(host.arch, host.market)
+    });
+    let on_launch = planned.plan.launches.iter().any(|launch| {
+        launch.market().is_some_and(|market| key.allows(launch.arch, market))
+            && load.fits(&launch.capacity)
+    });
+    on_host || on_launch
 }
 
 fn is_cooling(input: &PlanInput, offering: &Offering) -> bool {

@@ -213,6 +213,7 @@ const fn wait_reason(reason: &WaitReason) -> &'static str {
         WaitReason::CoolingDown { .. } => "cooling-down",
         WaitReason::LimitReached { .. } => "limit-reached",
         WaitReason::NoCatalog => "no-catalog",
+        WaitReason::RoomExpected { .. } => "room-expected",
     }
 }
 

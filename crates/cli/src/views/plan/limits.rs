@@ -209,8 +209,8 @@ const NAMED_MAX: usize = 4;
 
 fn first_few(names: &[String]) -> String {
     let n_more = names.len().saturating_sub(NAMED_MAX);
-    let named: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
-    if n_more == 0 { named.join(", ") } else { format!("{} and {n_more} more", named.join(", ")) }
+    let few: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
+    if n_more == 0 { few.join(", ") } else { format!("{} and {n_more} more", few.join(", ")) }
 }
 
 fn spot_text(base: &Outcome, without: &Outcome) -> String {

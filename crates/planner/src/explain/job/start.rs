@@ -68,7 +68,12 @@ fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> St
     let room = fits.min().map(|(secs, host)| (host, secs));
     let retry = match &reason {
         Some(WaitReason::CoolingDown { until, .. }) => Some(*until),
-        Some(WaitReason::TooLarge(_) | WaitReason::LimitReached { .. } | WaitReason::NoCatalog)
+        Some(
+            WaitReason::TooLarge(_)
+            | WaitReason::LimitReached { .. }
+            | WaitReason::NoCatalog
+            | WaitReason::RoomExpected { .. },
+        )
         | None => None,
     };
     Start::Waits { reason, room, retry }

@@ -1,0 +1,168 @@
+//! The plan in the words of the control loop: placements, launches, and why the rest waits.
+
+use std::collections::BTreeMap;
+
+use spillway_core::plan::{DemandKey, Placement, Plan, Report, WaitReason, Waiting};
+use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+
+use crate::amount::Amount;
+use crate::bill::host::{Host, Run};
+use crate::bill::prices::Prices;
+use crate::bill::world::Backlog;
+use crate::bound::{UnitPrices, one_job_bound};
+use crate::headroom::Left;
+use crate::launch::{Wanted, launches_of};
+use crate::online::queue::Queue;
+use crate::online::room::Rooms;
+use crate::prune::Offer;
+use crate::report;
+use crate::solve::Shelf;
+
+/// What the answer is given from.
+pub(crate) struct Answer<'a> {
+    pub(crate) input: &'a PlanInput,
+    pub(crate) policy: &'a PlanPolicy,
+    pub(crate) shelf: &'a Shelf,
+    pub(crate) queue: &'a Queue,
+    pub(crate) is_cooling: &'a [bool],
+}
+
+/// Jobs of one group that have no place now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unstarted {
+    /// Nothing is planned for so many.
+    left: u32,
+    /// So many are to start later, the first of them at this second.
+    later: u32,
+    first_at: Option<u32>,
+}
+
+impl Answer<'_> {
+    pub(crate) fn planned(
+        &self,
+        rooms: &Rooms,
+        hosts: &[Host],
+        backlog: &Backlog,
+        left: &Left,
+        prices: &Prices,
+    ) -> Planned {
+        let new: Vec<&Host> = hosts.iter().filter(|host| host.seat.is_none()).collect();
+        let wanted = self.wanted(&new);
+        let bound = self.bound(&wanted, prices);
+        let (by_price, catalog) = (&self.shelf.by_price, &self.input.catalog);
+        let launches = launches_of(wanted, by_price, catalog, self.policy, &self.input.headroom);
+        let report = Report {
+            waiting: self.waiting(rooms, &new, backlog, left),
+            bound: MicroUsdPerHour::new(bound),
+            n_offerings: u32::try_from(self.shelf.all.len()).unwrap_or(u32::MAX),
+            n_undominated: u32::try_from(prices.offers.len()).unwrap_or(u32::MAX),
+        };
+        let placements = self.placements(rooms);
+        Planned { plan: Plan { placements, launches, give_back: Vec::new() }, report }
+    }
+
+    fn key(&self, run: &Run) -> DemandKey {
+        self.queue.keys[run.shape][run.rank]
+    }
+
+    fn placements(&self, rooms: &Rooms) -> Vec<Placement> {
+        let mut placed: BTreeMap<_, u32> = BTreeMap::new();
+        for room in &rooms.rooms {
+            for run in &room.first {
+                let count = placed.entry((room.id, self.key(run))).or_insert(0);
+                *count = count.saturating_add(run.count);
+            }
+        }
+        let placement = |((host, key), count)| Placement { host, key, count };
+        placed.into_iter().map(placement).collect()
+    }
+
+    /// New hosts with what they run at first, equal ones together, in the order of their offerings and contents.
+    fn wanted(&self, new: &[&Host]) -> Vec<Wanted> {
+        let mut counts: BTreeMap<(usize, Vec<(DemandKey, u32)>), (Offer, Amount, u32)> =
+            BTreeMap::new();
+        for host in new {
+            let (mut contents, mut load) = (BTreeMap::new(), Amount::default());
+            for run in host.runs.iter().filter(|run| self.is_first(run)) {
+                load = load.plus(&self.queue.world.shapes[run.shape].need, run.count);
+                if run.is_expected {
+                    continue;
+                }
+                let count = contents.entry(self.key(run)).or_insert(0_u32);
+                *count = count.saturating_add(run.count);
+            }
+            let contents: Vec<(DemandKey, u32)> = contents.into_iter().collect();
+            let count = counts.entry((host.offer.at, contents)).or_insert((host.offer, load, 0));
+            count.2 += 1;
+        }
+        let wanted =
+            |((_, contents), (offer, load, count))| Wanted { offer, count, load, contents };
+        counts.into_iter().map(wanted).collect()
+    }
+
+    /// Whether a run on a new host starts as soon as that is up.
+    fn is_first(&self, run: &Run) -> bool {
+        run.start <= self.policy.boot_secs
+    }
+
+    /// What hosts cost per hour at least that hold what the launches hold.
+    fn bound(&self, wanted: &[Wanted], prices: &Prices) -> u64 {
+        let shapes = &self.queue.world.shapes;
+        let mut held = vec![0_u64; shapes.len()];
+        for host in wanted {
+            for (key, n) in &host.contents {
+                if let Some((shape, _)) = self.queue.place(key) {
+                    held[shape] += u64::from(*n) * u64::from(host.count);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return 0;
+        }
+        let by_units = UnitPrices::solve(shapes, &held, &prices.offers).bound(shapes, &held);
+        by_units.max(one_job_bound(shapes, &held, &self.shelf.frontier))
+    }
+
+    /// Jobs that stay waiting, each key once.
+    fn waiting(
+        &self,
+        rooms: &Rooms,
+        new: &[&Host],
+        backlog: &Backlog,
+        left: &Left,
+    ) -> Vec<Waiting> {
+        let mut unstarted: BTreeMap<DemandKey, (Unstarted, usize)> = BTreeMap::new();
+        for (shape, keys) in self.queue.keys.iter().enumerate() {
+            for (rank, key) in keys.iter().enumerate() {
+                let left = backlog.left(shape, rank);
+                unstarted.insert(*key, (Unstarted { left, ..Unstarted::default() }, shape));
+            }
+        }
+        let of_rooms = rooms.rooms.iter().flat_map(|room| &room.later);
+        let of_new = new.iter().flat_map(|host| host.real()).filter(|run| !self.is_first(run));
+        for run in of_rooms.chain(of_new) {
+            if let Some((group, _)) = unstarted.get_mut(&self.key(run)) {
+                group.later = group.later.saturating_add(run.count);
+                group.first_at = Some(group.first_at.map_or(run.start, |at| at.min(run.start)));
+            }
+        }
+        let mut waiting = Vec::new();
+        for (key, (group, shape)) in unstarted {
+            let reason = match group {
+                Unstarted { left: 0, later: 0, .. } => continue,
+                Unstarted { left: 0, first_at, .. } => {
+                    WaitReason::RoomExpected { in_secs: first_at.unwrap_or(0) }
+                }
+                Unstarted { .. } if self.queue.is_buyable[shape] => {
+                    report::limited(&key, &self.shelf.all, left)
+                }
+                Unstarted { .. } => {
+                    report::unbuyable(&key, self.input, self.policy, self.is_cooling)
+                }
+            };
+            let count = group.left.saturating_add(group.later);
+            waiting.push(Waiting { key, count, reason });
+        }
+        waiting
+    }
+}

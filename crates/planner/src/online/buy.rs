@@ -1,0 +1,217 @@
+//! What is paid for what has no place yet: hosts kept longer, or new ones, whichever is worth more for its cost.
+
+use spillway_core::{PlanInput, PlanPolicy};
+
+use crate::amount::score_of;
+use crate::bill::build::{Choice, Place, build};
+use crate::bill::fill::{Filler, Opening, Seat};
+use crate::bill::host::Host;
+use crate::bill::prices::Prices;
+use crate::bill::search::{Ground, Patience, STYLES, ruin_and_recreate, total};
+use crate::bill::world::{Backlog, World};
+use crate::headroom::Left;
+use crate::knapsack::Weights;
+use crate::online::queue::Queue;
+use crate::online::room::Rooms;
+use crate::prune::{Offer, undominated};
+use crate::solve::Shelf;
+
+/// Ends of hosts that are tried.
+const HORIZONS_MAX: usize = 10;
+
+/// Jobs weighed in a plan of nothing, and for each dollar at stake.
+const STEPS_BASE: u64 = 300_000;
+const STEPS_PER_DOLLAR: u64 = 50_000_000;
+const STEPS_MAX: u64 = 100_000_000;
+const IDLE_ROUNDS_MAX: usize = 200;
+
+/// What the work that waits is worth. What fits nothing that is sold now counts by its size.
+pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
+    let world = &queue.world;
+    if queue.is_buyable.iter().all(|is_buyable| *is_buyable) {
+        let offers = undominated(&shelf.frontier, &world.shapes);
+        return Prices::of_resources(&world.shapes, offers, &world.job_seconds());
+    }
+    let kept = |at: &usize| queue.is_buyable[*at];
+    let places: Vec<usize> = (0..world.shapes.len()).filter(kept).collect();
+    let part = World {
+        shapes: places.iter().map(|at| world.shapes[*at].clone()).collect(),
+        groups: places.iter().map(|at| world.groups[*at].clone()).collect(),
+        offers: Vec::new(),
+        file_indices: Vec::new(),
+        hazards: Vec::new(),
+        clock: world.clock,
+    };
+    let offers = undominated(&shelf.frontier, &part.shapes);
+    let mut prices = Prices::of_resources(&part.shapes, offers, &part.job_seconds());
+    let mut worth: Vec<f64> =
+        world.shapes.iter().map(|s| crate::fill::size_score(&s.need)).collect();
+    for (at, of_part) in places.iter().zip(&prices.worth) {
+        worth[*at] = *of_part;
+    }
+    prices.worth = worth;
+    prices
+}
+
+/// Hosts kept longer and new hosts, and what may still be bought after that.
+pub(crate) struct Bought {
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) left: Left,
+}
+
+/// Finds a place for the backlog, as far as the headroom goes.
+pub(crate) fn buy(
+    queue: &Queue,
+    prices: &Prices,
+    rooms: &Rooms,
+    backlog: &mut Backlog,
+    shelf: &Shelf,
+    input: &PlanInput,
+    policy: &PlanPolicy,
+) -> Bought {
+    let world = &queue.world;
+    let headroom = Left::of(&input.headroom);
+    if backlog.is_empty() {
+        return Bought { hosts: Vec::new(), left: headroom };
+    }
+    let least = queue.least();
+    let (mut seats, mut rooms_of_seats): (Vec<(Seat, Weights)>, Vec<usize>) = Default::default();
+    for room in &rooms.rooms {
+        if least.fits(&room.seat.offer.capacity) {
+            rooms_of_seats.push(room.seat.at);
+            let seat = Seat { at: seats.len(), ..room.seat.clone() };
+            seats.push((seat, prices.weights_like(&room.seat.offer)));
+        }
+    }
+    let horizons = horizons(world, backlog);
+    let mut choices = Vec::new();
+    for horizon in &horizons {
+        for offer in 0..prices.offers.len() {
+            let horizon = horizon.saturating_add(policy.boot_secs);
+            choices.push(Choice { place: Place::New(offer), horizon, lanes: None });
+        }
+        for (seat, weights) in &seats {
+            let horizon = horizon.saturating_add(seat.start);
+            choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
+        }
+    }
+    let mut best: Option<(f64, u64, Vec<Host>, Left, Backlog)> = None;
+    for style in STYLES {
+        let mut filler = Filler::new(world, &prices.worth, style);
+        let (mut left, mut rest) = (headroom, backlog.clone());
+        let mut hosts = build(world, prices, &choices, &mut filler, &mut rest, &mut left, u64::MAX);
+        for host in &mut hosts {
+            host.right_size(world, headroom.cpu.is_some());
+        }
+        let (lost, cost) = (lost(world, prices, &rest), total(&hosts, world));
+        let is_better = best.as_ref().is_none_or(|(least_lost, least, ..)| {
+            lost.total_cmp(least_lost).then(cost.cmp(least)).is_lt()
+        });
+        if is_better {
+            best = Some((lost, cost, hosts, left, rest));
+        }
+    }
+    let Some((_, cost, mut hosts, mut left, rest)) = best else {
+        return Bought { hosts: Vec::new(), left: headroom };
+    };
+    *backlog = rest;
+    scrape_together(queue, shelf, prices, backlog, &mut left, &mut hosts);
+    if 1 < hosts.len() {
+        let horizons: Vec<u32> =
+            horizons.iter().map(|h| h.saturating_add(policy.boot_secs)).collect();
+        let ground = Ground { horizons: &horizons, seats: &seats, headroom: left };
+        let dollars = score_of(cost) / 3.6e9;
+        let more = crate::amount::whole_of(dollars * score_of(STEPS_PER_DOLLAR));
+        let more = u64::try_from(more).unwrap_or(STEPS_MAX);
+        let patience = Patience {
+            steps_max: STEPS_BASE.saturating_add(more).min(STEPS_MAX),
+            idle_rounds_max: IDLE_ROUNDS_MAX,
+        };
+        ruin_and_recreate(world, prices, &ground, patience, &mut hosts);
+    }
+    left = Left::of(&input.headroom);
+    for host in &mut hosts {
+        match host.seat {
+            Some(at) => host.seat = rooms_of_seats.get(at).copied(),
+            None => left.take(&host.offer, 1),
+        }
+    }
+    Bought { hosts, left }
+}
+
+/// What a limit keeps from the offerings worth a look may still go on another one: dearer, but small or cheap enough.
+fn scrape_together(
+    queue: &Queue,
+    shelf: &Shelf,
+    prices: &Prices,
+    backlog: &mut Backlog,
+    left: &mut Left,
+    hosts: &mut Vec<Host>,
+) {
+    let world = &queue.world;
+    let mut filler = Filler::new(world, &prices.worth, STYLES[0]);
+    for (at, shape) in world.shapes.iter().enumerate() {
+        while queue.is_buyable[at] && backlog.has(at) {
+            let is_possible = |o: &&Offer| {
+                shape.classes.has(o.class) && shape.need.fits(&o.capacity) && 0 < left.times(o)
+            };
+            let Some(offer) = shelf.by_price.iter().find(is_possible) else { break };
+            let opening = Opening {
+                offer,
+                weights: prices.weights_like(offer),
+                horizon: world.clock.deadline,
+                lanes: Some(&vec![(at, 1)]),
+                seat: None,
+                up_at: world.clock.boot,
+                until: u32::MAX,
+                expects: false,
+            };
+            let host = filler.fill(&opening, backlog).host;
+            if host.runs.is_empty() {
+                break;
+            }
+            left.take(offer, 1);
+            hosts.push(host);
+        }
+    }
+}
+
+/// What it is worth to have what is still left over.
+fn lost(world: &World, prices: &Prices, rest: &Backlog) -> f64 {
+    let mut lost = 0.0;
+    for (shape, worth) in prices.worth.iter().enumerate() {
+        for (rank, n) in rest.groups(shape).iter().enumerate() {
+            if world.groups[shape][rank].is_expected {
+                continue;
+            }
+            lost += worth * f64::from(*n) * f64::from(world.secs(shape, rank));
+        }
+    }
+    lost
+}
+
+/// How long hosts may be wanted for once they are up, longest first: as long as one job, and as long as several one
+/// after another where some may wait.
+fn horizons(world: &World, backlog: &Backlog) -> Vec<u32> {
+    let mut horizons: Vec<u32> = Vec::new();
+    let mut furthest = 0;
+    for (shape, groups) in world.groups.iter().enumerate() {
+        for (group, n) in groups.iter().zip(backlog.groups(shape)) {
+            if 0 < *n && !group.is_expected {
+                horizons.push(group.secs);
+                let waits = group.latest.saturating_sub(world.clock.boot);
+                furthest = furthest.max(waits.saturating_add(group.secs));
+            }
+        }
+    }
+    let longest = horizons.iter().max().copied().unwrap_or(0);
+    while longest < furthest {
+        horizons.push(furthest);
+        furthest -= (furthest / 6).max(1);
+    }
+    horizons.sort_unstable();
+    horizons.dedup();
+    horizons.reverse();
+    let step = horizons.len().div_ceil(HORIZONS_MAX).max(1);
+    horizons.into_iter().step_by(step).collect()
+}
