@@ -196,6 +196,20 @@ fn it_waits_for_a_host_that_boots() {
 }
 
 #[test]
+fn it_is_planned_behind_a_running_job() {
+    let mut body = message("a", 3000, "true");
+    body["spillway"]["patienceSeconds"] = json!(7200);
+    body["spillway"]["expectedDurationSeconds"] = json!(600);
+    let mut facts = vec![add_job(1, &body, Timestamp::now()), host(&registered())];
+    facts.extend(runs("b", 3000));
+    let home = Home::new().with_facts("l.db", &facts).with("spillway.toml", &only("c6a.large"));
+
+    let ran = why(&home, "a");
+
+    assert_told!(home, ran);
+}
+
+#[test]
 fn a_little_less_memory_would_fit_beside_what_runs() {
     let mut facts = vec![waits("a", 2000), host(&registered())];
     facts.extend(runs("b", 2000));

@@ -123,11 +123,7 @@ fn world(
         shapes.push(Shape { need, classes, count, groups: Vec::new() });
         groups.push(of_shape);
     }
-    let clock = Clock {
-        boot: rules.boot,
-        billed_min: rules.billed_min,
-        deadline: rules.deadline,
-    };
+    let clock = Clock { boot: rules.boot, billed_min: rules.billed_min, deadline: rules.deadline };
     Ok(World { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
 }
 
