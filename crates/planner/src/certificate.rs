@@ -9,6 +9,7 @@ mod configuration;
 mod resource;
 mod tune;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use spillway_core::plan::DemandKey;
@@ -18,7 +19,9 @@ use crate::bill::{Bill, TimedProblem};
 use crate::certificate::configuration::Configuration;
 use crate::demand::Shape;
 use crate::problem::{Problem, ProblemError};
-use crate::verify::{self, BadTerm, Certificate, Host, Terms, Total, holds, in_picos, total};
+use crate::verify::{
+    self, BadTerm, Certificate, Host, Shapes, Terms, Total, holds, in_picos, total,
+};
 
 /// Prices of jobs that the solver takes its bound from, in millionths of a millionth of a dollar per hour.
 ///
@@ -110,20 +113,34 @@ fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError
     {
         proofs.push(verify::Proof::Configuration { job_prices, hosts, worth: worth() });
     }
-    let nothing = verify::Proof::Resource { hosts: Vec::new(), worth: "0".to_owned() };
-    let mut best = (0, nothing);
+    let mut best: Option<(u64, verify::Proof)> = None;
     // Of equal bounds the plainest.
     for mut proof in proofs {
         let total = total(terms, &proof);
         let bound = u64::try_from(total.bound(terms)).map_err(|_| CertifyError::OutOfRange)?;
-        if best.0 < bound {
+        if best.as_ref().is_none_or(|(highest, _)| *highest < bound) {
             if let (Some(text), Total::Worth(worth)) = (proof.worth_mut(), total) {
                 *text = in_picos(worth);
             }
-            best = (bound, proof);
+            best = Some((bound, proof));
         }
     }
-    Ok(Certificate::new(terms, best.0, best.1))
+    let (bound, proof) = best.ok_or(CertifyError::OutOfRange)?;
+    Ok(Certificate::new(terms, bound, proof))
+}
+
+/// Every host that no other, no dearer one stands in for; with its index among the offerings.
+fn hosts_to_prove<'a>(terms: &'a Terms, shapes: &Shapes) -> Vec<(usize, &'a Host)> {
+    let mut order: Vec<(usize, &Host)> = terms.hosts.iter().enumerate().collect();
+    order.sort_by_key(|(offer, host)| (host.price, Reverse(host.room), *offer));
+    let mut kept: Vec<(usize, &Host)> = Vec::new();
+    for (offer, host) in order {
+        let is_covered = kept.iter().any(|(_, other)| shapes.stands_in(other, host));
+        if !is_covered && !shapes.is_useless(host) {
+            kept.push((offer, host));
+        }
+    }
+    kept
 }
 
 /// The job line of which a single job needs the dearest host; for a bill, the dearest time of one.

@@ -16,7 +16,7 @@ pub(crate) const CHOICES_MAX: usize = 300;
 
 /// Shapes that are solved for together. The linear program has a row for each and its effort grows with their cube;
 /// beyond this the demand is dealt out into parts of like mixture.
-pub(crate) const SHAPES_PER_PART: usize = 160;
+pub(crate) const SHAPES_PER_PART: usize = 250;
 
 /// The same at high effort.
 pub(crate) const SHAPES_PER_PART_HIGH: usize = 800;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use spillway_planner::bill::{TimedJobLine, TimedProblem, plan};
+use spillway_planner::certificate::certify_bill;
 use spillway_planner::problem::Offer;
 
 use crate::world::{holds, problems};
@@ -128,7 +129,9 @@ proptest! {
 
         let optimum = optimum(&problem);
 
+        let certified = certify_bill(&problem, &bill).unwrap().bound;
         prop_assert!(bill.bound <= optimum, "the bound {} is above {optimum}", bill.bound);
+        prop_assert!(certified <= optimum, "the certified bound {certified} is above {optimum}");
         prop_assert!(optimum <= bill.cost, "the plan {} is below {optimum}", bill.cost);
     }
 }

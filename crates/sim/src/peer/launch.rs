@@ -19,6 +19,9 @@ pub(super) fn launches(
     input: &PlanInput,
     policy: &PlanPolicy,
 ) -> Vec<PlannedLaunch> {
+    if bought.is_empty() {
+        return Vec::new();
+    }
     let mut equal: BTreeMap<(usize, Vec<(DemandKey, u32)>), (&Bin, u32)> = BTreeMap::new();
     for bin in bought {
         let of_group = |(at, n): &(usize, u32)| groups.get(*at).map(|group| (group.key, *n));
