@@ -106,6 +106,6 @@ impl Question {
 
 /// What the dispatcher's planner answers when it remembers nothing.
 fn answer(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    let mut planner = crate::Spillway::default();
+    let mut planner = crate::Spillway;
     planner.plan(input, policy)
 }
