@@ -13,7 +13,7 @@ fn settings(home: &Home) -> insta::Settings {
     let mut settings = home.settings();
     settings.add_filter(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]");
     settings.add_filter(r"RUNNABLE for [^\n]+", "RUNNABLE for [SPAN]");
-    settings.add_filter(r"in about (\d+[hms] ?)+", "in about [SPAN]");
+    settings.add_filter(r"in (about )?\d+[hms]( \d+[ms])*", "in [SPAN]");
     settings
 }
 
