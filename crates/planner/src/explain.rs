@@ -13,8 +13,13 @@ pub mod offerings;
 mod outcome;
 mod prices;
 
+use std::collections::BTreeMap;
+
 use spillway_core::plan::{FilterKind, FilterSet};
-use spillway_core::{Catalog, Offering, PlanInput, PlanPolicy, Planned, Planner as _};
+use spillway_core::{
+    Catalog, CpuUnits, HostId, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned,
+    Planner as _, Resources,
+};
 
 pub use outcome::Outcome;
 
@@ -66,6 +71,31 @@ impl Question {
         let all = all.as_of.map(|as_of| Catalog::new(as_of, offerings)).unwrap_or_default();
         let left_out = all.offerings().iter().map(left_out_by).collect();
         Self { input, policy, offered: Offered { all, left_out } }
+    }
+
+    /// What a job meets that a plan leaves waiting: others have taken room on hosts there are, and part of the limits.
+    #[must_use]
+    pub fn after(&self, planned: &Planned) -> Self {
+        let mut after = self.clone();
+        let mut taken: BTreeMap<HostId, Resources> = BTreeMap::new();
+        for placement in &planned.plan.placements {
+            let of_host = taken.entry(placement.host).or_default();
+            let load = placement.key.need.checked_mul(placement.count);
+            *of_host = load.and_then(|load| of_host.checked_add(&load)).unwrap_or(*of_host);
+        }
+        for host in &mut after.input.hosts {
+            host.free = host.free.saturating_sub(&taken.get(&host.id).copied().unwrap_or_default());
+        }
+        let headroom = &mut after.input.headroom;
+        for launch in &planned.plan.launches {
+            let cpu = launch.capacity.cpu.get().saturating_mul(launch.count);
+            headroom.hosts = headroom.hosts.map(|left| left.saturating_sub(launch.count));
+            headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get().saturating_sub(cpu)));
+            let price = launch.price().get();
+            headroom.price =
+                headroom.price.map(|left| MicroUsdPerHour::new(left.get().saturating_sub(price)));
+        }
+        after
     }
 
     /// What the dispatcher's planner answers.

@@ -58,11 +58,13 @@ use crate::threads::Threads;
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
-pub struct Spillway;
+pub struct Spillway {
+    memory: online::Memory,
+}
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy)
+        online::plan(input, policy, &mut self.memory)
     }
 }
 

@@ -117,4 +117,4 @@ pub(crate) const CERTIFICATE_BRANCHES_PER_HOST: u64 = 40_000;
 pub(crate) const CERTIFICATE_BRANCHES_MAX: u64 = 800_000;
 
 /// Jobs weighed in the search of unit prices for a certificate. Beyond it the bound rests on resource prices.
-pub(crate) const CERTIFICATE_TUNING_STEPS_MAX: u64 = 400_000_000;
+pub(crate) const CERTIFICATE_TUNING_STEPS_MAX: u64 = 150_000_000;

@@ -3,9 +3,8 @@
 //!
 //! What is good enough is not judged here: the verifier's own walk over each host does that.
 
-use std::cmp::Reverse;
-
 use crate::amount::score_of;
+use crate::certificate::hosts_to_prove;
 use crate::certificate::tune::{Room, Tuner, whole};
 use crate::limits::{
     CERTIFICATE_BRANCHES_MAX, CERTIFICATE_BRANCHES_PER_HOST, CERTIFICATE_TUNING_STEPS_MAX,
@@ -96,18 +95,12 @@ struct Candidate<'a> {
     root: u128,
 }
 
-/// Every host that no other, no dearer one stands in for.
+/// Every host that needs a witness; none if finding unit prices for them is too much work.
 fn candidates<'a>(terms: &'a Terms, claimed: &[u64]) -> Option<Vec<Candidate<'a>>> {
     let shapes = Shapes::of(terms, claimed);
-    let mut order: Vec<(usize, &Host)> = terms.hosts.iter().enumerate().collect();
-    order.sort_by_key(|(offer, host)| (host.price, Reverse(host.room), *offer));
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     let mut steps: u64 = 0;
-    for (offer, host) in order {
-        let is_covered = candidates.iter().any(|other| shapes.stands_in(other.host, host));
-        if is_covered || shapes.is_useless(host) {
-            continue;
-        }
+    for (offer, host) in hosts_to_prove(terms, &shapes) {
         let candidate = Candidate::new(offer, host, shapes.items(host));
         steps += candidate.tuner.steps;
         if CERTIFICATE_TUNING_STEPS_MAX < steps {

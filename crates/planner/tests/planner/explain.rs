@@ -12,7 +12,7 @@ use spillway_core::{
     PlanPolicy,
 };
 use spillway_planner::explain::frontier::{Work, by_deadline, frontier};
-use spillway_planner::explain::groups::groups;
+use spillway_planner::explain::groups::{Group, groups};
 use spillway_planner::explain::job::{Change, Obstacle, Onto, Start, Way, counts, start, ways};
 use spillway_planner::explain::limits::{Limit, Raise, limits};
 use spillway_planner::explain::offerings::{Verdict, offerings};
@@ -93,7 +93,9 @@ proptest! {
         let groups = groups(&question, &planned);
 
         let outcome = Outcome::of(&question.input, &planned);
-        let n_waiting: u64 = groups.iter().map(|group| u64::from(group.n_waiting)).sum();
+        let is_left = |group: &&Group| !matches!(group.reason, Some(WaitReason::RoomExpected { .. }));
+        let left = groups.iter().filter(is_left);
+        let n_waiting: u64 = left.map(|group| u64::from(group.n_waiting)).sum();
         prop_assert_eq!(n_waiting, outcome.n_waiting);
         for group in &groups {
             let n_placed: u32 = group.placed.iter().map(|placed| placed.count).sum();
@@ -245,6 +247,18 @@ fn a_limit_that_keeps_jobs_waiting_is_priced_by_what_more_of_it_buys() {
 }
 
 #[test]
+fn limits_that_bind_only_together_say_so() {
+    let mut input = question(&[(job(1024, 1024), 40)], &shop());
+    input.headroom = Headroom { hosts: Some(0), ..at_most(0) };
+    let question = open(input);
+
+    let prices = limits(&question, &question.plan());
+
+    assert!(prices.limits.iter().all(|limit| !limit.binds(&prices.base)), "{prices:?}");
+    assert_eq!(prices.together.map(|outcome| outcome.n_held), Some(40));
+}
+
+#[test]
 fn a_limit_that_is_not_reached_costs_nothing() {
     let mut input = question(&[(job(1024, 1024), 4)], &shop());
     input.headroom = Headroom { hosts: Some(10), ..at_most(100) };
@@ -386,6 +400,22 @@ fn a_job_behind_a_running_one_starts_when_that_ends() {
     let Start::Waits { reason, room, .. } = start else { panic!("{start:?}") };
     assert_eq!(reason, Some(WaitReason::LimitReached { limit: LimitKind::Hosts }));
     assert_eq!(room, Some((host_id(1), 700)));
+}
+
+#[test]
+fn a_job_behind_others_is_told_the_limit_that_is_left_after_them() {
+    let mut input = question(&[(job(1024, 1024), 10)], &shop());
+    input.headroom = at_most(8);
+    let question = open(input);
+    let planned = question.plan();
+
+    let after = question.after(&planned);
+
+    let counts = counts(&after, &job(1024, 1024));
+    assert_eq!(counts.obstacles, BTreeMap::from([(Obstacle::OverLimit(LimitKind::Vcpus), 6)]));
+    let ways = ways(&after, &job(1024, 1024));
+    assert_eq!(ways.len(), 1);
+    assert_eq!(ways[0].price.get(), 41_000);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde::Serialize;
+use spillway_core::plan::LimitKind;
 use spillway_core::{MicroUsd, PlanPolicy};
 use spillway_planner::explain::frontier::{Point, Work};
 
@@ -33,6 +34,8 @@ pub struct PointView {
     /// Limits that leave no room for it.
     pub over_limits: Vec<String>,
     #[serde(skip)]
+    over: String,
+    #[serde(skip)]
     bill: MicroUsd,
     #[serde(skip)]
     bound: MicroUsd,
@@ -53,6 +56,7 @@ impl From<&Point> for PointView {
             cost_usd_per_hour: schedule.price.as_usd_f64(),
             pools: schedule.pools.iter().map(|(pool, n)| (pool.to_string(), *n)).collect(),
             over_limits: point.over.iter().map(|kind| sum_key(*kind)).collect(),
+            over: over_text(&point.over),
             bill: schedule.bill,
             bound: schedule.bound,
             price: schedule.price.to_string(),
@@ -116,9 +120,9 @@ impl FrontierView {
         }
         if let Some(deadline) = &self.deadline {
             let at = &deadline.schedule;
-            let over = match at.over_limits.as_slice() {
-                [] => String::new(),
-                limits => format!("; more than {} allows", limits.join(", ")),
+            let over = match at.over.as_str() {
+                "" => String::new(),
+                over => format!("; {over}"),
             };
             page.field(
                 "Deadline",
@@ -167,10 +171,6 @@ fn table(points: &[PointView]) -> Rows {
     let mut table = Rows::new(&head);
     let most = points.iter().map(|point| point.bill_usd).fold(0.0, f64::max);
     for point in points {
-        let over = match point.over_limits.as_slice() {
-            [] => String::new(),
-            limits => format!("over {}", limits.join(", ")),
-        };
         table.row([
             span(point.all_start_within_s).into(),
             span(point.mean_start_s).into(),
@@ -179,12 +179,22 @@ fn table(points: &[PointView]) -> Rows {
             point.price.as_str().into(),
             point.bill.to_string().into(),
             Field::toned(bar(point.bill_usd, most), Tone::Busy),
-            Field::toned(over, Tone::Warning),
+            Field::toned(point.over.as_str(), Tone::Warning),
         ]);
     }
     table
 }
 
+/// `over max-hosts, max-vcpus`.
+fn over_text(limits: &[LimitKind]) -> String {
+    if limits.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = limits.iter().map(ToString::to_string).collect();
+    format!("over {}", names.join(", "))
+}
+
+/// Seconds for people.
 pub(crate) fn span(secs: u32) -> String {
     span_text(SignedDuration::from_secs(secs.into()))
 }
