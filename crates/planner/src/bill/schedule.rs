@@ -116,6 +116,7 @@ fn world(
             count,
             latest: rules.start_by,
             is_expected: false,
+            haste: 0.0,
             lines: Vec::new(),
         };
         let of_shape: Vec<Group> = longest_first.map(group).collect();
@@ -123,11 +124,7 @@ fn world(
         shapes.push(Shape { need, classes, count, groups: Vec::new() });
         groups.push(of_shape);
     }
-    let clock = Clock {
-        boot: rules.boot,
-        billed_min: rules.billed_min,
-        deadline: rules.deadline,
-    };
+    let clock = Clock { boot: rules.boot, billed_min: rules.billed_min, deadline: rules.deadline };
     Ok(World { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
 }
 
