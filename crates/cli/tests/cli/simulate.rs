@@ -89,7 +89,10 @@ fn many_runs_are_summed_up_and_doublechecked() {
 fn people_get_a_page() {
     let ran = home().run(&["simulate", "--scenario", "s.toml", "--runs", "3"]);
 
-    assert!(ran.stdout.starts_with("Scenario\tsmall\nPolicy\tspillway\nRuns\t3 of 3 ok\nbill\t$"), "{ran}");
+    assert!(
+        ran.stdout.starts_with("Scenario\tsmall\nPolicy\tspillway\nRuns\t3 of 3 ok\nbill\t$"),
+        "{ran}"
+    );
 }
 
 #[test]
