@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, InstanceType, PoolId};
@@ -394,10 +394,13 @@ impl fmt::Display for WaitReason {
                 write!(f, "the limit {limit} leaves no room for another host")
             }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
-            Self::RoomExpected { in_secs } => write!(
-                f,
-                "room for it is expected to come free on a host in {in_secs} s, in time and cheaper than another host"
-            ),
+            Self::RoomExpected { in_secs } => {
+                let span = SignedDuration::from_secs(i64::from(*in_secs));
+                write!(
+                    f,
+                    "room for it is expected to come free on a host in {span:#}, in time and cheaper than another host"
+                )
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use spillway_core::Planned;
-use spillway_core::plan::Effort;
+use spillway_core::plan::{Effort, WaitReason, Waiting};
 use spillway_planner::explain;
 use spillway_planner::verify::Certificate;
 
@@ -142,8 +142,20 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     }
 }
 
+/// Jobs that wait for room which comes free in time have their place in the plan.
 fn verdict(planned: &Planned) -> ExitStatus {
-    if planned.report.waiting.is_empty() { ExitStatus::Ok } else { ExitStatus::Infeasible }
+    let is_planned = |waiting: &Waiting| match waiting.reason {
+        WaitReason::RoomExpected { .. } => true,
+        WaitReason::TooLarge(_)
+        | WaitReason::CoolingDown { .. }
+        | WaitReason::LimitReached { .. }
+        | WaitReason::NoCatalog => false,
+    };
+    if planned.report.waiting.iter().all(is_planned) {
+        ExitStatus::Ok
+    } else {
+        ExitStatus::Infeasible
+    }
 }
 
 async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {

@@ -200,12 +200,8 @@ fn code_and_reason(start: &Start, host: &impl Fn(HostId) -> String) -> (&'static
         Start::Bought { pool, .. } => {
             ("bought-next", format!("the next plan buys a host for it: {pool}"))
         }
-        Start::Waits { reason: None, room: Some((id, _)), .. } => (
-            "behind-running",
-            format!("it is to go on {} when what runs there has ended", host(*id)),
-        ),
-        Start::Waits { reason: None, room: None, .. } => {
-            ("waits-for-room", "the plan keeps it for room that will come free".to_owned())
+        Start::Waits { reason: None, .. } => {
+            ("left-waiting", "the plan leaves it waiting and does not say why".to_owned())
         }
         Start::Waits { reason: Some(reason), .. } => (wait_code(reason), reason.to_string()),
     }
@@ -233,6 +229,10 @@ fn expected(
         Start::Bought { in_secs, .. } => {
             Some(((*in_secs).into(), ", when the new host is up".into()))
         }
+        Start::Waits { reason: Some(WaitReason::RoomExpected { in_secs }), .. } => Some((
+            (*in_secs).into(),
+            ", where room comes free, as far as durations are known".into(),
+        )),
         Start::Waits { room, retry, .. } => {
             let retry_in = retry.map(|at| at.duration_since(now).as_secs().max(0));
             let retry = retry_in.map(|secs| (secs, ", when a dry pool is tried again".to_owned()));

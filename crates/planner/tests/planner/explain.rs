@@ -12,7 +12,7 @@ use spillway_core::{
     PlanPolicy,
 };
 use spillway_planner::explain::frontier::{Work, by_deadline, frontier};
-use spillway_planner::explain::groups::groups;
+use spillway_planner::explain::groups::{Group, groups};
 use spillway_planner::explain::job::{Change, Obstacle, Onto, Start, Way, counts, start, ways};
 use spillway_planner::explain::limits::{Limit, Raise, limits};
 use spillway_planner::explain::offerings::{Verdict, offerings};
@@ -93,7 +93,9 @@ proptest! {
         let groups = groups(&question, &planned);
 
         let outcome = Outcome::of(&question.input, &planned);
-        let n_waiting: u64 = groups.iter().map(|group| u64::from(group.n_waiting)).sum();
+        let is_left = |group: &&Group| !matches!(group.reason, Some(WaitReason::RoomExpected { .. }));
+        let left = groups.iter().filter(is_left);
+        let n_waiting: u64 = left.map(|group| u64::from(group.n_waiting)).sum();
         prop_assert_eq!(n_waiting, outcome.n_waiting);
         for group in &groups {
             let n_placed: u32 = group.placed.iter().map(|placed| placed.count).sum();
@@ -242,6 +244,18 @@ fn a_limit_that_keeps_jobs_waiting_is_priced_by_what_more_of_it_buys() {
     assert_eq!(raise, Raise::Vcpus(CpuUnits::from_vcpus(16)));
     assert_eq!((raised.n_held, raised.price.get()), (24, 480_000));
     assert_eq!((limit.lifted.n_held, limit.lifted.price.get()), (40, 800_000));
+}
+
+#[test]
+fn limits_that_bind_only_together_say_so() {
+    let mut input = question(&[(job(1024, 1024), 40)], &shop());
+    input.headroom = Headroom { hosts: Some(0), ..at_most(0) };
+    let question = open(input);
+
+    let prices = limits(&question, &question.plan());
+
+    assert!(prices.limits.iter().all(|limit| !limit.binds(&prices.base)), "{prices:?}");
+    assert_eq!(prices.together.map(|outcome| outcome.n_held), Some(40));
 }
 
 #[test]
