@@ -66,8 +66,8 @@ impl SpotEvidence {
         let mut faded = Self { as_of: as_of.unwrap_or(now), ..self };
         // After two years nothing is left.
         for _ in 0..days.min(730) {
-            faded.interruptions_milli = faded.interruptions_milli * KEPT_A_DAY >> 16;
-            faded.host_secs = faded.host_secs * KEPT_A_DAY >> 16;
+            faded.interruptions_milli = (faded.interruptions_milli * KEPT_A_DAY) >> 16;
+            faded.host_secs = (faded.host_secs * KEPT_A_DAY) >> 16;
         }
         faded
     }

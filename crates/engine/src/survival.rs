@@ -145,8 +145,12 @@ mod tests {
 
     fn seen(ended: &[u32], cut_short: &[u32]) -> Durations {
         let mut durations = Durations::default();
-        ended.iter().for_each(|secs| durations.ended(*secs));
-        cut_short.iter().for_each(|secs| durations.cut_short(*secs));
+        for secs in ended {
+            durations.ended(*secs);
+        }
+        for secs in cut_short {
+            durations.cut_short(*secs);
+        }
         durations
     }
 

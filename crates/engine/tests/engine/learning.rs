@@ -11,9 +11,15 @@ use crate::rig::{Rig, catalog, message as body, pool, secs};
 
 /// A job's spec, as a message with these additions says it.
 fn spec(token: &str, spillway: &str) -> JobSpec {
-    let parsed = message::parse(&body(token, spillway, "")).unwrap();
-    let message::Request::Submit { spec, .. } = parsed.request else { panic!("it is a job") };
-    *spec
+    submitted(&body(token, spillway, ""))
+}
+
+fn submitted(body: &str) -> JobSpec {
+    match message::parse(body).unwrap().request {
+        message::Request::Submit { spec, .. } => Some(*spec),
+        message::Request::Cancel { .. } | message::Request::Terminate { .. } => None,
+    }
+    .expect("it is a job")
 }
 
 /// Runs a job to its end on a host of its own, which is given back.
@@ -116,9 +122,7 @@ fn jobs_of_one_definition_are_one_kind_whatever_they_are_called() {
     let named = |name: &str, definition: &str| {
         let key = format!(r#""jobDefinition":{{"jobDefinitionName":"{definition}","#);
         let text = body(name, "", "").replace(r#""jobDefinition":{"#, &key);
-        let parsed = message::parse(&text).unwrap();
-        let message::Request::Submit { spec, .. } = parsed.request else { panic!("it is a job") };
-        spillway_core::KindId::of(&spec)
+        spillway_core::KindId::of(&submitted(&text))
     };
 
     assert_eq!(named("a", "align"), named("b", "align"));
