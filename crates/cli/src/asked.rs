@@ -3,7 +3,7 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use spillway_core::plan::Effort;
-use spillway_core::{Catalog, JobId, LedgerState, PlanInput, PlanPolicy};
+use spillway_core::{Catalog, Expectation, Job, LedgerState, PlanInput, PlanPolicy};
 use spillway_engine::{Engine, Standing};
 use spillway_planner::explain::Question;
 
@@ -27,17 +27,18 @@ pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -
     Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices })
 }
 
-/// The question, and where a job stands in it; nowhere if it does not wait for a place.
+/// The question, where a job stands in it (nowhere if it does not wait for a place), and how long it is expected to run.
 pub(crate) fn ask_for(
-    job: JobId,
+    job: &Job,
     state: LedgerState,
     all: &Catalog,
     config: &Config,
-) -> (Question, Option<Standing>) {
+) -> (Question, Option<Standing>, Expectation) {
     let now = Timestamp::now();
     let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
-    let (input, standing) = engine.plan_input_for(now, job);
-    (with_all(&engine, input, Effort::Default, all, config), standing)
+    let (input, standing) = engine.plan_input_for(now, job.id);
+    let expected = engine.expectation(now, &job.spec);
+    (with_all(&engine, input, Effort::Default, all, config), standing, expected)
 }
 
 fn with_all(

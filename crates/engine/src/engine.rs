@@ -148,8 +148,12 @@ impl Engine {
         engine
     }
 
-    fn resume_host(&mut self, now: Timestamp, host: Host) {
+    fn resume_host(&mut self, now: Timestamp, mut host: Host) {
         let id = host.id;
+        if matches!(host.state, HostState::Registered { .. }) {
+            // Its work has been placed, or has gone elsewhere; that it was is not written.
+            host.reserved.clear();
+        }
         // It may have registered while nobody listened.
         let news_by = now + limits::CONSISTENCY_GRACE;
         let timer = match &host.state {

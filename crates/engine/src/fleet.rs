@@ -230,6 +230,11 @@ impl Fleet {
         self.entries.values().filter(usable).map(view).collect()
     }
 
+    /// Whether some host is ready and has nothing to do.
+    pub(crate) fn has_idle(&self, now: Timestamp) -> bool {
+        self.entries.values().any(|entry| entry.is_ready(now) && entry.live.is_empty())
+    }
+
     /// How many hosts count against the limits, their CPU and their price: all that are paid for or asked for.
     pub(crate) fn totals(&self) -> (u32, CpuUnits, MicroUsdPerHour) {
         let mut totals = (0_u32, 0_u32, MicroUsdPerHour::ZERO);

@@ -10,6 +10,7 @@
 
 mod admission;
 mod budget;
+pub mod calibration;
 pub mod config;
 mod engine;
 mod fleet;

@@ -356,7 +356,9 @@ impl Engine {
     }
 
     fn after_place_freed(&mut self, cx: &mut Cx, host: HostId) {
-        if !self.waiting.is_empty() {
+        let Some(entry) = self.fleet.get(host) else { return };
+        // A place for a job that waits, or a host that may be worth nothing any more.
+        if !self.waiting.is_empty() || entry.live().is_empty() {
             self.replan_by(cx.now + limits::REPLAN_DELAY);
         }
         let Some(entry) = self.fleet.get(host) else { return };

@@ -127,3 +127,6 @@ pub const ADOPT_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// Where room is expected to come free, the plan is made anew when it should have, but not sooner than this: jobs end
 /// about when they are expected to, rarely to the second.
 pub const ROOM_RECHECK_MIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// Idle hosts are looked at again this often: the longer nothing comes, the less they are worth keeping.
+pub const IDLE_RECHECK: SignedDuration = SignedDuration::from_secs(15);

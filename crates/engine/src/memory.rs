@@ -158,3 +158,47 @@ fn milli_of(secs: u32, of: u32) -> u32 {
     let milli = u64::from(secs) * 1_000 / u64::from(of.max(1));
     u32::try_from(milli).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str) -> JobSpec {
+        let body = format!(
+            r#"{{"jobName":"{name}","jobQueue":"q","jobDefinition":{{"jobDefinitionName":"{name}",
+            "containerProperties":{{"image":"busybox","resourceRequirements":[{{"type":"VCPU","value":"1"}},
+            {{"type":"MEMORY","value":"64"}}]}}}}}}"#
+        );
+        let parsed = spillway_core::message::parse(&body).unwrap();
+        let spillway_core::message::Request::Submit { spec, .. } = parsed.request else {
+            panic!("it is a job")
+        };
+        *spec
+    }
+
+    #[test]
+    fn kinds_that_ended_longest_ago_are_forgotten_first_and_in_the_ledger_too() {
+        let mut memory = Memory::default();
+        let at =
+            |n: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(n).unwrap());
+        let ran = SignedDuration::from_secs(60);
+        let (first, second) = (spec("first"), spec("second"));
+        memory.ended(at(0), &first, ran, true);
+        memory.ended(at(1), &second, ran, true);
+        memory.ended(at(2), &first, ran, true);
+        for n in 2..limits::KINDS_MAX {
+            memory.ended(at(n + 1), &spec(&format!("other-{n}")), ran, true);
+        }
+        memory.take_changes(&mut Vec::new());
+
+        memory.ended(at(9_999), &spec("one-more"), ran, true);
+        let mut changes = Vec::new();
+        memory.take_changes(&mut changes);
+
+        let forgotten = KindId::of(&second);
+        assert!(changes.contains(&Change::PutKind { kind: forgotten, history: None }));
+        assert_eq!(changes.len(), 2, "the new one and the forgotten one");
+        assert!(memory.history.kinds.contains_key(&KindId::of(&first)));
+        assert_eq!(memory.history.kinds.len(), limits::KINDS_MAX);
+    }
+}

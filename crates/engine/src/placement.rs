@@ -31,7 +31,7 @@ impl Engine {
         self.arrivals = None;
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && !self.fleet.has_idle(cx.now) {
             self.report = spillway_core::plan::Report::default();
             self.clear_reservations();
             return;
@@ -71,6 +71,12 @@ impl Engine {
             }
         }
         self.report = report;
+        for host in &plan.give_back {
+            self.give_back(cx, *host);
+        }
+        if self.fleet.has_idle(cx.now) {
+            self.replan_later(cx.now + limits::IDLE_RECHECK);
+        }
     }
 
     /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.

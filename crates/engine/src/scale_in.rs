@@ -13,9 +13,9 @@ impl Engine {
     /// Drains a host that has had nothing to do for the idle time-out.
     pub(crate) fn drain_if_idle(&mut self, cx: &mut Cx, id: HostId) {
         let Some(entry) = self.fleet.get(id) else { return };
-        let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
+        if !matches!(entry.host.state, HostState::Registered { .. }) {
             return;
-        };
+        }
         let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
         if entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class)) {
@@ -26,6 +26,23 @@ impl Engine {
             self.timers.set(due, Timer::Idle(id));
             return;
         }
+        self.drain(cx, id);
+    }
+
+    /// Drains a host that the plan gives back, if it still has nothing to do.
+    pub(crate) fn give_back(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get(id) else { return };
+        let is_idle = entry.live().is_empty() && entry.host.reserved.is_empty();
+        if is_idle && entry.is_ready(cx.now) {
+            self.drain(cx, id);
+        }
+    }
+
+    fn drain(&mut self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get(id) else { return };
+        let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
+            return;
+        };
         let state = HostState::Draining {
             instance: instance.clone(),
             container_instance: Some(container_instance.clone()),

@@ -135,6 +135,6 @@ impl Explanation {
 
 /// What the dispatcher's planner answers when it remembers nothing.
 fn answer(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    let mut planner = crate::Spillway;
+    let mut planner = crate::Spillway::default();
     planner.plan(input, policy)
 }

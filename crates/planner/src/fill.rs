@@ -17,7 +17,7 @@ const MIB_PER_GPU: u64 = 64 * 1024;
 const MIB_PER_CPU_UNIT: u64 = 4;
 
 /// How large something is, as one number.
-fn size(amount: &Amount) -> u64 {
+pub(crate) fn size(amount: &Amount) -> u64 {
     let [cpu, memory, gpus] = amount.0.map(u64::from);
     cpu * MIB_PER_CPU_UNIT + memory + gpus * MIB_PER_GPU
 }

@@ -39,6 +39,7 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod threads;
 mod tiny;
 pub mod verify;
 mod work;
@@ -53,14 +54,17 @@ use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
+use crate::threads::Threads;
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
-pub struct Spillway;
+pub struct Spillway {
+    memory: online::Memory,
+}
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy)
+        online::plan(input, policy, &mut self.memory)
     }
 }
 
@@ -104,7 +108,7 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
             }
         }
         let shapes = shapes(&buyable);
-        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, Threads::Two);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
         prices = JobPrices::of(&shapes, &solved.proof);

@@ -5,35 +5,109 @@
 
 mod answer;
 mod buy;
+mod keep;
+mod promise;
 mod queue;
 mod room;
+mod stream;
 
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
+use crate::bill::host::Run;
 use crate::bill::search::STYLES;
+use crate::bill::world::Backlog;
+use crate::headroom::Left;
 use crate::online::answer::Answer;
-use crate::online::buy::Bought;
+use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::room::Rooms;
+use crate::online::stream::Streams;
 use crate::{prune, stock};
 
-/// Decides what starts where now, what waits for which room, and what is bought.
-pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
+/// What is remembered between plans.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    streams: Streams,
+    promises: Promises,
+}
+
+/// Decides what starts where now, what waits for which room, what is bought, and what goes back.
+pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) -> Planned {
+    memory.streams.observe(input);
+    memory.promises.observe(input);
+    let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
     let all = prune::buyable(&input.catalog, &is_cooling, policy);
     let shelf = stock(input, all);
     let queue = Queue::new(input, policy, &shelf);
-    let mut backlog = queue.world.backlog();
+    let world = &queue.world;
+    let mut backlog = world.backlog();
     let mut rooms = Rooms::new(input);
     rooms.honour_reservations(input, &queue, &mut backlog);
     let prices = buy::prices(&queue, &shelf);
-    rooms.fill_what_is_paid(&queue, &prices, STYLES[0], &mut backlog);
+    let style = STYLES[0];
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog);
+    let held = hold(&queue, &memory.promises, now, &mut backlog);
     rooms.expect(&queue, &mut backlog);
-    let Bought { hosts, left } =
-        buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, input, policy);
-    let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
-    for host in hosts.iter().filter_map(|h| Some((h.seat?, h))) {
-        rooms.rooms[host.0].put(&queue.world, &host.1.runs);
+    let mut left = Left::of(&input.headroom);
+    // A host there is takes more work only once in a round.
+    while !backlog.is_empty() {
+        let bought = buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, &mut left, policy);
+        if bought.is_empty() {
+            break;
+        }
+        for host in bought {
+            match host.seat {
+                Some(at) => rooms.all[at].put(world, &host.runs),
+                None => rooms.buy(world, &host),
+            }
+        }
     }
-    answer.planned(&rooms, &hosts, &backlog, &left, &prices)
+    if !backlog.is_empty() {
+        rooms.fill_what_is_bought(&queue, &prices, style, &mut backlog);
+    }
+    // Hosts are paid for longer now than they were at first.
+    let mut waiting = world.nothing_left();
+    let mut later = rooms.take_later(world, &mut waiting);
+    for run in held {
+        waiting.give_back(&run);
+        later.push(run);
+    }
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting);
+    later.retain_mut(|run| {
+        run.count = run.count.min(waiting.left(run.shape, run.rank));
+        waiting.take(run.shape, run.rank, run.count);
+        0 < run.count
+    });
+    let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
+    let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
+    memory.streams.answered(input, &planned.plan);
+    memory.promises.keep(input, &queue, &later);
+    if memory.streams.knows(now, policy.boot_secs) {
+        let expected = memory.streams.expected(now, policy.boot_secs);
+        planned.plan.give_back = keep::give_back(&rooms, expected);
+    }
+    planned
+}
+
+/// Sets aside what has been told to wait for room, as runs that start when it is to be there: nothing is bought for it.
+fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> Vec<Run> {
+    let world = &queue.world;
+    let mut held = Vec::new();
+    for (shape, of_shape) in world.shapes.iter().enumerate() {
+        for (secs, mut n) in promises.of(now, of_shape.classes, of_shape.need) {
+            for rank in (0..world.groups[shape].len()).rev() {
+                let group = &world.groups[shape][rank];
+                let count = n.min(backlog.left(shape, rank));
+                if count == 0 || group.is_expected || group.latest < secs {
+                    continue;
+                }
+                backlog.take(shape, rank, count);
+                n -= count;
+                let (start, end) = (secs, secs.saturating_add(group.secs));
+                held.push(Run { start, end, shape, rank, count, is_expected: false });
+            }
+        }
+    }
+    held
 }

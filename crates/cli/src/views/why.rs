@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::job::JobStatus;
 use spillway_core::plan::WaitReason;
-use spillway_core::{HostId, Job, JobId};
+use spillway_core::{Expectation, HostId, Job, JobId};
 use spillway_planner::explain::job::{Counts, Obstacle, Start, Way};
 
+use super::expected::ExpectedView;
 use super::plan::frontier::span;
 use super::plan::limits::sum_key;
 use super::{span_text, time_text};
@@ -70,6 +71,9 @@ pub struct WhyView {
     /// When it should start at the earliest, if running jobs end when they are expected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_start_at: Option<Timestamp>,
+    /// How long it is expected to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_duration: Option<ExpectedView>,
     /// What everything on offer says to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offerings: Option<OfferingsView>,
@@ -95,6 +99,7 @@ impl WhyView {
             waited_s: None,
             place: None,
             expected_start_at: None,
+            expected_duration: None,
             offerings: None,
             changes: Vec::new(),
             notes: Vec::new(),
@@ -161,6 +166,11 @@ impl WhyView {
     /// Adds what would start it now.
     pub fn set_changes(&mut self, ways: &[Way], host: impl Fn(HostId) -> String) {
         self.changes = ways.iter().map(|way| ChangeView::new(way, &host)).collect();
+    }
+
+    /// Says how long it is expected to run.
+    pub fn set_expected(&mut self, expected: Expectation) {
+        self.expected_duration = Some(expected.into());
     }
 
     /// Adds what else the ledger knows.
@@ -262,6 +272,9 @@ impl View for WhyView {
         }
         if let Some(expected) = &self.expected {
             page.field("Starts", expected.as_str());
+        }
+        if let Some(expected) = &self.expected_duration {
+            page.field("Expected", expected.text());
         }
         if let Some(offerings) = &self.offerings {
             let all = offerings.n_offerings;

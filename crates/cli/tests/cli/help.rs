@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "",
     "serve",
     "submit",
@@ -11,6 +11,7 @@ const VERBS: [&str; 18] = [
     "jobs show",
     "jobs wait",
     "hosts list",
+    "calibration",
     "cancel",
     "terminate",
     "plan",

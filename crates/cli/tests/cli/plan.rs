@@ -130,6 +130,8 @@ fn a_job_that_waits_is_shown_with_what_it_waits_for() {
 
     assert_eq!(json["job"]["status"], "RUNNABLE");
     assert_eq!(json["waiting"].as_array().unwrap().len(), 1, "{json}");
+    let guess = serde_json::json!({"mean_s": 600, "high_s": 900, "from": {"kind": "prior"}});
+    assert_eq!(json["expected"], guess, "{json}");
 }
 
 /// Eight small jobs that wait, and a limit of four vCPUs.

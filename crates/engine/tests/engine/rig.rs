@@ -81,8 +81,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        let config =
-            EngineConfig { queues: vec!["default".parse().unwrap()], ..EngineConfig::default() };
+        let queues = vec!["default".parse().unwrap()];
+        Self::with(EngineConfig { queues, ..EngineConfig::default() })
+    }
+
+    pub(crate) fn with(config: EngineConfig) -> Self {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let state = LedgerState::new(LedgerId::from_uuid(Uuid::from_u128(7)));
         let engine = Engine::new(config.clone(), state.clone(), now);

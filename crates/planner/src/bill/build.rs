@@ -88,7 +88,7 @@ impl<'a> Choice<'a> {
             Place::Seat(seat, weights) => (&seat.offer, weights, Some(seat)),
         };
         let (horizon, lanes, up_at) = (self.horizon, self.lanes, world.clock.boot);
-        Opening { offer, weights, horizon, lanes, seat, up_at, until: u32::MAX, expects: true }
+        Opening { offer, weights, horizon, lanes, seat, up_at, until: u32::MAX, is_paid: false }
     }
 
     fn seat(&self) -> Option<usize> {

@@ -39,8 +39,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) up_at: u32,
     /// Nothing starts after this.
     pub(crate) until: u32,
-    /// Whether room for jobs that have not come yet counts.
-    pub(crate) expects: bool,
+    /// Whether the host is paid for until the horizon in any case: whatever fits stays.
+    pub(crate) is_paid: bool,
 }
 
 /// What comes free on a host there is already, and when.
@@ -136,7 +136,7 @@ impl<'a> Filler<'a> {
         let mut n_started = 0;
         loop {
             self.start(&mut candidates, opening, &mut lane, backlog);
-            if opening.expects && n_started == 0 && !lane.runs.is_empty() {
+            if !opening.is_paid && n_started == 0 && !lane.runs.is_empty() {
                 self.expect(opening, &mut lane, backlog);
             }
             n_started = lane.runs.len();
@@ -271,12 +271,15 @@ impl<'a> Filler<'a> {
         for (at, run) in real.iter().enumerate() {
             let worth = self.worth[run.shape][run.rank] * f64::from(run.count);
             value += worth;
+            let secs = f64::from((run.end - run.start).max(1));
+            let haste = self.world.groups[run.shape][run.rank].haste;
+            lost += worth * haste * f64::from(run.start) / secs;
             lost += worth * self.world.loss(opening.offer, run.end - run.start);
             let is_last_of_second = real.get(at + 1).is_none_or(|next| run.end < next.end);
             if is_last_of_second {
                 let more = rate * f64::from(run.end.saturating_sub(since));
                 let price = (score_of(opening.paid(run.end, self.world)) + lost).max(1e-3);
-                if best <= (value + more) / price {
+                if opening.is_paid || best <= (value + more) / price {
                     (best, risk, bonus, n_kept) = ((value + more) / price, lost, more, at + 1);
                 }
             }

@@ -54,7 +54,8 @@ impl Prices {
     /// The prices, and the bound they prove by themselves: hosts that do `secs` of work of each shape, however long they live and
     /// whenever they do it, are billed no less. `all_offers` are cheapest first.
     pub(crate) fn of_area(shapes: &[Shape], all_offers: &[Offer], secs: &[u64]) -> Self {
-        let mut prices = Self::of_resources(shapes, undominated(&frontier(all_offers), shapes), secs);
+        let mut prices =
+            Self::of_resources(shapes, undominated(&frontier(all_offers), shapes), secs);
         prices.generate(shapes, secs, BILL_PRICING_WORK);
         prices
     }
@@ -110,9 +111,8 @@ impl Prices {
 
     /// Which dimensions matter on a host that is not among the offerings: as on the one of its kind that is most alike.
     pub(crate) fn weights_like(&self, host: &Offer) -> Weights {
-        let per_cpu = |offer: &Offer| {
-            f64::from(offer.capacity.0[1]) / f64::from(offer.capacity.0[0].max(1))
-        };
+        let per_cpu =
+            |offer: &Offer| f64::from(offer.capacity.0[1]) / f64::from(offer.capacity.0[0].max(1));
         let has_gpus = |offer: &Offer| 0 < offer.capacity.0[2];
         let mut nearest: Option<(f64, usize)> = None;
         for (at, offer) in self.offers.iter().enumerate() {

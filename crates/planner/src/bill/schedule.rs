@@ -116,6 +116,7 @@ fn world(
             count,
             latest: rules.start_by,
             is_expected: false,
+            haste: 0.0,
             lines: Vec::new(),
         };
         let of_shape: Vec<Group> = longest_first.map(group).collect();

@@ -31,6 +31,8 @@ pub(crate) struct Group {
     /// Whether these are jobs that have not come yet and may be expected. They fill what would be free on a host until
     /// its end; nothing is launched for them.
     pub(crate) is_expected: bool,
+    /// What a second of waiting costs, as a part of what a second of the job is worth.
+    pub(crate) haste: f64,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -204,6 +206,7 @@ fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
                     count,
                     latest: u32::MAX,
                     is_expected: false,
+                    haste: 0.0,
                     lines: vec![(line, count)],
                 });
             }

@@ -6,7 +6,7 @@ use spillway_core::plan::{DemandKey, Placement, Plan, Report, WaitReason, Waitin
 use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
 
 use crate::amount::Amount;
-use crate::bill::host::{Host, Run};
+use crate::bill::host::Run;
 use crate::bill::prices::Prices;
 use crate::bill::world::Backlog;
 use crate::bound::{UnitPrices, one_job_bound};
@@ -38,21 +38,21 @@ struct Unstarted {
 }
 
 impl Answer<'_> {
+    /// `later` is what waits for room, `backlog` what nothing is planned for, `left` what may still be bought.
     pub(crate) fn planned(
         &self,
         rooms: &Rooms,
-        hosts: &[Host],
+        later: &[Run],
         backlog: &Backlog,
         left: &Left,
         prices: &Prices,
     ) -> Planned {
-        let new: Vec<&Host> = hosts.iter().filter(|host| host.seat.is_none()).collect();
-        let wanted = self.wanted(&new);
+        let wanted = self.wanted(rooms);
         let bound = self.bound(&wanted, prices);
         let (by_price, catalog) = (&self.shelf.by_price, &self.input.catalog);
         let launches = launches_of(wanted, by_price, catalog, self.policy, &self.input.headroom);
         let report = Report {
-            waiting: self.waiting(rooms, &new, backlog, left),
+            waiting: self.waiting(later, backlog, left),
             bound: MicroUsdPerHour::new(bound),
             n_offerings: u32::try_from(self.shelf.all.len()).unwrap_or(u32::MAX),
             n_undominated: u32::try_from(prices.offers.len()).unwrap_or(u32::MAX),
@@ -67,9 +67,9 @@ impl Answer<'_> {
 
     fn placements(&self, rooms: &Rooms) -> Vec<Placement> {
         let mut placed: BTreeMap<_, u32> = BTreeMap::new();
-        for room in &rooms.rooms {
+        for (id, room) in rooms.all.iter().filter_map(|room| Some((room.id?, room))) {
             for run in &room.first {
-                let count = placed.entry((room.id, self.key(run))).or_insert(0);
+                let count = placed.entry((id, self.key(run))).or_insert(0);
                 *count = count.saturating_add(run.count);
             }
         }
@@ -78,31 +78,23 @@ impl Answer<'_> {
     }
 
     /// New hosts with what they run at first, equal ones together, in the order of their offerings and contents.
-    fn wanted(&self, new: &[&Host]) -> Vec<Wanted> {
+    fn wanted(&self, rooms: &Rooms) -> Vec<Wanted> {
         let mut counts: BTreeMap<(usize, Vec<(DemandKey, u32)>), (Offer, Amount, u32)> =
             BTreeMap::new();
-        for host in new {
-            let (mut contents, mut load) = (BTreeMap::new(), Amount::default());
-            for run in host.runs.iter().filter(|run| self.is_first(run)) {
+        for room in rooms.all.iter().filter(|room| room.id.is_none()) {
+            let (mut contents, mut load) = (BTreeMap::new(), room.spare);
+            for run in &room.first {
                 load = load.plus(&self.queue.world.shapes[run.shape].need, run.count);
-                if run.is_expected {
-                    continue;
-                }
                 let count = contents.entry(self.key(run)).or_insert(0_u32);
                 *count = count.saturating_add(run.count);
             }
-            let contents: Vec<(DemandKey, u32)> = contents.into_iter().collect();
-            let count = counts.entry((host.offer.at, contents)).or_insert((host.offer, load, 0));
+            let (offer, contents) = (room.seat.offer, contents.into_iter().collect());
+            let count = counts.entry((offer.at, contents)).or_insert((offer, load, 0));
             count.2 += 1;
         }
         let wanted =
             |((_, contents), (offer, load, count))| Wanted { offer, count, load, contents };
         counts.into_iter().map(wanted).collect()
-    }
-
-    /// Whether a run on a new host starts as soon as that is up.
-    fn is_first(&self, run: &Run) -> bool {
-        run.start <= self.policy.boot_secs
     }
 
     /// What hosts cost per hour at least that hold what the launches hold.
@@ -124,13 +116,7 @@ impl Answer<'_> {
     }
 
     /// Jobs that stay waiting, each key once.
-    fn waiting(
-        &self,
-        rooms: &Rooms,
-        new: &[&Host],
-        backlog: &Backlog,
-        left: &Left,
-    ) -> Vec<Waiting> {
+    fn waiting(&self, later: &[Run], backlog: &Backlog, left: &Left) -> Vec<Waiting> {
         let mut unstarted: BTreeMap<DemandKey, (Unstarted, usize)> = BTreeMap::new();
         for (shape, keys) in self.queue.keys.iter().enumerate() {
             for (rank, key) in keys.iter().enumerate() {
@@ -138,9 +124,7 @@ impl Answer<'_> {
                 unstarted.insert(*key, (Unstarted { left, ..Unstarted::default() }, shape));
             }
         }
-        let of_rooms = rooms.rooms.iter().flat_map(|room| &room.later);
-        let of_new = new.iter().flat_map(|host| host.real()).filter(|run| !self.is_first(run));
-        for run in of_rooms.chain(of_new) {
+        for run in later {
             if let Some((group, _)) = unstarted.get_mut(&self.key(run)) {
                 group.later = group.later.saturating_add(run.count);
                 group.first_at = Some(group.first_at.map_or(run.start, |at| at.min(run.start)));

@@ -1,6 +1,6 @@
 //! What is paid for what has no place yet: hosts kept longer, or new ones, whichever is worth more for its cost.
 
-use spillway_core::{PlanInput, PlanPolicy};
+use spillway_core::PlanPolicy;
 
 use crate::amount::score_of;
 use crate::bill::build::{Choice, Place, build};
@@ -53,38 +53,35 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
     prices
 }
 
-/// Hosts kept longer and new hosts, and what may still be bought after that.
-pub(crate) struct Bought {
-    pub(crate) hosts: Vec<Host>,
-    pub(crate) left: Left,
-}
-
-/// Finds a place for the backlog, as far as the headroom goes.
+/// Finds a place for the backlog, as far as the headroom goes: on hosts that are kept longer for it, and on new ones.
 pub(crate) fn buy(
     queue: &Queue,
     prices: &Prices,
     rooms: &Rooms,
     backlog: &mut Backlog,
     shelf: &Shelf,
-    input: &PlanInput,
+    left: &mut Left,
     policy: &PlanPolicy,
-) -> Bought {
+) -> Vec<Host> {
     let world = &queue.world;
-    let headroom = Left::of(&input.headroom);
-    if backlog.is_empty() {
-        return Bought { hosts: Vec::new(), left: headroom };
-    }
+    let headroom = *left;
     let least = queue.least();
     let (mut seats, mut rooms_of_seats): (Vec<(Seat, Weights)>, Vec<usize>) = Default::default();
-    for room in &rooms.rooms {
+    for (at, room) in rooms.all.iter().enumerate() {
         if least.fits(&room.seat.offer.capacity) {
-            rooms_of_seats.push(room.seat.at);
+            rooms_of_seats.push(at);
             let seat = Seat { at: seats.len(), ..room.seat.clone() };
             seats.push((seat, prices.weights_like(&room.seat.offer)));
         }
     }
     let horizons = horizons(world, backlog);
     let mut choices = Vec::new();
+    for (seat, weights) in &seats {
+        if seat.start < seat.paid_until {
+            let horizon = seat.paid_until;
+            choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
+        }
+    }
     for horizon in &horizons {
         for offer in 0..prices.offers.len() {
             let horizon = horizon.saturating_add(policy.boot_secs);
@@ -92,6 +89,9 @@ pub(crate) fn buy(
         }
         for (seat, weights) in &seats {
             let horizon = horizon.saturating_add(seat.start);
+            if horizon <= seat.paid_until {
+                continue;
+            }
             choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
         }
     }
@@ -111,15 +111,13 @@ pub(crate) fn buy(
             best = Some((lost, cost, hosts, left, rest));
         }
     }
-    let Some((_, cost, mut hosts, mut left, rest)) = best else {
-        return Bought { hosts: Vec::new(), left: headroom };
-    };
+    let Some((_, cost, mut hosts, mut after, rest)) = best else { return Vec::new() };
     *backlog = rest;
-    scrape_together(queue, shelf, prices, backlog, &mut left, &mut hosts);
+    scrape_together(queue, shelf, prices, backlog, &mut after, &mut hosts);
     if 1 < hosts.len() {
         let horizons: Vec<u32> =
             horizons.iter().map(|h| h.saturating_add(policy.boot_secs)).collect();
-        let ground = Ground { horizons: &horizons, seats: &seats, headroom: left };
+        let ground = Ground { horizons: &horizons, seats: &seats, headroom: after };
         let dollars = score_of(cost) / 3.6e9;
         let more = crate::amount::whole_of(dollars * score_of(STEPS_PER_DOLLAR));
         let more = u64::try_from(more).unwrap_or(STEPS_MAX);
@@ -129,14 +127,13 @@ pub(crate) fn buy(
         };
         ruin_and_recreate(world, prices, &ground, patience, &mut hosts);
     }
-    left = Left::of(&input.headroom);
     for host in &mut hosts {
         match host.seat {
             Some(at) => host.seat = rooms_of_seats.get(at).copied(),
             None => left.take(&host.offer, 1),
         }
     }
-    Bought { hosts, left }
+    hosts
 }
 
 /// What a limit keeps from the offerings worth a look may still go on another one: dearer, but small or cheap enough.
@@ -164,7 +161,7 @@ fn scrape_together(
                 seat: None,
                 up_at: world.clock.boot,
                 until: u32::MAX,
-                expects: false,
+                is_paid: true,
             };
             let host = filler.fill(&opening, backlog).host;
             if host.runs.is_empty() {

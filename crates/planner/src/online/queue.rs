@@ -41,7 +41,9 @@ impl Queue {
             let secs = key.expected_secs.unwrap_or(policy.prior_secs).clamp(1, DEADLINE / 4);
             // A job for which nothing is bought may wait as long as a new host would take, or as it has patience.
             let latest = policy.boot_secs.saturating_add(key.patience_secs).saturating_sub(waited);
-            let group = Group { secs, count, latest, is_expected: false, lines: Vec::new() };
+            let haste = if key.patience_secs == 0 { env("ALPHA", 1.0) } else { 0.0 };
+            let is_expected = false;
+            let group = Group { secs, count, latest, is_expected, haste, lines: Vec::new() };
             let shape = (ClassSet::of(&key), Amount::of(&key.need));
             by_shape.entry(shape).or_default().push((key, group));
         }
@@ -103,7 +105,7 @@ fn expect(
     groups: &mut Vec<Vec<Group>>,
     keys: &mut Vec<Vec<DemandKey>>,
 ) {
-    let part: u64 = std::env::var("GAMMA").ok().and_then(|s| s.parse().ok()).unwrap_or(10);
+    let part: u64 = std::env::var("GAMMA").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
     if part == 0 {
         return;
     }
@@ -145,6 +147,7 @@ fn expect(
             count,
             latest: 0,
             is_expected: true,
+            haste: 0.0,
             lines: Vec::new(),
         };
         match shapes.iter().position(|s| s.classes == classes && s.need == need) {
@@ -159,4 +162,8 @@ fn expect(
             }
         }
     }
+}
+
+pub(crate) fn env(n: &str, d: f64) -> f64 {
+    std::env::var(n).ok().and_then(|s| s.parse().ok()).unwrap_or(d)
 }

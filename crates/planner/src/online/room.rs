@@ -1,42 +1,48 @@
 //! Room on the hosts there are: what is free on each and what comes free when, and the work it takes at no cost.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use spillway_core::{HostId, PlanInput};
 
 use crate::amount::{Amount, DIMS};
 use crate::bill::fill::{Filler, Opening, Seat, Style};
-use crate::bill::host::Run;
+use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
 use crate::online::queue::Queue;
 use crate::prune::Offer;
 
-/// A host there is, and what the plan in the making puts on it.
+/// A host there is or is bought, and what the plan in the making puts on it.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
-    pub(crate) id: HostId,
+    /// None for one that is bought.
+    pub(crate) id: Option<HostId>,
     pub(crate) is_ready: bool,
     pub(crate) seat: Seat,
+    /// The same before anything was put there.
+    bare: Seat,
     /// What starts as soon as it can start anything.
     pub(crate) first: Vec<Run>,
     /// What is to start when something has ended.
     pub(crate) later: Vec<Run>,
+    /// What is kept free for jobs that have not come yet.
+    pub(crate) spare: Amount,
 }
 
-/// All of them, in the order of their ids.
+/// All of them: those there are in the order of their ids, then those that are bought.
 #[derive(Debug, Clone)]
 pub(crate) struct Rooms {
-    pub(crate) rooms: Vec<Room>,
+    pub(crate) all: Vec<Room>,
 }
 
 impl Rooms {
     pub(crate) fn new(input: &PlanInput) -> Self {
         let mut hosts: Vec<_> = input.hosts.iter().collect();
         hosts.sort_by_key(|host| host.id);
-        let mut rooms = Vec::with_capacity(hosts.len());
-        for (at, host) in hosts.into_iter().enumerate() {
+        let mut all = Vec::with_capacity(hosts.len());
+        for host in hosts {
             let free = Amount::of(&host.free);
             let mut ends: Vec<(u32, Amount)> = Vec::with_capacity(host.busy.len());
             let mut capacity = free;
@@ -50,11 +56,23 @@ impl Rooms {
             let offer = Offer { capacity, price: host.price.get(), class, at: usize::MAX };
             let start = if host.ready { 0 } else { host.ready_in_secs };
             let paid_until = ends.last().map_or(0, |(end, _)| *end);
-            let seat = Seat { at, offer, start, free, ends, paid_until };
-            let (first, later) = (Vec::new(), Vec::new());
-            rooms.push(Room { id: host.id, is_ready: host.ready, seat, first, later });
+            let seat = Seat { at: 0, offer, start, free, ends, paid_until };
+            all.push(Room::new(Some(host.id), host.ready, seat));
         }
-        Self { rooms }
+        Self { all }
+    }
+
+    /// Adds a host that is bought, with what it runs.
+    pub(crate) fn buy(&mut self, world: &World, host: &Host) {
+        let (offer, start) = (host.offer, world.clock.boot);
+        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
+        let seat = Seat { at: 0, offer, start, free, ends, paid_until };
+        let mut room = Room::new(None, false, seat);
+        room.put(world, &host.runs);
+        for run in host.runs.iter().filter(|run| run.is_expected) {
+            room.spare = room.spare.plus(&world.shapes[run.shape].need, run.count);
+        }
+        self.all.push(room);
     }
 
     /// What a host was bought for goes there before anything else is placed.
@@ -66,8 +84,9 @@ impl Rooms {
     ) {
         let reserved: BTreeMap<HostId, _> =
             input.hosts.iter().map(|host| (host.id, &host.reserved)).collect();
-        for room in &mut self.rooms {
-            let mut wanted = reserved.get(&room.id).map_or_else(Vec::new, |r| (*r).clone());
+        for room in &mut self.all {
+            let mut wanted =
+                room.id.and_then(|id| reserved.get(&id)).map_or_else(Vec::new, |r| (*r).clone());
             wanted.sort_unstable();
             for (key, count) in wanted {
                 let Some((shape, rank)) = queue.place(&key) else { continue };
@@ -86,8 +105,8 @@ impl Rooms {
         }
     }
 
-    /// Starts what a host can run that is paid for in any case: first at once, then as soon as hosts are ready, then
-    /// when something ends.
+    /// Starts what hosts can run for which they are paid in any case: on those that are ready at once, on the others as
+    /// soon as they are.
     pub(crate) fn fill_what_is_paid(
         &mut self,
         queue: &Queue,
@@ -95,48 +114,79 @@ impl Rooms {
         style: Style,
         backlog: &mut Backlog,
     ) {
+        self.fill(queue, prices, style, backlog, |room| room.seat.paid_until);
+    }
+
+    /// Starts whatever hosts that are bought have room for, however long it takes: for what a limit leaves over.
+    pub(crate) fn fill_what_is_bought(
+        &mut self,
+        queue: &Queue,
+        prices: &Prices,
+        style: Style,
+        backlog: &mut Backlog,
+    ) {
+        let horizon = |room: &Room| if room.id.is_none() { queue.world.clock.deadline } else { 0 };
+        self.fill(queue, prices, style, backlog, horizon);
+    }
+
+    fn fill(
+        &mut self,
+        queue: &Queue,
+        prices: &Prices,
+        style: Style,
+        backlog: &mut Backlog,
+        horizon: impl Fn(&Room) -> u32,
+    ) {
         let least = queue.least();
         let mut filler = Filler::new(&queue.world, &prices.worth, style);
-        let real = queue.world.groups.iter().flatten().filter(|g| !g.is_expected);
-        let latest = real.map(|g| g.latest).max().unwrap_or(0);
-        let mut order: Vec<usize> = (0..self.rooms.len()).collect();
+        let mut order: Vec<usize> = (0..self.all.len()).collect();
         // Hosts that end soon take what is short, and leave those that end late to what is long.
         order.sort_by_key(|at| {
-            let room = &self.rooms[*at];
-            (!room.is_ready, room.seat.paid_until, room.seat.free, room.id)
+            let room = &self.all[*at];
+            (!room.is_ready, room.seat.paid_until, room.seat.free, room.id, *at)
         });
-        for is_later in [false, true] {
-            for at in &order {
-                let room = &mut self.rooms[*at];
-                let has_room = if is_later {
-                    room.seat.ends.first().is_some_and(|(end, _)| *end <= latest)
-                } else {
-                    least.fits(&room.seat.free)
-                };
-                if !has_room || room.seat.paid_until <= room.seat.start || backlog.is_empty() {
-                    continue;
-                }
-                let opening = Opening {
-                    offer: &room.seat.offer,
-                    weights: prices.weights_like(&room.seat.offer),
-                    horizon: room.seat.paid_until,
-                    lanes: None,
-                    seat: Some(&room.seat),
-                    up_at: 0,
-                    until: if is_later { latest } else { room.seat.start },
-                    expects: false,
-                };
-                let runs = filler.fill(&opening, backlog).host.runs;
-                room.put(&queue.world, &runs);
+        for at in order {
+            let room = &mut self.all[at];
+            let horizon = horizon(room);
+            if horizon <= room.seat.start || backlog.is_empty() || !least.fits(&room.seat.free) {
+                continue;
+            }
+            let opening = Opening {
+                offer: &room.seat.offer,
+                weights: prices.weights_like(&room.seat.offer),
+                horizon,
+                lanes: None,
+                seat: Some(&room.seat),
+                up_at: 0,
+                until: room.seat.start,
+                is_paid: true,
+            };
+            let runs = filler.fill(&opening, backlog).host.runs;
+            room.put(&queue.world, &runs);
+        }
+    }
+
+    /// Takes back what was to start later, to see whether any of it can start at once after all.
+    pub(crate) fn take_later(&mut self, world: &World, backlog: &mut Backlog) -> Vec<Run> {
+        let mut all: Vec<Run> = Vec::new();
+        for room in self.all.iter_mut().filter(|room| !room.later.is_empty()) {
+            let (first, later) = (mem::take(&mut room.first), mem::take(&mut room.later));
+            room.seat = room.bare.clone();
+            room.put(world, &first);
+            for run in later {
+                backlog.give_back(&run);
+                all.push(run);
             }
         }
+        all.sort_unstable();
+        all
     }
 }
 
 impl Rooms {
     /// Counts off what may be expected to come and finds room on the hosts there are.
     pub(crate) fn expect(&self, queue: &Queue, backlog: &mut Backlog) {
-        for room in &self.rooms {
+        for room in &self.all {
             // A host that ends before a new one were up is no room for what comes later.
             if room.seat.paid_until < queue.world.clock.boot {
                 continue;
@@ -155,6 +205,11 @@ impl Rooms {
 }
 
 impl Room {
+    fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
+        let (first, later, spare) = (Vec::new(), Vec::new(), Amount::default());
+        Self { id, is_ready, bare: seat.clone(), seat, first, later, spare }
+    }
+
     /// Writes down what is to run here, and takes its room.
     pub(crate) fn put(&mut self, world: &World, runs: &[Run]) {
         if runs.is_empty() {

@@ -6,5 +6,6 @@ mod bounds;
 mod explain;
 mod extremes;
 mod mutations;
+mod over_time;
 mod properties;
 mod world;

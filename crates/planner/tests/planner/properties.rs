@@ -13,7 +13,7 @@ use spillway_planner::{admit, plan};
 use crate::world::{carried_out, job, offering, policies, policy, question, questions};
 
 /// The same question with everything in another order.
-fn shuffled(input: &PlanInput, seed: usize) -> PlanInput {
+pub(crate) fn shuffled(input: &PlanInput, seed: usize) -> PlanInput {
     let mut other = input.clone();
     let rotate = |n: usize| if n == 0 { 0 } else { seed % n };
     let at = rotate(other.demands.len());
@@ -23,6 +23,7 @@ fn shuffled(input: &PlanInput, seed: usize) -> PlanInput {
     other.hosts.rotate_left(at);
     for host in &mut other.hosts {
         host.reserved.reverse();
+        host.busy.reverse();
     }
     let mut offerings = other.catalog.offerings().to_vec();
     let at = rotate(offerings.len());

@@ -12,8 +12,8 @@ use proptest::sample::select;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour, Offering,
-    PlanInput, PlanPolicy, Planned, PoolId, Resources,
+    Arch, Busy, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour,
+    Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -81,20 +81,22 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
     let market =
         select(vec![MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand]);
     let expected_secs = select(vec![None, Some(60), Some(3600)]);
-    (need, arch, market, expected_secs).prop_map(|((cpu, memory, gpus), arch, market, secs)| {
-        DemandKey {
-            need: resources(cpu, memory, gpus),
-            arch,
-            market,
-            expected_secs: secs,
-            patience_secs: 0,
-        }
+    let patience_secs = select(vec![0_u32, 0, 0, 300, 7200]);
+    let key = (need, arch, market, expected_secs, patience_secs);
+    key.prop_map(|((cpu, memory, gpus), arch, market, expected_secs, patience_secs)| DemandKey {
+        need: resources(cpu, memory, gpus),
+        arch,
+        market,
+        expected_secs,
+        patience_secs,
     })
 }
 
 pub(crate) fn demands(n_max: usize, count_max: u32) -> impl Strategy<Value = Vec<Demand>> {
-    let demands = btree_map(keys(), 1..=count_max, 0..=n_max);
-    demands.prop_map(|d| d.into_iter().map(|(key, count)| Demand::new(key, count)).collect())
+    let waited_secs = select(vec![0_u32, 0, 30, 500]);
+    let demands = btree_map(keys(), (1..=count_max, waited_secs), 0..=n_max);
+    let demand = |(key, (count, waited_secs))| Demand { key, count, waited_secs };
+    demands.prop_map(move |demands| demands.into_iter().map(demand).collect())
 }
 
 /// Sizes of one architecture, prices of each zone and market by themselves: what EC2 sells, only smaller.
@@ -105,11 +107,12 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
         select(vec![0_u32, 0, 0, 1, 4]),
     );
     let type_of = (0_u8..8, size, any::<bool>());
-    let pool = (select(vec!["us-east-1a", "us-east-1b"]), any::<bool>(), 0_u64..2_000_000);
+    let hazard = select(vec![0_u32, 0, 100, 100_000, 2_000_000]);
+    let pool = (select(vec!["us-east-1a", "us-east-1b"]), any::<bool>(), 0_u64..2_000_000, hazard);
     vec((type_of, pool), 0..=n_max).prop_map(|drawn| {
         let mut types: BTreeMap<u8, (Resources, Arch)> = BTreeMap::new();
         let mut offerings = Vec::new();
-        for ((name, (cpu, memory, gpus), is_arm), (zone, is_spot, price)) in drawn {
+        for ((name, (cpu, memory, gpus), is_arm), (zone, is_spot, price, hazard)) in drawn {
             let arch = if is_arm { Arch::Arm64 } else { Arch::X86_64 };
             let (capacity, arch) =
                 *types.entry(name).or_insert((resources(cpu, memory, gpus), arch));
@@ -119,10 +122,17 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
             };
             let price = MicroUsdPerHour::new(price);
-            offerings.push(Offering { pool, arch, capacity, price, hazard: Hazard::NEVER });
+            let hazard = if is_spot { hazard } else { 0 };
+            let hazard = Hazard::per_million_hours(hazard);
+            offerings.push(Offering { pool, arch, capacity, price, hazard });
         }
         offerings
     })
+}
+
+/// What a running job may hold.
+fn keys_need() -> impl Strategy<Value = Resources> {
+    keys().prop_map(|key| key.need)
 }
 
 fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
@@ -133,17 +143,21 @@ fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
     );
     let keys = if keys.is_empty() { vec![job(256, 512)] } else { keys };
     let reserved = vec((select(keys), 1_u32..4), 0..3);
-    let host = (free, any::<bool>(), any::<bool>(), any::<bool>(), reserved);
+    let busy = (1_u32..5000, keys_need(), 1_u32..3);
+    let busy = vec(busy, 0..3);
+    let host = (free, any::<bool>(), any::<bool>(), any::<bool>(), reserved, busy);
     vec(host, 0..5).prop_map(|drawn| {
         let mut hosts = Vec::new();
-        for (ord, ((cpu, memory, gpus), is_arm, is_spot, ready, reserved)) in (0..).zip(drawn) {
+        for (ord, (free, is_arm, is_spot, ready, reserved, drawn_busy)) in (0..).zip(drawn) {
+            let (cpu, memory, gpus) = free;
+            let busy = |(ends_in_secs, need, count)| Busy { ends_in_secs, need, count };
             hosts.push(HostView {
                 id: host_id(ord),
                 arch: if is_arm { Arch::Arm64 } else { Arch::X86_64 },
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
                 price: MicroUsdPerHour::new(100_000),
                 free: resources(cpu, memory, gpus),
-                busy: Vec::new(),
+                busy: if ready { drawn_busy.into_iter().map(busy).collect() } else { Vec::new() },
                 reserved,
                 ready,
                 ready_in_secs: if ready { 0 } else { 90 },
@@ -214,10 +228,17 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
         for placement in placed {
             let load = placement.key.need.checked_mul(placement.count).unwrap();
             host.free = host.free.checked_sub(&load).unwrap();
+            let ends_in_secs = placement.key.expected_secs.unwrap_or(policy().prior_secs);
+            let (need, count) = (placement.key.need, placement.count);
+            host.busy.push(Busy { ends_in_secs, need, count });
             let demand = after.demands.iter_mut().find(|d| d.key == placement.key).unwrap();
             demand.count -= placement.count;
         }
     }
+    for host in &mut after.hosts {
+        host.busy.sort_unstable();
+    }
+    after.hosts.retain(|host| !planned.plan.give_back.contains(&host.id));
     after.demands.retain(|demand| 0 < demand.count);
     let mut ord = 1000;
     for launch in &planned.plan.launches {

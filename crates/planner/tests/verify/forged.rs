@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use spillway_planner::problem::{JobLine, Offer, Problem};
 use spillway_planner::verify::{Certificate, CertificateError, Proof, Terms, certificate};
 
-use crate::world::{planned, problems};
+use crate::world::{certificates, problems};
 
 /// Jobs one by one; a brute force takes no more than this.
 const JOBS_MAX: usize = 7;
@@ -86,7 +86,7 @@ fn mended(terms: &Terms, mut forged: Certificate) -> Option<u64> {
             Err(CertificateError::Bound { is, .. }) => forged.bound = is,
             Err(CertificateError::Worth { is, .. }) => match &mut forged.proof {
                 Proof::Resource { worth, .. } | Proof::Configuration { worth, .. } => *worth = is,
-                Proof::OneJob { .. } => return None,
+                Proof::OneJob { .. } | Proof::Exhaustive { .. } => return None,
             },
             Err(CertificateError::OtherwiseThanSaid { offer, is, .. }) => {
                 let Proof::Configuration { hosts, .. } = &mut forged.proof else { return None };
@@ -107,12 +107,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_certified_bound_is_never_above_the_optimum(problem in tiny()) {
-        let (_, certificate) = planned(&problem);
-
+    fn no_kind_of_certificate_proves_more_than_the_optimum(problem in tiny()) {
+        let terms = Terms::of(&problem).unwrap();
         let optimum = optimum(&problem);
 
-        prop_assert!(certificate.bound <= optimum, "{} is above {optimum}", certificate.bound);
+        for made in certificates(&problem) {
+            let proven = certificate(&terms, &made).unwrap();
+
+            let kind = made.proof.kind();
+            prop_assert!(proven.bound <= optimum, "{kind}: {} is above {optimum}", proven.bound);
+            prop_assert!(kind != "exhaustive" || proven.bound == optimum);
+        }
     }
 
     #[test]
@@ -120,25 +125,28 @@ proptest! {
         problem in tiny(),
         factors in prop::collection::vec(50_u64..400, 1..12),
     ) {
-        let (_, sound) = planned(&problem);
         let terms = Terms::of(&problem).unwrap();
-        let mut forged = sound.clone();
+        let optimum = optimum(&problem);
         let mut factors = factors.iter().cycle();
         let mut alter = |n: &mut u64| *n = *n / 100 * factors.next().unwrap() + 1;
-        match &mut forged.proof {
-            Proof::OneJob { job } => *job = (*job + 1) % problem.jobs.len(),
-            Proof::Resource { hosts, .. } => {
-                hosts.iter_mut().flat_map(|host| &mut host.unit_prices).for_each(&mut alter);
-            }
-            Proof::Configuration { job_prices, hosts, .. } => {
-                job_prices.iter_mut().for_each(&mut alter);
-                let units = hosts.iter_mut().flat_map(|host| &mut host.unit_prices);
-                units.flatten().for_each(&mut alter);
-            }
-        }
 
-        if let Some(proven) = mended(&terms, forged) {
-            prop_assert!(proven <= optimum(&problem), "{proven} is above {}", optimum(&problem));
+        for mut forged in certificates(&problem) {
+            match &mut forged.proof {
+                Proof::Exhaustive { parts } => *parts += 1,
+                Proof::OneJob { job } => *job = (*job + 1) % problem.jobs.len(),
+                Proof::Resource { hosts, .. } => {
+                    hosts.iter_mut().flat_map(|host| &mut host.unit_prices).for_each(&mut alter);
+                }
+                Proof::Configuration { job_prices, hosts, .. } => {
+                    job_prices.iter_mut().for_each(&mut alter);
+                    let units = hosts.iter_mut().flat_map(|host| &mut host.unit_prices);
+                    units.flatten().for_each(&mut alter);
+                }
+            }
+
+            if let Some(proven) = mended(&terms, forged) {
+                prop_assert!(proven <= optimum, "{proven} is above {optimum}");
+            }
         }
     }
 }

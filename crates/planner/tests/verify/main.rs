@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its problem has failed")]
 
 mod altered;
+mod apart;
 mod forged;
 mod outside;
 #[path = "../bill/world.rs"]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spillway_core::PlanPolicy;
-use spillway_planner::certificate::certify;
+use spillway_planner::certificate::{certify, certify_each};
 use spillway_planner::plan_and_prices;
 use spillway_planner::problem::{JobLine, Problem, Solution, solution};
 use spillway_planner::verify::Certificate;
@@ -35,4 +35,11 @@ pub(crate) fn planned(problem: &Problem) -> (Solution, Certificate) {
     let certificate = certify(problem, &prices).unwrap();
     planned.report.bound = spillway_core::MicroUsdPerHour::new(certificate.bound);
     (solution(problem, &input, &planned).unwrap(), certificate)
+}
+
+/// A certificate of each kind that can be made for a problem.
+pub(crate) fn certificates(problem: &Problem) -> Vec<Certificate> {
+    let input = problem.to_input().unwrap();
+    let (_, prices) = plan_and_prices(&input, &PlanPolicy::default());
+    certify_each(problem, &prices).unwrap()
 }

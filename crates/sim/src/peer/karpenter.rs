@@ -41,7 +41,7 @@ const ANY: Kinds = u8::MAX;
 
 /// `pool` says in which kinds of host a pod may go by whether some Spot offering holds it.
 fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
-    let shelf = Shelf::new(&draft.offers);
+    let types = Types::new(&draft.offers);
     let mut order: Vec<usize> = (0..draft.groups.len()).collect();
     order.sort_by_key(|at| {
         draft.groups.get(*at).map(|g| Reverse((g.need.cpu, g.need.memory, g.need.gpus)))
@@ -57,7 +57,7 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
         while 0 < left
             && let Some(node) = nodes.get(place)
         {
-            let parts = node.with(at, group, &shelf, &mut left);
+            let parts = node.with(at, group, &types, &mut left);
             let n_parts = parts.len();
             nodes.splice(place..=place, parts);
             place += n_parts;
@@ -69,16 +69,16 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
             n_pods: 0,
             count,
         };
-        while 0 < left && 0 < shelf.room(&empty(1), group) {
+        while 0 < left && 0 < types.room(&empty(1), group) {
             let before = left;
-            let each = shelf.room(&empty(1), group).min(left);
-            let parts = empty((left / each).max(1)).with(at, group, &shelf, &mut left);
+            let each = types.room(&empty(1), group).min(left);
+            let parts = empty((left / each).max(1)).with(at, group, &types, &mut left);
             nodes.extend(parts.into_iter().filter(|node| 0 < node.n_pods));
             debug_assert!(left < before, "a new node takes at least one pod");
         }
     }
     for node in nodes {
-        if let Some(offer) = shelf.cheapest(&node) {
+        if let Some(offer) = types.cheapest(&node) {
             draft.buy(offer, &node.contents, node.count);
         }
     }
@@ -86,8 +86,8 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
 
 impl Node {
     /// The same nodes with pods of a group: those that are filled with them, one that takes the rest, those that stay as they are.
-    fn with(&self, at: usize, group: &Group, shelf: &Shelf, left: &mut u32) -> Vec<Self> {
-        let each = shelf.room(self, group).min(*left);
+    fn with(&self, at: usize, group: &Group, types: &Types, left: &mut u32) -> Vec<Self> {
+        let each = types.room(self, group).min(*left);
         let n_full = left.checked_div(each).unwrap_or(0).min(self.count);
         let rest = if n_full < self.count { left.checked_rem(each).unwrap_or(0) } else { 0 };
         let n_partly = u32::from(0 < rest);
@@ -111,12 +111,12 @@ impl Node {
 }
 
 /// All offerings, and for each kind those that no other of the kind exceeds: enough to tell what still fits.
-struct Shelf {
+struct Types {
     offers: Vec<Offer>,
     largest: Vec<Offer>,
 }
 
-impl Shelf {
+impl Types {
     fn new(offers: &[Offer]) -> Self {
         let mut by_size = offers.to_vec();
         by_size.sort_by_key(|o| {

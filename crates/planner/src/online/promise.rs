@@ -1,0 +1,59 @@
+//! What was told to wait for room, and until when nothing is bought for it: so that the plan of an unchanged world is
+//! the same plan again.
+//!
+//! A promise is bounded by the wait that the plan allowed when it was made. It is forgotten when a host is lost, since
+//! it may have been the one that was counted on, and when the dispatcher starts again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spillway_core::{HostId, PlanInput};
+
+use crate::amount::Amount;
+use crate::bill::host::Run;
+use crate::demand::ClassSet;
+use crate::online::queue::Queue;
+
+/// When room is to be there, and for how many.
+type Expected = Vec<(i64, u32)>;
+
+/// All that waits for room.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Promises {
+    of_shape: BTreeMap<(ClassSet, Amount), Expected>,
+    /// The hosts that were counted on.
+    hosts: BTreeSet<HostId>,
+}
+
+impl Promises {
+    /// Forgets what is due, and all of it if a host is gone.
+    pub(crate) fn observe(&mut self, input: &PlanInput) {
+        let there: BTreeSet<HostId> = input.hosts.iter().map(|host| host.id).collect();
+        if !self.hosts.is_subset(&there) {
+            self.of_shape.clear();
+        }
+        let now = input.now.as_second();
+        for expected in self.of_shape.values_mut() {
+            expected.retain(|(at, _)| now < *at);
+        }
+        self.of_shape.retain(|_, expected| !expected.is_empty());
+    }
+
+    /// What jobs of a shape wait for: in how many seconds, and how many of them.
+    pub(crate) fn of(&self, now: i64, classes: ClassSet, need: Amount) -> Vec<(u32, u32)> {
+        let expected = self.of_shape.get(&(classes, need)).into_iter().flatten();
+        expected.map(|(at, n)| (u32::try_from(at - now).unwrap_or(0), *n)).collect()
+    }
+
+    /// Remembers what waits for room now.
+    pub(crate) fn keep(&mut self, input: &PlanInput, queue: &Queue, later: &[Run]) {
+        let now = input.now.as_second();
+        self.of_shape = BTreeMap::new();
+        for run in later {
+            let shape = &queue.world.shapes[run.shape];
+            let expected = self.of_shape.entry((shape.classes, shape.need)).or_default();
+            expected.push((now + i64::from(run.start.max(1)), run.count));
+        }
+        let is_busy = |host: &&spillway_core::plan::HostView| !host.busy.is_empty();
+        self.hosts = input.hosts.iter().filter(is_busy).map(|host| host.id).collect();
+    }
+}
