@@ -50,7 +50,8 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     let prices = buy::prices(&queue, &shelf);
     let style = STYLES[0];
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, true);
-    reservations.move_to_idle(&mut rooms, &queue, &mut backlog);
+    reservations.honour(&mut rooms, &queue, &mut backlog, false);
+    reserved::move_to_idle(&mut rooms, &queue);
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &mut backlog);
@@ -69,9 +70,6 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
             }
         }
     }
-    if !backlog.is_empty() {
-        rooms.fill_what_is_bought(&queue, &prices, style, &mut backlog);
-    }
     // Hosts are paid for longer now than they were at first: what need not wait for another starts there.
     let mut waiting = world.nothing_left();
     let mut later = rooms.take_later(world, &mut waiting);
@@ -79,11 +77,13 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
         waiting.give_back(&run);
         later.push(run);
     }
-    let booting = rooms.take_booting(world, &mut waiting);
+    let booting = rooms.take_booting(&mut waiting);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
     rooms.put_back(world, booting, &mut waiting, &mut left);
-    reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
+    // What a limit leaves over does not wait beside room, whatever that was meant for.
+    reservations.honour(&mut rooms, &queue, &mut backlog, false);
+    rooms.fill_all(&queue, &prices, style, &mut backlog);
     later.retain_mut(|run| {
         run.count = run.count.min(waiting.left(run.shape, run.rank));
         waiting.take(run.shape, run.rank, run.count);

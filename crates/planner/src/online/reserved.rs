@@ -24,6 +24,13 @@ impl Reservations {
             let of_host = room.id.and_then(|id| reserved.get(&id));
             let mut wanted = of_host.map_or_else(Vec::new, |wanted| (*wanted).clone());
             wanted.sort_unstable();
+            wanted.dedup_by(|later, first| {
+                let is_same = later.0 == first.0;
+                if is_same {
+                    first.1 = first.1.saturating_add(later.1);
+                }
+                is_same
+            });
             wanted
         };
         Self { of_room: rooms.all.iter().map(of_room).collect() }
@@ -45,50 +52,42 @@ impl Reservations {
             }
         }
     }
+}
 
-    /// All that a booting host is kept for starts on an idle one instead that holds it and costs no more.
-    pub(crate) fn move_to_idle(&self, rooms: &mut Rooms, queue: &Queue, backlog: &mut Backlog) {
-        let is_idle = |room: &Room| room.is_ready && room.seat.paid_until == 0;
-        let mut idle: Vec<usize> = Vec::new();
-        for (at, room) in rooms.all.iter().enumerate() {
-            if is_idle(room) {
-                idle.push(at);
-            }
+/// All that a booting host is to start with starts on an idle one instead that holds it and costs no more.
+pub(crate) fn move_to_idle(rooms: &mut Rooms, queue: &Queue) {
+    let is_idle = |room: &Room| room.is_ready && room.seat.paid_until == 0;
+    let mut idle: Vec<usize> = (0..rooms.all.len()).filter(|at| is_idle(&rooms.all[*at])).collect();
+    for at in 0..rooms.all.len() {
+        let booting = &rooms.all[at];
+        if idle.is_empty() || booting.is_ready || booting.first.is_empty() {
+            continue;
         }
-        if idle.is_empty() {
-            return;
-        }
-        for at in 0..rooms.all.len() {
-            let (booting, wanted) = (&rooms.all[at], &self.of_room[at]);
-            if booting.is_ready || wanted.is_empty() {
-                continue;
-            }
-            let price = booting.seat.offer.price;
-            let place = idle.iter().position(|idle| {
-                let idle = &rooms.all[*idle];
-                idle.seat.offer.price <= price && holds_all(idle, queue, backlog, wanted)
-            });
-            if let Some(place) = place {
-                let room = &mut rooms.all[idle.swap_remove(place)];
-                for (key, count) in wanted {
-                    put(room, queue, backlog, key, *count);
-                }
-                idle.sort_unstable();
+        let place = idle.iter().position(|idle| {
+            let idle = &rooms.all[*idle];
+            idle.seat.offer.price <= booting.seat.offer.price && holds(idle, queue, &booting.first)
+        });
+        if let Some(place) = place {
+            let runs = rooms.all[at].empty();
+            let room = &mut rooms.all[idle.remove(place)];
+            for run in runs {
+                let start = room.seat.start;
+                let end = start.saturating_add(queue.world.secs(run.shape, run.rank));
+                room.put(&queue.world, &[Run { start, end, ..run }]);
             }
         }
     }
 }
 
-/// Whether all of it still waits and may start there.
-fn holds_all(room: &Room, queue: &Queue, backlog: &Backlog, wanted: &[(DemandKey, u32)]) -> bool {
+/// Whether all of it may start there.
+fn holds(room: &Room, queue: &Queue, runs: &[Run]) -> bool {
     let mut load = Amount::default();
-    for (key, count) in wanted {
-        let Some((shape, rank)) = queue.place(key) else { return false };
-        let of_shape = &queue.world.shapes[shape];
-        if backlog.left(shape, rank) < *count || !of_shape.classes.has(room.seat.offer.class) {
+    for run in runs {
+        let shape = &queue.world.shapes[run.shape];
+        if !shape.classes.has(room.seat.offer.class) {
             return false;
         }
-        load = load.plus(&of_shape.need, *count);
+        load = load.plus(&shape.need, run.count);
     }
     load.fits(&room.seat.free)
 }

@@ -89,16 +89,15 @@ impl Rooms {
         self.fill(queue, prices, style, backlog, horizon);
     }
 
-    /// Starts whatever hosts that are bought have room for, however long it takes: for what a limit leaves over.
-    pub(crate) fn fill_what_is_bought(
+    /// Starts whatever there is room for, however long it takes: for what a limit leaves over.
+    pub(crate) fn fill_all(
         &mut self,
         queue: &Queue,
         prices: &Prices,
         style: Style,
         backlog: &mut Backlog,
     ) {
-        let horizon = |room: &Room| if room.id.is_none() { queue.world.clock.deadline } else { 0 };
-        self.fill(queue, prices, style, backlog, horizon);
+        self.fill(queue, prices, style, backlog, |_| queue.world.clock.deadline);
     }
 
     fn fill(
@@ -158,15 +157,12 @@ impl Rooms {
     /// what was where.
     pub(crate) fn take_booting(
         &mut self,
-        world: &World,
         backlog: &mut Backlog,
     ) -> Vec<(usize, Vec<Run>)> {
         let mut all = Vec::new();
         for (at, room) in self.all.iter_mut().enumerate() {
             if !room.is_ready && !room.first.is_empty() {
-                let first = mem::take(&mut room.first);
-                room.seat = room.bare.clone();
-                room.put(world, &[]);
+                let first = room.empty();
                 for run in &first {
                     backlog.give_back(run);
                 }
@@ -227,6 +223,12 @@ impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later, spare) = (Vec::new(), Vec::new(), Amount::default());
         Self { id, is_ready, bare: seat.clone(), seat, first, later, spare }
+    }
+
+    /// Takes off what was to start first; there must be nothing that starts later.
+    pub(crate) fn empty(&mut self) -> Vec<Run> {
+        self.seat = self.bare.clone();
+        mem::take(&mut self.first)
     }
 
     /// Writes down what is to run here, and takes its room.
