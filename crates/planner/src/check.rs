@@ -164,8 +164,7 @@ fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Viola
         }
         for (key, _) in &host.reserved {
             let is_short = placed(host.id, key) < reserved(host, key);
-            let is_elsewhere =
-                elsewhere.contains(key) || (host.ready && at_once.contains(key));
+            let is_elsewhere = elsewhere.contains(key) || (host.ready && at_once.contains(key));
             if is_short && is_elsewhere && key.allows(host.arch, host.market) {
                 violations.push(Violation::ReservationIgnored { host: host.id, key: *key });
             }

@@ -20,8 +20,8 @@ use crate::bill::world::Backlog;
 use crate::headroom::Left;
 use crate::online::answer::Answer;
 use crate::online::promise::Promises;
-use crate::online::reserved::Reservations;
 use crate::online::queue::Queue;
+use crate::online::reserved::Reservations;
 use crate::online::room::Rooms;
 use crate::online::stream::Streams;
 use crate::{prune, stock};
@@ -55,10 +55,11 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &mut backlog);
-    rooms.expect(&queue, &mut backlog);
     let mut left = Left::of(&input.headroom);
+    // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
+    let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
     // A host there is takes more work only once in a round.
-    while !backlog.is_empty() {
+    while can_buy && !backlog.is_empty() {
         let bought = buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, &mut left, policy);
         if bought.is_empty() {
             break;
@@ -109,13 +110,13 @@ fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> 
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));
-                if count == 0 || group.is_expected || group.latest < secs {
+                if count == 0 || group.latest < secs {
                     continue;
                 }
                 backlog.take(shape, rank, count);
                 n -= count;
                 let (start, end) = (secs, secs.saturating_add(group.secs));
-                held.push(Run { start, end, shape, rank, count, is_expected: false });
+                held.push(Run { start, end, shape, rank, count });
             }
         }
     }

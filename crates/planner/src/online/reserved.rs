@@ -105,5 +105,5 @@ fn put(room: &mut Room, queue: &Queue, backlog: &mut Backlog, key: &DemandKey, c
     backlog.take(shape, rank, count);
     let start = room.seat.start;
     let end = start.saturating_add(queue.world.secs(shape, rank));
-    room.put(&queue.world, &[Run { start, end, shape, rank, count, is_expected: false }]);
+    room.put(&queue.world, &[Run { start, end, shape, rank, count }]);
 }

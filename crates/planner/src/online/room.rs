@@ -27,8 +27,6 @@ pub(crate) struct Room {
     pub(crate) first: Vec<Run>,
     /// What is to start when something has ended.
     pub(crate) later: Vec<Run>,
-    /// What is kept free for jobs that have not come yet.
-    pub(crate) spare: Amount,
 }
 
 /// All of them: those there are in the order of their ids, then those that are bought.
@@ -69,9 +67,6 @@ impl Rooms {
         let seat = Seat { at: 0, offer, start, free, ends, paid_until };
         let mut room = Room::new(None, false, seat);
         room.put(world, &host.runs);
-        for run in host.runs.iter().filter(|run| run.is_expected) {
-            room.spare = room.spare.plus(&world.shapes[run.shape].need, run.count);
-        }
         self.all.push(room);
     }
 
@@ -85,7 +80,8 @@ impl Rooms {
         backlog: &mut Backlog,
         is_ready: bool,
     ) {
-        let horizon = |room: &Room| if room.is_ready == is_ready { room.seat.paid_until } else { 0 };
+        let horizon =
+            |room: &Room| if room.is_ready == is_ready { room.seat.paid_until } else { 0 };
         self.fill(queue, prices, style, backlog, horizon);
     }
 
@@ -155,10 +151,7 @@ impl Rooms {
 
     /// Takes what waits for hosts that boot or are bought off them, to see whether any of it can start at once. Gives
     /// what was where.
-    pub(crate) fn take_booting(
-        &mut self,
-        backlog: &mut Backlog,
-    ) -> Vec<(usize, Vec<Run>)> {
+    pub(crate) fn take_booting(&mut self, backlog: &mut Backlog) -> Vec<(usize, Vec<Run>)> {
         let mut all = Vec::new();
         for (at, room) in self.all.iter_mut().enumerate() {
             if !room.is_ready && !room.first.is_empty() {
@@ -198,31 +191,10 @@ impl Rooms {
     }
 }
 
-impl Rooms {
-    /// Counts off what may be expected to come and finds room on the hosts there are.
-    pub(crate) fn expect(&self, queue: &Queue, backlog: &mut Backlog) {
-        for room in &self.all {
-            // A host that ends before a new one were up is no room for what comes later.
-            if room.seat.paid_until < queue.world.clock.boot {
-                continue;
-            }
-            let mut free = room.seat.free;
-            for (shape, rank) in queue.expected() {
-                let of_shape = &queue.world.shapes[shape];
-                let count = of_shape.need.times_in(&free).min(backlog.left(shape, rank));
-                if 0 < count && of_shape.classes.has(room.seat.offer.class) {
-                    backlog.take_expected(shape, rank, count);
-                    free = free.less(&of_shape.need, count);
-                }
-            }
-        }
-    }
-}
-
 impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
-        let (first, later, spare) = (Vec::new(), Vec::new(), Amount::default());
-        Self { id, is_ready, bare: seat.clone(), seat, first, later, spare }
+        let (first, later) = (Vec::new(), Vec::new());
+        Self { id, is_ready, bare: seat.clone(), seat, first, later }
     }
 
     /// Takes off what was to start first; there must be nothing that starts later.
@@ -240,7 +212,7 @@ impl Room {
         for (end, freed) in &self.seat.ends {
             changes.push((*end, false, *freed));
         }
-        for run in runs.iter().filter(|run| !run.is_expected) {
+        for run in runs {
             let need = Amount::default().plus(&world.shapes[run.shape].need, run.count);
             self.seat.paid_until = self.seat.paid_until.max(run.end);
             changes.push((run.end, false, need));
