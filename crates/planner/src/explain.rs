@@ -23,6 +23,11 @@ use spillway_core::{
 
 pub use outcome::Outcome;
 
+use crate::demand::{Unplaced, merged};
+use crate::explain::groups::Group;
+use crate::explain::offerings::OfferingReport;
+use crate::explain::prices::Priced;
+
 /// Everything on offer, and what the configuration's lists leave out of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offered {
@@ -101,6 +106,30 @@ impl Question {
     /// What the dispatcher's planner answers.
     pub fn plan(&self) -> Planned {
         answer(&self.input, &self.policy)
+    }
+}
+
+/// What became of all groups of jobs and of everything on offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Every group, in the order of their keys.
+    pub groups: Vec<Group>,
+    /// Everything on offer, in the order of the pools; nothing where no job needs a new host.
+    pub offerings: Vec<OfferingReport>,
+}
+
+impl Explanation {
+    /// Explains a plan.
+    pub fn of(question: &Question, planned: &Planned) -> Self {
+        let all = merged(&question.input.demands);
+        let rest = offerings::without_hosts(question, planned);
+        let price = |groups: &[Unplaced]| Priced::new(&question.input, &question.policy, groups);
+        let of_all = price(&all);
+        let groups = groups::of_priced(question, planned, &of_all);
+        // Prices take as long as a plan does: where no job goes on a host there is they are the same.
+        let of_rest = if rest == all { of_all } else { price(&rest) };
+        let offerings = offerings::of_priced(question, planned, &rest, &of_rest);
+        Self { groups, offerings }
     }
 }
 

@@ -69,7 +69,7 @@ impl Repacker<'_> {
             // A half does not know what the other has come to.
             let goal = if are_few { self.goal.saturating_sub(of_rest) } else { 0 };
             let (first, second) = threads.both(
-                || self.repacked(halves.0, goal, of_first, Work::new(work)),
+                || self.repacked(halves.0.clone(), goal, of_first, Work::new(work)),
                 || self.repacked(halves.1, goal, of_second, Work::new(work)),
             );
             hosts = first;

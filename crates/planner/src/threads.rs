@@ -2,7 +2,6 @@
 //! halves, and how much work each may take, are the same.
 
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, scope};
 
 /// How many threads to use.
@@ -16,35 +15,27 @@ impl Threads {
     /// Does both, and gives what came of each.
     pub(crate) fn both<A: Send, B>(
         self,
-        first: impl FnOnce() -> A + Send,
+        first: impl Fn() -> A + Sync,
         second: impl FnOnce() -> B,
     ) -> (A, B) {
         match self {
             Self::One => (first(), second()),
-            Self::Two => side_by_side(first, second),
+            Self::Two => side_by_side(&first, second),
         }
     }
 }
 
-fn side_by_side<A: Send, B>(
-    first: impl FnOnce() -> A + Send,
-    second: impl FnOnce() -> B,
-) -> (A, B) {
-    // Where the system has no thread to give, the first half has not begun and is done afterwards.
-    let first = Mutex::new(Some(first));
-    let begin = || first.lock().unwrap_or_else(PoisonError::into_inner).take().map(|first| first());
+fn side_by_side<A: Send, B>(first: &(impl Fn() -> A + Sync), second: impl FnOnce() -> B) -> (A, B) {
     scope(|threads| {
-        let thread = Builder::new().name("spillway-plan".to_owned()).spawn_scoped(threads, begin);
+        let thread = Builder::new().name("spillway-plan".to_owned()).spawn_scoped(threads, first);
         let of_second = second();
         let of_first = match thread.map(|thread| thread.join()) {
             Ok(Ok(of_first)) => of_first,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => begin(),
+            // The system has no thread to give.
+            Err(_) => first(),
         };
-        match of_first {
-            Some(of_first) => (of_first, of_second),
-            None => unreachable!("taken once: by the thread, or by us where there is none"),
-        }
+        (of_first, of_second)
     })
 }
 

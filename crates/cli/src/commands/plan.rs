@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use spillway_core::Planned;
 use spillway_core::plan::{Effort, WaitReason, Waiting};
-use spillway_planner::explain;
+use spillway_planner::explain::{self, Explanation};
 use spillway_planner::verify::Certificate;
 
 use crate::config::values::Span;
@@ -167,9 +167,7 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
     if args.beside.explain {
-        let groups = explain::groups::groups(question, &planned);
-        let offerings = explain::offerings::offerings(question, &planned);
-        view.explanation = Some(ExplanationView::new(&groups, &offerings));
+        view.explanation = Some(ExplanationView::new(&Explanation::of(question, &planned)));
     }
     if args.beside.limits {
         view.limits = Some(LimitsView::new(&explain::limits::limits(question, &planned)));

@@ -1,5 +1,7 @@
 //! What is paid for what has no place yet: hosts kept longer, or new ones, whichever is worth more for its cost.
 
+use std::cmp::Reverse;
+
 use spillway_core::PlanPolicy;
 
 use crate::amount::score_of;
@@ -18,6 +20,15 @@ use crate::solve::Shelf;
 
 /// Ends of hosts that are tried.
 const HORIZONS_MAX: usize = 10;
+
+/// Of these so many are skipped for hosts there are.
+const SEAT_HORIZON_STEP: usize = 3;
+
+/// Hosts there are that are looked at: so many with room, and so many with room soon.
+const SEATS_MAX: usize = 64;
+
+/// Ways of choosing that are tried.
+const STYLES_MAX: usize = 2;
 
 /// Jobs weighed in a plan of nothing, and for each dollar at stake.
 const STEPS_BASE: u64 = 300_000;
@@ -65,15 +76,7 @@ pub(crate) fn buy(
 ) -> Vec<Host> {
     let world = &queue.world;
     let headroom = *left;
-    let least = queue.least();
-    let (mut seats, mut rooms_of_seats): (Vec<(Seat, Weights)>, Vec<usize>) = Default::default();
-    for (at, room) in rooms.all.iter().enumerate() {
-        if least.fits(&room.seat.offer.capacity) {
-            rooms_of_seats.push(at);
-            let seat = Seat { at: seats.len(), ..room.seat.clone() };
-            seats.push((seat, prices.weights_like(&room.seat.offer)));
-        }
-    }
+    let (seats, rooms_of_seats) = seats(queue, prices, rooms);
     let horizons = horizons(world, backlog);
     let mut choices = Vec::new();
     for (seat, weights) in &seats {
@@ -82,21 +85,23 @@ pub(crate) fn buy(
             choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
         }
     }
-    for horizon in &horizons {
+    for (ord, horizon) in horizons.iter().enumerate() {
         for offer in 0..prices.offers.len() {
             let horizon = horizon.saturating_add(policy.boot_secs);
             choices.push(Choice { place: Place::New(offer), horizon, lanes: None });
         }
+        if !ord.is_multiple_of(SEAT_HORIZON_STEP) {
+            continue;
+        }
         for (seat, weights) in &seats {
             let horizon = horizon.saturating_add(seat.start);
-            if horizon <= seat.paid_until {
-                continue;
+            if seat.paid_until < horizon {
+                choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
             }
-            choices.push(Choice { place: Place::Seat(seat, *weights), horizon, lanes: None });
         }
     }
     let mut best: Option<(f64, u64, Vec<Host>, Left, Backlog)> = None;
-    for style in STYLES {
+    for style in STYLES.iter().take(STYLES_MAX).copied() {
         let mut filler = Filler::new(world, &prices.worth, style);
         let (mut left, mut rest) = (headroom, backlog.clone());
         let mut hosts = build(world, prices, &choices, &mut filler, &mut rest, &mut left, u64::MAX);
@@ -134,6 +139,37 @@ pub(crate) fn buy(
         }
     }
     hosts
+}
+
+/// The hosts that may take more work, as far as they are worth a look: those with room now that are paid for longest, and
+/// those on which something ends soonest. Beside each its place among the rooms.
+fn seats(queue: &Queue, prices: &Prices, rooms: &Rooms) -> (Vec<(Seat, Weights)>, Vec<usize>) {
+    let least = queue.least();
+    let latest = queue.latest();
+    let (mut roomy, mut ending): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+    for (at, room) in rooms.all.iter().enumerate() {
+        let seat = &room.seat;
+        if least.fits(&seat.free) {
+            roomy.push(at);
+        } else if least.fits(&seat.offer.capacity)
+            && seat.ends.first().is_some_and(|(end, _)| *end <= latest)
+        {
+            ending.push(at);
+        }
+    }
+    let seat = |at: &usize| &rooms.all[*at].seat;
+    roomy.sort_by_key(|at| (Reverse(seat(at).paid_until), seat(at).offer.price, *at));
+    ending.sort_by_key(|at| (seat(at).ends.first().map(|(end, _)| *end), *at));
+    roomy.truncate(SEATS_MAX);
+    ending.truncate(SEATS_MAX);
+    let mut places = [roomy, ending].concat();
+    places.sort_unstable();
+    let of_place = |(ord, at): (usize, &usize)| {
+        let seat = Seat { at: ord, ..seat(at).clone() };
+        let weights = prices.weights_like(&seat.offer);
+        (seat, weights)
+    };
+    (places.iter().enumerate().map(of_place).collect(), places)
 }
 
 /// What a limit keeps from the offerings worth a look may still go on another one: dearer, but small or cheap enough.

@@ -87,6 +87,12 @@ impl Queue {
         self.places.get(key).copied()
     }
 
+    /// The last moment at which any of what waits may start on a host there is.
+    pub(crate) fn latest(&self) -> u32 {
+        let real = self.world.groups.iter().flatten().filter(|group| !group.is_expected);
+        real.map(|group| group.latest).max().unwrap_or(0)
+    }
+
     /// The least that any of what waits needs, in each dimension by itself.
     pub(crate) fn least(&self) -> Amount {
         let mut least = Amount([u32::MAX; 3]);

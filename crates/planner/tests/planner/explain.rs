@@ -16,7 +16,7 @@ use spillway_planner::explain::groups::{Group, groups};
 use spillway_planner::explain::job::{Change, Obstacle, Onto, Start, Way, counts, start, ways};
 use spillway_planner::explain::limits::{Limit, Raise, limits};
 use spillway_planner::explain::offerings::{Verdict, offerings};
-use spillway_planner::explain::{Outcome, Question};
+use spillway_planner::explain::{Explanation, Outcome, Question};
 
 use crate::world::{NOW, host_id, job, offering, policies, policy, question, questions, resources};
 
@@ -111,6 +111,8 @@ proptest! {
 
         let reports = offerings(&question, &planned);
 
+        let both = Explanation::of(&question, &planned);
+        prop_assert_eq!((&both.groups, &both.offerings), (&groups(&question, &planned), &reports));
         let mut n_taken = 0;
         for (report, (offering, left_out)) in reports.iter().zip(question.offered.iter()) {
             prop_assert_eq!(&report.pool, &offering.pool);

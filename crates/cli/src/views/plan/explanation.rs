@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use spillway_core::{MicroUsdPerHour, PoolId};
+use spillway_planner::explain::Explanation;
 use spillway_planner::explain::groups::{Bought, Group};
 use spillway_planner::explain::offerings::{OfferingReport, Verdict};
 
@@ -205,7 +206,8 @@ pub struct ExplanationView {
 
 impl ExplanationView {
     /// The view of what was found.
-    pub fn new(groups: &[Group], offerings: &[OfferingReport]) -> Self {
+    pub fn new(explanation: &Explanation) -> Self {
+        let Explanation { groups, offerings } = explanation;
         Self {
             groups: groups.iter().map(Into::into).collect(),
             offerings: offerings.iter().map(Into::into).collect(),
