@@ -18,7 +18,7 @@ pub struct KindHistory {
     pub name: String,
     /// When one last ended.
     pub last_ended: Timestamp,
-    /// How long they ran, in seconds: those that succeeded, and those that were cut short or failed.
+    /// How long they ran, in seconds: those that ended by themselves, well or not, and those that were cut short.
     pub took: Durations,
     /// The same in thousandths of what they said; only of those that said something.
     pub took_of_told: Durations,

@@ -307,7 +307,12 @@ impl Engine {
         };
         if let Some(started_at) = attempt.started_at {
             let ran = attempt.stopped_at.duration_since(started_at);
-            self.memory.ended(cx.now, &spec, ran, attempt.failure.is_none());
+            // One that fails by itself frees its place as one that succeeds does.
+            let by_itself = matches!(
+                attempt.failure,
+                None | Some(FailureCategory::Exit | FailureCategory::Oom)
+            );
+            self.memory.ended(cx.now, &spec, ran, by_itself);
         }
         let mut with_attempt = job_with(&self.jobs, id, &attempt);
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {

@@ -50,13 +50,13 @@ impl Memory {
         }
     }
 
-    /// An attempt ended after it had run for `ran`: by itself and well, or not.
+    /// An attempt ended after it had run for `ran`: by itself, or cut short.
     pub(crate) fn ended(
         &mut self,
         now: Timestamp,
         spec: &JobSpec,
         ran: SignedDuration,
-        well: bool,
+        by_itself: bool,
     ) {
         let kind = KindId::of(spec);
         let known = self.history.kinds.entry(kind).or_insert_with(|| KindHistory {
@@ -70,13 +70,13 @@ impl Memory {
         known.last_ended = now;
         let secs = whole_secs(ran);
         let of_told = spec.expected_duration.map(|told| milli_of(secs, whole_secs(told)));
-        if well {
+        if by_itself {
             known.took.ended(secs);
         } else {
             known.took.cut_short(secs);
         }
         match of_told {
-            Some(of_told) if well => known.took_of_told.ended(of_told),
+            Some(of_told) if by_itself => known.took_of_told.ended(of_told),
             Some(of_told) => known.took_of_told.cut_short(of_told),
             None => {}
         }

@@ -1,4 +1,4 @@
-//! How long a plan takes: `cargo bench -p spillway-planner`.
+//! How long a plan takes: `cargo bench -p spillway-planner --bench plan`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark without its question is none")]
 

@@ -7,7 +7,7 @@ mod launches;
 mod violation;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_core::plan::{DemandKey, HostView, Placement};
 use spillway_core::{HostId, PlanInput, PlanPolicy, Planned, Resources};
@@ -117,7 +117,7 @@ fn placements(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violati
             continue;
         };
         let mut load = Load::default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for placement in placements {
             if placement.count == 0 || !seen.insert(placement.key) {
                 violations.push(Violation::BadPlacement { host: id, key: placement.key });
@@ -133,7 +133,8 @@ fn placements(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violati
     }
 }
 
-/// What a host was bought for goes there before the same kind of job goes anywhere else.
+/// What a host was bought for goes there before the same kind of job goes anywhere else; but instead of waiting for a
+/// host that boots it may start at once on one that is ready.
 fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
     let hosts = hosts(input);
     let by_host = by_host(&planned.plan.placements);
@@ -145,13 +146,15 @@ fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Viola
         let of_key = host.reserved.iter().filter(|(reserved, _)| reserved == key);
         of_key.map(|(_, count)| u128::from(*count)).sum::<u128>()
     };
-    let mut elsewhere = std::collections::BTreeSet::new();
+    let (mut elsewhere, mut at_once) = (BTreeSet::new(), BTreeSet::new());
     elsewhere.extend(planned.report.waiting.iter().map(|w| w.key));
     elsewhere.extend(planned.plan.launches.iter().flat_map(|l| &l.contents).map(|(key, _)| *key));
     for placement in &planned.plan.placements {
         let reserved = hosts.get(&placement.host).map_or(0, |host| reserved(host, &placement.key));
         if reserved < placed(placement.host, &placement.key) {
-            elsewhere.insert(placement.key);
+            let is_ready = hosts.get(&placement.host).is_some_and(|host| host.ready);
+            let list = if is_ready { &mut at_once } else { &mut elsewhere };
+            list.insert(placement.key);
         }
     }
     for host in hosts.values() {
@@ -161,7 +164,8 @@ fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Viola
         }
         for (key, _) in &host.reserved {
             let is_short = placed(host.id, key) < reserved(host, key);
-            if is_short && elsewhere.contains(key) && key.allows(host.arch, host.market) {
+            let is_elsewhere = elsewhere.contains(key) || (host.ready && at_once.contains(key));
+            if is_short && is_elsewhere && key.allows(host.arch, host.market) {
                 violations.push(Violation::ReservationIgnored { host: host.id, key: *key });
             }
         }

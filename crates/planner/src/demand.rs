@@ -45,11 +45,6 @@ impl ClassSet {
         Self(bits)
     }
 
-    /// One kind alone.
-    pub(crate) const fn only(class: usize) -> Self {
-        Self(1 << class)
-    }
-
     pub(crate) const fn has(self, class: usize) -> bool {
         self.0 >> class & 1 == 1
     }

@@ -8,6 +8,7 @@ mod buy;
 mod keep;
 mod promise;
 mod queue;
+mod reserved;
 mod room;
 mod stream;
 
@@ -20,6 +21,7 @@ use crate::headroom::Left;
 use crate::online::answer::Answer;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
+use crate::online::reserved::Reservations;
 use crate::online::room::Rooms;
 use crate::online::stream::Streams;
 use crate::{prune, stock};
@@ -43,15 +45,21 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     let world = &queue.world;
     let mut backlog = world.backlog();
     let mut rooms = Rooms::new(input);
-    rooms.honour_reservations(input, &queue, &mut backlog);
+    let reservations = Reservations::of(input, &rooms);
+    reservations.honour(&mut rooms, &queue, &mut backlog, true);
     let prices = buy::prices(&queue, &shelf);
     let style = STYLES[0];
-    rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog);
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, true);
+    reservations.honour(&mut rooms, &queue, &mut backlog, false);
+    reserved::move_to_idle(&mut rooms, &queue);
+    reservations.honour(&mut rooms, &queue, &mut backlog, false);
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &mut backlog);
-    rooms.expect(&queue, &mut backlog);
     let mut left = Left::of(&input.headroom);
+    // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
+    let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
     // A host there is takes more work only once in a round.
-    while !backlog.is_empty() {
+    while can_buy && !backlog.is_empty() {
         let bought = buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, &mut left, policy);
         if bought.is_empty() {
             break;
@@ -63,17 +71,20 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
             }
         }
     }
-    if !backlog.is_empty() {
-        rooms.fill_what_is_bought(&queue, &prices, style, &mut backlog);
-    }
-    // Hosts are paid for longer now than they were at first.
+    // Hosts are paid for longer now than they were at first: what need not wait for another starts there.
     let mut waiting = world.nothing_left();
     let mut later = rooms.take_later(world, &mut waiting);
     for run in held {
         waiting.give_back(&run);
         later.push(run);
     }
-    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting);
+    let booting = rooms.take_booting(&mut waiting);
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
+    rooms.put_back(world, booting, &mut waiting, &mut left);
+    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
+    // What a limit leaves over does not wait beside room, whatever that was meant for.
+    reservations.honour(&mut rooms, &queue, &mut backlog, false);
+    rooms.fill_all(&queue, &prices, style, &mut backlog);
     later.retain_mut(|run| {
         run.count = run.count.min(waiting.left(run.shape, run.rank));
         waiting.take(run.shape, run.rank, run.count);
@@ -99,13 +110,13 @@ fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> 
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));
-                if count == 0 || group.is_expected || group.latest < secs {
+                if count == 0 || group.latest < secs {
                     continue;
                 }
                 backlog.take(shape, rank, count);
                 n -= count;
                 let (start, end) = (secs, secs.saturating_add(group.secs));
-                held.push(Run { start, end, shape, rank, count, is_expected: false });
+                held.push(Run { start, end, shape, rank, count });
             }
         }
     }

@@ -29,7 +29,7 @@ fn side_by_side<A: Send, B>(first: &(impl Fn() -> A + Sync), second: impl FnOnce
     scope(|threads| {
         let thread = Builder::new().name("spillway-plan".to_owned()).spawn_scoped(threads, first);
         let of_second = second();
-        let of_first = match thread.map(|thread| thread.join()) {
+        let of_first = match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(of_first)) => of_first,
             Ok(Err(panic)) => resume_unwind(panic),
             // The system has no thread to give.

@@ -21,9 +21,6 @@ pub(crate) struct Style {
     pub(crate) length_bonus: f64,
 }
 
-/// How much room for jobs that have not come yet is worth, as a part of what it is worth to those that have.
-pub(crate) const CONFIDENCE: f64 = 0.7;
-
 /// What a host is begun with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening<'a> {
@@ -74,8 +71,6 @@ pub(crate) struct Filler<'a> {
     worth: Vec<Vec<f64>>,
     /// The same with the bonuses of the style.
     greed: Vec<Vec<f64>>,
-    /// Groups of jobs that have not come yet, those that are worth most first.
-    expected: Vec<(usize, usize)>,
     /// How often a job was weighed: the measure of work.
     pub(crate) n_steps: u64,
 }
@@ -94,24 +89,13 @@ impl<'a> Filler<'a> {
         for (groups, worth) in world.groups.iter().zip(worth) {
             // Work that costs nothing must be done too.
             let worth = worth.max(1e-9);
-            // What may come is worth as much for each second, with the doubt.
-            let secs = |at: usize| match groups[at].is_expected {
-                true => CONFIDENCE,
-                false => f64::from(groups[at].secs.max(1)),
-            };
+            let secs = |at: usize| f64::from(groups[at].secs.max(1));
             let ranks = 0..groups.len();
             worths.push(ranks.clone().map(|at| worth * secs(at)).collect());
             let greed = worth.powf(1.0 + style.size_bonus);
             greeds.push(ranks.map(|at| greed * secs(at).powf(style.length_bonus)).collect());
         }
-        let mut expected: Vec<(usize, usize)> = Vec::new();
-        for (shape, groups) in world.groups.iter().enumerate() {
-            if let Some(rank) = groups.iter().position(|group| group.is_expected) {
-                expected.push((shape, rank));
-            }
-        }
-        expected.sort_by(|(a, _), (b, _)| worth[*b].total_cmp(&worth[*a]).then(a.cmp(b)));
-        Self { world, need, worth: worths, greed: greeds, expected, n_steps: 0 }
+        Self { world, need, worth: worths, greed: greeds, n_steps: 0 }
     }
 
     /// Fills a host with jobs of the backlog and takes them from there.
@@ -133,13 +117,8 @@ impl<'a> Filler<'a> {
                 self.refill(*shape, *n, opening, &mut lane, backlog);
             }
         }
-        let mut n_started = 0;
         loop {
             self.start(&mut candidates, opening, &mut lane, backlog);
-            if !opening.is_paid && n_started == 0 && !lane.runs.is_empty() {
-                self.expect(opening, &mut lane, backlog);
-            }
-            n_started = lane.runs.len();
             if candidates.is_empty() && opening.lanes.is_none() {
                 break;
             }
@@ -170,12 +149,12 @@ impl<'a> Filler<'a> {
             let end = lane.now.saturating_add(group.secs);
             let count = n.min(backlog.left(shape, rank));
             let is_out = opening.horizon < end || opening.is_too_late(group, lane.now);
-            if count == 0 || group.is_expected || is_out {
+            if count == 0 || is_out {
                 continue;
             }
             backlog.take(shape, rank, count);
             lane.free = lane.free.less(&need, count);
-            lane.runs.push(Run { start: lane.now, end, shape, rank, count, is_expected: false });
+            lane.runs.push(Run { start: lane.now, end, shape, rank, count });
             n -= count;
         }
     }
@@ -199,7 +178,6 @@ impl<'a> Filler<'a> {
                 let groups = &self.world.groups[shape];
                 let is_out = |rank: usize| {
                     left[rank] == 0
-                        || groups[rank].is_expected
                         || opening.horizon < now.saturating_add(groups[rank].secs)
                         || opening.is_too_late(&groups[rank], now)
                 };
@@ -231,66 +209,33 @@ impl<'a> Filler<'a> {
                 Some(last) if (last.start, last.shape, last.rank) == (now, shape, rank) => {
                     last.count += count;
                 }
-                Some(_) | None => {
-                    lane.runs.push(Run { start: now, end, shape, rank, count, is_expected: false })
-                }
+                Some(_) | None => lane.runs.push(Run { start: now, end, shape, rank, count }),
             }
-        }
-    }
-
-    /// Fills what is free once the first jobs have started with such as may be expected to come.
-    fn expect(&mut self, opening: &Opening<'_>, lane: &mut Lane, backlog: &mut Backlog) {
-        for (shape, rank) in &self.expected {
-            let (shape, rank) = (*shape, *rank);
-            let of_shape = &self.world.shapes[shape];
-            let count = of_shape.need.times_in(&lane.free).min(backlog.left(shape, rank));
-            self.n_steps += 1;
-            if count == 0 || !of_shape.classes.has(opening.offer.class) {
-                continue;
-            }
-            backlog.take_expected(shape, rank, count);
-            lane.free = lane.free.less(&of_shape.need, count);
-            let (start, end) = (lane.now, opening.horizon);
-            lane.runs.push(Run { start, end, shape, rank, count, is_expected: true });
         }
     }
 
     /// Ends the host when it has been worth most for its cost; what would have ended later goes back.
     fn cut(&self, opening: &Opening<'_>, mut runs: Vec<Run>, backlog: &mut Backlog) -> Filled {
-        runs.sort_unstable_by_key(|run| (run.is_expected, run.end, *run));
-        let n_real = runs.iter().filter(|run| !run.is_expected).count();
-        let (real, expected) = runs.split_at(n_real);
-        // What the room for jobs to come is worth per second, and since when.
-        let (mut rate, mut since) = (0.0, 0);
-        for run in expected {
-            rate += self.worth[run.shape][run.rank] * f64::from(run.count);
-            since = run.start;
-        }
+        runs.sort_unstable_by_key(|run| (run.end, *run));
         let (mut value, mut lost) = (0.0, 0.0);
-        let (mut best, mut risk, mut bonus, mut n_kept) = (0.0, 0.0, 0.0, 0);
-        for (at, run) in real.iter().enumerate() {
+        let (mut best, mut risk, mut n_kept) = (0.0, 0.0, 0);
+        for (at, run) in runs.iter().enumerate() {
             let worth = self.worth[run.shape][run.rank] * f64::from(run.count);
             value += worth;
             let secs = f64::from((run.end - run.start).max(1));
             let haste = self.world.groups[run.shape][run.rank].haste;
             lost += worth * haste * f64::from(run.start) / secs;
             lost += worth * self.world.loss(opening.offer, run.end - run.start);
-            let is_last_of_second = real.get(at + 1).is_none_or(|next| run.end < next.end);
+            let is_last_of_second = runs.get(at + 1).is_none_or(|next| run.end < next.end);
             if is_last_of_second {
-                let more = rate * f64::from(run.end.saturating_sub(since));
                 let price = (score_of(opening.paid(run.end, self.world)) + lost).max(1e-3);
-                if opening.is_paid || best <= (value + more) / price {
-                    (best, risk, bonus, n_kept) = ((value + more) / price, lost, more, at + 1);
+                if opening.is_paid || best <= value / price {
+                    (best, risk, n_kept) = (value / price, lost, at + 1);
                 }
             }
         }
-        for run in runs.drain(n_kept..n_real) {
+        for run in runs.drain(n_kept..) {
             backlog.give_back(&run);
-        }
-        if n_kept == 0 {
-            for run in runs.drain(..) {
-                backlog.give_back(&run);
-            }
         }
         let host = Host {
             offer: *opening.offer,
@@ -298,7 +243,6 @@ impl<'a> Filler<'a> {
             seat: opening.seat.map(|seat| seat.at),
             paid_until: opening.seat.map_or(0, |seat| seat.paid_until),
             risk: u64::try_from(whole_of(risk)).unwrap_or(u64::MAX),
-            bonus: u64::try_from(whole_of(bonus)).unwrap_or(u64::MAX),
         };
         Filled { host, efficiency: best }
     }
@@ -348,9 +292,7 @@ impl Lane {
     /// Goes on to the next moment at which something ends; gives the runs that end then, none if nothing does any more.
     fn advance(&mut self, opening: &Opening<'_>, world: &World) -> Option<Vec<usize>> {
         for (at, run) in self.runs.iter().enumerate().skip(self.n_known) {
-            if !run.is_expected {
-                self.ends.push(Reverse((run.end, at)));
-            }
+            self.ends.push(Reverse((run.end, at)));
         }
         self.n_known = self.runs.len();
         let seat_ends = opening.seat.map_or(&[][..], |seat| &seat.ends);

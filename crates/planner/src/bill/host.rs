@@ -15,8 +15,6 @@ pub(crate) struct Run {
     /// The group of the shape.
     pub(crate) rank: usize,
     pub(crate) count: u32,
-    /// Whether these have not come yet.
-    pub(crate) is_expected: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +27,12 @@ pub(crate) struct Host {
     pub(crate) paid_until: u32,
     /// What is expected to be lost by interruptions, in the unit of its cost.
     pub(crate) risk: u64,
-    /// What the room that it has for jobs to come is worth, in the same unit.
-    pub(crate) bonus: u64,
 }
 
 impl Host {
     /// When its last job ends.
     pub(crate) fn end(&self) -> u32 {
-        self.real().map(|run| run.end).max().unwrap_or(0)
-    }
-
-    /// What it runs of what has come.
-    pub(crate) fn real(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(|run| !run.is_expected)
+        self.runs.iter().map(|run| run.end).max().unwrap_or(0)
     }
 
     /// In millionths of a dollar per hour, times seconds, with the risk. Of a host there is already only what is paid
@@ -51,7 +42,7 @@ impl Host {
             None => cost(&self.offer, self.end(), clock),
             Some(_) => longer(&self.offer, self.end(), self.paid_until),
         };
-        paid.saturating_add(self.risk).saturating_sub(self.bonus)
+        paid.saturating_add(self.risk)
     }
 
     /// Where all it runs may run.
@@ -128,11 +119,7 @@ impl Host {
 
     pub(crate) fn take(&self, backlog: &mut Backlog) {
         for run in &self.runs {
-            if run.is_expected {
-                backlog.take_expected(run.shape, run.rank, run.count);
-            } else {
-                backlog.take(run.shape, run.rank, run.count);
-            }
+            backlog.take(run.shape, run.rank, run.count);
         }
     }
 }

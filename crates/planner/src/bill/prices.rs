@@ -55,20 +55,20 @@ impl Prices {
     /// whenever they do it, are billed no less. `all_offers` are cheapest first.
     pub(crate) fn of_area(shapes: &[Shape], all_offers: &[Offer], secs: &[u64]) -> Self {
         let mut prices =
-            Self::of_resources(shapes, undominated(&frontier(all_offers), shapes), secs);
+            Self::of_resources(shapes, &undominated(&frontier(all_offers), shapes), secs);
         prices.generate(shapes, secs, BILL_PRICING_WORK);
         prices
     }
 
     /// The same by the prices of resources alone, `offers` being those worth a look.
-    pub(crate) fn of_resources(shapes: &[Shape], offers: Vec<Offer>, secs: &[u64]) -> Self {
-        let units = UnitPrices::solve(shapes, secs, &offers);
+    pub(crate) fn of_resources(shapes: &[Shape], offers: &[Offer], secs: &[u64]) -> Self {
+        let units = UnitPrices::solve(shapes, secs, offers);
         Self {
             worth: units.worths(shapes),
             weights: units.weights().to_vec(),
             columns: Vec::new(),
             bound: units.bound(shapes, secs),
-            offers: offers.clone(),
+            offers: offers.to_vec(),
             proof: Proof::default(),
         }
     }

@@ -115,7 +115,6 @@ fn world(
             secs,
             count,
             latest: rules.start_by,
-            is_expected: false,
             haste: 0.0,
             lines: Vec::new(),
         };

@@ -248,5 +248,5 @@ fn efficiency(host: &Host, world: &World, prices: &Prices) -> f64 {
     let of_run = |run: &crate::bill::host::Run| {
         prices.worth[run.shape] * f64::from(run.end - run.start) * f64::from(run.count)
     };
-    host.real().map(of_run).sum::<f64>() / score_of(host.cost(world.clock)).max(1e-3)
+    host.runs.iter().map(of_run).sum::<f64>() / score_of(host.cost(world.clock)).max(1e-3)
 }

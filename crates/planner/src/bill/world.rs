@@ -28,9 +28,6 @@ pub(crate) struct Group {
     /// The last second, counted as all others here, at which one may start on a host there is. On a new one it may
     /// always start when that is up.
     pub(crate) latest: u32,
-    /// Whether these are jobs that have not come yet and may be expected. They fill what would be free on a host until
-    /// its end; nothing is launched for them.
-    pub(crate) is_expected: bool,
     /// What a second of waiting costs, as a part of what a second of the job is worth.
     pub(crate) haste: f64,
     pub(crate) lines: Vec<Line>,
@@ -84,14 +81,7 @@ impl Backlog {
 
     pub(crate) fn give_back(&mut self, run: &Run) {
         self.of_group[run.shape][run.rank] += run.count;
-        if !run.is_expected {
-            self.of_shape[run.shape] += u64::from(run.count);
-        }
-    }
-
-    /// Takes jobs that have not come yet.
-    pub(crate) fn take_expected(&mut self, shape: usize, rank: usize, count: u32) {
-        self.of_group[shape][rank] = self.of_group[shape][rank].saturating_sub(count);
+        self.of_shape[run.shape] += u64::from(run.count);
     }
 }
 
@@ -141,7 +131,7 @@ impl World {
         let counts = |groups: &Vec<Group>| groups.iter().map(|group| group.count).collect();
         Backlog {
             of_group: self.groups.iter().map(counts).collect(),
-            of_shape: self.groups.iter().map(|groups| real(groups)).collect(),
+            of_shape: self.shapes.iter().map(|shape| shape.count).collect(),
         }
     }
 
@@ -185,12 +175,6 @@ impl World {
     }
 }
 
-/// How many jobs there are that have come.
-fn real(groups: &[Group]) -> u64 {
-    let real = groups.iter().filter(|group| !group.is_expected);
-    real.map(|group| u64::from(group.count)).sum()
-}
-
 /// Groups of at most 2^32 jobs each.
 fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
@@ -205,7 +189,6 @@ fn counted(secs: u32, lines: Vec<Line>) -> Vec<Group> {
                     secs,
                     count,
                     latest: u32::MAX,
-                    is_expected: false,
                     haste: 0.0,
                     lines: vec![(line, count)],
                 });

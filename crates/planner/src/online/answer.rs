@@ -27,6 +27,9 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_cooling: &'a [bool],
 }
 
+/// How many jobs of each group.
+type Contents = Vec<(DemandKey, u32)>;
+
 /// Jobs of one group that have no place now.
 #[derive(Debug, Clone, Copy, Default)]
 struct Unstarted {
@@ -79,10 +82,9 @@ impl Answer<'_> {
 
     /// New hosts with what they run at first, equal ones together, in the order of their offerings and contents.
     fn wanted(&self, rooms: &Rooms) -> Vec<Wanted> {
-        let mut counts: BTreeMap<(usize, Vec<(DemandKey, u32)>), (Offer, Amount, u32)> =
-            BTreeMap::new();
+        let mut counts: BTreeMap<(usize, Contents), (Offer, Amount, u32)> = BTreeMap::new();
         for room in rooms.all.iter().filter(|room| room.id.is_none()) {
-            let (mut contents, mut load) = (BTreeMap::new(), room.spare);
+            let (mut contents, mut load) = (BTreeMap::new(), Amount::default());
             for run in &room.first {
                 load = load.plus(&self.queue.world.shapes[run.shape].need, run.count);
                 let count = contents.entry(self.key(run)).or_insert(0_u32);

@@ -41,7 +41,7 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
     let world = &queue.world;
     if queue.is_buyable.iter().all(|is_buyable| *is_buyable) {
         let offers = undominated(&shelf.frontier, &world.shapes);
-        return Prices::of_resources(&world.shapes, offers, &world.job_seconds());
+        return Prices::of_resources(&world.shapes, &offers, &world.job_seconds());
     }
     let kept = |at: &usize| queue.is_buyable[*at];
     let places: Vec<usize> = (0..world.shapes.len()).filter(kept).collect();
@@ -54,7 +54,7 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
         clock: world.clock,
     };
     let offers = undominated(&shelf.frontier, &part.shapes);
-    let mut prices = Prices::of_resources(&part.shapes, offers, &part.job_seconds());
+    let mut prices = Prices::of_resources(&part.shapes, &offers, &part.job_seconds());
     let mut worth: Vec<f64> =
         world.shapes.iter().map(|s| crate::fill::size_score(&s.need)).collect();
     for (at, of_part) in places.iter().zip(&prices.worth) {
@@ -146,11 +146,11 @@ pub(crate) fn buy(
 fn seats(queue: &Queue, prices: &Prices, rooms: &Rooms) -> (Vec<(Seat, Weights)>, Vec<usize>) {
     let least = queue.least();
     let latest = queue.latest();
-    let (mut roomy, mut ending): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+    let (mut open, mut ending): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for (at, room) in rooms.all.iter().enumerate() {
         let seat = &room.seat;
         if least.fits(&seat.free) {
-            roomy.push(at);
+            open.push(at);
         } else if least.fits(&seat.offer.capacity)
             && seat.ends.first().is_some_and(|(end, _)| *end <= latest)
         {
@@ -158,11 +158,11 @@ fn seats(queue: &Queue, prices: &Prices, rooms: &Rooms) -> (Vec<(Seat, Weights)>
         }
     }
     let seat = |at: &usize| &rooms.all[*at].seat;
-    roomy.sort_by_key(|at| (Reverse(seat(at).paid_until), seat(at).offer.price, *at));
+    open.sort_by_key(|at| (Reverse(seat(at).paid_until), seat(at).offer.price, *at));
     ending.sort_by_key(|at| (seat(at).ends.first().map(|(end, _)| *end), *at));
-    roomy.truncate(SEATS_MAX);
+    open.truncate(SEATS_MAX);
     ending.truncate(SEATS_MAX);
-    let mut places = [roomy, ending].concat();
+    let mut places = [open, ending].concat();
     places.sort_unstable();
     let of_place = |(ord, at): (usize, &usize)| {
         let seat = Seat { at: ord, ..seat(at).clone() };
@@ -214,9 +214,6 @@ fn lost(world: &World, prices: &Prices, rest: &Backlog) -> f64 {
     let mut lost = 0.0;
     for (shape, worth) in prices.worth.iter().enumerate() {
         for (rank, n) in rest.groups(shape).iter().enumerate() {
-            if world.groups[shape][rank].is_expected {
-                continue;
-            }
             lost += worth * f64::from(*n) * f64::from(world.secs(shape, rank));
         }
     }
@@ -230,7 +227,7 @@ fn horizons(world: &World, backlog: &Backlog) -> Vec<u32> {
     let mut furthest = 0;
     for (shape, groups) in world.groups.iter().enumerate() {
         for (group, n) in groups.iter().zip(backlog.groups(shape)) {
-            if 0 < *n && !group.is_expected {
+            if 0 < *n {
                 horizons.push(group.secs);
                 let waits = group.latest.saturating_sub(world.clock.boot);
                 furthest = furthest.max(waits.saturating_add(group.secs));

@@ -27,7 +27,7 @@ pub(crate) fn give_back(rooms: &Rooms, mut expected: Vec<(ClassSet, Amount, f64)
     idle.sort_by_key(|room| (room.seat.offer.price, room.id));
     let mut gone: Vec<HostId> = Vec::new();
     for room in idle {
-        if absorb(room, &mut expected) < crate::online::queue::env("KEEP", EXPECTED_MIN) {
+        if absorb(room, &mut expected) < EXPECTED_MIN {
             gone.extend(room.id);
         }
     }

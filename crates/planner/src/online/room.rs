@@ -1,6 +1,5 @@
 //! Room on the hosts there are: what is free on each and what comes free when, and the work it takes at no cost.
 
-use std::collections::BTreeMap;
 use std::mem;
 
 use spillway_core::{HostId, PlanInput};
@@ -11,6 +10,7 @@ use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
+use crate::headroom::Left;
 use crate::online::queue::Queue;
 use crate::prune::Offer;
 
@@ -27,8 +27,6 @@ pub(crate) struct Room {
     pub(crate) first: Vec<Run>,
     /// What is to start when something has ended.
     pub(crate) later: Vec<Run>,
-    /// What is kept free for jobs that have not come yet.
-    pub(crate) spare: Amount,
 }
 
 /// All of them: those there are in the order of their ids, then those that are bought.
@@ -69,64 +67,33 @@ impl Rooms {
         let seat = Seat { at: 0, offer, start, free, ends, paid_until };
         let mut room = Room::new(None, false, seat);
         room.put(world, &host.runs);
-        for run in host.runs.iter().filter(|run| run.is_expected) {
-            room.spare = room.spare.plus(&world.shapes[run.shape].need, run.count);
-        }
         self.all.push(room);
     }
 
-    /// What a host was bought for goes there before anything else is placed.
-    pub(crate) fn honour_reservations(
-        &mut self,
-        input: &PlanInput,
-        queue: &Queue,
-        backlog: &mut Backlog,
-    ) {
-        let reserved: BTreeMap<HostId, _> =
-            input.hosts.iter().map(|host| (host.id, &host.reserved)).collect();
-        for room in &mut self.all {
-            let mut wanted =
-                room.id.and_then(|id| reserved.get(&id)).map_or_else(Vec::new, |r| (*r).clone());
-            wanted.sort_unstable();
-            for (key, count) in wanted {
-                let Some((shape, rank)) = queue.place(&key) else { continue };
-                let of_shape = &queue.world.shapes[shape];
-                let fitting = of_shape.need.times_in(&room.seat.free);
-                let count = count.min(backlog.left(shape, rank)).min(fitting);
-                if count == 0 || !of_shape.classes.has(room.seat.offer.class) {
-                    continue;
-                }
-                backlog.take(shape, rank, count);
-                let start = room.seat.start;
-                let end = start.saturating_add(queue.world.secs(shape, rank));
-                let is_expected = false;
-                room.put(&queue.world, &[Run { start, end, shape, rank, count, is_expected }]);
-            }
-        }
-    }
-
-    /// Starts what hosts can run for which they are paid in any case: on those that are ready at once, on the others as
-    /// soon as they are.
+    /// Starts what hosts can run for which they are paid in any case: on those that are ready, or on those that boot as
+    /// soon as they are up.
     pub(crate) fn fill_what_is_paid(
         &mut self,
         queue: &Queue,
         prices: &Prices,
         style: Style,
         backlog: &mut Backlog,
+        is_ready: bool,
     ) {
-        self.fill(queue, prices, style, backlog, |room| room.seat.paid_until);
+        let horizon =
+            |room: &Room| if room.is_ready == is_ready { room.seat.paid_until } else { 0 };
+        self.fill(queue, prices, style, backlog, horizon);
     }
 
-    /// Starts whatever hosts that are bought have room for, however long it takes: for what a limit leaves over.
-    pub(crate) fn fill_what_is_bought(
+    /// Starts whatever there is room for, however long it takes: for what a limit leaves over.
+    pub(crate) fn fill_all(
         &mut self,
         queue: &Queue,
         prices: &Prices,
         style: Style,
         backlog: &mut Backlog,
     ) {
-        let horizon = |room: &Room| if room.id.is_none() { queue.world.clock.deadline } else { 0 };
-        self.fill(queue, prices, style, backlog, horizon);
+        self.fill(queue, prices, style, backlog, |_| queue.world.clock.deadline);
     }
 
     fn fill(
@@ -181,33 +148,59 @@ impl Rooms {
         all.sort_unstable();
         all
     }
-}
 
-impl Rooms {
-    /// Counts off what may be expected to come and finds room on the hosts there are.
-    pub(crate) fn expect(&self, queue: &Queue, backlog: &mut Backlog) {
-        for room in &self.all {
-            // A host that ends before a new one were up is no room for what comes later.
-            if room.seat.paid_until < queue.world.clock.boot {
-                continue;
-            }
-            let mut free = room.seat.free;
-            for (shape, rank) in queue.expected() {
-                let of_shape = &queue.world.shapes[shape];
-                let count = of_shape.need.times_in(&free).min(backlog.left(shape, rank));
-                if 0 < count && of_shape.classes.has(room.seat.offer.class) {
-                    backlog.take_expected(shape, rank, count);
-                    free = free.less(&of_shape.need, count);
+    /// Takes what waits for hosts that boot or are bought off them, to see whether any of it can start at once. Gives
+    /// what was where.
+    pub(crate) fn take_booting(&mut self, backlog: &mut Backlog) -> Vec<(usize, Vec<Run>)> {
+        let mut all = Vec::new();
+        for (at, room) in self.all.iter_mut().enumerate() {
+            if !room.is_ready && !room.first.is_empty() {
+                let first = room.empty();
+                for run in &first {
+                    backlog.give_back(run);
                 }
+                all.push((at, first));
             }
         }
+        all
+    }
+
+    /// Puts what is left of it where it was. A host that nothing is left for is not bought.
+    pub(crate) fn put_back(
+        &mut self,
+        world: &World,
+        booting: Vec<(usize, Vec<Run>)>,
+        backlog: &mut Backlog,
+        left: &mut Left,
+    ) {
+        for (at, mut runs) in booting {
+            runs.retain_mut(|run| {
+                run.count = run.count.min(backlog.left(run.shape, run.rank));
+                backlog.take(run.shape, run.rank, run.count);
+                0 < run.count
+            });
+            self.all[at].put(world, &runs);
+        }
+        self.all.retain(|room| {
+            let is_wanted = room.id.is_some() || !room.first.is_empty();
+            if !is_wanted {
+                left.give_back(&room.seat.offer);
+            }
+            is_wanted
+        });
     }
 }
 
 impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
-        let (first, later, spare) = (Vec::new(), Vec::new(), Amount::default());
-        Self { id, is_ready, bare: seat.clone(), seat, first, later, spare }
+        let (first, later) = (Vec::new(), Vec::new());
+        Self { id, is_ready, bare: seat.clone(), seat, first, later }
+    }
+
+    /// Takes off what was to start first; there must be nothing that starts later.
+    pub(crate) fn empty(&mut self) -> Vec<Run> {
+        self.seat = self.bare.clone();
+        mem::take(&mut self.first)
     }
 
     /// Writes down what is to run here, and takes its room.
@@ -219,7 +212,7 @@ impl Room {
         for (end, freed) in &self.seat.ends {
             changes.push((*end, false, *freed));
         }
-        for run in runs.iter().filter(|run| !run.is_expected) {
+        for run in runs {
             let need = Amount::default().plus(&world.shapes[run.shape].need, run.count);
             self.seat.paid_until = self.seat.paid_until.max(run.end);
             changes.push((run.end, false, need));

@@ -53,7 +53,7 @@ impl Stream {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Streams {
     since: Option<i64>,
-    streams: BTreeMap<Kind, Stream>,
+    of_kind: BTreeMap<Kind, Stream>,
     /// What was left waiting by the last plan.
     left: BTreeMap<Kind, u64>,
 }
@@ -70,20 +70,20 @@ impl Streams {
         for (kind, n) in counts(input) {
             let before = self.left.get(&kind).copied().unwrap_or(0);
             let Some(n_new) = n.checked_sub(before).filter(|n| 0 < *n) else { continue };
-            let arrivals = &mut self.streams.entry(kind).or_default().arrivals;
+            let arrivals = &mut self.of_kind.entry(kind).or_default().arrivals;
             match arrivals.back_mut() {
                 Some((at, n)) if *at == now => *n += n_new,
                 Some(_) | None => arrivals.push_back((now, n_new)),
             }
         }
-        for stream in self.streams.values_mut() {
+        for stream in self.of_kind.values_mut() {
             while stream.arrivals.front().is_some_and(|(at, _)| *at < now - REMEMBERED_SECS) {
                 stream.arrivals.pop_front();
             }
         }
-        self.streams.retain(|_, stream| !stream.arrivals.is_empty());
-        while STREAMS_MAX < self.streams.len() {
-            self.streams.pop_last();
+        self.of_kind.retain(|_, stream| !stream.arrivals.is_empty());
+        while STREAMS_MAX < self.of_kind.len() {
+            self.of_kind.pop_last();
         }
     }
 
@@ -107,7 +107,7 @@ impl Streams {
     /// How many jobs of each shape may be expected within so many seconds, largest first.
     pub(crate) fn expected(&self, now: i64, secs: u32) -> Vec<(ClassSet, Amount, f64)> {
         let mut expected: Vec<(ClassSet, Amount, f64)> = Vec::new();
-        for ((classes, need), stream) in &self.streams {
+        for ((classes, need), stream) in &self.of_kind {
             let n = stream.rate(now) * f64::from(secs);
             if 0.01 < n {
                 expected.push((*classes, *need, n));
