@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from cloudformation import TEMPLATE, Names, Stack
 
@@ -15,6 +16,9 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 SECTIONS = {name: text for name, text in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.DOTALL | re.MULTILINE)}
 STACK = Stack(names=Names(deployment="spillway"))
 ALARMS = STACK.resources("AWS::CloudWatch::Alarm")
+GROUPS = yaml.safe_load((ROOT / "infra" / "prometheus-rules.yaml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+EACH_RULE = pytest.mark.parametrize("rule", [pytest.param(rule, id=rule["alert"]) for rule in RULES])
 EACH_ALARM = pytest.mark.parametrize("alarm", [pytest.param(a, id=name) for name, a in ALARMS.items()])
 
 
@@ -28,17 +32,26 @@ def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
     return queries or [alarm]
 
 
+def names_by_section() -> dict[str, set[str]]:
+    """The alarms and alerts that name each section."""
+    found: dict[str, set[str]] = {}
+    for alarm in ALARMS.values():
+        found.setdefault(section_of(alarm), set()).add(alarm["AlarmName"])
+    for rule in RULES:
+        found.setdefault(rule["annotations"]["runbook"].removeprefix("docs/runbook.md#"), set()).add(rule["alert"])
+    return found
+
+
 def test_every_alarm_has_a_section_and_every_section_an_alarm() -> None:
-    assert {section_of(alarm) for alarm in ALARMS.values()} == SECTIONS.keys()
+    assert names_by_section().keys() == SECTIONS.keys()
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_names_its_alarms_and_says_what_how_and_what_to_do(name: str) -> None:
     text = SECTIONS[name]
-    alarms = {alarm["AlarmName"] for alarm in ALARMS.values() if section_of(alarm) == name}
-    line = next(line for line in text.splitlines() if line.startswith("Alarm"))
+    line = next(line for line in text.splitlines() if re.match(r"Alarms?: |Alert: ", line))
 
-    assert set(re.findall(r"`([^`]+)`", line)) == alarms
+    assert set(re.findall(r"`([^`]+)`", line)) == names_by_section()[name]
     places = [text.index(f"**{heading}.**") for heading in ("What it means", "How to look", "What to do")]
     assert places == sorted(places)
 
@@ -81,6 +94,14 @@ def test_an_alarm_watches_a_queue_or_a_rule_of_the_stack(alarm: dict[str, Any]) 
 
 
 @EACH_ALARM
+def test_an_alarm_watches_a_metric_that_is_documented(alarm: dict[str, Any]) -> None:
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+
+    for metric in metrics_of(alarm):
+        assert f"| `{metric['Namespace']}` | `{metric['MetricName']}` |" in documented
+
+
+@EACH_ALARM
 def test_an_alarm_is_decided_on_what_it_does_when_nothing_is_measured(alarm: dict[str, Any]) -> None:
     expected = {"dead-letters": "ignore", "no-dispatcher": "breaching"}
 
@@ -106,3 +127,46 @@ def test_the_price_of_the_alarms_is_that_of_their_metrics() -> None:
     text = TEMPLATE["Parameters"]["CreateAlarms"]["Description"]
 
     assert f"${metrics / 10:.2f} a month" in text
+
+
+@EACH_RULE
+def test_an_alert_is_over_documented_metrics_with_values_that_their_labels_take(rule: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    labels = dict(re.findall(r"^\| `(spillway_\w+)` \| \w+ \| [\w ]+ \| (.*?) \|", text, re.MULTILINE))
+    values = {(m, name): row for m, name, row in re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", text, re.MULTILINE)}
+
+    assert rule["expr"].count("(") == rule["expr"].count(")")
+    metrics = re.findall(r"(spillway_\w+)(?:\{([^}]*)\})?", rule["expr"])
+    assert metrics
+    for metric, matchers in metrics:
+        assert metric in labels
+        for label, wanted in re.findall(r'(\w+)=~?"([^"]*)"', matchers):
+            assert f"`{label}`" in labels[metric]
+            known = set(re.findall(r"`([^`]+)`", values[metric, label]))
+            assert set(wanted.split("|")) <= known, (metric, label)
+
+
+@EACH_RULE
+def test_an_alert_says_what_is_wrong_and_how_bad_it_is(rule: dict[str, Any]) -> None:
+    kept = {label for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in group.split(", ")}
+
+    assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+    assert re.fullmatch(r"Spillway[A-Z]\w+", rule["alert"])
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) == kept
+
+
+@pytest.mark.parametrize(
+    ("section", "metric", "label"),
+    [
+        ("launches-fail", "spillway_api_calls_total", "outcome"),
+        ("jobs-cannot-start", "spillway_jobs_waiting", "reason"),
+    ],
+)
+def test_a_section_has_advice_for_every_value_that_its_alert_is_about(section: str, metric: str, label: str) -> None:
+    (rule,) = [rule for rule in RULES if rule["annotations"]["runbook"].endswith(f"#{section}")]
+    rows = re.findall(r"^\| `([\w-]+)` \|", SECTIONS[section], re.MULTILINE)
+    about = re.search(rf'{metric}\{{.*?{label}=~"([^"]*)"', rule["expr"])
+
+    assert about
+    assert set(rows) == set(about[1].split("|"))

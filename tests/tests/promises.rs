@@ -55,7 +55,7 @@ fn named(row: &str) -> Vec<&str> {
 
 /// Every row names tests, and all of them exist.
 fn assert_held(document: &str, n_rows_min: usize) {
-    let text = fs::read_to_string(workspace().join(document)).unwrap();
+    let text = fs::read_to_string(workspace().join(document)).unwrap_or_default();
     let mut known = BTreeSet::new();
     for folder in ["crates", "tests", "infra", "localstack"] {
         functions(&workspace().join(folder), &mut known);

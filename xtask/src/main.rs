@@ -1,5 +1,7 @@
 //! `cargo xtask`: what people and CI run on the whole repository. It decides nothing about Spillway itself, and leaves nothing running.
 
+#[cfg(feature = "bench")]
+mod bench_planner;
 mod ci;
 #[cfg(feature = "docs")]
 mod docs;
@@ -46,6 +48,17 @@ enum Task {
         #[arg(long, default_value_t = 4566)]
         port: u16,
     },
+    /// Plan every problem of a folder, have the plans judged, and compare with the best known and with others' ways
+    #[cfg(feature = "bench")]
+    BenchPlanner(bench_planner::Wanted),
+    /// Plan every problem of a folder, have the plans judged, and compare with the best known and with others' ways
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    BenchPlanner {
+        /// What the optimized build of this program is told; `--help` lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
     Docs {
         /// Write nothing; fail if a committed document differs
@@ -73,6 +86,10 @@ fn run(task: &Task) -> anyhow::Result<bool> {
         Task::Test { only } => Ok(test::run(&shell, *only)),
         Task::Ci => Ok(ci::run(&shell)),
         Task::Localstack { port } => localstack::tour(&shell, *port),
+        #[cfg(feature = "bench")]
+        Task::BenchPlanner(wanted) => bench_planner::run(shell.root(), wanted),
+        #[cfg(not(feature = "bench"))]
+        Task::BenchPlanner { args } => bench_optimized(&shell, args),
         Task::Docs { check } => write_docs(&shell, *check),
     }
 }
@@ -86,5 +103,15 @@ fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
 #[cfg(not(feature = "docs"))]
 fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
     shell.run("docs", ci::docs_command(shell, check))?;
+    Ok(true)
+}
+
+/// Runs this program again, optimized and with the planner in it, from the folder that its arguments are meant in.
+#[cfg(not(feature = "bench"))]
+fn bench_optimized(shell: &Shell, args: &[std::ffi::OsString]) -> anyhow::Result<bool> {
+    let cargo = ["run", "--quiet", "--release", "-p", "xtask", "--features", "bench", "--"];
+    let mut bench = shell.cargo(&cargo);
+    bench.arg("bench-planner").args(args).current_dir(std::env::current_dir()?);
+    shell.run("bench-planner", bench)?;
     Ok(true)
 }

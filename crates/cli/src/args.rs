@@ -126,6 +126,9 @@ pub enum Command {
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),
+    /// Hold predicted durations and interruptions against what came
+    #[command(long_about = commands::calibration::LONG_ABOUT)]
+    Calibration(commands::calibration::CalibrationArgs),
     /// End a job that has not been given to a machine yet
     #[command(long_about = commands::cancel::LONG_ABOUT)]
     Cancel(commands::cancel::CancelArgs),

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use spillway_core::plan::Effort;
-use spillway_core::{Catalog, JobId, LedgerState, PlanInput, PlanPolicy};
-use spillway_engine::{Engine, EngineConfig, Standing};
+use spillway_core::{Catalog, Expectation, Job, LedgerState, PlanInput, PlanPolicy};
+use spillway_engine::{Engine, Standing};
 use spillway_planner::explain::Question;
 
 use crate::config::Config;
@@ -21,27 +21,35 @@ pub(crate) struct Asked {
 pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -> Result<Asked> {
     let state = ledger::reader(&config.ledger)?.state()?;
     let (all, prices) = prices::catalog(choice, config).await?;
-    let engine = config.engine();
-    let input = Engine::asks(engine.clone(), state, all.clone(), Timestamp::now());
-    Ok(Asked { question: with_all(input, effort, &all, engine), prices })
+    let now = Timestamp::now();
+    let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let input = engine.plan_input(now);
+    Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices })
 }
 
-/// The question, and where a job stands in it; nowhere if it does not wait for a place.
+/// The question, where a job stands in it (nowhere if it does not wait for a place), and how long it is expected to run.
 pub(crate) fn ask_for(
-    job: JobId,
+    job: &Job,
     state: LedgerState,
     all: &Catalog,
     config: &Config,
-) -> (Question, Option<Standing>) {
-    let engine = config.engine();
+) -> (Question, Option<Standing>, Expectation) {
     let now = Timestamp::now();
-    let (input, standing) = Engine::asks_for(engine.clone(), state, all.clone(), now, job);
-    (with_all(input, Effort::Default, all, engine), standing)
+    let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let (input, standing) = engine.plan_input_for(now, job.id);
+    let expected = engine.expectation(now, &job.spec);
+    (with_all(&engine, input, Effort::Default, all, config), standing, expected)
 }
 
-fn with_all(input: PlanInput, effort: Effort, all: &Catalog, engine: EngineConfig) -> Question {
-    let EngineConfig { offerings, plan, .. } = engine;
-    let policy = PlanPolicy { effort, ..plan };
+fn with_all(
+    engine: &Engine,
+    input: PlanInput,
+    effort: Effort,
+    all: &Catalog,
+    config: &Config,
+) -> Question {
+    let offerings = config.engine().offerings;
+    let policy = PlanPolicy { effort, ..engine.plan_policy() };
     Question::new(input, policy, all, |offering| offerings.left_out_by(offering))
 }
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each. A verb gathers, calls, and answers with a view; it prints only through `output`.
 
+pub mod calibration;
 pub mod cancel;
 pub mod completions;
 pub mod config;
@@ -27,6 +28,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
+        Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,

@@ -2,6 +2,8 @@
 //! nothing themselves. Field names are public API.
 
 pub mod attempt;
+pub mod calibration;
+pub mod expected;
 pub mod host;
 pub mod job;
 pub mod plan;

@@ -145,6 +145,19 @@ impl Catalog {
         }
         self
     }
+
+    /// The same catalog with the hazard of every Spot offering replaced by what `hazard` makes of its pool and of what was
+    /// heard of it beforehand.
+    #[must_use]
+    pub fn with_hazards(mut self, hazard: impl Fn(&PoolId, Hazard) -> Hazard) -> Self {
+        for offering in &mut self.offerings {
+            offering.hazard = match offering.pool.market {
+                Market::Spot => hazard(&offering.pool, offering.hazard),
+                Market::OnDemand => Hazard::NEVER,
+            };
+        }
+        self
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{InstanceType, PoolId};
+use crate::durations::Durations;
+use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
-use crate::id::{JobId, LedgerId};
+use crate::id::{JobId, LedgerId, Zone};
 use crate::job::{Attempt, BodyHash, Job, JobState};
+use crate::kind::KindId;
 use crate::launch::Launch;
 use crate::quantity::Resources;
 
@@ -53,6 +56,24 @@ pub enum Change {
         /// Until when; none forgets its failures.
         cooldown: Option<Cooldown>,
     },
+    /// What is known of a kind of jobs; none forgets it.
+    PutKind {
+        /// The kind.
+        kind: KindId,
+        /// How long its jobs took.
+        history: Option<Box<KindHistory>>,
+    },
+    /// What was seen of a pool of Spot capacity.
+    PutSpot {
+        /// The type.
+        instance_type: InstanceType,
+        /// The zone.
+        zone: Zone,
+        /// What was seen.
+        evidence: SpotEvidence,
+    },
+    /// How long hosts took to boot.
+    PutBoots(Durations),
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -79,6 +100,8 @@ pub struct LedgerState {
     pub learned: BTreeMap<InstanceType, Resources>,
     /// Pools that have failed.
     pub cooling: BTreeMap<PoolId, Cooldown>,
+    /// What to estimate from.
+    pub history: History,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -96,6 +119,7 @@ impl LedgerState {
             launches: Vec::new(),
             learned: BTreeMap::new(),
             cooling: BTreeMap::new(),
+            history: History::default(),
             n_launches: 0,
             n_jobs: 0,
         }

@@ -31,7 +31,7 @@ pub struct JobClass {
     /// Whether it has lost its work to [`SPOT_LOSSES_MAX`] interruptions.
     #[serde(default)]
     pub shuns_spot: bool,
-    /// How long it says that it will run, in seconds.
+    /// How long it says that it will run, in seconds, rounded to the nearest of eight steps between powers of two.
     #[serde(default)]
     pub told_secs: Option<u32>,
     /// Jobs of the same kind are expected to take equally long.
@@ -60,7 +60,7 @@ impl JobClass {
             arch: spec.arch,
             market: spec.market,
             shuns_spot: spec.market == MarketRule::Any && SPOT_LOSSES_MAX <= n_spot_losses(job),
-            told_secs: spec.expected_duration.map(whole_secs),
+            told_secs: spec.expected_duration.map(|time| rounded(whole_secs(time))),
             kind: KindId::of(spec),
             start_by,
             end_by,
@@ -81,6 +81,13 @@ pub fn whole_secs(duration: SignedDuration) -> u32 {
     u32::try_from(duration.as_secs())
         .unwrap_or(if duration.is_negative() { 0 } else { u32::MAX })
         .max(1)
+}
+
+/// The nearest number of at most four binary digits with zeros behind: at most a sixteenth more or less.
+fn rounded(secs: u32) -> u32 {
+    let dropped = secs.max(1).ilog2().saturating_sub(3);
+    let half = (1 << dropped) >> 1;
+    (secs.saturating_add(half) >> dropped) << dropped
 }
 
 fn rounded_down(at: Timestamp, from: Timestamp) -> Timestamp {
@@ -109,6 +116,14 @@ mod tests {
                 "{patience}: {lost}"
             );
             assert!(from <= rounded);
+        }
+    }
+
+    #[test]
+    fn what_jobs_say_is_rounded_by_a_sixteenth_at_most() {
+        for secs in [1, 7, 15, 16, 17, 100, 600, 3_599, 86_401, u32::MAX] {
+            let error = i64::from(rounded(secs)) - i64::from(secs);
+            assert!(error.abs() * 16 <= i64::from(secs), "{secs} {error}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::PoolId;
+use crate::catalog::{Hazard, PoolId};
 use crate::class::JobClass;
 use crate::id::{ContainerInstanceArn, HostId, InstanceId, LaunchId};
 use crate::market::Arch;
@@ -174,6 +174,9 @@ pub struct Host {
     pub price: MicroUsdPerHour,
     /// What tasks can use: expected until it registers, then what ECS registered.
     pub capacity: Resources,
+    /// How often such a host was expected to be interrupted, as known at its launch.
+    #[serde(default)]
+    pub hazard: Hazard,
     /// The work it was bought for and that has not been placed on it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reserved: Vec<(JobClass, u32)>,

@@ -242,6 +242,56 @@ pub struct LiveAttempt {
     /// Why it is being stopped by us, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// What was expected of it when it was given to its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expectation>,
+}
+
+/// How long an attempt is expected to run, and where that comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Expectation {
+    /// The mean, in seconds.
+    pub secs: u32,
+    /// Nine in ten take at most so long, in seconds; where there is no history, the mean and a reserve.
+    pub high_secs: u32,
+    /// Where it comes from.
+    pub from: ExpectedFrom,
+}
+
+/// Where an expected duration comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ExpectedFrom {
+    /// The job says it.
+    Told,
+    /// The job says it, and earlier jobs of its kind took so much more or less than they said.
+    ToldCorrected {
+        /// How many of them ended.
+        n: u32,
+    },
+    /// Earlier jobs of its kind.
+    History {
+        /// How many of them ended.
+        n: u32,
+    },
+    /// Nobody knows: the configured guess.
+    Prior,
+}
+
+impl fmt::Display for ExpectedFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told => f.write_str("as the job says"),
+            Self::ToldCorrected { n } => {
+                write!(f, "as the job says, corrected by {n} earlier jobs of its kind")
+            }
+            Self::History { n: 0 } => {
+                f.write_str("jobs of its kind have run so long without ending")
+            }
+            Self::History { n } => write!(f, "from {n} earlier jobs of its kind"),
+            Self::Prior => f.write_str("a guess: nothing is known of its kind"),
+        }
+    }
 }
 
 /// A stop that was asked for.
@@ -366,6 +416,9 @@ pub struct Attempt {
     pub failure: Option<FailureCategory>,
     /// Its share of what the host cost while it held its place.
     pub cost: MicroUsd,
+    /// What was expected of it when it was given to its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expectation>,
 }
 
 /// The first eight bytes of a SHA-256 over the job's message, to tell a repeated message from another one under

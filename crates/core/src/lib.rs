@@ -8,8 +8,10 @@ pub mod catalog;
 pub mod change;
 pub mod class;
 pub mod cost;
+pub mod durations;
 pub mod effect;
 pub mod error;
+pub mod history;
 pub mod host;
 pub mod id;
 pub mod input;
@@ -22,20 +24,23 @@ pub mod money;
 pub mod plan;
 pub mod port;
 pub mod quantity;
+pub mod spot;
 pub mod task;
 
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;
+pub use durations::Durations;
 pub use effect::Effect;
 pub use error::CloudError;
+pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
     AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, JobName, LaunchId,
     QueueName, TaskArn, Zone,
 };
 pub use input::{Answer, Input};
-pub use job::{Attempt, FailureCategory, Job, JobSpec, JobState, StopCause};
+pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
 pub use kind::{KindId, kind_name};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, Market, MarketRule};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, InstanceType, PoolId};
@@ -25,7 +25,8 @@ pub struct DemandKey {
     pub arch: Option<Arch>,
     /// The markets it may run in.
     pub market: MarketRule,
-    /// The expected duration in seconds, rounded up to a power of 5/4; `None` if nobody knows.
+    /// The expected duration in seconds, rounded up to the end of its [bucket](crate::durations), which is a quarter wide;
+    /// `None` if nobody knows.
     pub expected_secs: Option<u32>,
     /// How long it may yet wait for a cheaper place, in seconds, rounded down; 0 starts it as soon as can be.
     pub patience_secs: u32,
@@ -49,35 +50,6 @@ impl fmt::Display for DemandKey {
         }
         Ok(())
     }
-}
-
-/// Rounds whole seconds up to a power of 5/4, from one second to about a year, so that jobs of like duration share a group.
-pub fn duration_bucket(secs: u32) -> u32 {
-    let wanted = secs.clamp(1, BUCKET_SECS_MAX);
-    let mut bucket: u32 = 1;
-    while bucket < wanted {
-        bucket = next_bucket(bucket);
-    }
-    bucket
-}
-
-/// Rounds whole seconds down to such a power; less than one is 0.
-pub fn duration_bucket_below(secs: u32) -> u32 {
-    let wanted = secs.min(BUCKET_SECS_MAX);
-    let mut bucket = 0;
-    while next_bucket(bucket) <= wanted {
-        bucket = next_bucket(bucket);
-    }
-    bucket
-}
-
-/// Longer than any job.
-const BUCKET_SECS_MAX: u32 = 366 * 24 * 3600;
-
-/// The bucket after this one.
-pub const fn next_bucket(bucket: u32) -> u32 {
-    // Below 4 a quarter is less than one second.
-    bucket + if bucket < 4 { 1 } else { bucket / 4 }
 }
 
 /// So many equal jobs that may run now.
@@ -422,10 +394,13 @@ impl fmt::Display for WaitReason {
                 write!(f, "the limit {limit} leaves no room for another host")
             }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
-            Self::RoomExpected { in_secs } => write!(
-                f,
-                "room for it is expected to come free on a host in {in_secs} s, in time and cheaper than another host"
-            ),
+            Self::RoomExpected { in_secs } => {
+                let span = SignedDuration::from_secs(i64::from(*in_secs));
+                write!(
+                    f,
+                    "room for it is expected to come free on a host in {span:#}, in time and cheaper than another host"
+                )
+            }
         }
     }
 }
@@ -518,23 +493,4 @@ pub struct Planned {
 pub trait Planner: fmt::Debug + Send {
     /// Decides where work goes and what to buy for the rest. Total: what fits nothing is a line in the report.
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn like_durations_share_a_bucket_and_none_is_rounded_the_wrong_way() {
-        assert_eq!(duration_bucket(0), 1);
-        assert_eq!(duration_bucket_below(0), 0);
-        for secs in [1, 2, 3, 4, 7, 59, 60, 61, 3600, 86_400] {
-            let bucket = duration_bucket(secs);
-            assert!(secs <= bucket && bucket <= secs * 5 / 4 + 1, "{secs} {bucket}");
-            let below = duration_bucket_below(secs);
-            assert!(below <= secs && secs <= below * 5 / 4 + 1, "{secs} {below}");
-            assert_eq!(duration_bucket(below), below, "both have the same buckets");
-        }
-        assert_eq!(duration_bucket_below(u32::MAX), duration_bucket_below(BUCKET_SECS_MAX));
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::job::JobSpec;
-use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState};
+use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId};
 
 use crate::config::matches;
 use crate::engine::{Cx, Engine};
@@ -92,18 +92,32 @@ impl Engine {
         };
         self.timers.set(cx.now + self.config.catalog_every, Timer::Catalog);
         self.raw_catalog = Some(catalog);
-        self.rebuild_catalog();
+        self.rebuild_catalog(cx.now);
         self.admit_the_submitted(cx);
         self.replan_by(cx.now);
     }
 
-    /// Applies the operator's filter and what was learnt about types.
-    pub(crate) fn rebuild_catalog(&mut self) {
+    /// Applies the operator's filter, and what was learnt about types and about Spot.
+    pub(crate) fn rebuild_catalog(&mut self, now: Timestamp) {
         let Some(raw) = &self.raw_catalog else { return };
         let allowed = raw.offerings().iter().filter(|o| self.config.offerings.allows(o)).cloned();
         let as_of = raw.as_of.unwrap_or(Timestamp::UNIX_EPOCH);
-        let catalog = Catalog::new(as_of, allowed.collect());
-        self.catalog = Arc::new(catalog.with_learned(&self.learned));
+        let catalog = Catalog::new(as_of, allowed.collect()).with_learned(&self.learned);
+        let catalog = catalog.with_hazards(|pool, prior| self.memory.hazard(now, pool, prior));
+        // What a planner remembers of a catalog stays good as long as it is the same.
+        if *self.catalog != catalog {
+            self.catalog = Arc::new(catalog);
+        }
+    }
+
+    /// Something was learnt of how often a pool's hosts are interrupted.
+    pub(crate) fn hazard_learnt(&mut self, cx: &Cx, pool: &PoolId) {
+        let prior = self.raw_catalog.as_ref().and_then(|raw| raw.get(pool)).map(|o| o.hazard);
+        let hazard = prior.map(|prior| self.memory.hazard(cx.now, pool, prior));
+        let planned_with = self.catalog.get(pool).map(|offering| offering.hazard);
+        if planned_with.is_some() && planned_with != hazard {
+            self.rebuild_catalog(cx.now);
+        }
     }
 
     fn admit_the_submitted(&mut self, cx: &mut Cx) {

@@ -18,6 +18,7 @@ use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::fleet::{Entry, Fleet};
 use crate::limits;
+use crate::memory::Memory;
 use crate::question::run_of;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(crate) waiting: Waiting,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
+    pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
     /// As read; none until the first answer.
@@ -112,6 +114,7 @@ impl Engine {
             waiting: Waiting::default(),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
+            memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
             raw_catalog: None,
@@ -145,8 +148,12 @@ impl Engine {
         engine
     }
 
-    fn resume_host(&mut self, now: Timestamp, host: Host) {
+    fn resume_host(&mut self, now: Timestamp, mut host: Host) {
         let id = host.id;
+        if matches!(host.state, HostState::Registered { .. }) {
+            // Its work has been placed, or has gone elsewhere; that it was is not written.
+            host.reserved.clear();
+        }
         // It may have registered while nobody listened.
         let news_by = now + limits::CONSISTENCY_GRACE;
         let timer = match &host.state {
@@ -200,11 +207,9 @@ impl Engine {
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
-                if let Some((host, run)) = run_of(&job)
-                    && let Some(entry) = self.fleet.get_mut(host)
-                {
-                    entry.take_place(id, run);
-                }
+                self.jobs.insert(id, job);
+                self.take_place(id);
+                return;
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
                 self.ended.insert(id, job.body_hash);
@@ -231,6 +236,7 @@ impl Engine {
         }
         self.run_timers(&mut cx);
         self.plan_if_due(&mut cx);
+        self.memory.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
@@ -310,9 +316,19 @@ impl Engine {
     pub(crate) fn take_place(&mut self, id: JobId) {
         if let Some((host, run)) = self.jobs.get(&id).and_then(run_of)
             && let Some(entry) = self.fleet.get_mut(host)
+            && entry.take_place(id, run)
         {
-            entry.take_place(id, run);
+            self.memory.runs(&run);
         }
+    }
+
+    /// Takes its place from a job that starts or runs, as long as its record says so. Tells the host.
+    pub(crate) fn leave_place(&mut self, id: JobId) -> Option<HostId> {
+        let (host, run) = self.jobs.get(&id).and_then(run_of)?;
+        if self.fleet.get_mut(host)?.free_place(id, &run) {
+            self.memory.runs_no_more(&run);
+        }
+        Some(host)
     }
 
     /// Moves a host on, in memory and in the ledger.

@@ -102,20 +102,22 @@ impl Entry {
         &self.runs
     }
 
-    /// Gives a job its place.
-    pub(crate) fn take_place(&mut self, id: JobId, run: Run) {
-        if self.live.insert(id) {
+    /// Gives a job its place, unless it has one.
+    pub(crate) fn take_place(&mut self, id: JobId, run: Run) -> bool {
+        self.idle_since = None;
+        let is_new = self.live.insert(id);
+        if is_new {
             self.held = self.held.checked_add(&run.need).unwrap_or(self.held);
             let count = self.runs.entry(run).or_default();
             *count = count.saturating_add(1);
         }
-        self.idle_since = None;
+        is_new
     }
 
-    /// Frees a job's place; `run` is what it was last counted as.
-    pub(crate) fn free_place(&mut self, id: JobId, run: &Run) {
+    /// Frees a job's place, if it has one; `run` is what it was last counted as.
+    pub(crate) fn free_place(&mut self, id: JobId, run: &Run) -> bool {
         if !self.live.remove(&id) {
-            return;
+            return false;
         }
         self.held = self.held.saturating_sub(&run.need);
         if let Some(count) = self.runs.get_mut(run) {
@@ -129,6 +131,7 @@ impl Entry {
             self.runs.clear();
             self.held = Resources::ZERO;
         }
+        true
     }
 
     pub(crate) fn free(&self) -> Resources {

@@ -142,7 +142,8 @@ impl Engine {
             return;
         }
         let price = self.price_in(launch, &instance.pool);
-        let expected = self.catalog.get(&instance.pool).map(|offering| offering.capacity);
+        let offering = self.catalog.get(&instance.pool);
+        let (expected, hazard) = (offering.map(|o| o.capacity), offering.map(|o| o.hazard));
         let Some(entry) = self.fleet.get_mut(id) else { return };
         if !matches!(entry.host.state, HostState::Requested) {
             return;
@@ -150,6 +151,7 @@ impl Engine {
         entry.host.price = price.unwrap_or(entry.host.price);
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
+        entry.host.hazard = hazard.unwrap_or(entry.host.hazard);
         let launched_at = instance.launched_at.unwrap_or(cx.now);
         let state = HostState::Launched { instance: Instance { id: instance.id, launched_at } };
         self.move_host(cx, id, state);
@@ -183,6 +185,7 @@ impl Engine {
             arch: offering.arch,
             price: offering.price,
             capacity: offering.capacity,
+            hazard: offering.hazard,
             reserved: Vec::new(),
             state: HostState::Launched { instance: Instance { id: instance.id, launched_at } },
         };

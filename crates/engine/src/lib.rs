@@ -10,6 +10,7 @@
 
 mod admission;
 mod budget;
+pub mod calibration;
 pub mod config;
 mod engine;
 mod fleet;
@@ -19,15 +20,18 @@ mod interruption;
 mod launch;
 mod lifecycle;
 pub mod limits;
+mod memory;
 mod observation;
 mod placement;
 mod question;
 mod retry;
 mod scale_in;
 mod stop;
+mod survival;
 mod timer;
 mod waiting;
 
 pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
+pub use forecast::KindForecast;
 pub use question::Standing;

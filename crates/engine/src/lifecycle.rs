@@ -11,7 +11,6 @@ use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, Jo
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
-use crate::question::run_of;
 use crate::retry::{Verdict, backoff, classify, decide, reason_of, says_host_ended};
 use crate::timer::Timer;
 
@@ -203,13 +202,9 @@ impl Engine {
             self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
         }
         let state = JobState::Running { attempt: attempt.clone(), started_at };
-        if let Some((host, run)) = run_of(job)
-            && let Some(entry) = self.fleet.get_mut(host)
-        {
-            entry.free_place(id, &run);
-        }
-        self.move_job(cx, id, state, None);
         // Counted anew: it runs since another second than it was placed.
+        self.leave_place(id);
+        self.move_job(cx, id, state, None);
         self.take_place(id);
     }
 
@@ -308,7 +303,17 @@ impl Engine {
             reason: end.reason,
             failure: end.failure,
             cost: attempt_cost(host.price, held, &need, &host.capacity),
+            expected: live.expected,
         };
+        if let Some(started_at) = attempt.started_at {
+            let ran = attempt.stopped_at.duration_since(started_at);
+            // One that fails by itself frees its place as one that succeeds does.
+            let by_itself = matches!(
+                attempt.failure,
+                None | Some(FailureCategory::Exit | FailureCategory::Oom)
+            );
+            self.memory.ended(cx.now, &spec, ran, by_itself);
+        }
         let mut with_attempt = job_with(&self.jobs, id, &attempt);
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
             // Whoever asked for the end gets it, however the task ended; success stands.
@@ -347,9 +352,8 @@ impl Engine {
 
     /// Frees the place of a job that starts or runs, as long as its record says so.
     fn free_place(&mut self, cx: &mut Cx, id: JobId) {
-        let Some((host, run)) = self.jobs.get(&id).and_then(run_of) else { return };
+        let Some(host) = self.leave_place(id) else { return };
         let Some(entry) = self.fleet.get_mut(host) else { return };
-        entry.free_place(id, &run);
         if entry.live().is_empty() {
             entry.idle_since = Some(cx.now);
             self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(host));

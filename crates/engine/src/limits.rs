@@ -57,8 +57,22 @@ pub const REFUSALS_MAX: u32 = 3;
 /// How long an ended instance is remembered, so that an old look does not bring it back. EC2 itself shows it for an hour.
 pub const ENDED_REMEMBERED: SignedDuration = SignedDuration::from_hours(2);
 
-/// A job with a deadline of unknown reliability is started so early that it may take this part longer than expected: a half.
-pub const DEADLINE_RESERVE_PART: u32 = 2;
+/// What nine in ten jobs stay under, where only an expected duration is known: this part more, a half. It is what a job with
+/// a deadline is given.
+pub const RESERVE_PART: u32 = 2;
+
+/// A job that has outlasted what it says is expected to end within this part of what it has run: a tenth.
+pub const OVERDUE_LEFT_PART: u32 = 10;
+
+/// So many jobs of a kind must have ended before what the next one says is corrected by what they took: with fewer, their
+/// mean is less certain than a person's word.
+pub const TOLD_CORRECTED_AFTER: u32 = 8;
+
+/// How many kinds of jobs are remembered. Those that ended longest ago are forgotten first; each is 2 KB at most.
+pub const KINDS_MAX: usize = 4_096;
+
+/// So many hosts must have booted before their mean is believed.
+pub const BOOTS_MIN: u32 = 3;
 
 /// The longest pause between two tries of the same call.
 pub const CALL_RETRY_MAX: SignedDuration = SignedDuration::from_mins(2);

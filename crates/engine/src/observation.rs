@@ -173,6 +173,7 @@ impl Engine {
             arch: seen.arch,
             price: offering.map(|o| o.price).unwrap_or_default(),
             capacity: offering.map(|o| o.capacity).unwrap_or_default(),
+            hazard: offering.map(|o| o.hazard).unwrap_or_default(),
             reserved: Vec::new(),
             state: HostState::Launched {
                 instance: Instance { id: seen.id.clone(), launched_at: seen.launched_at },
@@ -256,6 +257,8 @@ impl Engine {
         if !seen.active {
             return;
         }
+        let booted = cx.now.duration_since(instance.launched_at);
+        cx.changes.push(self.memory.booted(booted));
         entry.host.capacity = seen.registered;
         entry.idle_since = Some(cx.now);
         let instance_type = entry.host.pool.instance_type.clone();
@@ -284,6 +287,6 @@ impl Engine {
         }
         self.learned.insert(instance_type.clone(), registered);
         cx.changes.push(Change::Learn { instance_type, registered });
-        self.rebuild_catalog();
+        self.rebuild_catalog(cx.now);
     }
 }

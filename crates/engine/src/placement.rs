@@ -37,10 +37,11 @@ impl Engine {
             return;
         }
         let mut question = self.question(cx.now);
-        let Planned { plan, report } = self.planner.plan(&question.input, &self.config.plan);
+        let policy = self.plan_policy();
+        let Planned { plan, report } = self.planner.plan(&question.input, &policy);
         self.clear_reservations();
         for placement in &plan.placements {
-            self.place(cx, &question, placement);
+            self.place(cx, &mut question, placement);
         }
         // Only now is it known which jobs still wait.
         for placement in &plan.placements {
@@ -103,12 +104,12 @@ impl Engine {
     }
 
     /// Puts work on a host that is ready.
-    fn place(&mut self, cx: &mut Cx, question: &Question, placement: &Placement) {
+    fn place(&mut self, cx: &mut Cx, question: &mut Question, placement: &Placement) {
         if self.fleet.get(placement.host).is_none_or(|entry| !entry.is_ready(cx.now)) {
             return;
         }
         for job in question.jobs(&self.waiting, &placement.key, placement.count) {
-            self.start_on(cx, job, placement.host);
+            self.start_on(cx, question, job, placement.host);
         }
     }
 
@@ -124,7 +125,7 @@ impl Engine {
     }
 
     /// Gives a job to a host: written down first, with the attempt that makes the call's token.
-    fn start_on(&mut self, cx: &mut Cx, id: JobId, host: HostId) {
+    fn start_on(&mut self, cx: &mut Cx, question: &mut Question, id: JobId, host: HostId) {
         let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
             return;
         };
@@ -135,9 +136,17 @@ impl Engine {
             return;
         }
         let ord = job.next_attempt();
+        let expected = Some(question.expectation(&self.memory, &job.spec));
         self.leave_line(id);
-        let attempt =
-            LiveAttempt { ord, host, placed_at: cx.now, task: None, task_version: 0, stop: None };
+        let attempt = LiveAttempt {
+            ord,
+            host,
+            placed_at: cx.now,
+            task: None,
+            task_version: 0,
+            stop: None,
+            expected,
+        };
         self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
         self.move_job(cx, id, JobState::Starting { attempt }, None);
         self.take_place(id);
@@ -171,6 +180,7 @@ impl Engine {
                     arch: planned.arch,
                     price: first.price,
                     capacity: planned.capacity,
+                    hazard: self.catalog.get(&first.pool).map(|o| o.hazard).unwrap_or_default(),
                     reserved: kept.collect(),
                     state: HostState::Requested,
                 };

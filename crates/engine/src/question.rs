@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::class::whole_secs;
-use spillway_core::plan::{Headroom, duration_bucket, duration_bucket_below};
+use spillway_core::durations::{duration_bucket, duration_bucket_below};
+use spillway_core::job::{Expectation, ExpectedFrom};
+use spillway_core::plan::Headroom;
 use spillway_core::{
-    Busy, Catalog, CpuUnits, Demand, DemandKey, HostId, Job, JobClass, JobId, JobState, KindId,
-    LedgerState, MarketRule, MicroUsdPerHour, PlanInput,
+    Busy, Catalog, CpuUnits, Demand, DemandKey, HostId, Job, JobClass, JobId, JobSpec, JobState,
+    KindId, MarketRule, MicroUsdPerHour, PlanInput, PlanPolicy,
 };
 
-use crate::config::EngineConfig;
 use crate::engine::Engine;
 use crate::fleet::{Entry, Run};
-use crate::forecast::Forecast;
+use crate::forecast::KindForecast;
+use crate::memory::Memory;
 use crate::waiting::Waiting;
 
 /// A question, and which classes of jobs each of its demands stands for.
@@ -25,12 +27,19 @@ pub(crate) struct Question {
     classes: BTreeMap<DemandKey, Vec<JobClass>>,
     /// Jobs that hosts are kept for.
     kept: BTreeMap<JobClass, u32>,
+    forecasts: Forecasts,
 }
 
 impl Question {
     /// The first `n` jobs that a demand stands for, in the order they came.
     pub(crate) fn jobs(&self, waiting: &Waiting, key: &DemandKey, n: u32) -> Vec<JobId> {
         self.classes.get(key).map(|classes| waiting.first(classes, n)).unwrap_or_default()
+    }
+
+    /// What is expected of a job.
+    pub(crate) fn expectation(&mut self, memory: &Memory, spec: &JobSpec) -> Expectation {
+        let told_secs = spec.expected_duration.map(whole_secs);
+        self.forecasts.expectation(memory, KindId::of(spec), told_secs)
     }
 
     /// Which of the jobs of a demand a host is to be kept for: of those that are not kept for yet, and still wait.
@@ -64,13 +73,27 @@ pub struct Standing {
     pub n_ahead: u32,
 }
 
-/// Forecasts that have been made for one question.
-#[derive(Debug, Default)]
-struct Forecasts(BTreeMap<(KindId, Option<u32>), Forecast>);
+/// Forecasts that have been made at one moment, by kind.
+#[derive(Debug)]
+struct Forecasts {
+    now: Timestamp,
+    prior_secs: u32,
+    of_kind: BTreeMap<KindId, KindForecast>,
+}
 
 impl Forecasts {
-    fn get(&mut self, engine: &Engine, kind: KindId, told_secs: Option<u32>) -> &Forecast {
-        self.0.entry((kind, told_secs)).or_insert_with(|| engine.forecast(kind, told_secs))
+    fn of(&mut self, memory: &Memory, kind: KindId) -> &KindForecast {
+        self.of_kind.entry(kind).or_insert_with(|| memory.forecast(self.now, kind))
+    }
+
+    fn expectation(
+        &mut self,
+        memory: &Memory,
+        kind: KindId,
+        told_secs: Option<u32>,
+    ) -> Expectation {
+        let prior_secs = self.prior_secs;
+        self.of(memory, kind).of(told_secs, prior_secs)
     }
 }
 
@@ -80,45 +103,44 @@ impl Engine {
         JobClass::of(job, self.config.patience.of(&job.spec.queue))
     }
 
-    /// What is expected of the jobs of a kind that say the same.
-    pub(crate) fn forecast(&self, kind: KindId, told_secs: Option<u32>) -> Forecast {
-        Forecast::new(kind, told_secs, self.config.plan.prior_secs)
+    /// What is expected of a job, by what is known now.
+    pub fn expectation(&self, now: Timestamp, spec: &JobSpec) -> Expectation {
+        let told_secs = spec.expected_duration.map(whole_secs);
+        self.forecasts(now).expectation(&self.memory, KindId::of(spec), told_secs)
     }
 
-    /// What a dispatcher that starts from `state` would ask the planner once it has read these prices.
-    pub fn asks(
-        config: EngineConfig,
-        state: LedgerState,
-        prices: Catalog,
-        now: Timestamp,
-    ) -> PlanInput {
-        Self::with_prices(config, state, prices, now).question(now).input
+    fn forecasts(&self, now: Timestamp) -> Forecasts {
+        let prior_secs = self.config.plan.prior_secs;
+        Forecasts { now, prior_secs, of_kind: BTreeMap::new() }
+    }
+
+    /// How to plan, with what was learnt of how long hosts boot.
+    pub fn plan_policy(&self) -> PlanPolicy {
+        let policy = &self.config.plan;
+        PlanPolicy { boot_secs: self.memory.boot_secs(policy.boot_secs), ..policy.clone() }
+    }
+
+    /// The same control loop with prices it has not asked for, to see what it would do.
+    #[must_use]
+    pub fn with_prices(mut self, prices: Catalog, now: Timestamp) -> Self {
+        // Prices that were never read are not prices of nothing.
+        if prices.as_of.is_some() {
+            self.raw_catalog = Some(prices);
+            self.rebuild_catalog(now);
+        }
+        self
+    }
+
+    /// What the planner would be asked now.
+    pub fn plan_input(&self, now: Timestamp) -> PlanInput {
+        self.question(now).input
     }
 
     /// The same, and where one job stands in that question; nowhere if it does not wait for a place.
-    pub fn asks_for(
-        config: EngineConfig,
-        state: LedgerState,
-        prices: Catalog,
-        now: Timestamp,
-        job: JobId,
-    ) -> (PlanInput, Option<Standing>) {
-        let engine = Self::with_prices(config, state, prices, now);
-        let question = engine.question(now);
-        let standing = engine.standing(&question, job);
+    pub fn plan_input_for(&self, now: Timestamp, job: JobId) -> (PlanInput, Option<Standing>) {
+        let question = self.question(now);
+        let standing = self.standing(&question, job);
         (question.input, standing)
-    }
-
-    fn with_prices(
-        config: EngineConfig,
-        state: LedgerState,
-        prices: Catalog,
-        now: Timestamp,
-    ) -> Self {
-        let mut engine = Self::new(config, state, now);
-        engine.raw_catalog = Some(prices);
-        engine.rebuild_catalog();
-        engine
     }
 
     fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
@@ -131,7 +153,7 @@ impl Engine {
     }
 
     pub(crate) fn question(&self, now: Timestamp) -> Question {
-        let mut forecasts = Forecasts::default();
+        let mut forecasts = self.forecasts(now);
         let mut classes: BTreeMap<DemandKey, Vec<JobClass>> = BTreeMap::new();
         let mut demands: BTreeMap<DemandKey, Demand> = BTreeMap::new();
         for (class, count, first) in self.waiting.classes() {
@@ -145,7 +167,7 @@ impl Engine {
             demand.count = demand.count.saturating_add(count);
             demand.waited_secs = demand.waited_secs.max(waited_secs);
         }
-        let hosts = self.fleet.views(now, self.config.plan.boot_secs, |entry| {
+        let hosts = self.fleet.views(now, self.plan_policy().boot_secs, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);
             (busy, self.reserved(now, entry, &mut forecasts))
         });
@@ -158,15 +180,16 @@ impl Engine {
             cooling: cooling.map(|(pool, cooldown)| (pool.clone(), cooldown.until)).collect(),
             headroom: self.headroom(),
         };
-        Question { input, classes, kept: BTreeMap::new() }
+        Question { input, classes, kept: BTreeMap::new(), forecasts }
     }
 
     /// What the planner is told of a class: what its jobs need, and what is expected of them by now.
     fn demand_key(&self, now: Timestamp, class: &JobClass, forecasts: &mut Forecasts) -> DemandKey {
-        let forecast = forecasts.get(self, class.kind, class.told_secs);
-        let boot = SignedDuration::from_secs(self.config.plan.boot_secs.into());
+        let expected = forecasts.expectation(&self.memory, class.kind, class.told_secs);
+        let is_known = expected.from != ExpectedFrom::Prior;
         let until = |at: Timestamp| at.duration_since(now);
-        let run = SignedDuration::from_secs(forecast.high_secs().into());
+        let boot = SignedDuration::from_secs(self.plan_policy().boot_secs.into());
+        let run = SignedDuration::from_secs(expected.high_secs.into());
         let left_to_start = class.start_by.map(until);
         let left_to_end = class.end_by.map(|at| until(at) - run - boot);
         let left = [left_to_start, left_to_end].into_iter().flatten().min();
@@ -179,7 +202,7 @@ impl Engine {
             } else {
                 class.market
             },
-            expected_secs: forecast.expected_secs().map(duration_bucket),
+            expected_secs: is_known.then(|| duration_bucket(expected.secs)),
             patience_secs: left.map_or(0, |left| duration_bucket_below(whole_secs(left))),
         }
     }
@@ -213,10 +236,12 @@ impl Engine {
 
     /// What the jobs on a host hold and when they are expected to end, soonest first.
     fn busy(&self, now: Timestamp, entry: &Entry, forecasts: &mut Forecasts) -> Vec<Busy> {
+        let prior_secs = self.config.plan.prior_secs;
         let mut busy: Vec<Busy> = Vec::with_capacity(entry.runs().len());
         for (run, count) in entry.runs() {
             let ran = u32::try_from(now.as_second().saturating_sub(run.since_sec)).unwrap_or(0);
-            let ends_in_secs = forecasts.get(self, run.kind, run.told_secs).left_secs(ran);
+            let forecast = forecasts.of(&self.memory, run.kind);
+            let ends_in_secs = forecast.left_secs(run.told_secs, prior_secs, ran);
             busy.push(Busy { ends_in_secs, need: run.need, count: *count });
         }
         busy.sort_unstable();

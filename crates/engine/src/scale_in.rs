@@ -176,6 +176,12 @@ impl Engine {
         let bill = entry.host.bill(at);
         let instance = entry.host.instance().cloned();
         let container_instance = entry.host.container_instance().cloned();
+        let is_reclaimed = entry.interrupted || cause == DrainCause::External;
+        if let Some(change) = self.memory.host_ended(&entry.host, at, is_reclaimed) {
+            cx.changes.push(change);
+            let pool = entry.host.pool.clone();
+            self.hazard_learnt(cx, &pool);
+        }
         self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
         self.fleet.remove(id);
         if let Some(container_instance) = container_instance {

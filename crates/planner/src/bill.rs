@@ -6,7 +6,6 @@
 
 mod area;
 pub(crate) mod build;
-mod check;
 pub(crate) mod fill;
 pub(crate) mod host;
 pub(crate) mod prices;
@@ -19,7 +18,6 @@ pub(crate) mod world;
 use std::collections::BTreeMap;
 
 pub use area::area_bound;
-pub use check::{BillViolation, check};
 pub use problem::{
     BillError, BillSolution, TimeRules, TimedInstances, TimedJobLine, TimedProblem, TimedRun,
 };

@@ -100,6 +100,7 @@ pub(crate) fn buy(
             }
         }
         packing.hosts.push(Hosts { offer, content, count });
+        knapsack.forget_used_up(&packing.left);
     }
     knapsack.n_steps()
 }

@@ -2,13 +2,14 @@
 //! nothing with the solver.
 //!
 //! The solver's prices are a claim. Here they are scaled, in exact integers and in the units of the problem file, to what
-//! can be proven, and the strongest of the three kinds of proof is taken. A bound that has a certificate is the
+//! can be proven, and the strongest of the kinds of proof is taken. A bound that has a certificate is the
 //! certificate's own.
 
 mod configuration;
 mod resource;
 mod tune;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use spillway_core::plan::DemandKey;
@@ -18,7 +19,9 @@ use crate::bill::{Bill, TimedProblem};
 use crate::certificate::configuration::Configuration;
 use crate::demand::Shape;
 use crate::problem::{Problem, ProblemError};
-use crate::verify::{self, BadTerm, Certificate, Host, Terms, Total, holds, in_picos, total};
+use crate::verify::{
+    self, BadTerm, Certificate, Host, Shapes, Terms, Total, holds, in_picos, least, total,
+};
 
 /// Prices of jobs that the solver takes its bound from, in millionths of a millionth of a dollar per hour.
 ///
@@ -59,6 +62,16 @@ impl JobPrices {
         }
         Self(prices)
     }
+
+    /// The same, line by line of a problem file.
+    fn of_lines(&self, problem: &Problem) -> Result<Vec<u64>, ProblemError> {
+        let mut prices = Vec::with_capacity(problem.jobs.len());
+        for (index, line) in problem.jobs.iter().enumerate() {
+            let (key, _) = line.to_exact(index)?;
+            prices.push(self.0.get(&key).copied().unwrap_or(0));
+        }
+        Ok(prices)
+    }
 }
 
 /// Why there is no certificate.
@@ -80,13 +93,26 @@ pub enum CertifyError {
 /// # Errors
 /// What in the problem cannot be understood.
 pub fn certify(problem: &Problem, prices: &JobPrices) -> Result<Certificate, CertifyError> {
+    strongest(&Terms::of(problem)?, &prices.of_lines(problem)?)
+}
+
+/// A certificate of each kind that can be made, the plainest first: for those who want to compare.
+///
+/// # Errors
+/// As [`certify`].
+pub fn certify_each(
+    problem: &Problem,
+    prices: &JobPrices,
+) -> Result<Vec<Certificate>, CertifyError> {
     let terms = Terms::of(problem)?;
-    let mut claimed = Vec::with_capacity(problem.jobs.len());
-    for (index, line) in problem.jobs.iter().enumerate() {
-        let (key, _) = line.to_exact(index)?;
-        claimed.push(prices.0.get(&key).copied().unwrap_or(0));
+    let claimed = prices.of_lines(problem)?;
+    let mut certificates = Vec::new();
+    for kind in KINDS {
+        if let Some(proof) = kind.make(&terms, &claimed) {
+            certificates.push(certified(&terms, proof)?);
+        }
     }
-    strongest(&terms, &claimed)
+    Ok(certificates)
 }
 
 /// The certificate of a problem whose jobs have durations, from the plan for it.
@@ -97,33 +123,102 @@ pub fn certify_bill(problem: &TimedProblem, bill: &Bill) -> Result<Certificate, 
     strongest(&Terms::of_timed(problem)?, &bill.job_prices)
 }
 
-fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError> {
-    let worth = String::new;
-    let mut proofs = Vec::new();
-    if let Some(job) = most_demanding_job(terms) {
-        proofs.push(verify::Proof::OneJob { job });
-    }
-    if let Some(hosts) = resource::unit_prices(terms) {
-        proofs.push(verify::Proof::Resource { hosts, worth: worth() });
-    }
-    if let Some(Configuration { job_prices, hosts }) = configuration::configuration(terms, claimed)
-    {
-        proofs.push(verify::Proof::Configuration { job_prices, hosts, worth: worth() });
-    }
-    let nothing = verify::Proof::Resource { hosts: Vec::new(), worth: "0".to_owned() };
-    let mut best = (0, nothing);
-    // Of equal bounds the plainest.
-    for mut proof in proofs {
-        let total = total(terms, &proof);
-        let bound = u64::try_from(total.bound(terms)).map_err(|_| CertifyError::OutOfRange)?;
-        if best.0 < bound {
-            if let (Some(text), Total::Worth(worth)) = (proof.worth_mut(), total) {
-                *text = in_picos(worth);
+/// The kinds of proof.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    OneJob,
+    Resource,
+    Exhaustive,
+    Configuration,
+}
+
+/// The plainest first.
+const KINDS: [Kind; 4] = [Kind::OneJob, Kind::Resource, Kind::Exhaustive, Kind::Configuration];
+
+impl Kind {
+    /// The proof, without its sums; none where that is not possible.
+    fn make(self, terms: &Terms, claimed: &[u64]) -> Option<verify::Proof> {
+        let worth = String::new();
+        match self {
+            Self::OneJob => most_demanding_job(terms).map(|job| verify::Proof::OneJob { job }),
+            Self::Resource => {
+                let hosts = resource::unit_prices(terms)?;
+                Some(verify::Proof::Resource { hosts, worth })
             }
-            best = (bound, proof);
+            Self::Exhaustive => {
+                least(terms).map(|found| verify::Proof::Exhaustive { parts: found.parts })
+            }
+            Self::Configuration => {
+                let found = configuration::configuration(terms, claimed)?;
+                let Configuration { job_prices, hosts } = found;
+                Some(verify::Proof::Configuration { job_prices, hosts, worth })
+            }
         }
     }
-    Ok(Certificate::new(terms, best.0, best.1))
+}
+
+/// The strongest certificate; of equal ones the plainest.
+fn strongest(terms: &Terms, claimed: &[u64]) -> Result<Certificate, CertifyError> {
+    let mut best: Option<Certificate> = None;
+    for kind in KINDS {
+        let is_settled = best.as_ref().is_some_and(|best| is_settled(terms, claimed, kind, best));
+        if is_settled {
+            continue;
+        }
+        let Some(proof) = kind.make(terms, claimed) else { continue };
+        let certificate = certified(terms, proof)?;
+        if best.as_ref().is_none_or(|best| best.bound < certificate.bound) {
+            best = Some(certificate);
+        }
+    }
+    best.ok_or(CertifyError::OutOfRange)
+}
+
+/// Whether this kind of proof cannot be stronger than the best so far, as far as one can tell without making it.
+fn is_settled(terms: &Terms, claimed: &[u64], kind: Kind, best: &Certificate) -> bool {
+    let is_optimum = matches!(best.proof, verify::Proof::Exhaustive { .. });
+    match kind {
+        Kind::OneJob | Kind::Resource | Kind::Exhaustive => is_optimum,
+        Kind::Configuration => {
+            let claim = claim(terms, claimed);
+            let least = u128::from(best.bound);
+            is_optimum || claim <= least + least / CLAIM_PARTS
+        }
+    }
+}
+
+/// A claim that is higher than a bound by less than one of so many parts is not worth a proof.
+const CLAIM_PARTS: u128 = 1_000_000;
+
+/// The bound that prices of jobs would prove if they could be proven as they are.
+fn claim(terms: &Terms, job_prices: &[u64]) -> u128 {
+    let (job_prices, hosts) = (job_prices.to_vec(), Vec::new());
+    let proof = verify::Proof::Configuration { job_prices, hosts, worth: String::new() };
+    total(terms, &proof).bound(terms)
+}
+
+/// The proof with its sums.
+fn certified(terms: &Terms, mut proof: verify::Proof) -> Result<Certificate, CertifyError> {
+    let total = total(terms, &proof);
+    let bound = u64::try_from(total.bound(terms)).map_err(|_| CertifyError::OutOfRange)?;
+    if let (Some(text), Total::Worth(worth)) = (proof.worth_mut(), total) {
+        *text = in_picos(worth);
+    }
+    Ok(Certificate::new(terms, bound, proof))
+}
+
+/// Every host that no other, no dearer one stands in for; with its index among the offerings.
+fn hosts_to_prove<'a>(terms: &'a Terms, shapes: &Shapes) -> Vec<(usize, &'a Host)> {
+    let mut order: Vec<(usize, &Host)> = terms.hosts.iter().enumerate().collect();
+    order.sort_by_key(|(offer, host)| (host.price, Reverse(host.room), *offer));
+    let mut kept: Vec<(usize, &Host)> = Vec::new();
+    for (offer, host) in order {
+        let is_covered = kept.iter().any(|(_, other)| shapes.stands_in(other, host));
+        if !is_covered && !shapes.is_useless(host) {
+            kept.push((offer, host));
+        }
+    }
+    kept
 }
 
 /// The job line of which a single job needs the dearest host; for a bill, the dearest time of one.

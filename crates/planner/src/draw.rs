@@ -10,6 +10,12 @@ impl Draw {
         Self(0x9E37_79B9_7F4A_7C15)
     }
 
+    /// Another sequence, begun where this one is.
+    pub(crate) fn branch(&mut self) -> Self {
+        let (high, low) = (u64::from(self.next()), u64::from(self.next()));
+        Self(high << 32 | low)
+    }
+
     fn next(&mut self) -> u32 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

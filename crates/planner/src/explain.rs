@@ -13,10 +13,20 @@ pub mod offerings;
 mod outcome;
 mod prices;
 
+use std::collections::BTreeMap;
+
 use spillway_core::plan::{FilterKind, FilterSet};
-use spillway_core::{Catalog, Offering, PlanInput, PlanPolicy, Planned, Planner as _};
+use spillway_core::{
+    Catalog, CpuUnits, HostId, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned,
+    Planner as _, Resources,
+};
 
 pub use outcome::Outcome;
+
+use crate::demand::{Unplaced, merged};
+use crate::explain::groups::Group;
+use crate::explain::offerings::OfferingReport;
+use crate::explain::prices::Priced;
 
 /// Everything on offer, and what the configuration's lists leave out of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,9 +78,58 @@ impl Question {
         Self { input, policy, offered: Offered { all, left_out } }
     }
 
+    /// What a job meets that a plan leaves waiting: others have taken room on hosts there are, and part of the limits.
+    #[must_use]
+    pub fn after(&self, planned: &Planned) -> Self {
+        let mut after = self.clone();
+        let mut taken: BTreeMap<HostId, Resources> = BTreeMap::new();
+        for placement in &planned.plan.placements {
+            let of_host = taken.entry(placement.host).or_default();
+            let load = placement.key.need.checked_mul(placement.count);
+            *of_host = load.and_then(|load| of_host.checked_add(&load)).unwrap_or(*of_host);
+        }
+        for host in &mut after.input.hosts {
+            host.free = host.free.saturating_sub(&taken.get(&host.id).copied().unwrap_or_default());
+        }
+        let headroom = &mut after.input.headroom;
+        for launch in &planned.plan.launches {
+            let cpu = launch.capacity.cpu.get().saturating_mul(launch.count);
+            headroom.hosts = headroom.hosts.map(|left| left.saturating_sub(launch.count));
+            headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get().saturating_sub(cpu)));
+            let price = launch.price().get();
+            headroom.price =
+                headroom.price.map(|left| MicroUsdPerHour::new(left.get().saturating_sub(price)));
+        }
+        after
+    }
+
     /// What the dispatcher's planner answers.
     pub fn plan(&self) -> Planned {
         answer(&self.input, &self.policy)
+    }
+}
+
+/// What became of all groups of jobs and of everything on offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// Every group, in the order of their keys.
+    pub groups: Vec<Group>,
+    /// Everything on offer, in the order of the pools; nothing where no job needs a new host.
+    pub offerings: Vec<OfferingReport>,
+}
+
+impl Explanation {
+    /// Explains a plan.
+    pub fn of(question: &Question, planned: &Planned) -> Self {
+        let all = merged(&question.input.demands);
+        let rest = offerings::without_hosts(question, planned);
+        let price = |groups: &[Unplaced]| Priced::new(&question.input, &question.policy, groups);
+        let of_all = price(&all);
+        let groups = groups::of_priced(question, planned, &of_all);
+        // Prices take as long as a plan does: where no job goes on a host there is they are the same.
+        let of_rest = if rest == all { of_all } else { price(&rest) };
+        let offerings = offerings::of_priced(question, planned, &rest, &of_rest);
+        Self { groups, offerings }
     }
 }
 

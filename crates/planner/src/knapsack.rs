@@ -43,7 +43,7 @@ pub(crate) struct Knapsack<'a> {
     shapes: &'a [Shape],
     /// What one job of each shape is worth.
     worth: Vec<f64>,
-    /// The shapes that were not seen to be used up.
+    /// The shapes that may be left.
     kinds: Vec<Kind>,
     /// How many of each shape are in the host that is being filled.
     taken: Vec<u32>,
@@ -71,10 +71,14 @@ impl<'a> Knapsack<'a> {
         self.n_steps
     }
 
+    /// Never looks again at what is not left now.
+    pub(crate) fn forget_used_up(&mut self, left: &[u64]) {
+        self.kinds.retain(|kind| left.get(kind.at).is_some_and(|left| 0 < *left));
+    }
+
     /// Fills a host with some of `left`; gives the content and its worth. Nothing that is left fits in beside it.
     ///
     /// `weights` say which dimensions matter; what becomes scarce while the host is filled matters more and more.
-    /// What is not left now must not be left at a later call.
     pub(crate) fn fill(
         &mut self,
         offer: &Offer,
@@ -121,21 +125,20 @@ impl<'a> Knapsack<'a> {
         self.n_steps += 4 * self.kinds.len();
         let (ranked, taken) = (&mut self.ranked, &self.taken);
         ranked.clear();
-        self.kinds.retain(|kind| {
-            let left = left.get(kind.at).copied().unwrap_or(0);
-            let is_fitting = kind.classes.has(class) && fits(&kind.need, &free);
-            if is_fitting {
-                let taken = taken.get(kind.at).copied().unwrap_or(0);
-                // A shape that needs nothing fits any number of times, but is counted in 32 bits.
-                let left = left.saturating_sub(u64::from(taken)).min(u64::from(u32::MAX - taken));
-                if 0 < left {
-                    let score = kind.greed / (part(&kind.need, &inverse) + PART_MIN);
-                    let (need, greed, at) = (kind.need, kind.greed, kind.at);
-                    ranked.push((score, Candidate { need, greed, left: score_of(left), at }));
-                }
+        for kind in &self.kinds {
+            if !kind.classes.has(class) || !fits(&kind.need, &free) {
+                continue;
             }
-            0 < left
-        });
+            let taken = taken.get(kind.at).copied().unwrap_or(0);
+            let left = left.get(kind.at).copied().unwrap_or(0).saturating_sub(u64::from(taken));
+            // A shape that needs nothing fits any number of times, but is counted in 32 bits.
+            let left = left.min(u64::from(u32::MAX - taken));
+            if 0 < left {
+                let score = kind.greed / (part(&kind.need, &inverse) + PART_MIN);
+                let (need, greed, at) = (kind.need, kind.greed, kind.at);
+                ranked.push((score, Candidate { need, greed, left: score_of(left), at }));
+            }
+        }
         let n_listed =
             if MANY_SHAPES < self.kinds.len() { SHORTLIST_OF_MANY } else { SHORTLIST_SHAPES };
         if n_listed < ranked.len() {

@@ -39,6 +39,7 @@ mod report;
 mod search;
 mod simplex;
 mod solve;
+mod threads;
 mod tiny;
 pub mod verify;
 mod work;
@@ -53,6 +54,7 @@ use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
+use crate::threads::Threads;
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +108,7 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
             }
         }
         let shapes = shapes(&buyable);
-        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, Threads::Two);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
         prices = JobPrices::of(&shapes, &solved.proof);

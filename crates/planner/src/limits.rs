@@ -16,7 +16,7 @@ pub(crate) const CHOICES_MAX: usize = 300;
 
 /// Shapes that are solved for together. The linear program has a row for each and its effort grows with their cube;
 /// beyond this the demand is dealt out into parts of like mixture.
-pub(crate) const SHAPES_PER_PART: usize = 160;
+pub(crate) const SHAPES_PER_PART: usize = 250;
 
 /// The same at high effort.
 pub(crate) const SHAPES_PER_PART_HIGH: usize = 800;
@@ -40,14 +40,14 @@ pub(crate) const SHAPES_FOR_NOTHING: u64 = 20;
 /// How much more work, once all else is done, the high effort spends; less where there are many shapes, whose work
 /// grows by itself: it should end within a minute.
 pub(crate) const HIGH_FACTOR: u64 = 14;
-pub(crate) const HIGH_FACTOR_OF_MANY: u64 = 4;
+pub(crate) const HIGH_FACTOR_OF_MANY: u64 = 8;
 pub(crate) const MANY_SHAPES: usize = 1000;
 
 /// A plan that is dearer than its bound by no more than one of so many parts is not worth more work.
 pub(crate) const GAP_PARTS: u128 = 10_000;
 
 /// Packings with corrected prices in a row.
-pub(crate) const CORRECTIONS_MAX: u32 = 60;
+pub(crate) const CORRECTIONS_MAX: usize = 60;
 
 /// The same for each part, so that many parts do not go without.
 pub(crate) const WORK_PER_PART_MIN: u64 = 25_000_000;
@@ -71,6 +71,14 @@ pub(crate) const REPACK_SHAPES_MAX: usize = 150;
 
 /// Of equal hosts only so many are packed anew.
 pub(crate) const REPACK_EQUAL_HOSTS_MAX: u32 = 4;
+
+/// So many hosts are packed anew in two halves side by side, dealt so often: with fewer, too many exchanges would be
+/// between the halves.
+pub(crate) const REPACK_HALVES_HOSTS_MIN: usize = 60;
+pub(crate) const REPACK_ROUNDS: u64 = 4;
+
+/// Below so many shapes a second thread is not worth the while.
+pub(crate) const SIDE_BY_SIDE_SHAPES_MIN: usize = 40;
 
 /// Greedy tries for each part.
 pub(crate) const REPACK_GREEDS: usize = 3;
@@ -109,4 +117,4 @@ pub(crate) const CERTIFICATE_BRANCHES_PER_HOST: u64 = 40_000;
 pub(crate) const CERTIFICATE_BRANCHES_MAX: u64 = 800_000;
 
 /// Jobs weighed in the search of unit prices for a certificate. Beyond it the bound rests on resource prices.
-pub(crate) const CERTIFICATE_TUNING_STEPS_MAX: u64 = 400_000_000;
+pub(crate) const CERTIFICATE_TUNING_STEPS_MAX: u64 = 150_000_000;

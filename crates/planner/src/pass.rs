@@ -33,9 +33,9 @@ impl Pass {
             work_search: work,
             work_per_part_min: WORK_PER_PART_MIN,
             // A greedy packing looks at every shape for every host.
-            work_correct: (work / 6).saturating_mul((shapes / 150).max(1)),
+            work_correct: (work / 6).saturating_mul((shapes / 150).clamp(1, 24)),
             // With few shapes a part is hardly smaller than the whole.
-            work_repack: (work / 6).min(by_shapes).saturating_mul((shapes / 300).clamp(1, 8)),
+            work_repack: (work / 6).min(by_shapes).saturating_mul((shapes / 150).clamp(2, 24)),
         };
         match effort {
             Effort::Default => vec![first],

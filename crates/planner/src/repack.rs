@@ -14,10 +14,12 @@ use crate::generate::Generator;
 use crate::headroom::Left;
 use crate::improve::{right_size, top_up};
 use crate::limits::{
-    REPACK_EQUAL_HOSTS_MAX, REPACK_GREEDS, REPACK_HOSTS_MAX, REPACK_SHAPES_MAX, REPACK_WORK,
+    REPACK_EQUAL_HOSTS_MAX, REPACK_GREEDS, REPACK_HALVES_HOSTS_MIN, REPACK_HOSTS_MAX,
+    REPACK_ROUNDS, REPACK_SHAPES_MAX, REPACK_WORK,
 };
 use crate::master::Master;
 use crate::prune::Offer;
+use crate::threads::Threads;
 use crate::work::Work;
 
 /// How much less likely hosts of another kind than the first are chosen.
@@ -45,20 +47,53 @@ struct Part {
 }
 
 impl Repacker<'_> {
-    /// Packs parts of the hosts anew until the work is spent.
-    pub(crate) fn run(&self, packing: &mut Packing, work: &mut Work) {
+    /// Packs parts of the hosts anew until the work is spent. Many hosts are dealt into two halves, anew from time to
+    /// time.
+    pub(crate) fn run(&self, packing: &mut Packing, work: u64, threads: Threads) {
         let (mut hosts, rest) = singles(std::mem::take(&mut packing.hosts));
         let mut draw = Draw::new();
+        let are_few = hosts.len() < REPACK_HALVES_HOSTS_MIN;
+        let (n_rounds, n_halves) = if are_few { (1, 1) } else { (REPACK_ROUNDS, 2) };
+        for _ in 0..n_rounds {
+            let of_rest: u128 = rest.iter().map(price_of).sum();
+            if of_rest + hosts.iter().map(price_of).sum::<u128>() <= self.goal {
+                break;
+            }
+            let mut halves = (Vec::new(), Vec::new());
+            for host in hosts.drain(..) {
+                let half = if draw.below(n_halves) == 0 { &mut halves.0 } else { &mut halves.1 };
+                half.push(host);
+            }
+            let (of_first, of_second) = (draw.branch(), draw.branch());
+            let work = work / n_rounds / u64::try_from(n_halves).unwrap_or(1);
+            // A half does not know what the other has come to.
+            let goal = if are_few { self.goal.saturating_sub(of_rest) } else { 0 };
+            let (first, second) = threads.both(
+                || self.repacked(halves.0.clone(), goal, of_first, Work::new(work)),
+                || self.repacked(halves.1, goal, of_second, Work::new(work)),
+            );
+            hosts = first;
+            hosts.extend(second);
+        }
+        packing.hosts = hosts;
+        packing.hosts.extend(rest);
+    }
+
+    fn repacked(
+        &self,
+        mut hosts: Vec<Hosts>,
+        goal: u128,
+        mut draw: Draw,
+        mut work: Work,
+    ) -> Vec<Hosts> {
         while !work.is_spent() && 1 < hosts.len() {
-            let price =
-                hosts.iter().chain(&rest).map(|h| u128::from(h.offer.price) * u128::from(h.count));
-            if price.sum::<u128>() <= self.goal {
+            if hosts.iter().map(price_of).sum::<u128>() <= goal {
                 break;
             }
             work.spend(8 * hosts.len() + 10_000);
             let chosen = self.choose(&hosts, &mut draw);
             let part = self.part(&hosts, &chosen);
-            let Some(better) = self.recreate(&part, &mut draw, work) else { continue };
+            let Some(better) = self.recreate(&part, &mut draw, &mut work) else { continue };
             let mut at = 0;
             hosts.retain(|_| {
                 at += 1;
@@ -66,8 +101,7 @@ impl Repacker<'_> {
             });
             hosts.extend(better);
         }
-        packing.hosts = hosts;
-        packing.hosts.extend(rest);
+        hosts
     }
 
     /// How much of its price a host's content is not worth.
@@ -189,6 +223,10 @@ impl Repacker<'_> {
             *best = Some((cost, packing));
         }
     }
+}
+
+fn price_of(hosts: &Hosts) -> u128 {
+    u128::from(hosts.offer.price) * u128::from(hosts.count)
 }
 
 /// A packing by column generation and diving.

@@ -10,6 +10,7 @@ use crate::limits::{FEW_JOBS_PER_SHAPE, SHAPES_PER_PART_OF_FEW};
 use crate::master::Master;
 use crate::pass::Pass;
 use crate::prune::Offer;
+use crate::threads::Threads;
 use crate::work::Work;
 
 /// What the thorough search has found.
@@ -29,21 +30,30 @@ pub(crate) fn search(
     offers: &[Offer],
     guide: &Guide,
     pass: &Pass,
-    work: u64,
+    threads: Threads,
 ) -> Option<Found> {
+    let work = pass.work_search;
     if shapes.len() <= pass.shapes_per_part {
         return search_part(shapes, offers, guide, Work::new(work), true);
     }
     let n_parts = shapes.len().div_ceil(shapes_per_part(shapes, pass));
     let n = u64::try_from(n_parts).unwrap_or(u64::MAX);
     let work = (work / n).max(pass.work_per_part_min);
-    let mut packing = Packing { hosts: Vec::new(), left: vec![0; shapes.len()] };
-    let mut prices = Guide { worth: vec![0.0; shapes.len()], weights: guide.weights.clone() };
-    for part in parts(shapes, n_parts) {
+    let parts = parts(shapes, n_parts);
+    let search_one = |part: &Vec<usize>| {
         let of_part: Vec<Shape> = part.iter().filter_map(|at| shapes.get(*at).cloned()).collect();
         let worth = part.iter().filter_map(|at| guide.worth.get(*at).copied()).collect();
         let guess = Guide { worth, weights: guide.weights.clone() };
-        let found = search_part(&of_part, offers, &guess, Work::new(work), false)?;
+        search_part(&of_part, offers, &guess, Work::new(work), false)
+    };
+    let (first, second) = parts.split_at(n_parts / 2);
+    let search_all = |parts: &[Vec<usize>]| parts.iter().map(search_one).collect::<Vec<_>>();
+    let (mut found, of_second) = threads.both(|| search_all(first), || search_all(second));
+    found.extend(of_second);
+    let mut packing = Packing { hosts: Vec::new(), left: vec![0; shapes.len()] };
+    let mut prices = Guide { worth: vec![0.0; shapes.len()], weights: guide.weights.clone() };
+    for (part, found) in parts.iter().zip(found) {
+        let found = found?;
         for (at, (left, price)) in
             part.iter().zip(found.packing.left.iter().zip(&found.guide.worth))
         {

@@ -9,11 +9,12 @@ use crate::correct::{FAST, SLOW, correct};
 use crate::demand::Shape;
 use crate::headroom::Left;
 use crate::improve::{join_equal, right_size, top_up};
-use crate::limits::{CORRECTIONS_MAX, GAP_PARTS};
+use crate::limits::{CORRECTIONS_MAX, GAP_PARTS, SIDE_BY_SIDE_SHAPES_MIN};
 use crate::pass::Pass;
 use crate::prune::{Offer, undominated};
 use crate::repack::Repacker;
 use crate::search::search;
+use crate::threads::Threads;
 use crate::tiny;
 use crate::work::Work;
 
@@ -42,6 +43,7 @@ pub(crate) fn solve(
     shelf: &Shelf,
     headroom: &Headroom,
     effort: Effort,
+    threads: Threads,
 ) -> Solved {
     let offers = undominated(&shelf.frontier, shapes);
     // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
@@ -55,13 +57,16 @@ pub(crate) fn solve(
     let prices = UnitPrices::solve(shapes, &counts, &offers);
     let guide = Guide { worth: prices.worths(shapes), weights: prices.weights().to_vec() };
 
-    let stock = Stock { shapes, offers: &offers, by_price: &shelf.by_price, headroom };
+    let is_small = shapes.len() < SIDE_BY_SIDE_SHAPES_MIN;
+    let threads = if is_small { Threads::One } else { threads };
+    let by_price = &shelf.by_price;
+    let stock = Stock { shapes, offers: &offers, by_price, headroom, threads };
     let mut packing = stock.greedy(&guide);
     let held = packing.held(shapes);
     let is_limited = held != counts;
     let prices = if is_limited { UnitPrices::solve(shapes, &held, &offers) } else { prices };
     let mut bound = prices.bound(shapes, &held).max(one_job_bound(shapes, &held, &shelf.frontier));
-    let mut proof = Proof::default();
+    let mut proof = Proof::scaled(&prices.worths(shapes), &held, prices.bound(shapes, &held));
     // Where a limit leaves jobs waiting, the greedy has bought what is worth most for its price: that is the aim then.
     if is_limited {
         // A host exchanged for a cheaper one may have more room: what waits must not wait beside it. More jobs held
@@ -87,6 +92,7 @@ struct Stock<'a> {
     offers: &'a [Offer],
     by_price: &'a [Offer],
     headroom: &'a Headroom,
+    threads: Threads,
 }
 
 impl Stock<'_> {
@@ -101,10 +107,10 @@ impl Stock<'_> {
         proof: &mut Proof,
     ) {
         let mut guide = guess.clone();
-        if let Some(found) = search(self.shapes, self.offers, guess, pass, pass.work_search) {
-            *bound = (*bound).max(found.bound);
-            if !found.proof.prices.is_empty() {
-                *proof = found.proof;
+        let found = search(self.shapes, self.offers, guess, pass, self.threads);
+        if let Some(found) = found {
+            if *bound < found.bound && !found.proof.prices.is_empty() {
+                (*bound, *proof) = (found.bound, found.proof);
             }
             for mut candidate in [found.packing, self.greedy(&found.guide)] {
                 finish(&mut candidate, self, &found.guide, GREEDS[0]);
@@ -113,31 +119,43 @@ impl Stock<'_> {
             guide = found.guide;
         }
         let goal = u128::from(*bound) + u128::from(*bound) / GAP_PARTS;
-        for (from, rate) in [(guess, SLOW), (guess, FAST)] {
-            let mut corrected = from.clone();
-            let mut work = Work::new(pass.work_correct / 2);
-            let mut round: u32 = 0;
-            while goal < packing.cost() && !work.is_spent() && round < CORRECTIONS_MAX {
-                let greed = if round.is_multiple_of(2) { GREEDS[0] } else { GREEDS[1] };
-                round += 1;
-                let mut candidate = Packing::empty(self.shapes);
-                let mut left = Left::of(self.headroom);
-                let steps =
-                    buy(&mut candidate, &mut left, self.shapes, self.offers, &corrected, greed);
-                work.spend(steps);
-                correct(&mut corrected, &candidate.hosts, rate);
-                finish(&mut candidate, self, &corrected, greed);
+        if goal < packing.cost() {
+            let work = pass.work_correct / 2;
+            let (slow, fast) = self.threads.both(
+                || self.corrected(guess, SLOW, goal, Work::new(work)),
+                || self.corrected(guess, FAST, goal, Work::new(work)),
+            );
+            for candidate in [slow, fast].into_iter().flatten() {
                 self.keep_better(candidate, packing, guess);
             }
         }
         if goal < packing.cost() {
             let (shapes, offers, by_price) = (self.shapes, self.offers, self.by_price);
             let mut candidate = packing.clone();
-            let mut work = Work::new(pass.work_repack);
             let repacker = Repacker { shapes, offers, by_price, guide: &guide, goal };
-            repacker.run(&mut candidate, &mut work);
+            repacker.run(&mut candidate, pass.work_repack, self.threads);
             self.keep_better(candidate, packing, &guide);
         }
+    }
+
+    /// The best of the greedy packings in a row, each at prices corrected by the one before.
+    fn corrected(&self, guess: &Guide, rate: f64, goal: u128, mut work: Work) -> Option<Packing> {
+        let mut best: Option<Packing> = None;
+        let mut guide = guess.clone();
+        for greed in GREEDS.into_iter().cycle().take(CORRECTIONS_MAX) {
+            if work.is_spent() || best.as_ref().is_some_and(|best| best.cost() <= goal) {
+                break;
+            }
+            let mut candidate = Packing::empty(self.shapes);
+            let mut left = Left::of(self.headroom);
+            work.spend(buy(&mut candidate, &mut left, self.shapes, self.offers, &guide, greed));
+            correct(&mut guide, &candidate.hosts, rate);
+            finish(&mut candidate, self, &guide, greed);
+            if best.as_ref().is_none_or(|best| is_better(&candidate, best, &guess.worth)) {
+                best = Some(candidate);
+            }
+        }
+        best
     }
 
     fn keep_better(&self, candidate: Packing, packing: &mut Packing, guide: &Guide) {
@@ -218,4 +236,48 @@ pub(crate) fn frontier(by_price: &[Offer]) -> Vec<Offer> {
         }
     }
     frontier
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::Amount;
+    use crate::demand::ClassSet;
+
+    /// Jobs and offerings of many sizes, a few of each: enough for parts, corrected prices and halves of hosts.
+    fn world() -> (Vec<Shape>, Vec<Offer>) {
+        let mut shapes = Vec::new();
+        for n in 0_u32..90 {
+            let need = Amount([256 + 131 * (n % 23), 512 + 397 * (n % 31), 0]);
+            let count = u64::from(1 + n % 5);
+            shapes.push(Shape { need, classes: ClassSet::ALL, count, groups: Vec::new() });
+        }
+        shapes.sort_by_key(|shape| shape.need);
+        let mut offers = Vec::new();
+        for at in 0_usize..12 {
+            let size = 1 << (at / 3);
+            let of_price = u64::try_from(at % 3).unwrap();
+            let memory = size * 2048 * [2, 4, 8][at % 3];
+            let price = u64::from(size) * (40_000 + 9_000 * of_price) + 500;
+            offers.push(Offer { capacity: Amount([2048 * size, memory, 0]), price, class: 0, at });
+        }
+        (shapes, offers)
+    }
+
+    #[test]
+    fn one_thread_and_two_have_the_same_plan() {
+        let (shapes, offers) = world();
+        let mut by_price = offers.clone();
+        by_price.sort_by_key(|offer| (offer.price, offer.at));
+        let shelf = Shelf { frontier: frontier(&by_price), all: offers, by_price };
+        let headroom = Headroom::default();
+
+        let [one, two] = [Threads::One, Threads::Two]
+            .map(|threads| solve(&shapes, &shelf, &headroom, Effort::Default, threads));
+
+        assert!(shapes.len() >= SIDE_BY_SIDE_SHAPES_MIN);
+        assert_eq!(one.packing.hosts, two.packing.hosts);
+        assert_eq!((one.bound, one.proof), (two.bound, two.proof));
+        assert!(u128::from(one.bound) <= one.packing.cost());
+    }
 }

@@ -6,16 +6,20 @@
 mod bound;
 mod certificate;
 mod claims;
+mod error;
+mod exhaust;
 mod feasible;
 mod given;
 mod shapes;
 mod terms;
 pub(crate) mod walk;
 
-pub use bound::{BRANCHES_MAX, CertificateError, Proven, certificate};
+pub use bound::{BRANCHES_MAX, Proven, certificate};
 pub(crate) use bound::{Total, holds, in_picos, price, total};
 pub use certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
 pub use claims::{Claim, WrongClaim, claimed_bound, claimed_cost, claimed_gap};
+pub use error::CertificateError;
+pub(crate) use exhaust::least;
 pub use feasible::{Fault, Feasible, Over, Violation, feasible};
 pub use given::{GivenHosts, GivenPlan};
 pub(crate) use shapes::Shapes;

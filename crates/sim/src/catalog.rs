@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
     Arch, Catalog, CpuUnits, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
-    Resources, Zone,
+    Resources, Zone, spot,
 };
 
 use crate::fnv::Fnv;
@@ -178,7 +178,8 @@ impl PriceList {
 
 /// The built-in catalog, as of `now`.
 pub fn built_in(now: Timestamp) -> Catalog {
-    PriceList::new(&WorldConfig::default()).catalog(now)
+    let catalog = PriceList::new(&WorldConfig::default()).catalog(now);
+    catalog.with_hazards(|pool, _| spot::heard_of(&pool.instance_type))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use spillway_core::id::{HostId, LedgerId};
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
-    Attempt, Change, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState, LedgerState,
-    PoolId, Resources,
+    Attempt, Change, Durations, History, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
+    LedgerState, PoolId, Resources,
 };
 
 /// A change that a ledger must refuse. It means that the control loop is wrong.
@@ -50,6 +50,7 @@ pub struct MemoryLedger {
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
     cooling: BTreeMap<PoolId, Cooldown>,
+    history: History,
     n_launches: u64,
     n_jobs: u64,
 }
@@ -70,6 +71,11 @@ impl MemoryLedger {
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
             cooling: BTreeMap::new(),
+            history: History {
+                kinds: BTreeMap::new(),
+                spot: BTreeMap::new(),
+                boots: Durations::new(),
+            },
             n_launches: 0,
             n_jobs: 0,
         }
@@ -145,6 +151,9 @@ impl MemoryLedger {
                 | Change::PutLaunch(_)
                 | Change::Learn { .. }
                 | Change::Cool { .. }
+                | Change::PutKind { .. }
+                | Change::PutSpot { .. }
+                | Change::PutBoots(_)
                 | Change::Counters { .. } => {}
             }
         }
@@ -177,6 +186,16 @@ impl MemoryLedger {
             Change::Cool { pool, cooldown: None } => {
                 self.cooling.remove(pool);
             }
+            Change::PutKind { kind, history: Some(known) } => {
+                self.history.kinds.insert(*kind, known.as_ref().clone());
+            }
+            Change::PutKind { kind, history: None } => {
+                self.history.kinds.remove(kind);
+            }
+            Change::PutSpot { instance_type, zone, evidence } => {
+                self.history.spot.insert((instance_type.clone(), zone.clone()), *evidence);
+            }
+            Change::PutBoots(boots) => self.history.boots = boots.clone(),
             Change::Counters { n_launches, n_jobs } => {
                 self.n_launches = *n_launches;
                 self.n_jobs = *n_jobs;
@@ -209,6 +228,7 @@ impl MemoryLedger {
             launches: self.launches.values().filter(is_open).cloned().collect(),
             learned: self.learned.clone(),
             cooling: self.cooling.clone(),
+            history: self.history.clone(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,
         }

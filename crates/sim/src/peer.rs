@@ -17,7 +17,7 @@ mod reason;
 mod single_type;
 
 use jiff::SignedDuration;
-use spillway_core::{CpuUnits, PlanInput, PlanPolicy, Planned, Planner};
+use spillway_core::{PlanInput, PlanPolicy, Planned, Planner};
 use spillway_engine::EngineConfig;
 
 use crate::scenario::Scenario;
@@ -34,8 +34,6 @@ pub struct Peer {
     buy: fn(&mut Draft<'_>),
     /// Whether work goes on hosts it has already.
     reuses_hosts: bool,
-    /// The largest host it buys; none is no limit of its own.
-    host_cpu_max: Option<CpuUnits>,
     /// How fast it decides and gives back; none is as we do.
     pace: Option<Pace>,
 }
@@ -84,7 +82,6 @@ pub const PEERS: [Peer; 7] = [
         about: "Karpenter, one pool: first-fit decreasing into nodes that are sets of types, the cheapest of a set at launch",
         buy: karpenter::buy,
         reuses_hosts: true,
-        host_cpu_max: None,
         pace: Some(KARPENTER_PACE),
     },
     Peer {
@@ -92,7 +89,6 @@ pub const PEERS: [Peer; 7] = [
         about: "the same with a pool for each market and nodes of at most 64 vCPUs, as careful operators set it up",
         buy: karpenter::buy_in_two_pools,
         reuses_hosts: true,
-        host_cpu_max: Some(CpuUnits::from_vcpus(64)),
         pace: Some(KARPENTER_PACE),
     },
     Peer {
@@ -100,7 +96,6 @@ pub const PEERS: [Peer; 7] = [
         about: "AWS Batch, BEST_FIT_PROGRESSIVE: the type with the least price per vCPU that holds the next job",
         buy: batch::buy_best_fit_progressive,
         reuses_hosts: true,
-        host_cpu_max: None,
         pace: Some(BATCH_PACE),
     },
     Peer {
@@ -108,7 +103,6 @@ pub const PEERS: [Peer; 7] = [
         about: "AWS Batch, SPOT_PRICE_CAPACITY_OPTIMIZED: the same among the calmer half of the Spot pools",
         buy: batch::buy_spot_price_capacity_optimized,
         reuses_hosts: true,
-        host_cpu_max: None,
         pace: Some(BATCH_PACE),
     },
     Peer {
@@ -116,7 +110,6 @@ pub const PEERS: [Peer; 7] = [
         about: "EC2 Fleet, lowest-price: one pool per kind of job, the least price per vCPU that holds all of them",
         buy: fleet::buy,
         reuses_hosts: true,
-        host_cpu_max: None,
         pace: Some(FLEET_PACE),
     },
     Peer {
@@ -124,7 +117,6 @@ pub const PEERS: [Peer; 7] = [
         about: "the one type on which first-fit decreasing is cheapest, chosen anew for each wave",
         buy: single_type::buy,
         reuses_hosts: true,
-        host_cpu_max: None,
         pace: None,
     },
     Peer {
@@ -132,7 +124,6 @@ pub const PEERS: [Peer; 7] = [
         about: "the cheapest host that holds it for each job, given back at its end",
         buy: one_vm::buy,
         reuses_hosts: false,
-        host_cpu_max: None,
         pace: Some(ONE_VM_PACE),
     },
 ];
@@ -163,13 +154,6 @@ impl Peer {
             config.batch_max = pace.batch_max;
             config.idle_timeout = pace.idle_timeout;
         }
-        self.limit_hosts(&mut config.plan);
-    }
-
-    fn limit_hosts(&self, policy: &mut PlanPolicy) {
-        if let Some(own) = self.host_cpu_max {
-            policy.host_cpu_max = Some(policy.host_cpu_max.map_or(own, |max| max.min(own)));
-        }
     }
 }
 
@@ -178,9 +162,7 @@ struct PeerPlanner(Peer);
 
 impl Planner for PeerPlanner {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        let mut policy = policy.clone();
-        self.0.limit_hosts(&mut policy);
-        let mut draft = Draft::new(input, &policy);
+        let mut draft = Draft::new(input, policy);
         draft.fill(self.0.reuses_hosts);
         (self.0.buy)(&mut draft);
         draft.finish()

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::{LedgerId, NAMESPACE};
 use spillway_core::{Answer, Input, Planner};
+use spillway_engine::calibration::Calibration;
 use spillway_engine::{Engine, Step};
 use spillway_planner::Spillway;
 use uuid::Uuid;
@@ -357,6 +358,8 @@ impl<'s, 't> Runner<'s, 't> {
         let mut score = Score::of(self.ledger.all_jobs(), &self.cloud, self.now);
         score.n_crashes = self.n_crashes;
         score.n_doubled_tasks = self.invariants.n_doubled_tasks();
+        score.calibration =
+            Calibration::of(self.ledger.all_jobs(), self.ledger.all_hosts(), self.now);
         Outcome {
             score,
             violations: self.invariants.violations().to_vec(),

@@ -13,6 +13,8 @@ use spillway_core::{
     MicroUsd, MicroUsdPerHour, Offering, cost,
 };
 
+use spillway_engine::calibration::Calibration;
+
 use crate::cloud::SimCloud;
 use crate::ec2::{InstanceEnd, SimInstance};
 
@@ -107,6 +109,8 @@ pub struct Score {
     pub n_crashes: u64,
     /// How often a job had a second task while a first, declared lost, was still alive.
     pub n_doubled_tasks: u64,
+    /// What was predicted against what came.
+    pub calibration: Calibration,
 }
 
 fn as_seconds<S: Serializer>(time: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -288,6 +292,7 @@ impl Tally {
             n_dead_letters: 0,
             n_crashes: 0,
             n_doubled_tasks: 0,
+            calibration: Calibration::default(),
         }
     }
 }

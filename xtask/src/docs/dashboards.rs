@@ -66,9 +66,13 @@ enum Query {
     Now { metric: &'static str, by: &'static [&'static str] },
     /// How fast a counter grows.
     Rate { metric: &'static str, by: &'static [&'static str] },
+    /// How many a counter has counted since the line's point before: for what is rare.
+    Counted { metric: &'static str, by: &'static [&'static str] },
     /// The same, without those that went well.
-    RateOfFailures { metric: &'static str, by: &'static [&'static str] },
-    /// How much a sum has grown over a span.
+    Failures { metric: &'static str, by: &'static [&'static str] },
+    /// What a counter has counted since its start: shows the very first one, which no difference does.
+    Total { metric: &'static str, by: &'static [&'static str] },
+    /// How much a sum of dollars has grown over a span.
     Grown { metric: &'static str, over: &'static str },
     /// A quantile of a summary, the worst of those that the labels leave apart.
     Quantile { metric: &'static str, by: &'static [&'static str], q: &'static str },
@@ -147,8 +151,10 @@ mod tests {
         for query in queries() {
             let (name, by, kind) = match query {
                 Query::Now { metric, by } => (metric, by, Kind::Gauge),
-                Query::Rate { metric, by } => (metric, by, Kind::Counter),
-                Query::RateOfFailures { metric, by } => {
+                Query::Rate { metric, by }
+                | Query::Counted { metric, by }
+                | Query::Total { metric, by } => (metric, by, Kind::Counter),
+                Query::Failures { metric, by } => {
                     assert!(known(metric).labels.contains(&"outcome"), "{metric}");
                     (metric, by, Kind::Counter)
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use spillway_core::catalog::{InstanceType, PoolId};
-use spillway_core::{Catalog, Hazard, Market, MicroUsdPerHour, Offering, Zone};
+use spillway_core::{Catalog, Hazard, Market, MicroUsdPerHour, Offering, Zone, spot};
 
 use super::types::{TypeInfo, ZonesByType};
 
@@ -63,7 +63,11 @@ pub(super) fn catalog(
                 if let Some(price) = prices.get(&pool) {
                     let capacity = info.shape.expected_registered();
                     let arch = info.shape.arch;
-                    offerings.push(Offering { pool, arch, capacity, price, hazard: Hazard::NEVER });
+                    let hazard = match market {
+                        Market::OnDemand => Hazard::NEVER,
+                        Market::Spot => spot::heard_of(&info.shape.name),
+                    };
+                    offerings.push(Offering { pool, arch, capacity, price, hazard });
                 }
             }
         }

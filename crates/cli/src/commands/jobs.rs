@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use spillway_core::job::JobStatus;
 use spillway_core::port::JobFilter;
 use spillway_core::{HostId, JobId, QueueName};
+use spillway_engine::Engine;
 
 use crate::config::values::Span;
 use crate::context::Context;
@@ -138,7 +140,18 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
     };
     let state = reader.state()?;
     let host = |id: HostId| why::host_name(id, &state);
-    let waiting = why::reasons(&job, &state, context.config()?);
-    context.output.show(&JobView::new(&job, host, waiting))?;
+    let config = context.config()?;
+    let waiting = why::reasons(&job, &state, config);
+    let engine = config.engine();
+    let patience = engine.patience.of(&job.spec.queue);
+    let expected = match job.state.live_attempt() {
+        Some(live) => live.expected,
+        None if job.state.status().is_terminal() => None,
+        None => {
+            let now = Timestamp::now();
+            Some(Engine::new(engine, state.clone(), now).expectation(now, &job.spec))
+        }
+    };
+    context.output.show(&JobView::new(&job, host, waiting, expected, patience))?;
     Ok(ExitStatus::Ok)
 }

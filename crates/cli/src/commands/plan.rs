@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use spillway_core::plan::Effort;
 use spillway_core::Planned;
-use spillway_planner::explain;
+use spillway_core::plan::{Effort, WaitReason, Waiting};
+use spillway_planner::explain::{self, Explanation};
 use spillway_planner::verify::Certificate;
 
 use crate::config::values::Span;
@@ -64,6 +64,20 @@ pub struct PlanArgs {
     /// Where prices come from
     #[command(flatten)]
     pub prices: PriceArgs,
+    /// What to say beside the plan
+    #[command(flatten)]
+    pub beside: BesideArgs,
+    /// How much thought goes into it: default takes about a second, high up to a minute
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
+    pub effort: EffortChoice,
+    /// Write the certificate of the problem's bound to a file instead of into the plan
+    #[arg(long, value_name = "FILE", requires = "problem")]
+    pub certificate: Option<PathBuf>,
+}
+
+/// What to say beside the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct BesideArgs {
     /// Say for each group of jobs and each offering what became of it
     #[arg(long, conflicts_with = "problem")]
     pub explain: bool,
@@ -76,12 +90,13 @@ pub struct PlanArgs {
     /// Show the least bill with which all has ended by then
     #[arg(long, value_name = "DURATION")]
     pub deadline: Option<Span>,
-    /// How much thought goes into it: default takes about a second, high up to a minute
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
-    pub effort: EffortChoice,
-    /// Write the certificate of the problem's bound to a file instead of into the plan
-    #[arg(long, value_name = "FILE", requires = "problem")]
-    pub certificate: Option<PathBuf>,
+}
+
+impl BesideArgs {
+    /// Whether schedules over time are asked for.
+    pub const fn is_about_time(&self) -> bool {
+        self.frontier || self.deadline.is_some()
+    }
 }
 
 /// What can be done with a plan.
@@ -118,7 +133,7 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let apart = args.certificate.as_deref();
     match &args.problem {
         Some(file) if args.bill => bill::run(file, args, context),
-        Some(_) if args.frontier || args.deadline.is_some() => {
+        Some(_) if args.beside.is_about_time() => {
             let text = "--frontier and --deadline of a problem need durations";
             Err(Complaint::usage(text).hint("add --bill, for a problem with a \"time\"").into())
         }
@@ -127,8 +142,20 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     }
 }
 
+/// Jobs that wait for room which comes free in time have their place in the plan.
 fn verdict(planned: &Planned) -> ExitStatus {
-    if planned.report.waiting.is_empty() { ExitStatus::Ok } else { ExitStatus::Infeasible }
+    let is_planned = |waiting: &Waiting| match waiting.reason {
+        WaitReason::RoomExpected { .. } => true,
+        WaitReason::TooLarge(_)
+        | WaitReason::CoolingDown { .. }
+        | WaitReason::LimitReached { .. }
+        | WaitReason::NoCatalog => false,
+    };
+    if planned.report.waiting.iter().all(is_planned) {
+        ExitStatus::Ok
+    } else {
+        ExitStatus::Infeasible
+    }
 }
 
 async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
@@ -139,16 +166,14 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
-    if args.explain {
-        let groups = explain::groups::groups(question, &planned);
-        let offerings = explain::offerings::offerings(question, &planned);
-        view.explanation = Some(ExplanationView::new(&groups, &offerings));
+    if args.beside.explain {
+        view.explanation = Some(ExplanationView::new(&Explanation::of(question, &planned)));
     }
-    if args.limits {
+    if args.beside.limits {
         view.limits = Some(LimitsView::new(&explain::limits::limits(question, &planned)));
     }
-    if args.frontier || args.deadline.is_some() {
-        view.patience = Some(frontier::of_queue(args, question, &planned)?);
+    if args.beside.is_about_time() {
+        view.patience = Some(frontier::of_queue(&args.beside, question, &planned)?);
     }
     context.output.show(&view)?;
     Ok(verdict(&planned))

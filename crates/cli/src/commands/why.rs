@@ -94,11 +94,16 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
     let hosts: BTreeMap<HostId, String> =
         state.hosts.iter().map(|host| (host.id, why::host_text(host))).collect();
     let name = |id: HostId| hosts.get(&id).cloned().unwrap_or_else(|| id.to_string());
-    let (question, standing) = asked::ask_for(job.id, state, all, config);
+    let (question, standing, expected) = asked::ask_for(job, state, all, config);
     let Some(Standing { key, n_ahead: n_ahead_alike }) = standing else {
         return WhyView::unseen(job);
     };
-    let start = job::start(&question, &question.plan(), &key, n_ahead_alike);
+    let planned = question.plan();
+    let start = job::start(&question, &planned, &key, n_ahead_alike);
+    let question = match start {
+        job::Start::Now { .. } | job::Start::Boots { .. } | job::Start::Bought { .. } => question,
+        job::Start::Waits { .. } => question.after(&planned),
+    };
     let ways = match start {
         job::Start::Now { .. } => Vec::new(),
         job::Start::Boots { .. } | job::Start::Bought { .. } | job::Start::Waits { .. } => {
@@ -109,6 +114,7 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
     let mut view = WhyView::waiting(job, place, &start, question.input.now, name);
     view.set_offerings(&job::counts(&question, &key));
     view.set_changes(&ways, name);
+    view.set_expected(expected);
     view.set_notes(notes);
     view
 }

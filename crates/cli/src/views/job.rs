@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::job::JobStatus;
-use spillway_core::{Job, JobId, JobState};
+use spillway_core::{Expectation, Job, JobId, JobState};
 
 use super::attempt::{AttemptView, LiveView, attempts_table};
+use super::expected::ExpectedView;
 use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
@@ -194,6 +195,14 @@ pub struct JobView {
     /// How long one attempt may run, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<i64>,
+    /// How long it is expected to run, unless it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ExpectedView>,
+    /// How long it may wait to be run cheaply, in seconds, as it says or as its queue does.
+    pub patience_s: i64,
+    /// When it should have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Every attempt that has ended, oldest first.
@@ -215,6 +224,8 @@ impl JobView {
         job: &Job,
         host: impl Fn(spillway_core::HostId) -> String,
         waiting: Vec<String>,
+        expected: Option<Expectation>,
+        queue_patience: SignedDuration,
     ) -> Self {
         let spec = &job.spec;
         let started_at = match &job.state {
@@ -241,6 +252,12 @@ impl JobView {
             market: spec.market,
             attempts_max: spec.attempts,
             timeout_s: spec.attempt_timeout.map(|span| span.as_secs()),
+            expected: expected.map(Into::into),
+            patience_s: spec
+                .patience
+                .or(spec.deadline.is_none().then_some(queue_patience))
+                .map_or(0, |patience| patience.as_secs()),
+            deadline: spec.deadline,
             tags: spec.tags.clone(),
             attempts: job.attempts.iter().map(Into::into).collect(),
             live,
@@ -262,6 +279,16 @@ impl View for JobView {
             page.field("Reason", reason.as_str());
         }
         page.field("Needs", self.need_text());
+        if let Some(expected) = &self.expected {
+            page.field("Expected", expected.text());
+        }
+        if 0 < self.patience_s {
+            let span = span_text(SignedDuration::from_secs(self.patience_s));
+            page.field("Patience", format!("may wait {span} to be run cheaply"));
+        }
+        if let Some(deadline) = self.deadline {
+            page.field("Deadline", time_text(deadline));
+        }
         page.field("Image", self.image.as_str());
         if !self.command.is_empty() {
             page.field("Command", shell_words(&self.command));

@@ -5,6 +5,7 @@ use spillway_core::{Market, MicroUsd};
 use spillway_sim::Score;
 use spillway_sim::score::{HostCount, JobCounts};
 
+use super::calibration::CalibrationView;
 use super::{span_text, usd};
 use crate::output::{Field, Page, Rows, Tone};
 
@@ -80,6 +81,8 @@ pub struct ScoreView {
     pub n_crashes: u64,
     /// How often a job had a second task while a first, declared lost, was still alive.
     pub n_doubled_tasks: u64,
+    /// What was predicted against what came.
+    pub calibration: CalibrationView,
 }
 
 impl From<&Score> for ScoreView {
@@ -117,6 +120,7 @@ impl From<&Score> for ScoreView {
             n_dead_letters: score.n_dead_letters,
             n_crashes: score.n_crashes,
             n_doubled_tasks: score.n_doubled_tasks,
+            calibration: (&score.calibration).into(),
         }
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             reason: "Essential container in task exited".into(),
             failure: Some(FailureCategory::Exit),
             cost: MicroUsd::new(10),
+            expected: None,
         };
         Job {
             id: JobId::derive(&spec.queue, "t"),

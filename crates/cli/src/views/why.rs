@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::job::JobStatus;
 use spillway_core::plan::WaitReason;
-use spillway_core::{HostId, Job, JobId};
+use spillway_core::{Expectation, HostId, Job, JobId};
 use spillway_planner::explain::job::{Counts, Obstacle, Start, Way};
 
+use super::expected::ExpectedView;
 use super::plan::frontier::span;
 use super::plan::limits::sum_key;
 use super::{span_text, time_text};
@@ -70,6 +71,9 @@ pub struct WhyView {
     /// When it should start at the earliest, if running jobs end when they are expected to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_start_at: Option<Timestamp>,
+    /// How long it is expected to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_duration: Option<ExpectedView>,
     /// What everything on offer says to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offerings: Option<OfferingsView>,
@@ -95,6 +99,7 @@ impl WhyView {
             waited_s: None,
             place: None,
             expected_start_at: None,
+            expected_duration: None,
             offerings: None,
             changes: Vec::new(),
             notes: Vec::new(),
@@ -163,6 +168,11 @@ impl WhyView {
         self.changes = ways.iter().map(|way| ChangeView::new(way, &host)).collect();
     }
 
+    /// Says how long it is expected to run.
+    pub fn set_expected(&mut self, expected: Expectation) {
+        self.expected_duration = Some(expected.into());
+    }
+
     /// Adds what else the ledger knows.
     pub fn set_notes(&mut self, notes: Vec<String>) {
         self.notes = notes;
@@ -190,12 +200,8 @@ fn code_and_reason(start: &Start, host: &impl Fn(HostId) -> String) -> (&'static
         Start::Bought { pool, .. } => {
             ("bought-next", format!("the next plan buys a host for it: {pool}"))
         }
-        Start::Waits { reason: None, room: Some((id, _)), .. } => (
-            "behind-running",
-            format!("it is to go on {} when what runs there has ended", host(*id)),
-        ),
-        Start::Waits { reason: None, room: None, .. } => {
-            ("waits-for-room", "the plan keeps it for room that will come free".to_owned())
+        Start::Waits { reason: None, .. } => {
+            ("left-waiting", "the plan leaves it waiting and does not say why".to_owned())
         }
         Start::Waits { reason: Some(reason), .. } => (wait_code(reason), reason.to_string()),
     }
@@ -207,6 +213,7 @@ const fn wait_code(reason: &WaitReason) -> &'static str {
         WaitReason::CoolingDown { .. } => "cooling-down",
         WaitReason::LimitReached { .. } => "limit-reached",
         WaitReason::NoCatalog => "no-catalog",
+        WaitReason::RoomExpected { .. } => "room-expected",
     }
 }
 
@@ -222,6 +229,10 @@ fn expected(
         Start::Bought { in_secs, .. } => {
             Some(((*in_secs).into(), ", when the new host is up".into()))
         }
+        Start::Waits { reason: Some(WaitReason::RoomExpected { in_secs }), .. } => Some((
+            (*in_secs).into(),
+            ", where room comes free, as far as durations are known".into(),
+        )),
         Start::Waits { room, retry, .. } => {
             let retry_in = retry.map(|at| at.duration_since(now).as_secs().max(0));
             let retry = retry_in.map(|secs| (secs, ", when a dry pool is tried again".to_owned()));
@@ -261,6 +272,9 @@ impl View for WhyView {
         }
         if let Some(expected) = &self.expected {
             page.field("Starts", expected.as_str());
+        }
+        if let Some(expected) = &self.expected_duration {
+            page.field("Expected", expected.text());
         }
         if let Some(offerings) = &self.offerings {
             let all = offerings.n_offerings;

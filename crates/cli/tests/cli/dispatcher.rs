@@ -62,6 +62,22 @@ fn a_job_shows_its_exit_code_machine_and_cost() {
 }
 
 #[test]
+fn what_was_expected_of_jobs_is_held_against_what_came() {
+    let home = home();
+    let _dispatcher = home.serve("s.toml", "l.db");
+    wait(&home, &["good", "bad"], &[]);
+
+    let json = home.run(&["calibration", "--ledger", "l.db", "--format", "json"]).json();
+    let page = home.run(&["calibration", "--ledger", "l.db"]);
+
+    let guessed = &json["durations"][0];
+    assert_eq!((&guessed["source"], &guessed["n"]), (&"prior".into(), &1.into()), "{json}");
+    let took = guessed["realised_mean_s"].as_f64().unwrap();
+    assert!((25.0..60.0).contains(&took), "the one that succeeded slept for 30 s: {json}");
+    assert!(page.stdout.contains("prior\t1\t10m\t"), "{page}");
+}
+
+#[test]
 fn a_job_of_ten_tebibytes_fails_at_once_with_the_nearest_type() {
     let home = home();
     let _dispatcher = home.serve("s.toml", "l.db");

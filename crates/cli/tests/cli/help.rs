@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
     "",
     "serve",
     "submit",
@@ -11,9 +11,11 @@ const VERBS: [&str; 17] = [
     "jobs show",
     "jobs wait",
     "hosts list",
+    "calibration",
     "cancel",
     "terminate",
     "plan",
+    "why",
     "simulate",
     "demo",
     "doctor",

@@ -17,3 +17,5 @@ mod plan;
 mod rig;
 mod simulate;
 mod submit;
+mod verify;
+mod why;

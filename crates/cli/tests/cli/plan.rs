@@ -130,4 +130,104 @@ fn a_job_that_waits_is_shown_with_what_it_waits_for() {
 
     assert_eq!(json["job"]["status"], "RUNNABLE");
     assert_eq!(json["waiting"].as_array().unwrap().len(), 1, "{json}");
+    let guess = serde_json::json!({"mean_s": 600, "high_s": 900, "from": {"kind": "prior"}});
+    assert_eq!(json["expected"], guess, "{json}");
+}
+
+/// Eight small jobs that wait, and a limit of four vCPUs.
+fn limited() -> Home {
+    let jobs: Vec<serde_json::Value> =
+        (0..8).map(|n| message(&format!("job-{n}"), 1024, "true")).collect();
+    Home::new().with_waiting("l.db", &jobs).with(
+        "spillway.toml",
+        "[limits]\nmax-vcpus = 4\n[offerings]\ninstance-types = ['c6a.*', 'm5.*']\nmarkets = ['spot']\n",
+    )
+}
+
+fn plan_json(home: &Home, flags: &[&str]) -> serde_json::Value {
+    let mut args = vec!["plan", "--builtin-prices", "--ledger", "l.db", "--format", "json"];
+    args.extend(flags);
+    home.run(&args).json()
+}
+
+#[test]
+fn every_limit_is_told_with_what_more_of_it_buys() {
+    let home = limited();
+
+    let json = plan_json(&home, &["--limits"]);
+
+    let limits = json["limits"]["limits"].as_array().unwrap();
+    let vcpus = limits.iter().find(|limit| limit["limit"] == "limits.max-vcpus").unwrap();
+    assert_eq!(vcpus["binds"], true, "{json}");
+    assert_eq!(vcpus["raised"]["by"], "16 vCPU");
+    assert_eq!(vcpus["raised"]["plan"]["n_held"], 8);
+    let hosts = limits.iter().find(|limit| limit["limit"] == "limits.max-hosts").unwrap();
+    assert_eq!(hosts["binds"], false, "{json}");
+}
+
+#[test]
+fn every_offering_is_explained_once() {
+    let home = limited();
+
+    let json = plan_json(&home, &["--explain"]);
+
+    let explanation = &json["explanation"];
+    let offerings = explanation["offerings"].as_array().unwrap();
+    assert!(offerings.iter().any(|offering| offering["verdict"] == "taken"), "{json}");
+    assert!(offerings.iter().any(|offering| offering["verdict"] == "left-out"), "{json}");
+    let group = &explanation["groups"][0];
+    let n_bought = group["bought"].as_array().unwrap().iter().map(|bought| {
+        bought["n_hosts"].as_u64().unwrap() * bought["n_jobs_each"].as_u64().unwrap()
+    });
+    assert_eq!(n_bought.sum::<u64>() + group["n_waiting"].as_u64().unwrap(), 8, "{json}");
+}
+
+#[test]
+fn patience_and_a_deadline_are_priced() {
+    let home = limited();
+
+    let json = plan_json(&home, &["--frontier", "--deadline", "1h"]);
+
+    let patience = &json["patience"];
+    assert_eq!(patience["n_unknown_duration"], 8);
+    let lines = patience["frontier"].as_array().unwrap();
+    assert!(1 < lines.len(), "{json}");
+    let bill = |line: &serde_json::Value| line["bill_usd"].as_f64().unwrap();
+    assert!(bill(lines.last().unwrap()) < bill(&lines[0]), "{json}");
+    assert_eq!(lines[0]["over_limits"], serde_json::json!(["limits.max-vcpus"]));
+    let by_deadline = &patience["deadline"]["schedule"];
+    assert!(by_deadline["all_end_within_s"].as_u64().unwrap() <= 3600, "{json}");
+}
+
+#[test]
+fn a_deadline_that_no_job_can_keep_is_exit_code_four_with_what_it_takes() {
+    let home = limited();
+
+    let ran = home.run(&["plan", "--builtin-prices", "--ledger", "l.db", "--deadline", "5m"]);
+
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("not all can end within 5m"), "{ran}");
+}
+
+#[test]
+fn a_problem_with_durations_is_priced_by_deadline() {
+    let home = Home::new().with("t.json", TIMED);
+    let args = ["plan", "--problem", "t.json", "--bill", "--frontier", "--format", "json"];
+
+    let json = home.run(&args).json();
+
+    let lines = json["frontier"].as_array().unwrap();
+    assert_eq!(lines[0]["deadline_s"], 1890);
+    let bill = |line: &serde_json::Value| line["cost_usd"].as_f64().unwrap();
+    assert!(lines.windows(2).all(|pair| bill(&pair[1]) < bill(&pair[0])), "{json}");
+}
+
+#[test]
+fn a_frontier_of_a_problem_without_durations_is_refused() {
+    let home = Home::new().with("p.json", "{\"offers\": [], \"jobs\": []}");
+
+    let ran = home.run(&["plan", "--problem", "p.json", "--frontier"]);
+
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("hint: add --bill"), "{ran}");
 }

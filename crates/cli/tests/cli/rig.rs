@@ -44,9 +44,14 @@ impl Home {
         let now = Timestamp::UNIX_EPOCH;
         let changes: Vec<Change> =
             (1..).zip(messages).map(|(seq, message)| add_job(seq, message, now)).collect();
+        self.with_facts(name, &changes)
+    }
+
+    /// A ledger with these facts, the newest last.
+    pub(crate) fn with_facts(self, name: &str, facts: &[Change]) -> Self {
         let mut ledger = SqliteLedger::open(&self.path().join(name)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(ledger.commit(now, &changes)).unwrap();
+        runtime.block_on(ledger.commit(Timestamp::UNIX_EPOCH, facts)).unwrap();
         self
     }
 
@@ -167,7 +172,8 @@ impl fmt::Display for Ran {
     }
 }
 
-fn add_job(seq: u64, body: &Value, now: Timestamp) -> Change {
+/// A job that waits since `now`.
+pub(crate) fn add_job(seq: u64, body: &Value, now: Timestamp) -> Change {
     let Parsed { request, body_hash, warnings } = message::parse(&body.to_string()).unwrap();
     let Request::Submit { spec, client_token } = request else { panic!("{body} is no job") };
     Change::AddJob(Box::new(Job {

@@ -89,7 +89,10 @@ fn many_runs_are_summed_up_and_doublechecked() {
 fn people_get_a_page() {
     let ran = home().run(&["simulate", "--scenario", "s.toml", "--runs", "3"]);
 
-    assert!(ran.stdout.starts_with("Scenario\tsmall\nRuns\t3 of 3 ok\nbill\t$"), "{ran}");
+    assert!(
+        ran.stdout.starts_with("Scenario\tsmall\nPolicy\tspillway\nRuns\t3 of 3 ok\nbill\t$"),
+        "{ran}"
+    );
 }
 
 #[test]
@@ -103,4 +106,65 @@ fn a_run_that_is_not_over_in_time_is_exit_code_five_with_the_line_that_replays_i
     let replay =
         "hint: replay it: spillway simulate --scenario s.toml --seed 0 --trace trace.jsonl";
     assert!(ran.stderr.contains(replay), "{ran}");
+}
+
+#[test]
+fn policies_are_compared_on_the_same_luck_beside_the_least_bill() {
+    let args = ["simulate", "s.toml", "--compare", "--seeds", "2", "--format", "json"];
+
+    let json = home().run(&args).json();
+
+    let scenario = &json["scenarios"][0];
+    assert_eq!(scenario["seeds"], serde_json::json!([0, 1]));
+    let policies = scenario["policies"].as_array().unwrap();
+    assert_eq!(policies[0]["policy"], "spillway");
+    assert_eq!(policies.len(), 8, "{scenario}");
+    for policy in policies {
+        assert_eq!(policy["ok"], true, "{policy}");
+        let over = policy["over_bound"]["least"].as_f64().unwrap();
+        assert!(1.0 <= over, "{policy}");
+    }
+    let beside = scenario["beside_best"]["policy"].as_str().unwrap();
+    assert!(policies.iter().any(|policy| policy["policy"] == beside), "{scenario}");
+}
+
+#[test]
+fn a_model_of_another_can_be_run_alone_as_in_the_comparison() {
+    let home = home();
+    let compared = home.run(&["simulate", "s.toml", "--compare", "--format", "json"]).json();
+    let alone = ["simulate", "s.toml", "--policy", "karpenter", "--format", "json"];
+
+    let alone = home.run(&alone).json();
+
+    assert_eq!(alone["policy"], "karpenter");
+    let policies = compared["scenarios"][0]["policies"].as_array().unwrap();
+    let karpenter = policies.iter().find(|policy| policy["policy"] == "karpenter").unwrap();
+    assert_eq!(alone["runs"][0]["score"]["bill"]["total_usd"], karpenter["bill_usd"]["mean"]);
+}
+
+#[test]
+fn the_jobs_of_a_problem_arrive_over_the_time_that_is_said() {
+    let problem = r#"{
+        "offers": [{"type": "c5.large", "market": "spot", "az": "us-east-1a", "vcpus": 2, "memory_mib": 3900, "gpus": 0,
+                    "arch": "x86_64", "usd_per_hour": 0.03}],
+        "jobs": [{"count": 30, "vcpus": 0.5, "memory_mib": 900, "gpus": 0, "arch": "any", "spot_ok": true, "duration_s": 120}],
+        "time": {"boot_s": 90, "min_billed_s": 60, "deadline_s": 3600}
+    }"#;
+    let home = Home::new().with("p.json", problem);
+    let args = ["simulate", "--problem", "p.json", "--arrive-over", "1h", "--format", "json"];
+
+    let json = home.run(&args).json();
+
+    let score = &json["runs"][0]["score"];
+    assert_eq!(score["jobs"]["succeeded"], 30, "{score}");
+    assert_eq!(score["hosts"][0]["instance_type"], "c5.large");
+    assert!(2_000.0 < score["makespan_s"].as_f64().unwrap(), "{score}");
+}
+
+#[test]
+fn several_scenarios_are_only_compared() {
+    let ran = home().run(&["simulate", "s.toml", "s.toml"]);
+
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("--compare"), "{ran}");
 }

@@ -12,6 +12,7 @@ mod ends;
 mod faults;
 mod intake;
 mod late;
+mod learning;
 mod pace;
 mod refusals;
 mod restart;

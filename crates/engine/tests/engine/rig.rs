@@ -81,8 +81,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        let config =
-            EngineConfig { queues: vec!["default".parse().unwrap()], ..EngineConfig::default() };
+        let queues = vec!["default".parse().unwrap()];
+        Self::with(EngineConfig { queues, ..EngineConfig::default() })
+    }
+
+    pub(crate) fn with(config: EngineConfig) -> Self {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let state = LedgerState::new(LedgerId::from_uuid(Uuid::from_u128(7)));
         let engine = Engine::new(config.clone(), state.clone(), now);
@@ -140,6 +143,16 @@ impl Rig {
                     None => self.state.cooling.remove(&pool),
                 };
             }
+            Change::PutKind { kind, history } => {
+                match history {
+                    Some(known) => self.state.history.kinds.insert(kind, *known),
+                    None => self.state.history.kinds.remove(&kind),
+                };
+            }
+            Change::PutSpot { instance_type, zone, evidence } => {
+                self.state.history.spot.insert((instance_type, zone), evidence);
+            }
+            Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
                 self.state.n_jobs = n_jobs;

@@ -3,9 +3,8 @@
 //!
 //! What is good enough is not judged here: the verifier's own walk over each host does that.
 
-use std::cmp::Reverse;
-
 use crate::amount::score_of;
+use crate::certificate::hosts_to_prove;
 use crate::certificate::tune::{Room, Tuner, whole};
 use crate::limits::{
     CERTIFICATE_BRANCHES_MAX, CERTIFICATE_BRANCHES_PER_HOST, CERTIFICATE_TUNING_STEPS_MAX,
@@ -25,18 +24,19 @@ pub(super) fn configuration(terms: &Terms, claimed: &[u64]) -> Option<Configurat
     if is_for_nothing || claimed.len() != terms.jobs.len() {
         return None;
     }
-    let mut candidates = candidates(terms, claimed)?;
+    let mut left =
+        Left { branches: CERTIFICATE_BRANCHES_MAX, tuning: CERTIFICATE_TUNING_STEPS_MAX };
+    let mut candidates = candidates(terms, claimed, &mut left)?;
     candidates.sort_by(|a, b| b.root_ratio().total_cmp(&a.root_ratio()));
     let mut scale = Scale { num: 0, den: 1 };
-    let mut branches_left = CERTIFICATE_BRANCHES_MAX;
     for candidate in &mut candidates {
-        candidate.raise(&mut scale, &mut branches_left);
+        candidate.raise(&mut scale, &mut left);
     }
     if scale.num == 0 {
         return None;
     }
-    for _ in 0..SCALINGS_MAX {
-        scale.widen();
+    for shift in SCALINGS {
+        scale.widen(shift);
         let job_prices: Vec<u64> = claimed.iter().map(|price| scale.down(*price)).collect();
         let shapes = Shapes::of(terms, &job_prices);
         let witness = |candidate: &Candidate<'_>| candidate.witness(&shapes, &scale);
@@ -49,8 +49,25 @@ pub(super) fn configuration(terms: &Terms, claimed: &[u64]) -> Option<Configurat
     None
 }
 
-/// Rounding may open a branch that was closed before; prices a little lower close it again.
-const SCALINGS_MAX: u32 = 12;
+/// Rounding may open a branch that was closed before; prices a little lower close it again: by a part of 2 to these powers, one
+/// after the other.
+const SCALINGS: [u32; 8] = [30, 28, 26, 24, 21, 18, 15, 12];
+
+/// Work that may still be done.
+struct Left {
+    branches: u64,
+    tuning: u64,
+}
+
+impl Left {
+    const fn spend_tuning(&mut self, steps: u64) {
+        self.tuning = self.tuning.saturating_sub(steps);
+    }
+
+    const fn spend_branches(&mut self, branches: u64) {
+        self.branches = self.branches.saturating_sub(branches);
+    }
+}
 
 /// By what fraction claimed prices are divided.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +88,9 @@ impl Scale {
         }
     }
 
-    /// A little larger: by a part of 2^-30 at first.
-    fn widen(&mut self) {
-        let part = self.num >> 30;
+    /// A little larger: by a part of two to this power.
+    fn widen(&mut self, shift: u32) {
+        let part = self.num >> shift;
         self.num = self.num.saturating_add(part.max(1));
     }
 
@@ -96,21 +113,18 @@ struct Candidate<'a> {
     root: u128,
 }
 
-/// Every host that no other, no dearer one stands in for.
-fn candidates<'a>(terms: &'a Terms, claimed: &[u64]) -> Option<Vec<Candidate<'a>>> {
+/// Every host that needs a witness; none if finding unit prices for them is too much work.
+fn candidates<'a>(
+    terms: &'a Terms,
+    claimed: &[u64],
+    left: &mut Left,
+) -> Option<Vec<Candidate<'a>>> {
     let shapes = Shapes::of(terms, claimed);
-    let mut order: Vec<(usize, &Host)> = terms.hosts.iter().enumerate().collect();
-    order.sort_by_key(|(offer, host)| (host.price, Reverse(host.room), *offer));
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
-    let mut steps: u64 = 0;
-    for (offer, host) in order {
-        let is_covered = candidates.iter().any(|other| shapes.stands_in(other.host, host));
-        if is_covered || shapes.is_useless(host) {
-            continue;
-        }
+    for (offer, host) in hosts_to_prove(terms, &shapes) {
         let candidate = Candidate::new(offer, host, shapes.items(host));
-        steps += candidate.tuner.steps;
-        if CERTIFICATE_TUNING_STEPS_MAX < steps {
+        left.spend_tuning(candidate.tuner.steps);
+        if left.tuning == 0 {
             return None;
         }
         candidates.push(candidate);
@@ -142,23 +156,23 @@ impl<'a> Candidate<'a> {
     }
 
     /// Raises the scale as far as this host needs it, with branches as far as there are any left.
-    fn raise(&mut self, scale: &mut Scale, branches_left: &mut u64) {
+    fn raise(&mut self, scale: &mut Scale, left: &mut Left) {
         let mut low = scale.limit(self.price);
         if self.root <= low {
             return;
         }
-        self.tune_deeper();
+        self.tune_deeper(left);
         let mut high = root_bound(self.host, &self.items, &self.unit_prices);
         let mut tried = low.max(high / 2);
         for _ in 0..TRIES_MAX {
             let is_close = high.saturating_sub(low) <= self.price >> 22;
-            if *branches_left == 0 || is_close {
+            if left.branches == 0 || is_close {
                 break;
             }
-            let branches_max = CERTIFICATE_BRANCHES_PER_HOST.min(*branches_left);
+            let branches_max = CERTIFICATE_BRANCHES_PER_HOST.min(left.branches);
             match self.walk(&self.items, &self.unit_prices, tried, branches_max) {
                 Ok(walked) => {
-                    *branches_left = branches_left.saturating_sub(walked.branches);
+                    left.spend_branches(walked.branches);
                     high = tried;
                     tried = low.midpoint(high);
                     let is_all_there_is = high <= low;
@@ -168,12 +182,12 @@ impl<'a> Candidate<'a> {
                 }
                 Err(Astray::TooGood(worth)) => {
                     // No less will do; perhaps no more is needed.
-                    *branches_left = branches_left.saturating_sub(branches_max / 8);
+                    left.spend_branches(branches_max / 8);
                     low = low.max(worth);
                     tried = low;
                 }
                 Err(Astray::TooLong | Astray::BadPrices) => {
-                    *branches_left = branches_left.saturating_sub(branches_max);
+                    left.spend_branches(branches_max);
                     low = low.max(tried);
                     tried = low.midpoint(high);
                 }
@@ -183,7 +197,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Unit prices for what is left of the host deep among the branches, where other dimensions are scarce.
-    fn tune_deeper(&mut self) {
+    fn tune_deeper(&mut self, left: &mut Left) {
         let [cpu, memory, gpus] = self.host.room;
         let mut rooms =
             vec![[cpu / 3, memory, gpus], [cpu, memory / 3, gpus], [cpu / 2, memory / 2, gpus]];
@@ -197,8 +211,13 @@ impl<'a> Candidate<'a> {
             ]);
         }
         for amounts in rooms {
+            if left.tuning == 0 {
+                return;
+            }
+            let before = self.tuner.steps;
             let room = Room { amounts, counts_gpus: true };
             push_new(&mut self.unit_prices, whole(&self.tuner.tuned(&room, None, 0.0)));
+            left.spend_tuning(self.tuner.steps - before);
         }
     }
 

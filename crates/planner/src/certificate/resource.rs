@@ -8,20 +8,19 @@ use spillway_core::{Arch, Market, MarketRule, Resources};
 
 use crate::amount::Amount;
 use crate::bound::UnitPrices;
+use crate::certificate::hosts_to_prove;
 use crate::demand::{ClassSet, Shape, class_of};
-use crate::prune::{Offer, undominated};
-use crate::solve::frontier;
-use crate::verify::{Amounts, Host, HostPrices, Jobs, Terms};
+use crate::prune::Offer;
+use crate::verify::{Amounts, Host, HostPrices, Jobs, Shapes, Terms};
 
 /// For every host that no other, no dearer one stands in for, unit prices at which it is not cheaper than its own
 /// capacity; none where amounts leave the planner's range.
 pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
-    let mut offers = Vec::with_capacity(terms.hosts.len());
-    for (at, host) in terms.hosts.iter().enumerate() {
+    let mut offers = Vec::new();
+    for (at, host) in hosts_to_prove(terms, &Shapes::of(terms, &vec![0; terms.jobs.len()])) {
         let capacity = amount(&host.room)?;
         offers.push(Offer { capacity, price: host.price, class: class(host), at });
     }
-    offers.sort_unstable_by_key(|offer| (offer.price, offer.at));
     let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
     for jobs in &terms.jobs {
         let each = if terms.times.is_some() { jobs.secs } else { 1 };
@@ -37,7 +36,6 @@ pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
     };
     let shapes: Vec<Shape> = counts.iter().map(shape).collect();
     let counts: Vec<u64> = counts.into_values().collect();
-    let offers = undominated(&frontier(&offers), &shapes);
     let prices = UnitPrices::solve(&shapes, &counts, &offers).in_picos([1000, 1024, 1])?;
     let of_offer = |(offer, unit_prices): (&Offer, _)| HostPrices { offer: offer.at, unit_prices };
     let mut hosts: Vec<HostPrices> = offers.iter().zip(prices).map(of_offer).collect();

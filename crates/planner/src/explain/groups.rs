@@ -71,9 +71,14 @@ pub struct Group {
 
 /// What became of every group of a question, in the order of their keys.
 pub fn groups(question: &Question, planned: &Planned) -> Vec<Group> {
-    let mut groups = fates(question, planned);
     let demands = merged(&question.input.demands);
-    let worths = Priced::new(&question.input, &question.policy, &demands).of_groups();
+    of_priced(question, planned, &Priced::new(&question.input, &question.policy, &demands))
+}
+
+/// The same at prices that are known.
+pub(super) fn of_priced(question: &Question, planned: &Planned, priced: &Priced) -> Vec<Group> {
+    let mut groups = fates(question, planned);
+    let worths = priced.of_groups();
     for (key, group) in &mut groups {
         group.worth = worths.get(key).copied();
         group.cheapest = cheapest(question, key);

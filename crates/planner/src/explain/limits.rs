@@ -63,6 +63,8 @@ pub struct LimitPrices {
     pub base: Outcome,
     /// Each limit for itself, the others as they are.
     pub limits: Vec<LimitPrice>,
+    /// The plan without any limit on sums, where none of them binds alone and they do together.
+    pub together: Option<Outcome>,
     /// The plan if there were On-Demand alone; none for a plan that buys no Spot.
     pub without_spot: Option<Outcome>,
 }
@@ -80,11 +82,14 @@ const DOUBLINGS_MAX: u32 = 6;
 /// Plans again with each limit that is set raised and lifted.
 pub fn limits(question: &Question, planned: &Planned) -> LimitPrices {
     let asker = Asker { question, base: Outcome::of(&question.input, planned) };
-    let mut limits = asker.sums();
+    let (mut limits, without_sums) = asker.sums();
+    let is_any_binding = limits.iter().any(|limit| limit.binds(&asker.base));
+    let together = without_sums.filter(|_| !is_any_binding);
     limits.extend(asker.host_vcpus());
     limits.extend(FilterKind::ALL.into_iter().filter_map(|kind| asker.filter(kind)));
     limits.extend(asker.cooling());
-    LimitPrices { base: asker.base, limits, without_spot: asker.without_spot(planned) }
+    let without_spot = asker.without_spot(planned);
+    LimitPrices { base: asker.base, limits, together, without_spot }
 }
 
 fn ask(input: &PlanInput, policy: &PlanPolicy) -> (Outcome, Planned) {
@@ -113,7 +118,8 @@ impl Asker<'_> {
         self.relaxed(&input, &self.question.policy).0
     }
 
-    fn sums(&self) -> Vec<LimitPrice> {
+    /// Each limit on a sum, and the plan without any of them if it is better.
+    fn sums(&self) -> (Vec<LimitPrice>, Option<Outcome>) {
         let headroom = self.question.input.headroom;
         let is_set = |kind| match kind {
             LimitKind::Hosts => headroom.hosts.is_some(),
@@ -123,10 +129,11 @@ impl Asker<'_> {
         let set = FIRST_RAISES.into_iter().filter(|(kind, _)| is_set(*kind));
         let set: Vec<(LimitKind, Raise)> = set.collect();
         if set.is_empty() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         // One plan tells of all three whether any of them binds.
-        let is_any_binding = self.with_headroom(Headroom::default()).is_better_than(&self.base);
+        let without = self.with_headroom(Headroom::default());
+        let is_any_binding = without.is_better_than(&self.base);
         let price = |(kind, first): (LimitKind, Raise)| {
             let lifted =
                 if is_any_binding { self.with_headroom(lift(headroom, kind)) } else { self.base };
@@ -138,7 +145,7 @@ impl Asker<'_> {
                 wanted: Vec::new(),
             }
         };
-        set.into_iter().map(price).collect()
+        (set.into_iter().map(price).collect(), is_any_binding.then_some(without))
     }
 
     fn raised(&self, first: Raise) -> Option<(Raise, Outcome)> {

@@ -90,11 +90,22 @@ impl OfferingReport {
 /// What became of everything on offer, in the order of the pools; nothing where no job needs a new host.
 pub fn offerings(question: &Question, planned: &Planned) -> Vec<OfferingReport> {
     let groups = without_hosts(question, planned);
+    let priced = Priced::new(&question.input, &question.policy, &groups);
+    of_priced(question, planned, &groups, &priced)
+}
+
+/// The same at prices that are known.
+pub(super) fn of_priced(
+    question: &Question,
+    planned: &Planned,
+    groups: &[Unplaced],
+    priced: &Priced,
+) -> Vec<OfferingReport> {
     if groups.is_empty() {
         return Vec::new();
     }
-    let judge = Judge::new(question, planned, &groups);
-    let mut worths = Worths::new(&judge.priced);
+    let judge = Judge::new(question, planned, groups, priced);
+    let mut worths = Worths::new(priced);
     let mut reports = Vec::new();
     for (offering, left_out) in question.offered.iter() {
         let verdict = match judge.verdict(offering, left_out) {
@@ -108,7 +119,7 @@ pub fn offerings(question: &Question, planned: &Planned) -> Vec<OfferingReport> 
 }
 
 /// What goes on no host there is.
-fn without_hosts(question: &Question, planned: &Planned) -> Vec<Unplaced> {
+pub(super) fn without_hosts(question: &Question, planned: &Planned) -> Vec<Unplaced> {
     let mut groups = merged(&question.input.demands);
     for placement in &planned.plan.placements {
         if let Ok(at) = groups.binary_search_by(|group| group.key.cmp(&placement.key))
@@ -124,7 +135,7 @@ fn without_hosts(question: &Question, planned: &Planned) -> Vec<Unplaced> {
 struct Judge<'a> {
     question: &'a Question,
     groups: &'a [Unplaced],
-    priced: Priced,
+    priced: &'a Priced,
     taken: BTreeMap<&'a PoolId, u32>,
     alternatives: BTreeSet<&'a PoolId>,
     /// What is left of the limits when nothing is bought yet.
@@ -132,8 +143,12 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(question: &'a Question, planned: &'a Planned, groups: &'a [Unplaced]) -> Self {
-        let priced = Priced::new(&question.input, &question.policy, groups);
+    fn new(
+        question: &'a Question,
+        planned: &'a Planned,
+        groups: &'a [Unplaced],
+        priced: &'a Priced,
+    ) -> Self {
         let mut taken: BTreeMap<&PoolId, u32> = BTreeMap::new();
         let mut alternatives = BTreeSet::new();
         for launch in &planned.plan.launches {

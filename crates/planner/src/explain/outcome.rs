@@ -1,11 +1,23 @@
 //! What a plan comes to, as the few numbers that two plans are compared by.
 
+use spillway_core::plan::{WaitReason, Waiting};
 use spillway_core::{MicroUsdPerHour, PlanInput, Planned};
+
+/// How many of jobs that wait do so for room that comes free.
+fn expects_room(waiting: &Waiting) -> u64 {
+    match waiting.reason {
+        WaitReason::RoomExpected { .. } => waiting.count.into(),
+        WaitReason::TooLarge(_)
+        | WaitReason::CoolingDown { .. }
+        | WaitReason::LimitReached { .. }
+        | WaitReason::NoCatalog => 0,
+    }
+}
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Jobs that get a place, on hosts there are or on new ones.
+    /// Jobs that get a place: on hosts there are, on new ones, or where room is expected to come free in time.
     pub n_held: u64,
     /// Jobs that stay waiting.
     pub n_waiting: u64,
@@ -26,7 +38,8 @@ impl Outcome {
             let each: u64 = launch.contents.iter().map(|(_, n)| u64::from(*n)).sum();
             n_bought_for = n_bought_for.saturating_add(each.saturating_mul(launch.count.into()));
         }
-        let n_held = n_placed.saturating_add(n_bought_for);
+        let n_expected: u64 = planned.report.waiting.iter().map(expects_room).sum();
+        let n_held = n_placed.saturating_add(n_bought_for).saturating_add(n_expected);
         Self {
             n_held,
             n_waiting: n_jobs.saturating_sub(n_held),

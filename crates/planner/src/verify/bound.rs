@@ -1,6 +1,8 @@
 //! Re-derives the bound of a certificate, from the problem and the certificate alone.
 
 use super::certificate::{CERTIFICATE_SCHEMA, Certificate, HostPrices, Proof, Witness, digest_of};
+use super::error::CertificateError;
+use super::exhaust::least;
 use super::shapes::{Shapes, fits};
 use super::terms::{Host, Jobs, Terms};
 use super::walk::{Astray, FINE, cost, useful, walk};
@@ -14,142 +16,6 @@ pub struct Proven {
     pub hosts: usize,
     /// Branches that were followed for that.
     pub branches: u64,
-}
-
-/// What is wrong with a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
-    /// Of another version.
-    #[error("the certificate has schema {schema}, this Spillway reads {CERTIFICATE_SCHEMA}")]
-    Schema {
-        /// In the certificate.
-        schema: u32,
-    },
-    /// For another problem.
-    #[error("the certificate is for another problem: {said}, this one is {is}")]
-    OtherProblem {
-        /// In the certificate.
-        said: String,
-        /// The digest of the problem at hand.
-        is: String,
-    },
-    /// Altered since it was made.
-    #[error("the certificate has been altered: its seal is {said}, its content gives {is}")]
-    Altered {
-        /// In the certificate.
-        said: String,
-        /// Of its content.
-        is: String,
-    },
-    /// A job line that is not there, or that nothing on offer holds.
-    #[error("proof.job: no offering holds jobs[{job}]")]
-    NoSuchJob {
-        /// The index given.
-        job: usize,
-    },
-    /// An offering that is cheaper than its own capacity.
-    #[error("offers[{offer}] costs less than its capacity at its unit prices")]
-    CheaperThanCapacity {
-        /// The offering.
-        offer: usize,
-    },
-    /// Not a price for each job line.
-    #[error("proof.job_prices has {given} prices for {lines} job lines")]
-    PriceCount {
-        /// How many there are.
-        given: usize,
-        /// How many there should be.
-        lines: usize,
-    },
-    /// A price beyond 2^53.
-    #[error("proof.job_prices[{job}] is out of range")]
-    PriceRange {
-        /// Which.
-        job: usize,
-    },
-    /// An offering that is not there, or named twice.
-    #[error("proof.hosts[{at}] is of offers[{offer}], which is not there or was named before")]
-    BadOffer {
-        /// Which witness.
-        at: usize,
-        /// The index it gives.
-        offer: usize,
-    },
-    /// More branches than a verifier is willing to follow.
-    #[error("the witnesses ask for {asked} branches, more than {max}")]
-    TooMuchWork {
-        /// All together.
-        asked: u64,
-        /// The limit.
-        max: u64,
-    },
-    /// A content that is worth more than its host costs.
-    #[error(
-        "offers[{offer}]: jobs that fit on it are worth {worth} picodollars per hour, it costs {price}"
-    )]
-    WorthMore {
-        /// The offering.
-        offer: usize,
-        /// What some content is worth.
-        worth: u128,
-        /// What the host costs.
-        price: u128,
-    },
-    /// The witness closes later than it says, or never.
-    #[error("offers[{offer}]: its witness is not closed after {branches} branches")]
-    NotClosed {
-        /// The offering.
-        offer: usize,
-        /// What the witness says.
-        branches: u64,
-    },
-    /// No unit prices, or such that cannot be counted with.
-    #[error("offers[{offer}]: its witness has no unit prices that can be used")]
-    NoUnitPrices {
-        /// The offering.
-        offer: usize,
-    },
-    /// The witness says something else than comes out.
-    #[error(
-        "offers[{offer}]: its witness says {} branches and contents worth at most {}, it is {} and {}",
-        said.0, said.1, is.0, is.1
-    )]
-    OtherwiseThanSaid {
-        /// The offering.
-        offer: usize,
-        /// Branches, and picodollars per hour, in the certificate.
-        said: (u64, u64),
-        /// The same as they come out.
-        is: (u64, u128),
-    },
-    /// An offering without a witness that no other stands in for.
-    #[error("offers[{offer}] has no witness, and none of the others stands in for it")]
-    NoWitness {
-        /// The offering.
-        offer: usize,
-    },
-    /// Another sum.
-    #[error("the certificate says all jobs are worth {said}, they are worth {is}")]
-    Worth {
-        /// In the certificate.
-        said: String,
-        /// Added up.
-        is: String,
-    },
-    /// Another bound.
-    #[error("the certificate says the bound is {said}, it is {is}")]
-    Bound {
-        /// In the certificate.
-        said: u64,
-        /// Derived.
-        is: u64,
-    },
-    /// A bound beyond 2^64.
-    #[error("the bound would be {is}, more than can be counted")]
-    TooLarge {
-        /// Derived.
-        is: u128,
-    },
 }
 
 /// Branches that a verifier follows at most, over all witnesses: some seconds.
@@ -200,6 +66,13 @@ fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
             hosts = priced.len();
             Some(worth)
         }
+        Proof::Exhaustive { parts } => {
+            let found = least(terms).ok_or(CertificateError::TooManyWays)?;
+            if *parts != found.parts {
+                return Err(CertificateError::Parts { said: *parts, is: found.parts });
+            }
+            None
+        }
         Proof::Configuration { job_prices, hosts: witnesses, worth } => {
             branches = check_job_prices(terms, job_prices, witnesses)?;
             hosts = witnesses.len();
@@ -221,8 +94,8 @@ fn derived(terms: &Terms, proof: &Proof) -> Result<Proven, CertificateError> {
 /// What a bound follows from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Total {
-    /// A host that some plan has to have costs so many millionths of a dollar; for a bill, times seconds.
-    OneHost(u128),
+    /// Hosts that any plan has to have cost so many millionths of a dollar; for a bill, times seconds.
+    Hosts(u128),
     /// All jobs are worth this, in the fine unit of a walk; for a bill, times seconds.
     Worth(u128),
 }
@@ -230,7 +103,8 @@ pub(crate) enum Total {
 /// What a proof says, if it holds.
 pub(crate) fn total(terms: &Terms, proof: &Proof) -> Total {
     match proof {
-        Proof::OneJob { job } => Total::OneHost(one_host(terms, *job)),
+        Proof::OneJob { job } => Total::Hosts(one_host(terms, *job)),
+        Proof::Exhaustive { .. } => Total::Hosts(least(terms).map_or(0, |found| found.cost)),
         Proof::Resource { hosts, worth: _ } => Total::Worth(of_needs(terms, hosts)),
         Proof::Configuration { job_prices, .. } => {
             let mut worth: u128 = 0;
@@ -252,7 +126,7 @@ impl Total {
     /// `D / (D - boot)` times what all work is worth.
     pub(crate) fn bound(self, terms: &Terms) -> u128 {
         match (self, &terms.times) {
-            (Self::OneHost(cost), _) => cost,
+            (Self::Hosts(cost), _) => cost,
             (Self::Worth(worth), None) => micros(worth),
             (Self::Worth(worth), Some(times)) => {
                 let useful = u128::from(times.deadline.saturating_sub(times.boot));

@@ -26,7 +26,7 @@ pub struct Certificate {
     pub seal: String,
 }
 
-/// The three kinds of proof, the plainest first.
+/// The kinds of proof, the plainest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Proof {
@@ -42,6 +42,11 @@ pub enum Proof {
         hosts: Vec<HostPrices>,
         /// What all jobs are worth, in picodollars per hour; for a bill, times seconds. Rounded down.
         worth: String,
+    },
+    /// There are so few jobs that the verifier tries every way to part them. The bound is what the cheapest costs.
+    Exhaustive {
+        /// How many parts of the demand there are: so many jobs of each shape.
+        parts: u64,
     },
     /// Prices of jobs at which nothing that fits on a host is worth more than the host costs.
     Configuration {
@@ -60,6 +65,7 @@ impl Proof {
         match self {
             Self::OneJob { .. } => "one-job",
             Self::Resource { .. } => "resource",
+            Self::Exhaustive { .. } => "exhaustive",
             Self::Configuration { .. } => "configuration",
         }
     }
@@ -67,7 +73,7 @@ impl Proof {
     /// Where it says what all jobs are worth.
     pub(crate) const fn worth_mut(&mut self) -> Option<&mut String> {
         match self {
-            Self::OneJob { .. } => None,
+            Self::OneJob { .. } | Self::Exhaustive { .. } => None,
             Self::Resource { worth, .. } | Self::Configuration { worth, .. } => Some(worth),
         }
     }
@@ -117,6 +123,7 @@ impl Certificate {
         words.text(self.proof.kind());
         match &self.proof {
             Proof::OneJob { job } => words.index(*job),
+            Proof::Exhaustive { parts } => words.number(*parts),
             Proof::Resource { hosts, worth } => {
                 words.index(hosts.len());
                 for HostPrices { offer, unit_prices } in hosts {

@@ -5,4 +5,5 @@
 mod mutations;
 mod optimum;
 mod properties;
+mod verdict;
 mod world;

@@ -1,11 +1,11 @@
-//! The judge refuses a sound plan once one promise in it is broken, and says which.
+//! The verifier refuses a sound plan once one promise in it is broken, and says which.
 
-use spillway_planner::bill::{
-    Bill, BillViolation, TimedInstances, TimedJobLine, TimedProblem, check, plan,
-};
+use spillway_planner::bill::{Bill, TimedInstances, TimedJobLine, TimedProblem, plan};
 use spillway_planner::problem::Offer;
+use spillway_planner::verify::Fault;
 
-use crate::world::{RULES, jobs, offer};
+use crate::verdict::{RULES, verified};
+use crate::world::{jobs, offer};
 
 /// Two kinds of job on one host.
 fn sound() -> (TimedProblem, Bill) {
@@ -19,19 +19,15 @@ fn sound() -> (TimedProblem, Bill) {
         time: RULES,
     };
     let bill = plan(&problem).unwrap();
-    assert_eq!(check(&problem, &bill), []);
+    verified(&problem, &bill).unwrap();
     (problem, bill)
 }
 
-/// What the judge says once `break_it` has been done to a sound plan.
-fn broken(break_it: impl FnOnce(&mut Bill)) -> Vec<BillViolation> {
+/// What the verifier says once `break_it` has been done to a sound plan.
+fn broken(break_it: impl FnOnce(&mut Bill)) -> String {
     let (problem, mut bill) = sound();
     break_it(&mut bill);
-    check(&problem, &bill)
-}
-
-fn is_any(violations: &[BillViolation], is_it: impl Fn(&BillViolation) -> bool) -> bool {
-    violations.iter().any(is_it)
+    verified(&problem, &bill).unwrap_err().to_string()
 }
 
 /// The host that runs a job line.
@@ -41,64 +37,62 @@ fn host_of(bill: &mut Bill, job: usize) -> &mut TimedInstances {
 
 #[test]
 fn a_run_left_out_is_missed() {
-    let violations = broken(|bill| host_of(bill, 1).runs.retain(|run| run.0 != 1));
+    let said = broken(|bill| host_of(bill, 1).runs.retain(|run| run.0 != 1));
 
-    let of_job_1 = BillViolation::NotConserved { job: 1, asked: 1, given: 0 };
-    assert!(violations.contains(&of_job_1), "{violations:?}");
+    assert_eq!(said, "jobs[1]: 1 of its 1 jobs are on no host");
 }
 
 #[test]
 fn a_host_too_many_runs_jobs_twice() {
-    let violations = broken(|bill| bill.instances[0].count += 1);
+    let said = broken(|bill| bill.instances[0].count += 1);
 
-    let is_it = |v: &BillViolation| matches!(v, BillViolation::NotConserved { .. });
-    assert!(is_any(&violations, is_it), "{violations:?}");
+    assert!(said.contains(" more than its "), "{said}");
 }
 
 #[test]
 fn a_start_before_the_host_is_up_is_seen() {
-    let violations = broken(|bill| bill.instances[0].runs[0].2 = 9);
+    let said = broken(|bill| bill.instances[0].runs[0].2 = 9);
 
-    let is_it = |v: &BillViolation| matches!(v, BillViolation::BeforeBoot { start_s: 9, .. });
-    assert!(is_any(&violations, is_it), "{violations:?}");
+    assert!(said.ends_with("start at 9 s, before it is up at 10 s"), "{said}");
 }
 
 #[test]
 fn an_end_after_the_deadline_is_seen() {
-    let violations = broken(|bill| bill.instances[0].runs[0].2 = 3590);
+    let said = broken(|bill| bill.instances[0].runs[0].2 = 3590);
 
-    let is_it = |v: &BillViolation| matches!(v, BillViolation::AfterDeadline { .. });
-    assert!(is_any(&violations, is_it), "{violations:?}");
+    assert!(said.ends_with("s, after the deadline of 3600 s"), "{said}");
 }
 
 #[test]
-fn more_at_once_than_fits_is_seen() {
-    let violations = broken(|bill| host_of(bill, 0).runs.push((0, 3, 10)));
+fn more_at_once_than_fits_is_seen_with_the_dimension_the_amount_and_the_time() {
+    let said = broken(|bill| host_of(bill, 0).runs.push((0, 3, 10)));
 
-    let is_it = |v: &BillViolation| matches!(v, BillViolation::OverCapacity { at_s: 10, .. });
-    assert!(is_any(&violations, is_it), "{violations:?}");
+    let vcpus = "its jobs need 5 vCPU, 3 more than its 2 at 10 s";
+    assert!(said.ends_with(vcpus), "{said}");
 }
 
 #[test]
 fn the_wrong_architecture_and_the_wrong_market_are_seen() {
-    for job in [1, 2] {
-        let violations = broken(|bill| {
+    let on_x86 = |job| {
+        broken(|bill| {
             let host = host_of(bill, job);
             host.instance_type = "x".to_owned();
             host.market = "spot".to_owned();
-        });
+        })
+    };
 
-        let is_it =
-            |v: &BillViolation| matches!(v, BillViolation::NotAllowed { job: j, .. } if *j == job);
-        assert!(is_any(&violations, is_it), "{violations:?}");
-    }
+    let (arch, market) = (on_x86(1), on_x86(2));
+
+    assert!(arch.ends_with("jobs[1] do not run on its architecture"), "{arch}");
+    assert!(market.ends_with("jobs[2] may not run on Spot"), "{market}");
 }
 
 #[test]
 fn a_pool_nobody_offers_is_seen() {
-    let violations = broken(|bill| bill.instances[0].az = "us-east-1f".to_owned());
+    let said = broken(|bill| bill.instances[0].az = "us-east-1f".to_owned());
 
-    assert!(violations.contains(&BillViolation::UnknownPool { host: 0 }), "{violations:?}");
+    assert!(said.starts_with("instances[0] (arm, spot, us-east-1f): "), "{said}");
+    assert!(said.ends_with(&Fault::NotOffered.to_string()), "{said}");
 }
 
 #[test]
@@ -106,15 +100,6 @@ fn a_job_that_is_not_there_and_a_run_of_nothing_are_seen() {
     let unknown = broken(|bill| bill.instances[0].runs.push((7, 1, 10)));
     let nothing = broken(|bill| bill.instances[0].runs.push((0, 0, 10)));
 
-    assert!(unknown.contains(&BillViolation::UnknownJob { host: 0, job: 7 }), "{unknown:?}");
-    assert!(nothing.contains(&BillViolation::CountsNothing { host: 0 }), "{nothing:?}");
-}
-
-#[test]
-fn a_wrong_sum_and_a_bound_above_it_are_seen() {
-    let sum = broken(|bill| bill.cost += 1);
-    let bound = broken(|bill| bill.bound = bill.cost + 1);
-
-    assert!(is_any(&sum, |v| matches!(v, BillViolation::WrongCost { .. })), "{sum:?}");
-    assert!(is_any(&bound, |v| matches!(v, BillViolation::BelowBound { .. })), "{bound:?}");
+    assert!(unknown.ends_with("it names jobs[7], the problem has 3 job lines"), "{unknown}");
+    assert!(nothing.ends_with("it names jobs[0] with a count of 0"), "{nothing}");
 }

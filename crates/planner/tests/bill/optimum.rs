@@ -1,8 +1,10 @@
 //! The bound is below the least bill that a brute force finds, and the plan is not below that.
 
 use proptest::prelude::*;
-use spillway_planner::bill::{TimedJobLine, TimedProblem, plan};
-use spillway_planner::problem::Offer;
+use spillway_core::plan::DemandKey;
+use spillway_planner::bill::{TimedJobLine, TimedProblem, area_bound, plan};
+use spillway_planner::certificate::certify_bill;
+use spillway_planner::problem::{JobLine, Offer, Problem};
 
 use crate::world::{holds, problems};
 
@@ -119,6 +121,25 @@ fn tiny() -> impl Strategy<Value = TimedProblem> {
     })
 }
 
+/// Seconds of work of each kind.
+fn work(problem: &TimedProblem) -> Vec<(DemandKey, u64)> {
+    let mut work = Vec::new();
+    for job in &problem.jobs {
+        let line = JobLine {
+            count: job.count,
+            vcpus: job.vcpus,
+            memory_mib: job.memory_mib,
+            gpus: job.gpus,
+            arch: job.arch.clone(),
+            spot_ok: job.spot_ok,
+        };
+        let alone = Problem { offers: Vec::new(), jobs: vec![line] }.to_input().unwrap();
+        let secs = whole(job.duration_s);
+        work.extend(alone.demands.iter().map(|d| (d.key, u64::from(d.count) * secs)));
+    }
+    work
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -128,7 +149,20 @@ proptest! {
 
         let optimum = optimum(&problem);
 
+        let certified = certify_bill(&problem, &bill).unwrap().bound;
         prop_assert!(bill.bound <= optimum, "the bound {} is above {optimum}", bill.bound);
+        prop_assert!(certified <= optimum, "the certified bound {certified} is above {optimum}");
         prop_assert!(optimum <= bill.cost, "the plan {} is below {optimum}", bill.cost);
+    }
+
+    #[test]
+    fn on_tiny_problems_what_the_work_alone_costs_is_below_the_least_bill(problem in tiny()) {
+        let offers = Problem { offers: problem.offers.clone(), jobs: Vec::new() };
+        let offerings = offers.to_input().unwrap().catalog.offerings().to_vec();
+
+        let bound = area_bound(&offerings, &work(&problem));
+
+        let optimum = optimum(&problem);
+        prop_assert!(bound <= optimum, "the bound {bound} is above {optimum}");
     }
 }

@@ -28,10 +28,6 @@ pub(crate) fn jobs(count: u32, vcpus: f64, memory_mib: u32, duration_s: f64) -> 
     TimedJobLine { count, vcpus, memory_mib, gpus: 0, arch, spot_ok: true, duration_s }
 }
 
-/// 10 seconds to boot, 60 paid at least, an hour to the deadline.
-pub(crate) const RULES: TimeRules =
-    TimeRules { boot_s: 10.0, min_billed_s: 60.0, deadline_s: 3600.0 };
-
 fn offers(n_max: usize) -> impl Strategy<Value = Vec<Offer>> {
     let size = (
         select(vec![0.0, 1.0, 2.0, 4.0, 16.0]),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 mod bounds;
+mod explain;
 mod extremes;
 mod mutations;
 mod over_time;

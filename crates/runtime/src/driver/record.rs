@@ -131,7 +131,14 @@ pub(super) fn committed(changes: &[Change]) {
             Change::Cool { pool, cooldown: Some(cooldown) } => {
                 info!(%pool, until = %cooldown.until, "pool is left alone");
             }
-            Change::Cool { cooldown: None, .. } | Change::Counters { .. } => {}
+            Change::PutSpot { instance_type, zone, evidence } => {
+                debug!(instance_type, %zone, interruptions_milli = evidence.interruptions_milli,
+                    host_secs = evidence.host_secs, "learnt how often Spot is interrupted");
+            }
+            Change::Cool { cooldown: None, .. }
+            | Change::PutKind { .. }
+            | Change::PutBoots(_)
+            | Change::Counters { .. } => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, LedgerState};
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
-use spillway_core::{Host, JobId, Launch, PoolId, Resources};
+use spillway_core::{History, Host, JobId, Launch, PoolId, Resources};
 use uuid::Uuid;
 
 use super::error::{Failure, Outcome};
@@ -41,6 +41,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         )?,
         learned: learned(connection)?,
         cooling: cooling(connection)?,
+        history: history(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
     })
@@ -146,6 +147,30 @@ fn cooling(connection: &Connection) -> Outcome<BTreeMap<PoolId, Cooldown>> {
         cooling.insert(PoolId { instance_type, zone, market }, cooldown);
     }
     Ok(cooling)
+}
+
+fn history(connection: &Connection) -> Outcome<History> {
+    let mut history = History::default();
+    let mut statement = connection.prepare("SELECT history, kind FROM kinds")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(1)?;
+        let what = || format!("the kind {kind}");
+        let id = kind.parse().map_err(|error| Failure::record(&what(), &error))?;
+        history.kinds.insert(id, parse(&what, row, 0)?);
+    }
+    let mut statement = connection.prepare("SELECT evidence, instance_type, zone FROM spot")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (instance_type, zone): (String, String) = (row.get(1)?, row.get(2)?);
+        let what = || format!("the interruptions of {instance_type} in {zone}");
+        let id = zone.parse().map_err(|error| Failure::record(&what(), &error))?;
+        let evidence = parse(&what, row, 0)?;
+        history.spot.insert((instance_type, id), evidence);
+    }
+    let sql = "SELECT boots FROM meta WHERE boots IS NOT NULL";
+    history.boots = records(connection, sql, [])?.pop().unwrap_or_default();
+    Ok(history)
 }
 
 /// The JSON records in the first column of what `sql` selects.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
-use spillway_core::{Host, JobId, Launch, LaunchState};
+use spillway_core::{Host, JobId, KindHistory, KindId, Launch, LaunchState};
 
 use super::error::{BadChange, Failure, Outcome};
 
@@ -49,6 +49,18 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
                 ON CONFLICT (instance_type, zone, market)
                 DO UPDATE SET cooldown = excluded.cooldown";
             tx.prepare_cached(sql)?.execute(params![key.0, key.1, key.2, json(cooldown)?])?;
+            Ok(())
+        }
+        Change::PutKind { kind, history } => put_kind(tx, *kind, history.as_deref()),
+        Change::PutSpot { instance_type, zone, evidence } => {
+            let sql = "INSERT INTO spot (instance_type, zone, evidence) VALUES (?1, ?2, ?3)
+                ON CONFLICT (instance_type, zone) DO UPDATE SET evidence = excluded.evidence";
+            let row = params![instance_type, zone.as_str(), json(evidence)?];
+            tx.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        }
+        Change::PutBoots(boots) => {
+            tx.prepare_cached("UPDATE meta SET boots = ?1")?.execute([json(boots)?])?;
             Ok(())
         }
         Change::Counters { n_launches, n_jobs } => {
@@ -152,6 +164,18 @@ fn put_launch(tx: &Transaction<'_>, launch: &Launch) -> Outcome<()> {
         i64::try_from(launch.decided_at.as_nanosecond()).unwrap_or(i64::MAX),
         json(launch)?,
     ])?;
+    Ok(())
+}
+
+fn put_kind(tx: &Transaction<'_>, kind: KindId, history: Option<&KindHistory>) -> Outcome<()> {
+    let Some(history) = history else {
+        let sql = "DELETE FROM kinds WHERE kind = ?1";
+        tx.prepare_cached(sql)?.execute([kind.to_string()])?;
+        return Ok(());
+    };
+    let sql = "INSERT INTO kinds (kind, history) VALUES (?1, ?2)
+        ON CONFLICT (kind) DO UPDATE SET history = excluded.history";
+    tx.prepare_cached(sql)?.execute(params![kind.to_string(), json(history)?])?;
     Ok(())
 }
 

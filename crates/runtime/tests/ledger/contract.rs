@@ -8,7 +8,7 @@ use spillway_core::error::LedgerError;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
-use spillway_core::{Change, Job, JobState, Market, MiB};
+use spillway_core::{Change, History, Job, JobState, KindId, Market, MiB};
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use spillway_sim::ledger::MemoryLedger;
 use tempfile::TempDir;
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use crate::sample::{
     add, at, attempt, cool, gone, host, host_id, job, job_id, launch, learn, moved, named,
-    one_of_everything, open, put_host, put_launch, registered, running, settled, succeeded,
+    one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_spot, registered,
+    running, settled, succeeded,
 };
 
 /// A ledger under test, and a second pair of eyes on it.
@@ -236,10 +237,13 @@ contract! {
         let first = [
             put_host(1, registered()), put_launch(1, at(0), open()), learn(3_800),
             cool(Market::Spot, Some(1)), cool(Market::OnDemand, Some(1)), counters(1),
+            put_kind("a", 600), put_kind("b", 60), put_spot(1_000), put_boots(90),
         ];
         let then = [
             put_host(1, gone()), put_launch(1, at(0), settled()), learn(3_700),
             cool(Market::Spot, Some(2)), cool(Market::OnDemand, None), counters(2),
+            put_kind("a", 700), Change::PutKind { kind: KindId::named("b"), history: None },
+            put_spot(2_000), put_boots(80),
         ];
         commit(&mut subject, &first).await;
         commit(&mut subject, &then).await;
@@ -251,6 +255,12 @@ contract! {
         let cooling: Vec<&Cooldown> = state.cooling.values().collect();
         assert_eq!(cooling, [&Cooldown { until: at(180), n_failed: 2 }]);
         assert_eq!((state.n_launches, state.n_jobs), (2, 2));
+        let History { kinds, spot, boots } = state.history;
+        let kinds: Vec<(&str, Option<u32>)> =
+            kinds.values().map(|known| (known.name.as_str(), known.took.mean_of_ended())).collect();
+        assert_eq!(kinds, [("a", Some(700))]);
+        let spot: Vec<u64> = spot.values().map(|seen| seen.interruptions_milli).collect();
+        assert_eq!((spot, boots.mean_of_ended()), (vec![2_000], Some(80)));
         assert_eq!(subject.reader().hosts(true).unwrap()[0].id, host_id(1));
     }
 

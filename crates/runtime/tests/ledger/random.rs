@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use spillway_core::port::Ledger;
-use spillway_core::{Change, HostState, JobState, LedgerState, Market};
+use spillway_core::{Change, HostState, JobState, KindId, LedgerState, Market};
 use tokio::runtime::Builder;
 
 use crate::contract::{InFile, InMemory, Subject};
 use crate::sample::{
-    add, at, attempt, cool, gone, job, learn, moved, open, put_host, put_launch, registered,
-    running, settled,
+    add, at, attempt, cool, gone, job, learn, moved, open, put_boots, put_host, put_kind,
+    put_launch, put_spot, registered, running, settled,
 };
 
 /// Few of everything, so that most sequences meet something twice.
@@ -41,6 +41,12 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         1 => (3_000..3_010_u32).prop_map(learn),
         1 => (market, proptest::option::of(0..4_u32)).prop_map(|(m, n)| cool(m, n)),
+        1 => (0..3_u8, 1..9_u32).prop_map(|(name, secs)| put_kind(&name.to_string(), secs)),
+        1 => (0..3_u8).prop_map(|name| {
+            Change::PutKind { kind: KindId::named(&name.to_string()), history: None }
+        }),
+        1 => (0..9_u64).prop_map(put_spot),
+        1 => (1..9_u32).prop_map(put_boots),
         1 => (any::<u32>(), any::<u32>()).prop_map(|(a, b)| {
             Change::Counters { n_launches: a.into(), n_jobs: b.into() }
         }),

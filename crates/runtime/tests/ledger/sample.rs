@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::change::Cooldown;
 use spillway_core::host::DrainCause;
-use spillway_core::job::{BodyHash, ContainerSpec, LiveAttempt};
+use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::{
-    Arch, Attempt, AttemptOrd, Change, CpuUnits, FailureCategory, Host, HostId, HostState,
-    Instance, Job, JobId, JobSpec, JobState, Launch, LaunchId, LaunchState, Market, MarketRule,
-    MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
+    Arch, Attempt, AttemptOrd, Change, CpuUnits, Durations, Expectation, FailureCategory, Hazard,
+    Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch,
+    LaunchId, LaunchState, Market, MarketRule, MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
+    SpotEvidence,
 };
 use uuid::Uuid;
 
@@ -100,8 +101,13 @@ pub(crate) fn running(n: u32) -> JobState {
         task: Some("arn:aws:ecs:us-east-1:1:task/c/7".parse().unwrap()),
         task_version: 3,
         stop: None,
+        expected: Some(expected()),
     };
     JobState::Running { attempt, started_at: at(70) }
+}
+
+fn expected() -> Expectation {
+    Expectation { secs: 600, high_secs: 900, from: ExpectedFrom::ToldCorrected { n: 9 } }
 }
 
 pub(crate) fn pool(market: Market) -> PoolId {
@@ -122,6 +128,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         reason: "Essential container in task exited".into(),
         failure: Some(FailureCategory::Exit),
         cost: MicroUsd::new(1_234),
+        expected: Some(expected()),
     }
 }
 
@@ -141,6 +148,7 @@ pub(crate) fn host(n: u128, state: HostState) -> Host {
         arch: Arch::X86_64,
         price: MicroUsdPerHour::new(30_000),
         capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::new(3_700), 0),
+        hazard: Hazard::per_million_hours(70),
         reserved: Vec::new(),
         state,
     }
@@ -201,6 +209,27 @@ pub(crate) fn cool(market: Market, n_failed: Option<u32>) -> Change {
     Change::Cool { pool: pool(market), cooldown }
 }
 
+pub(crate) fn put_kind(name: &str, secs: u32) -> Change {
+    let mut took = Durations::default();
+    took.ended(secs);
+    took.cut_short(secs / 2);
+    let took_of_told = Durations::default();
+    let known = KindHistory { name: name.to_owned(), last_ended: at(90), took, took_of_told };
+    Change::PutKind { kind: KindId::named(name), history: Some(Box::new(known)) }
+}
+
+pub(crate) fn put_spot(interruptions_milli: u64) -> Change {
+    let PoolId { instance_type, zone, market: _ } = pool(Market::Spot);
+    let evidence = SpotEvidence { interruptions_milli, host_secs: 7_200, as_of: at(90) };
+    Change::PutSpot { instance_type, zone, evidence }
+}
+
+pub(crate) fn put_boots(secs: u32) -> Change {
+    let mut boots = Durations::default();
+    boots.ended(secs);
+    Change::PutBoots(boots)
+}
+
 /// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
@@ -222,6 +251,9 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         learn(3_700),
         cool(Market::Spot, Some(2)),
         cool(Market::OnDemand, Some(1)),
+        put_kind("definition align", 600),
+        put_spot(1_000),
+        put_boots(75),
         Change::Counters { n_launches: 2, n_jobs: 4 },
     ]
 }

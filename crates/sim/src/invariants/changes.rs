@@ -48,7 +48,12 @@ impl Invariants {
                 self.follow_launch(launch);
                 false
             }
-            Change::Learn { .. } | Change::Cool { .. } | Change::Counters { .. } => false,
+            Change::Learn { .. }
+            | Change::Cool { .. }
+            | Change::PutKind { .. }
+            | Change::PutSpot { .. }
+            | Change::PutBoots(_)
+            | Change::Counters { .. } => false,
         }
     }
 

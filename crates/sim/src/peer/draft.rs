@@ -103,7 +103,7 @@ pub(super) struct Draft<'a> {
     pub(super) policy: &'a PlanPolicy,
     /// Largest first: GPUs, then CPU, then memory. Counts go down as work finds its place.
     pub(super) groups: Vec<Group>,
-    /// What may be bought, in the catalog's order.
+    /// What may be bought, in the catalog's order; nothing while no job is without a host, as most times.
     pub(super) offers: Vec<Offer>,
     left: Left,
     bought: Vec<Bin>,
@@ -130,7 +130,7 @@ impl<'a> Draft<'a> {
             input,
             policy,
             groups,
-            offers: buyable(input, policy),
+            offers: Vec::new(),
             left: Left {
                 hosts: headroom.hosts.unwrap_or(u32::MAX),
                 cpu: headroom.cpu.map(spillway_core::CpuUnits::get),
@@ -145,6 +145,9 @@ impl<'a> Draft<'a> {
     pub(super) fn fill(&mut self, reuses_hosts: bool) {
         self.plan.placements = fill::fill(self.input, &mut self.groups, reuses_hosts);
         self.groups.retain(|group| 0 < group.count);
+        if !self.groups.is_empty() {
+            self.offers = buyable(self.input, self.policy);
+        }
     }
 
     /// Buys up to `n` hosts with these contents each, as far as limits allow and jobs are left. Returns how many.
@@ -194,8 +197,11 @@ impl<'a> Draft<'a> {
     }
 
     fn buy_leftovers(&mut self) {
-        let mut cheapest = self.offers.clone();
-        cheapest.sort_by_key(|offer| (offer.price, offer.at));
+        let mut cheapest = Vec::new();
+        if self.groups.iter().any(|group| 0 < group.count) {
+            cheapest.clone_from(&self.offers);
+            cheapest.sort_by_key(|offer| (offer.price, offer.at));
+        }
         for at in 0..self.groups.len() {
             let Some(group) = self.groups.get_mut(at) else { break };
             bins::first_fit(&mut self.bought, at, group);

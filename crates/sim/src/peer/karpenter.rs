@@ -12,7 +12,7 @@
 
 use std::cmp::Reverse;
 
-use spillway_core::Resources;
+use spillway_core::{CpuUnits, Resources};
 
 use super::draft::{Draft, Group, Kinds, Offer, SPOT};
 
@@ -27,21 +27,31 @@ struct Node {
     count: u32,
 }
 
-/// One pool of nodes, as installed: a node that takes a pod for On-Demand only becomes an On-Demand node, whatever else is on it.
-pub(super) fn buy(draft: &mut Draft<'_>) {
-    buy_with(draft, |_| ANY);
+/// How an operator has set it up.
+#[derive(Clone, Copy)]
+struct Setup {
+    /// Pods that may run on Spot go to a pool of their own where that holds them, instead of one pool for all.
+    has_spot_pool: bool,
+    /// The most vCPUs of a node.
+    cpu_max: CpuUnits,
 }
 
-/// A pool for each market, as careful operators set it up: pods that may run on Spot go to the Spot pool where that holds them.
+/// One pool of nodes, as installed: a node that takes a pod for On-Demand only becomes an On-Demand node, whatever else is on it.
+pub(super) fn buy(draft: &mut Draft<'_>) {
+    buy_with(draft, Setup { has_spot_pool: false, cpu_max: CpuUnits::new(u32::MAX) });
+}
+
+/// A pool for each market and nodes of at most 64 vCPUs, as careful operators set it up. What no such node holds gets the cheapest
+/// host that does.
 pub(super) fn buy_in_two_pools(draft: &mut Draft<'_>) {
-    buy_with(draft, |has_spot| if has_spot { SPOT } else { ANY });
+    buy_with(draft, Setup { has_spot_pool: true, cpu_max: CpuUnits::from_vcpus(64) });
 }
 
 const ANY: Kinds = u8::MAX;
 
-/// `pool` says in which kinds of host a pod may go by whether some Spot offering holds it.
-fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
-    let shelf = Shelf::new(&draft.offers);
+fn buy_with(draft: &mut Draft<'_>, setup: Setup) {
+    let is_small_enough = |offer: &&Offer| offer.capacity.cpu <= setup.cpu_max;
+    let types = Types::new(draft.offers.iter().filter(is_small_enough).copied().collect());
     let mut order: Vec<usize> = (0..draft.groups.len()).collect();
     order.sort_by_key(|at| {
         draft.groups.get(*at).map(|g| Reverse((g.need.cpu, g.need.memory, g.need.gpus)))
@@ -49,7 +59,10 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
     let mut nodes: Vec<Node> = Vec::new();
     for at in order {
         let Some(mut group) = draft.groups.get(at).copied() else { continue };
-        group.kinds &= pool(draft.offers.iter().any(|o| o.kind & SPOT != 0 && o.holds(&group)));
+        let is_on_spot = |offer: &Offer| offer.kind & SPOT != 0 && offer.holds(&group);
+        if setup.has_spot_pool && types.offers.iter().any(is_on_spot) {
+            group.kinds &= SPOT;
+        }
         let group = &group;
         let mut left = group.count;
         nodes.sort_by_key(|node| node.n_pods);
@@ -57,7 +70,7 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
         while 0 < left
             && let Some(node) = nodes.get(place)
         {
-            let parts = node.with(at, group, &shelf, &mut left);
+            let parts = node.with(at, group, &types, &mut left);
             let n_parts = parts.len();
             nodes.splice(place..=place, parts);
             place += n_parts;
@@ -69,16 +82,16 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
             n_pods: 0,
             count,
         };
-        while 0 < left && 0 < shelf.room(&empty(1), group) {
+        while 0 < left && 0 < types.room(&empty(1), group) {
             let before = left;
-            let each = shelf.room(&empty(1), group).min(left);
-            let parts = empty((left / each).max(1)).with(at, group, &shelf, &mut left);
+            let each = types.room(&empty(1), group).min(left);
+            let parts = empty((left / each).max(1)).with(at, group, &types, &mut left);
             nodes.extend(parts.into_iter().filter(|node| 0 < node.n_pods));
             debug_assert!(left < before, "a new node takes at least one pod");
         }
     }
     for node in nodes {
-        if let Some(offer) = shelf.cheapest(&node) {
+        if let Some(offer) = types.cheapest(&node) {
             draft.buy(offer, &node.contents, node.count);
         }
     }
@@ -86,8 +99,8 @@ fn buy_with(draft: &mut Draft<'_>, pool: fn(bool) -> Kinds) {
 
 impl Node {
     /// The same nodes with pods of a group: those that are filled with them, one that takes the rest, those that stay as they are.
-    fn with(&self, at: usize, group: &Group, shelf: &Shelf, left: &mut u32) -> Vec<Self> {
-        let each = shelf.room(self, group).min(*left);
+    fn with(&self, at: usize, group: &Group, types: &Types, left: &mut u32) -> Vec<Self> {
+        let each = types.room(self, group).min(*left);
         let n_full = left.checked_div(each).unwrap_or(0).min(self.count);
         let rest = if n_full < self.count { left.checked_rem(each).unwrap_or(0) } else { 0 };
         let n_partly = u32::from(0 < rest);
@@ -111,14 +124,14 @@ impl Node {
 }
 
 /// All offerings, and for each kind those that no other of the kind exceeds: enough to tell what still fits.
-struct Shelf {
+struct Types {
     offers: Vec<Offer>,
     largest: Vec<Offer>,
 }
 
-impl Shelf {
-    fn new(offers: &[Offer]) -> Self {
-        let mut by_size = offers.to_vec();
+impl Types {
+    fn new(offers: Vec<Offer>) -> Self {
+        let mut by_size = offers.clone();
         by_size.sort_by_key(|o| {
             (
                 o.kind,
@@ -137,7 +150,7 @@ impl Shelf {
                 largest.push(offer);
             }
         }
-        Self { offers: offers.to_vec(), largest }
+        Self { offers, largest }
     }
 
     /// How many pods of a group some type of the node's set still takes.

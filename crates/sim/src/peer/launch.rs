@@ -12,6 +12,9 @@ use super::draft::{Group, Offer};
 /// One call names at most so many pools (CreateFleet's overrides).
 const CHOICES_MAX: usize = 300;
 
+/// What goes on one host.
+type Contents = Vec<(DemandKey, u32)>;
+
 pub(super) fn launches(
     bought: &[Bin],
     groups: &[Group],
@@ -19,11 +22,13 @@ pub(super) fn launches(
     input: &PlanInput,
     policy: &PlanPolicy,
 ) -> Vec<PlannedLaunch> {
-    let mut equal: BTreeMap<(usize, Vec<(DemandKey, u32)>), (&Bin, u32)> = BTreeMap::new();
+    if bought.is_empty() {
+        return Vec::new();
+    }
+    let mut equal: BTreeMap<(usize, Contents), (&Bin, u32)> = BTreeMap::new();
     for bin in bought {
         let of_group = |(at, n): &(usize, u32)| groups.get(*at).map(|group| (group.key, *n));
-        let mut contents: Vec<(DemandKey, u32)> =
-            bin.contents.iter().filter_map(of_group).collect();
+        let mut contents: Contents = bin.contents.iter().filter_map(of_group).collect();
         contents.sort_unstable();
         let (_, count) = equal.entry((bin.offer.at, contents)).or_insert((bin, 0));
         *count = count.saturating_add(bin.count);

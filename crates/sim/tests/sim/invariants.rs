@@ -6,8 +6,8 @@ use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::host::DrainCause;
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, Stop, StopCause};
 use spillway_core::{
-    Arch, AttemptOrd, Change, Effect, Host, HostId, HostState, Instance, InstanceId, Job, JobSpec,
-    JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
+    Arch, AttemptOrd, Change, Effect, Hazard, Host, HostId, HostState, Instance, InstanceId, Job,
+    JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
 };
 use spillway_engine::{EngineConfig, Step};
 use spillway_sim::invariants::Invariants;
@@ -51,6 +51,7 @@ impl Stage {
             arch: Arch::X86_64,
             price: MicroUsdPerHour::new(25_000),
             capacity: registered.registered,
+            hazard: Hazard::NEVER,
             reserved: Vec::new(),
             state: HostState::Registered {
                 instance: Instance { id: instance.clone(), launched_at: at(0) },
@@ -117,7 +118,15 @@ impl Stage {
 
 fn live(ord: AttemptOrd) -> LiveAttempt {
     let host = host_id();
-    LiveAttempt { ord, host, placed_at: at(60), task: None, task_version: 0, stop: None }
+    LiveAttempt {
+        ord,
+        host,
+        placed_at: at(60),
+        task: None,
+        task_version: 0,
+        stop: None,
+        expected: None,
+    }
 }
 
 fn starting(token: &str) -> Job {
@@ -144,6 +153,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         reason: "it ended".into(),
         failure,
         cost: MicroUsd::ZERO,
+        expected: None,
     }
 }
 
@@ -314,6 +324,7 @@ fn requested(n: u32) -> Host {
         arch: Arch::X86_64,
         price: MicroUsdPerHour::new(25_000),
         capacity: needs(2, 4),
+        hazard: Hazard::NEVER,
         reserved: Vec::new(),
         state: HostState::Requested,
     }

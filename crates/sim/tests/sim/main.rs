@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clairvoyant;
 mod cloud;
 mod ec2;
 mod ecs;
 mod fixture;
 mod invariants;
+mod peers;
 mod ports;
 mod runs;
 mod score;

@@ -34,6 +34,7 @@ fn attempt(
         reason: String::new(),
         failure,
         cost: attempt_cost(sim.price, secs(stopped - placed), &needs(1, 1), &needs(2, 4)),
+        expected: None,
     }
 }
 

@@ -144,15 +144,20 @@ const fn unit(unit: Unit) -> &'static str {
 
 fn promql(query: Query) -> String {
     match query {
-        Query::Now { metric, by } => format!("{} ({metric}{{{CHOSEN}}})", sum(by)),
+        Query::Now { metric, by } | Query::Total { metric, by } => {
+            format!("{} ({metric}{{{CHOSEN}}})", sum(by))
+        }
         Query::Rate { metric, by } => {
             format!("{} (rate({metric}{{{CHOSEN}}}[$__rate_interval]))", sum(by))
         }
-        Query::RateOfFailures { metric, by } => {
-            let sum = sum(by);
-            format!("{sum} (rate({metric}{{{CHOSEN},outcome!=\"ok\"}}[$__rate_interval]))")
+        Query::Counted { metric, by } => {
+            format!("{} (increase({metric}{{{CHOSEN}}}[$__rate_interval]))", sum(by))
         }
-        Query::Grown { metric, over } => format!("sum(increase({metric}{{{CHOSEN}}}[{over}]))"),
+        Query::Failures { metric, by } => {
+            let sum = sum(by);
+            format!("{sum} (increase({metric}{{{CHOSEN},outcome!=\"ok\"}}[$__rate_interval]))")
+        }
+        Query::Grown { metric, over } => format!("sum (increase({metric}{{{CHOSEN}}}[{over}]))"),
         Query::Quantile { metric, by, q } => {
             let max = if by.is_empty() {
                 "max".to_owned()
@@ -175,18 +180,18 @@ mod tests {
     #[test]
     fn each_query_is_written_as_prometheus_reads_it() {
         let now = Query::Now { metric: "m", by: &["a", "b"] };
-        let failures = Query::RateOfFailures { metric: "m", by: &["a"] };
+        let failures = Query::Failures { metric: "m", by: &["a"] };
         let quantile = Query::Quantile { metric: "m", by: &[], q: "0.99" };
 
         assert_eq!(promql(now), r#"sum by (a, b) (m{job=~"$job"})"#);
         assert_eq!(
             promql(failures),
-            r#"sum by (a) (rate(m{job=~"$job",outcome!="ok"}[$__rate_interval]))"#
+            r#"sum by (a) (increase(m{job=~"$job",outcome!="ok"}[$__rate_interval]))"#
         );
         assert_eq!(promql(quantile), r#"max (m{job=~"$job",quantile="0.99"})"#);
         assert_eq!(
             promql(Query::Grown { metric: "m", over: "24h" }),
-            r#"sum(increase(m{job=~"$job"}[24h]))"#
+            r#"sum (increase(m{job=~"$job"}[24h]))"#
         );
     }
 }

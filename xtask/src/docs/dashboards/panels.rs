@@ -43,10 +43,10 @@ fn jobs() -> Row {
             ),
             dispatched(
                 "Dead letters",
-                "Messages that can never be a job, by the code on the dead letter.",
-                Unit::PerSecond,
+                "Messages that can never be a job, by the code on the dead letter, since the start.",
+                Unit::Count,
                 12,
-                vec![rate(t::DEAD_LETTERS, &["reason"], "{{reason}}")],
+                vec![total(t::DEAD_LETTERS, &["reason"], "{{reason}}")],
             ),
         ],
     }
@@ -94,16 +94,16 @@ fn markets() -> Row {
             dispatched(
                 "Refusals",
                 "Capacity pools that gave nothing. quota and subnet-full need a person; no-capacity is planned around.",
-                Unit::PerSecond,
+                Unit::Count,
                 12,
-                vec![rate(t::POOL_REFUSALS, &["fault"], "{{fault}}")],
+                vec![counted(t::POOL_REFUSALS, &["fault"], "{{fault}}")],
             ),
             dispatched(
                 "Spot notices",
                 "Instances that EC2 takes back.",
-                Unit::PerSecond,
+                Unit::Count,
                 12,
-                vec![rate(t::SPOT_NOTICES, &[], "notices")],
+                vec![counted(t::SPOT_NOTICES, &[], "notices")],
             ),
         ],
     }
@@ -123,10 +123,10 @@ fn calls() -> Row {
             dispatched(
                 "Calls that failed",
                 "throttled and unsettled pass; denied, misconfigured and invalid need a person.",
-                Unit::PerSecond,
+                Unit::Count,
                 6,
                 vec![Series {
-                    query: Query::RateOfFailures { metric: t::API_CALLS, by: &["api", "outcome"] },
+                    query: Query::Failures { metric: t::API_CALLS, by: &["api", "outcome"] },
                     legend: "{{api}} {{outcome}}",
                 }],
             ),
@@ -191,12 +191,12 @@ fn dispatcher() -> Row {
             ),
             dispatched(
                 "What must stay at 0",
-                "Commits that failed, and tasks of the dispatcher that panicked.",
-                Unit::PerSecond,
+                "Commits that failed, and tasks of the dispatcher that panicked, since the start.",
+                Unit::Count,
                 12,
                 vec![
-                    rate(t::COMMIT_FAILURES, &[], "failed commits"),
-                    rate(t::PANICS, &[], "panics"),
+                    total(t::COMMIT_FAILURES, &[], "failed commits"),
+                    total(t::PANICS, &[], "panics"),
                 ],
             ),
         ],
@@ -345,6 +345,18 @@ const fn now(metric: &'static str, by: &'static [&'static str], legend: &'static
 
 const fn rate(metric: &'static str, by: &'static [&'static str], legend: &'static str) -> Series {
     Series { query: Query::Rate { metric, by }, legend }
+}
+
+const fn counted(
+    metric: &'static str,
+    by: &'static [&'static str],
+    legend: &'static str,
+) -> Series {
+    Series { query: Query::Counted { metric, by }, legend }
+}
+
+const fn total(metric: &'static str, by: &'static [&'static str], legend: &'static str) -> Series {
+    Series { query: Query::Total { metric, by }, legend }
 }
 
 const fn grown(metric: &'static str, over: &'static str, legend: &'static str) -> Series {

@@ -247,6 +247,7 @@ mod tests {
             arch: Arch::Arm64,
             price: MicroUsdPerHour::new(30_000),
             capacity: Resources::ZERO,
+            hazard: spillway_core::Hazard::NEVER,
             reserved: Vec::new(),
             state,
         }

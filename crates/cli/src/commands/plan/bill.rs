@@ -41,8 +41,8 @@ impl View for BillView {
 pub(super) fn run(file: &Path, args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let apart = args.certificate.as_deref();
     let problem = read(file)?;
-    if args.frontier || args.deadline.is_some() {
-        return super::frontier::of_problem(file, args, problem, context);
+    if args.beside.is_about_time() {
+        return super::frontier::of_problem(file, &args.beside, problem, context);
     }
     let started = Instant::now();
     let mut bill = plan(&problem).map_err(|error| complaint(file, &error))?;

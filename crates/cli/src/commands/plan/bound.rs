@@ -5,7 +5,7 @@ use serde::Serialize;
 /// What kind of proof a bound has, and how much it says about the plan.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct BoundView {
-    /// `one-job`, `resource` or `configuration`.
+    /// `one-job`, `resource`, `exhaustive` or `configuration`.
     kind: &'static str,
     /// `exact`, `tight`, `fair` or `weak`.
     strength: &'static str,
@@ -20,6 +20,7 @@ impl BoundView {
         let rests_on = match kind {
             "one-job" => "it is the price of one host for the most demanding job",
             "resource" => "it rests on prices of vCPUs, memory and GPUs, as if jobs could be split",
+            "exhaustive" => "every way to part the jobs was tried",
             _ => "it rests on prices of jobs, proven for whatever fits on each host",
         };
         let (strength, says) = match percent {

@@ -10,7 +10,7 @@ use spillway_planner::bill::{BillSolution, TimedProblem, plan};
 use spillway_planner::explain::Question;
 use spillway_planner::explain::frontier::{Work, by_deadline, frontier};
 
-use super::PlanArgs;
+use super::BesideArgs;
 use super::bill::complaint;
 use crate::config::values::Span;
 use crate::context::Context;
@@ -21,7 +21,7 @@ use crate::views::plan::frontier::{FrontierView, bar, span};
 
 /// For the work that waits.
 pub(super) fn of_queue(
-    args: &PlanArgs,
+    args: &BesideArgs,
     question: &Question,
     planned: &Planned,
 ) -> Result<FrontierView> {
@@ -39,7 +39,7 @@ pub(super) fn of_queue(
         }
     };
     let deadline = deadline.as_ref().map(|(secs, point)| (*secs, point));
-    Ok(FrontierView::new(&work, question.policy.prior_secs, &points, deadline))
+    Ok(FrontierView::new(&work, &question.policy, &points, deadline))
 }
 
 fn whole_secs(span: Span) -> u32 {
@@ -90,7 +90,7 @@ const DEADLINE_FACTORS: [(u32, u32); 7] = [(1, 1), (5, 4), (3, 2), (2, 1), (3, 1
 /// For a problem in a file: by the deadline given, or for a list of deadlines from the soonest that can be kept.
 pub(super) fn of_problem(
     file: &Path,
-    args: &PlanArgs,
+    args: &BesideArgs,
     problem: TimedProblem,
     context: &Context,
 ) -> Result<ExitStatus> {

@@ -13,7 +13,7 @@ use spillway_planner::certificate::{certify, certify_bill};
 use spillway_planner::plan_and_prices;
 use spillway_planner::problem::Problem;
 use spillway_planner::verify::{
-    Certificate, Claim, Feasible, GivenPlan, Proven, Terms, certificate, claimed_bound,
+    Certificate, Claim, Feasible, GivenPlan, Proof, Proven, Terms, certificate, claimed_bound,
     claimed_cost, claimed_gap, feasible,
 };
 
@@ -85,9 +85,7 @@ fn judged(terms: &Terms, plan: &GivenPlan, given: Option<&Certificate>) -> Verif
     });
     let proven = given.and_then(|given| {
         view.check("certificate", certificate(terms, given), |proven| {
-            let Proven { hosts, branches, .. } = proven;
-            let kind = given.proof.kind();
-            Check::ok(format!("{kind} proof: {hosts} hosts, {branches} branches"))
+            Check::ok(proof_in_words(&given.proof, proven))
         })
     });
     if given.is_none() {
@@ -101,6 +99,22 @@ fn judged(terms: &Terms, plan: &GivenPlan, given: Option<&Certificate>) -> Verif
         view.bound(proven.usd(terms), given.proof.kind());
     }
     view
+}
+
+fn proof_in_words(proof: &Proof, proven: &Proven) -> String {
+    let Proven { hosts, branches, .. } = proven;
+    match proof {
+        Proof::OneJob { job } => {
+            format!("one-job proof: what the cheapest host for jobs[{job}] costs")
+        }
+        Proof::Resource { .. } => format!("resource proof: unit prices of {hosts} hosts"),
+        Proof::Exhaustive { parts } => {
+            format!("exhaustive proof: all {parts} parts of the demand tried")
+        }
+        Proof::Configuration { .. } => {
+            format!("configuration proof: {hosts} hosts, {branches} branches")
+        }
+    }
 }
 
 /// What the plan says of itself.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use spillway_core::PoolId;
+use spillway_core::{MicroUsdPerHour, PoolId};
+use spillway_planner::explain::Explanation;
 use spillway_planner::explain::groups::{Bought, Group};
 use spillway_planner::explain::offerings::{OfferingReport, Verdict};
 
@@ -93,7 +94,7 @@ impl From<&Group> for GroupReportView {
             bought: group.bought.iter().map(Into::into).collect(),
             n_waiting: group.n_waiting,
             reason: group.reason.as_ref().map(ToString::to_string),
-            worth_usd_per_hour: group.worth.map(|worth| worth.as_usd_f64()),
+            worth_usd_per_hour: group.worth.map(MicroUsdPerHour::as_usd_f64),
             cheapest_alone: cheapest.map(|cheapest| CheapestView {
                 pool: cheapest.pool.to_string(),
                 price_usd_per_hour: cheapest.price.as_usd_f64(),
@@ -205,7 +206,8 @@ pub struct ExplanationView {
 
 impl ExplanationView {
     /// The view of what was found.
-    pub fn new(groups: &[Group], offerings: &[OfferingReport]) -> Self {
+    pub fn new(explanation: &Explanation) -> Self {
+        let Explanation { groups, offerings } = explanation;
         Self {
             groups: groups.iter().map(Into::into).collect(),
             offerings: offerings.iter().map(Into::into).collect(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use spillway_core::MicroUsd;
+use spillway_core::plan::LimitKind;
+use spillway_core::{MicroUsd, PlanPolicy};
 use spillway_planner::explain::frontier::{Point, Work};
 
 use super::limits::sum_key;
@@ -33,6 +34,8 @@ pub struct PointView {
     /// Limits that leave no room for it.
     pub over_limits: Vec<String>,
     #[serde(skip)]
+    over: String,
+    #[serde(skip)]
     bill: MicroUsd,
     #[serde(skip)]
     bound: MicroUsd,
@@ -53,6 +56,7 @@ impl From<&Point> for PointView {
             cost_usd_per_hour: schedule.price.as_usd_f64(),
             pools: schedule.pools.iter().map(|(pool, n)| (pool.to_string(), *n)).collect(),
             over_limits: point.over.iter().map(|kind| sum_key(*kind)).collect(),
+            over: over_text(&point.over),
             bill: schedule.bill,
             bound: schedule.bound,
             price: schedule.price.to_string(),
@@ -65,6 +69,8 @@ impl From<&Point> for PointView {
 pub struct DeadlineView {
     /// The deadline, in seconds from now.
     pub deadline_s: u32,
+    /// How long jobs have to be let wait beyond the boot of a host for it.
+    pub patience_s: u32,
     /// The schedule.
     pub schedule: PointView,
 }
@@ -90,16 +96,19 @@ impl FrontierView {
     /// The view of schedules for some work.
     pub fn new(
         work: &Work,
-        assumed_s: u32,
+        policy: &PlanPolicy,
         points: &[Point],
         deadline: Option<(u32, &Point)>,
     ) -> Self {
-        let deadline =
-            deadline.map(|(deadline_s, point)| DeadlineView { deadline_s, schedule: point.into() });
+        let deadline = deadline.map(|(deadline_s, point)| DeadlineView {
+            deadline_s,
+            patience_s: point.schedule.last_start_secs.saturating_sub(policy.boot_secs),
+            schedule: point.into(),
+        });
         Self {
             n_jobs: work.n_jobs(),
             n_unknown_duration: work.n_unknown,
-            assumed_s,
+            assumed_s: policy.prior_secs,
             frontier: points.iter().map(Into::into).collect(),
             deadline,
         }
@@ -111,22 +120,22 @@ impl FrontierView {
         }
         if let Some(deadline) = &self.deadline {
             let at = &deadline.schedule;
-            let over = match at.over_limits.as_slice() {
-                [] => String::new(),
-                limits => format!("; more than {} allows", limits.join(", ")),
+            let over = match at.over.as_str() {
+                "" => String::new(),
+                over => format!("; {over}"),
             };
             page.field(
                 "Deadline",
                 format!(
-                    "{}: a bill of {} (no schedule is billed less than {}) with {} hosts at {}; all have started \
-                     after {} and ended after {}{over}",
+                    "{}: a bill of {}, with {} hosts at {}; `plan.patience` of {} allows it. All have ended after {}; no \
+                     schedule is billed less than {}{over}",
                     span(deadline.deadline_s),
                     at.bill,
-                    at.bound,
                     at.n_hosts,
                     at.price,
-                    span(at.all_start_within_s),
+                    span(deadline.patience_s),
                     span(at.all_end_within_s),
+                    at.bound,
                 ),
             );
         }
@@ -162,10 +171,6 @@ fn table(points: &[PointView]) -> Rows {
     let mut table = Rows::new(&head);
     let most = points.iter().map(|point| point.bill_usd).fold(0.0, f64::max);
     for point in points {
-        let over = match point.over_limits.as_slice() {
-            [] => String::new(),
-            limits => format!("over {}", limits.join(", ")),
-        };
         table.row([
             span(point.all_start_within_s).into(),
             span(point.mean_start_s).into(),
@@ -174,12 +179,22 @@ fn table(points: &[PointView]) -> Rows {
             point.price.as_str().into(),
             point.bill.to_string().into(),
             Field::toned(bar(point.bill_usd, most), Tone::Busy),
-            Field::toned(over, Tone::Warning),
+            Field::toned(point.over.as_str(), Tone::Warning),
         ]);
     }
     table
 }
 
+/// `over max-hosts, max-vcpus`.
+fn over_text(limits: &[LimitKind]) -> String {
+    if limits.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = limits.iter().map(ToString::to_string).collect();
+    format!("over {}", names.join(", "))
+}
+
+/// Seconds for people.
 pub(crate) fn span(secs: u32) -> String {
     span_text(SignedDuration::from_secs(secs.into()))
 }

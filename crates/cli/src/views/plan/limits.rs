@@ -67,9 +67,14 @@ pub struct LimitView {
 pub struct LimitsView {
     /// Each for itself, the others as they are.
     pub limits: Vec<LimitView>,
+    /// The plan without any limit on hosts, vCPUs and dollars, where none of them binds alone and they do together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_all_sums: Option<OutcomeView>,
     /// The plan if there were no Spot; none for a plan that buys none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_spot: Option<OutcomeView>,
+    #[serde(skip)]
+    together_text: Option<String>,
     #[serde(skip)]
     spot_text: Option<String>,
 }
@@ -82,6 +87,13 @@ impl LimitsView {
         let without_spot = prices.without_spot.as_ref();
         Self {
             limits,
+            without_all_sums: prices.together.as_ref().map(Into::into),
+            together_text: prices.together.as_ref().map(|outcome| {
+                format!(
+                    "no limit on a sum binds alone; without all of them {}",
+                    difference(base, outcome)
+                )
+            }),
             without_spot: without_spot.map(Into::into),
             spot_text: without_spot.map(|outcome| spot_text(base, outcome)),
         }
@@ -91,6 +103,9 @@ impl LimitsView {
         for limit in &self.limits {
             let tone = if limit.binds { Tone::Warning } else { Tone::Plain };
             page.field("Limit", Field::toned(limit.text.as_str(), tone));
+        }
+        if let Some(text) = &self.together_text {
+            page.field("Limit", Field::toned(text.as_str(), Tone::Warning));
         }
         if let Some(text) = &self.spot_text {
             page.field("Spot", text.as_str());
@@ -209,8 +224,8 @@ const NAMED_MAX: usize = 4;
 
 fn first_few(names: &[String]) -> String {
     let n_more = names.len().saturating_sub(NAMED_MAX);
-    let named: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
-    if n_more == 0 { named.join(", ") } else { format!("{} and {n_more} more", named.join(", ")) }
+    let few: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
+    if n_more == 0 { few.join(", ") } else { format!("{} and {n_more} more", few.join(", ")) }
 }
 
 fn spot_text(base: &Outcome, without: &Outcome) -> String {

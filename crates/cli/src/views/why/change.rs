@@ -85,7 +85,7 @@ fn onto_text(way: &Way, host: &impl Fn(HostId) -> String) -> String {
             let than = way.instead_of.map_or_else(String::new, |now| {
                 format!(", {} than the cheapest that does now", more_or_less(now, way.price))
             });
-            format!("a {pool} does, at {}{than}", way.price)
+            format!("{pool} would do, at {}{than}", way.price)
         }
     }
 }

@@ -64,7 +64,8 @@ pub fn start(question: &Question, planned: &Planned, key: &DemandKey, n_ahead: u
 }
 
 fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> Start {
-    let fits = question.input.hosts.iter().filter_map(|host| Some((room_in(host, key)?, host.id)));
+    let fits = question.input.hosts.iter();
+    let fits = fits.filter_map(|host| Some((room_in(host, key)?, host.id)));
     let room = fits.min().map(|(secs, host)| (host, secs));
     let retry = match &reason {
         Some(WaitReason::CoolingDown { until, .. }) => Some(*until),
