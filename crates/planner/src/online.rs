@@ -15,6 +15,7 @@ mod stream;
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
 use crate::bill::host::Run;
+use crate::bill::prices::Prices;
 use crate::bill::search::STYLES;
 use crate::bill::world::Backlog;
 use crate::headroom::Left;
@@ -24,6 +25,7 @@ use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
 use crate::online::room::Rooms;
 use crate::online::stream::Streams;
+use crate::solve::Shelf;
 use crate::{prune, stock};
 
 /// What is remembered between plans.
@@ -56,21 +58,8 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
-    let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
-    // A host there is takes more work only once in a round.
-    while can_buy && !backlog.is_empty() {
-        let bought = buy::buy(&queue, &prices, &rooms, &mut backlog, &shelf, &mut left, policy);
-        if bought.is_empty() {
-            break;
-        }
-        for host in bought {
-            match host.seat {
-                Some(at) => rooms.all[at].put(world, &host.runs),
-                None => rooms.buy(world, &host),
-            }
-        }
-    }
+    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
+    market.buy(&mut rooms, &mut backlog, &mut left);
     // Hosts are paid for longer now than they were at first: what need not wait for another starts there.
     let mut waiting = world.nothing_left();
     let mut later = rooms.take_later(world, &mut waiting);
@@ -82,7 +71,10 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
     rooms.put_back(world, booting, &mut waiting, &mut left);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
-    // What a limit leaves over does not wait beside room, whatever that was meant for.
+    // A host that is not bought after all leaves the limit to another, and what a limit leaves over does not wait beside
+    // room, whatever that was meant for.
+    market.buy(&mut rooms, &mut backlog, &mut left);
+    later.extend(rooms.take_later(world, &mut waiting));
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_all(&queue, &prices, style, &mut backlog);
     later.retain_mut(|run| {
@@ -99,6 +91,36 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
         planned.plan.give_back = keep::give_back(&rooms, expected);
     }
     planned
+}
+
+/// What is bought from.
+struct Market<'a> {
+    queue: &'a Queue,
+    prices: &'a Prices,
+    shelf: &'a Shelf,
+    policy: &'a PlanPolicy,
+}
+
+impl Market<'_> {
+    /// Buys until the backlog is empty or nothing more can be bought for it.
+    fn buy(&self, rooms: &mut Rooms, backlog: &mut Backlog, left: &mut Left) {
+        let Self { queue, prices, shelf, policy } = self;
+        // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
+        let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
+        // A host there is takes more work only once in a round.
+        while can_buy && !backlog.is_empty() {
+            let bought = buy::buy(queue, prices, rooms, backlog, shelf, left, policy);
+            if bought.is_empty() {
+                break;
+            }
+            for host in bought {
+                match host.seat {
+                    Some(at) => rooms.all[at].put(&queue.world, &host.runs),
+                    None => rooms.buy(&queue.world, &host),
+                }
+            }
+        }
+    }
 }
 
 /// Sets aside what has been told to wait for room, as runs that start when it is to be there: nothing is bought for it.
