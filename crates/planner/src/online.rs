@@ -28,6 +28,9 @@ use crate::online::stream::Streams;
 use crate::solve::Shelf;
 use crate::{prune, stock};
 
+/// Times that work is moved to hosts that are ready, and what that leaves is bought and filled anew. One or two do.
+const ROUNDS_MAX: usize = 8;
+
 /// What is remembered between plans.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory {
@@ -59,24 +62,30 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     let held = hold(&queue, &memory.promises, now, &mut backlog);
     let mut left = Left::of(&input.headroom);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
-    market.buy(&mut rooms, &mut backlog, &mut left);
-    // Hosts are paid for longer now than they were at first: what need not wait for another starts there.
     let mut waiting = world.nothing_left();
-    let mut later = rooms.take_later(world, &mut waiting);
-    for run in held {
-        waiting.give_back(&run);
-        later.push(run);
+    let mut later = held;
+    for run in &later {
+        waiting.give_back(run);
     }
-    let booting = rooms.take_booting(&mut waiting);
-    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
-    rooms.put_back(world, booting, &mut waiting, &mut left);
-    rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
-    // A host that is not bought after all leaves the limit to another, and what a limit leaves over does not wait beside
-    // room, whatever that was meant for.
-    market.buy(&mut rooms, &mut backlog, &mut left);
-    later.extend(rooms.take_later(world, &mut waiting));
-    reservations.honour(&mut rooms, &queue, &mut backlog, false);
-    rooms.fill_all(&queue, &prices, style, &mut backlog);
+    for _ in 0..ROUNDS_MAX {
+        market.buy(&mut rooms, &mut backlog, &mut left);
+        later.extend(rooms.take_later(world, &mut waiting));
+        // What a limit leaves over does not wait beside room, whatever that was meant for.
+        reservations.honour(&mut rooms, &queue, &mut backlog, false);
+        rooms.fill_all(&queue, &prices, style, &mut backlog);
+        // Hosts are paid for longer now than they were at first: what need not wait for another starts there, and that
+        // leaves its room to others.
+        let booting = rooms.take_booting(&mut waiting);
+        rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
+        reservations.honour(&mut rooms, &queue, &mut waiting, false);
+        let is_moved = rooms.put_back(world, booting, &mut waiting);
+        let is_moved = reserved::move_to_idle(&mut rooms, &queue) || is_moved;
+        rooms.drop_unwanted(&mut left);
+        rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
+        if !is_moved {
+            break;
+        }
+    }
     later.retain_mut(|run| {
         run.count = run.count.min(waiting.left(run.shape, run.rank));
         waiting.take(run.shape, run.rank, run.count);

@@ -38,10 +38,14 @@ impl Promises {
         self.of_shape.retain(|_, expected| !expected.is_empty());
     }
 
-    /// What jobs of a shape wait for: in how many seconds, and how many of them.
+    /// What jobs of a shape wait for: in how many seconds, and how many of them; the furthest first, since only the most
+    /// patient can be meant by it.
     pub(crate) fn of(&self, now: i64, classes: ClassSet, need: Amount) -> Vec<(u32, u32)> {
         let expected = self.of_shape.get(&(classes, need)).into_iter().flatten();
-        expected.map(|(at, n)| (u32::try_from(at - now).unwrap_or(0), *n)).collect()
+        let from_now = |(at, n): &(i64, u32)| (u32::try_from(at - now).unwrap_or(0), *n);
+        let mut expected: Vec<(u32, u32)> = expected.map(from_now).collect();
+        expected.sort_unstable_by(|a, b| b.cmp(a));
+        expected
     }
 
     /// Remembers what waits for room now.

@@ -55,7 +55,9 @@ impl Reservations {
 }
 
 /// All that a booting host is to start with starts on an idle one instead that holds it and costs no more.
-pub(crate) fn move_to_idle(rooms: &mut Rooms, queue: &Queue) {
+/// Tells whether any does.
+pub(crate) fn move_to_idle(rooms: &mut Rooms, queue: &Queue) -> bool {
+    let mut is_moved = false;
     let is_idle = |room: &Room| room.is_ready && room.seat.paid_until == 0;
     let mut idle: Vec<usize> = (0..rooms.all.len()).filter(|at| is_idle(&rooms.all[*at])).collect();
     for at in 0..rooms.all.len() {
@@ -68,6 +70,7 @@ pub(crate) fn move_to_idle(rooms: &mut Rooms, queue: &Queue) {
             idle.seat.offer.price <= booting.seat.offer.price && holds(idle, queue, &booting.first)
         });
         if let Some(place) = place {
+            is_moved = true;
             let runs = rooms.all[at].empty();
             let room = &mut rooms.all[idle.remove(place)];
             for run in runs {
@@ -77,6 +80,7 @@ pub(crate) fn move_to_idle(rooms: &mut Rooms, queue: &Queue) {
             }
         }
     }
+    is_moved
 }
 
 /// Whether all of it may start there.
@@ -96,9 +100,8 @@ fn put(room: &mut Room, queue: &Queue, backlog: &mut Backlog, key: &DemandKey, c
     let Some((shape, rank)) = queue.place(key) else { return };
     let of_shape = &queue.world.shapes[shape];
     let fitting = of_shape.need.times_in(&room.seat.free);
-    let is_same = |run: &&Run| (run.shape, run.rank) == (shape, rank);
-    let already = room.first.iter().filter(is_same).fold(0_u32, |n, run| n + run.count);
-    let count = count.saturating_sub(already).min(backlog.left(shape, rank)).min(fitting);
+    let count =
+        count.saturating_sub(room.n_first(shape, rank)).min(backlog.left(shape, rank)).min(fitting);
     if count == 0 || !of_shape.classes.has(room.seat.offer.class) {
         return;
     }

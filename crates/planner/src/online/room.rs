@@ -155,32 +155,26 @@ impl Rooms {
         let mut all = Vec::new();
         for (at, room) in self.all.iter_mut().enumerate() {
             if !room.is_ready && !room.first.is_empty() {
-                let first = room.empty();
+                let mut first = room.empty();
                 for run in &first {
                     backlog.give_back(run);
                 }
+                first.sort_unstable_by_key(|run| (run.shape, run.rank));
+                first.dedup_by(|later, kept| {
+                    let is_same = (later.shape, later.rank) == (kept.shape, kept.rank);
+                    if is_same {
+                        kept.count = kept.count.saturating_add(later.count);
+                    }
+                    is_same
+                });
                 all.push((at, first));
             }
         }
         all
     }
 
-    /// Puts what is left of it where it was. A host that nothing is left for is not bought.
-    pub(crate) fn put_back(
-        &mut self,
-        world: &World,
-        booting: Vec<(usize, Vec<Run>)>,
-        backlog: &mut Backlog,
-        left: &mut Left,
-    ) {
-        for (at, mut runs) in booting {
-            runs.retain_mut(|run| {
-                run.count = run.count.min(backlog.left(run.shape, run.rank));
-                backlog.take(run.shape, run.rank, run.count);
-                0 < run.count
-            });
-            self.all[at].put(world, &runs);
-        }
+    /// A host that nothing is left for is not bought.
+    pub(crate) fn drop_unwanted(&mut self, left: &mut Left) {
         self.all.retain(|room| {
             let is_wanted = room.id.is_some() || !room.first.is_empty();
             if !is_wanted {
@@ -189,12 +183,41 @@ impl Rooms {
             is_wanted
         });
     }
+
+    /// Puts what is left of it where it was. Tells whether anything is gone.
+    pub(crate) fn put_back(
+        &mut self,
+        world: &World,
+        booting: Vec<(usize, Vec<Run>)>,
+        backlog: &mut Backlog,
+    ) -> bool {
+        let mut is_moved = false;
+        for (at, mut runs) in booting {
+            runs.retain_mut(|run| {
+                let before = run.count;
+                let already = self.all[at].n_first(run.shape, run.rank);
+                let missing = before.saturating_sub(already);
+                run.count = missing.min(backlog.left(run.shape, run.rank));
+                is_moved |= run.count < missing;
+                backlog.take(run.shape, run.rank, run.count);
+                0 < run.count
+            });
+            self.all[at].put(world, &runs);
+        }
+        is_moved
+    }
 }
 
 impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later) = (Vec::new(), Vec::new());
         Self { id, is_ready, bare: seat.clone(), seat, first, later }
+    }
+
+    /// How many jobs of a group start first.
+    pub(crate) fn n_first(&self, shape: usize, rank: usize) -> u32 {
+        let is_same = |run: &&Run| (run.shape, run.rank) == (shape, rank);
+        self.first.iter().filter(is_same).fold(0, |n, run| n.saturating_add(run.count))
     }
 
     /// Takes off what was to start first; there must be nothing that starts later.

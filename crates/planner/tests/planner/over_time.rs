@@ -15,7 +15,7 @@ fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_judge_finds_nothing_wrong_with_any_plan_over_time(input in questions(), policy in policies()) {
