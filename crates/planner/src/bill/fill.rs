@@ -21,6 +21,10 @@ pub(crate) struct Style {
     pub(crate) length_bonus: f64,
 }
 
+/// Durations are expectations. A job that outlasts its own keeps its host, and a large one is dear to keep: it is put
+/// there for nothing only if so many times its expectation is paid for.
+const CAUTION: u32 = 2;
+
 /// What a host is begun with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening<'a> {
@@ -178,7 +182,7 @@ impl<'a> Filler<'a> {
                 let groups = &self.world.groups[shape];
                 let is_out = |rank: usize| {
                     left[rank] == 0
-                        || opening.horizon < now.saturating_add(groups[rank].secs)
+                        || opening.horizon < now.saturating_add(opening.at_most(groups[rank].secs))
                         || opening.is_too_late(&groups[rank], now)
                 };
                 while candidate.rank < left.len() && is_out(candidate.rank) {
@@ -253,6 +257,11 @@ impl Opening<'_> {
     fn is_too_late(&self, group: &Group, now: u32) -> bool {
         let first = self.seat.map_or(self.up_at, |seat| seat.start);
         group.latest.max(first).min(self.until) < now
+    }
+
+    /// How long a job is taken to run at most: where it is to cost nothing it must not outlast what is paid for.
+    fn at_most(&self, secs: u32) -> u32 {
+        if self.is_paid { secs.saturating_mul(CAUTION) } else { secs }
     }
 
     /// What is paid if the last job ends then.
