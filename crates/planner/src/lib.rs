@@ -68,16 +68,6 @@ impl Planner for Spillway {
     }
 }
 
-/// The planner that knows nothing of time, for comparison: it holds all that waits at once at the least price per hour.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Static;
-
-impl Planner for Static {
-    fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        plan(input, policy)
-    }
-}
-
 /// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
 /// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
