@@ -37,5 +37,7 @@ pub fn spec(name: &str, script: &str) -> JobSpec {
         deadline: None,
         tags: BTreeMap::new(),
         propagate_tags: false,
+        array: None,
+        depends_on: Vec::new(),
     }
 }

@@ -143,6 +143,8 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
             deadline: None,
             tags: BTreeMap::new(),
             propagate_tags: false,
+            array: None,
+            depends_on: Vec::new(),
         }),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }

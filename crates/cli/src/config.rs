@@ -90,6 +90,8 @@ pub struct Config {
     pub register_timeout: Span,
     /// How long a task may take from its placement to RUNNING; image pull is part of it.
     pub start_timeout: Span,
+    /// How long a job waits for the message of one that it depends on.
+    pub arrival_timeout: Span,
     /// How often the fleet is looked at, whatever the events say.
     pub observe_every: Span,
     /// How often offerings and prices are read again.
@@ -206,6 +208,7 @@ impl Default for Config {
             batch_max: Span(engine_limits::BATCH_MAX_DEFAULT),
             register_timeout: Span(engine_limits::REGISTER_TIMEOUT_DEFAULT),
             start_timeout: Span(engine_limits::START_TIMEOUT_DEFAULT),
+            arrival_timeout: Span(engine_limits::ARRIVAL_TIMEOUT_DEFAULT),
             observe_every: Span(engine_limits::OBSERVE_EVERY_DEFAULT),
             prices_every: Span(engine_limits::CATALOG_EVERY_DEFAULT),
             metrics_address: None,
@@ -296,6 +299,7 @@ impl Config {
             batch_max: self.batch_max.0,
             register_timeout: self.register_timeout.0,
             start_timeout: self.start_timeout.0,
+            arrival_timeout: self.arrival_timeout.0,
             observe_every: self.observe_every.0,
             catalog_every: self.prices_every.0,
         }

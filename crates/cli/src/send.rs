@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+pub use spillway_core::message::Ending;
 use spillway_core::port::JobSender;
-use spillway_core::{CloudError, JobId, message};
+use spillway_core::{CloudError, JobTarget, message};
 use tokio::task::JoinSet;
 
 #[cfg(feature = "aws")]
@@ -24,28 +25,17 @@ const AT_ONCE: usize = 32;
 /// Off a terminal, progress is told every so many messages.
 const TOLD_EVERY: usize = 1_000;
 
-/// How a job is to be ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Unless it has been given to a host.
-    Cancel,
-    /// Wherever it is.
-    Terminate,
-}
-
-impl Ending {
-    const fn action(self) -> &'static str {
-        match self {
-            Self::Cancel => "CancelJob",
-            Self::Terminate => "TerminateJob",
-        }
+const fn action(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Cancel => "CancelJob",
+        Ending::Terminate => "TerminateJob",
     }
 }
 
 /// The answer of `cancel` and `terminate`.
 #[derive(Debug, Serialize)]
 struct OrderView {
-    job: JobId,
+    job: String,
     action: &'static str,
     reason: String,
     sent: bool,
@@ -57,36 +47,33 @@ impl View for OrderView {
     fn page(&self, page: &mut Page) {
         match &self.message {
             Some(message) => page.line(message.to_string()),
-            None => page.line(self.job.to_string()),
+            None => page.line(self.job.clone()),
         }
     }
-}
-
-fn order(ending: Ending, job: JobId, reason: &str) -> Value {
-    json!({ "jobId": job, "reason": reason, "spillway": { "action": ending.action() } })
 }
 
 /// Asks the dispatcher to end a job.
 pub async fn end_job(
     ending: Ending,
-    job: JobId,
+    target: JobTarget,
     reason: &str,
     dry_run: bool,
     context: &Context,
 ) -> Result<ExitStatus> {
-    let message = order(ending, job, reason);
+    let message = message::end_job(ending, target, reason);
     let body = message.to_string();
     message::parse(&body)?;
     if !dry_run {
         let sender = sender(context.config()?).await?;
-        sender.send(&body).await.with_context(|| format!("cannot ask to end job {job}"))?;
+        sender.send(&body).await.with_context(|| format!("cannot ask to end job {target}"))?;
         context.output.note(&format!(
-            "the dispatcher has been asked; `spillway jobs show {job}` tells what became of it"
+            "the dispatcher has been asked; `spillway jobs show {}` tells what became of it",
+            target.job
         ));
     }
     let view = OrderView {
-        job,
-        action: ending.action(),
+        job: target.to_string(),
+        action: action(ending),
         reason: reason.to_owned(),
         sent: !dry_run,
         message: dry_run.then_some(message),
@@ -211,19 +198,5 @@ mod tests {
         assert_eq!(sent.ords.len(), 50);
         let (_, error) = sent.failed.unwrap();
         assert!(matches!(error, CloudError::Denied { .. }), "{error:?}");
-    }
-
-    #[test]
-    fn an_order_names_its_action_and_its_job() {
-        let job = JobId::derive(&"default".parse().unwrap(), "t");
-
-        let order = order(Ending::Terminate, job, "too slow");
-
-        assert_eq!(
-            order.to_string(),
-            format!(
-                r#"{{"jobId":"{job}","reason":"too slow","spillway":{{"action":"TerminateJob"}}}}"#
-            )
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! What commands answer: serializable values and how people read them. They are built from core's types and print
 //! nothing themselves. Field names are public API.
 
+pub mod array;
 pub mod attempt;
 pub mod calibration;
 pub mod expected;

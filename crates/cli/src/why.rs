@@ -1,12 +1,20 @@
 //! Why a job waits, from what the ledger holds: machines on their way, calls that fail, pools that are dry, limits.
 
+use std::collections::BTreeMap;
+
+use spillway_core::dependency::Outcome;
+use spillway_core::error::LedgerError;
 use spillway_core::host::{HostState, HostStatus};
+use spillway_core::job::JobStatus;
 use spillway_core::{
-    CpuUnits, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
+    CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
     MicroUsdPerHour,
 };
+use spillway_engine::Engine;
 
 use crate::config::Config;
+use crate::ledger::Reader;
+use crate::views::array::ArrayView;
 use crate::views::time_text;
 
 /// A host as people look it up: EC2's id if there is one, type, zone and market.
@@ -16,17 +24,67 @@ pub(crate) fn host_text(host: &Host) -> String {
 }
 
 /// Everything the ledger knows about why `job` is on no host, most telling first; nothing for a job that is.
-pub(crate) fn reasons(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
+pub(crate) fn reasons(
+    job: &Job,
+    state: &LedgerState,
+    engine: &Engine,
+    config: &Config,
+) -> Vec<String> {
     match &job.state {
-        JobState::Submitted | JobState::Pending => {
+        JobState::Submitted => {
             vec!["accepted; the dispatcher has not looked at it yet".to_owned()]
         }
+        JobState::Pending => pending(job, engine).into_iter().map(|(_, reason)| reason).collect(),
         JobState::Runnable { .. } => reasons_of_runnable(job, state, config),
         JobState::Starting { .. }
         | JobState::Running { .. }
         | JobState::Succeeded { .. }
         | JobState::Failed { .. } => Vec::new(),
     }
+}
+
+/// Why a job is PENDING: a word that scripts can go by, and a sentence.
+pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)> {
+    let mut reasons: Vec<(&'static str, String)> = Vec::new();
+    for (Dependency { job: target, kind }, outcome) in engine.waits_for(job.id) {
+        reasons.push(match outcome {
+            Outcome::Unknown => {
+                ("job-not-arrived", format!("waits for job {target}, whose message has not arrived"))
+            }
+            Outcome::Open | Outcome::Succeeded | Outcome::Failed => {
+                ("waits-for-job", format!("waits for job {target} {kind}"))
+            }
+        });
+    }
+    let array = job.spec.array.filter(|_| reasons.is_empty());
+    match (array, job.id.index()) {
+        (Some(array), Some(_)) if array.sequential => {
+            reasons.push(("waits-for-job", "waits for the child before it to succeed".to_owned()));
+        }
+        (Some(_), None) => {
+            reasons.push(("children-to-come", "its children have not all ended".to_owned()));
+        }
+        (Some(_) | None, _) => {}
+    }
+    reasons
+}
+
+/// What became of an array's children; nothing for a job that is none.
+pub(crate) fn array(
+    job: &Job,
+    engine: &Engine,
+    reader: &Reader,
+) -> Result<Option<ArrayView>, LedgerError> {
+    let Some(spec) = job.spec.array else { return Ok(None) };
+    if let Some(index) = job.id.index() {
+        return Ok(Some(ArrayView::child(spec, index)));
+    }
+    let summary: BTreeMap<JobStatus, u32> = match engine.status_summary(job.id) {
+        Some(summary) => summary,
+        // It has ended, so none of its children waits: what the ledger says is all there is.
+        None => reader.child_counts(job.id)?.into_iter().collect(),
+    };
+    Ok(Some(ArrayView::whole(spec, &summary)))
 }
 
 fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::array::ArrayRecord;
 use crate::catalog::{InstanceType, PoolId};
 use crate::durations::Durations;
 use crate::history::{History, KindHistory, SpotEvidence};
@@ -27,8 +28,24 @@ pub struct Cooldown {
 /// One fact to write. All changes of a step are written together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// A new job. Its id is not in the ledger yet.
+    /// A new job. Its id is not in the ledger yet. One with an array stands for all its children.
     AddJob(Box<Job>),
+    /// A child of an array gets a record of its own, because it has been given to a host. What it is, is its array's.
+    AddChild {
+        /// Which.
+        id: JobId,
+        /// Where it stands.
+        state: JobState,
+    },
+    /// Children of an array end that never got a record of their own.
+    EndChildren {
+        /// The array.
+        array: JobId,
+        /// Which: runs of their ordinal numbers, from the first to the last of each.
+        runs: Vec<(u32, u32)>,
+        /// How they end; a terminal state.
+        state: JobState,
+    },
     /// A job has moved on.
     MoveJob {
         /// Which.
@@ -83,15 +100,41 @@ pub enum Change {
     },
 }
 
+/// What is remembered of a job that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedJob {
+    /// Tells a repeated message from a clash.
+    pub body_hash: BodyHash,
+    /// Whether it succeeded.
+    pub succeeded: bool,
+}
+
+impl EndedJob {
+    /// Of a job in a terminal state; none in any other.
+    pub const fn of(body_hash: BodyHash, state: &JobState) -> Option<Self> {
+        match state {
+            JobState::Succeeded { .. } => Some(Self { body_hash, succeeded: true }),
+            JobState::Failed { .. } => Some(Self { body_hash, succeeded: false }),
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Starting { .. }
+            | JobState::Running { .. } => None,
+        }
+    }
+}
+
 /// What a dispatcher starts from: all that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerState {
     /// The ledger's own id.
     pub ledger: LedgerId,
-    /// Jobs that have not ended.
+    /// Jobs that have not ended; of arrays' children those with a record of their own.
     pub jobs: Vec<Job>,
-    /// Jobs that have, for recognising a message that comes again.
-    pub ended: BTreeMap<JobId, BodyHash>,
+    /// Jobs that have, but for children of arrays: for recognising a message that comes again, and for jobs that wait for them.
+    pub ended: BTreeMap<JobId, EndedJob>,
+    /// What became of the children of every array there ever was.
+    pub arrays: BTreeMap<JobId, ArrayRecord>,
     /// Hosts that are not gone.
     pub hosts: Vec<Host>,
     /// Launches that are not settled.
@@ -115,6 +158,7 @@ impl LedgerState {
             ledger,
             jobs: Vec::new(),
             ended: BTreeMap::new(),
+            arrays: BTreeMap::new(),
             hosts: Vec::new(),
             launches: Vec::new(),
             learned: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! What the control loop wants done. Data: it is committed before it is performed, and may be performed twice.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -86,7 +87,7 @@ pub struct LaunchAnswer {
 }
 
 /// One call that starts an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TaskRequest {
     /// The job.
     pub job: JobId,
@@ -100,6 +101,21 @@ pub struct TaskRequest {
     pub spec: Arc<JobSpec>,
     /// Variables that Spillway adds, before the job's own.
     pub environment: BTreeMap<String, String>,
+}
+
+/// What is run was told with the job; an array's children all run the same.
+impl fmt::Debug for TaskRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { job, attempt, token, instance, spec, environment } = self;
+        f.debug_struct("TaskRequest")
+            .field("job", job)
+            .field("attempt", attempt)
+            .field("token", token)
+            .field("instance", instance)
+            .field("name", &spec.name)
+            .field("environment", environment)
+            .finish()
+    }
 }
 
 /// Why ECS did not start a task. From `failures[].reason`.

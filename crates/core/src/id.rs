@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
 /// The namespace of every id that Spillway derives. A random constant; it must never change.
@@ -162,10 +162,16 @@ macro_rules! uuid_id {
     };
 }
 
-uuid_id!(
-    /// A job. A producer knows it before it sends: see [`JobId::derive`].
-    JobId
-);
+/// A job, or one child of an array job. A producer knows it before it sends: see [`JobId::derive`].
+///
+/// Its text is AWS Batch's: a UUID, and for a child `<id of the array>:<index>`. An array sorts before its children, and they
+/// by their indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId {
+    uuid: Uuid,
+    index: Option<u32>,
+}
+
 uuid_id!(
     /// One launch: what was decided to be bought in one call. Its text is the call's client token.
     LaunchId
@@ -180,10 +186,77 @@ uuid_id!(
 );
 
 impl JobId {
+    /// The id with this value, of a job or an array.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self { uuid, index: None }
+    }
+
     /// The id of the job that `token` names in `queue`: a UUIDv5, so that whoever knows both knows the id, and a
     /// repeated message is the same job. `token` is the client token, else the SQS message id.
     pub fn derive(queue: &QueueName, token: &str) -> Self {
-        Self(Uuid::new_v5(&NAMESPACE, format!("job\n{queue}\n{token}").as_bytes()))
+        Self::from_uuid(Uuid::new_v5(&NAMESPACE, format!("job\n{queue}\n{token}").as_bytes()))
+    }
+
+    /// The child with this index of the array with this id.
+    #[must_use]
+    pub const fn child(self, index: u32) -> Self {
+        Self { uuid: self.uuid, index: Some(index) }
+    }
+
+    /// The id of the array, for a child; of the job itself otherwise.
+    #[must_use]
+    pub const fn whole(self) -> Self {
+        Self { uuid: self.uuid, index: None }
+    }
+
+    /// The index, for a child of an array.
+    pub const fn index(self) -> Option<u32> {
+        self.index
+    }
+
+    /// Its UUID; a child has its array's.
+    pub const fn uuid(self) -> Uuid {
+        self.uuid
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            None => fmt::Display::fmt(&self.uuid, f),
+            Some(index) => write!(f, "{}:{index}", self.uuid),
+        }
+    }
+}
+
+impl FromStr for JobId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let wrong = || IdError::new(text, "a job id (a UUID, or a UUID, ':' and an array index)");
+        let (uuid, index) = match text.split_once(':') {
+            None => (text, None),
+            Some((uuid, index)) => (uuid, Some(array_index(index).ok_or_else(wrong)?)),
+        };
+        let uuid = Uuid::parse_str(uuid).map_err(|_| wrong())?;
+        Ok(Self { uuid, index })
+    }
+}
+
+/// An array index has one spelling, so that one child has one id.
+fn array_index(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -240,17 +313,28 @@ impl ClientToken {
         Self(launch.to_string().into())
     }
 
-    /// The token that makes starting this attempt idempotent: `<job id>-<attempt>`, 38 to 47 characters.
+    /// The token that makes starting this attempt idempotent: `<job id>-<attempt>`, or `<array id>_<index>-<attempt>` for a
+    /// child, because `startedBy` takes no colon (ECS API reference, `RunTask`). 38 to 58 characters.
     ///
     /// ECS keeps a RunTask token for 24 hours at most (ECS API reference, "Ensuring idempotency").
     pub fn of_attempt(job: JobId, attempt: AttemptOrd) -> Self {
-        Self(format!("{job}-{attempt}").into())
+        let text = match job.index() {
+            None => format!("{job}-{attempt}"),
+            Some(index) => format!("{}_{index}-{attempt}", job.uuid()),
+        };
+        Self(text.into())
     }
 
     /// The job and attempt of a token made by [`Self::of_attempt`], as found in a task's `startedBy`.
     pub fn parse_attempt(text: &str) -> Option<(JobId, AttemptOrd)> {
         let (job, ord) = text.rsplit_once('-')?;
-        Some((job.parse().ok()?, AttemptOrd(ord.parse().ok()?)))
+        let job = match job.split_once('_') {
+            None => JobId::from_uuid(Uuid::parse_str(job).ok()?),
+            Some((array, index)) => {
+                JobId::from_uuid(Uuid::parse_str(array).ok()?).child(array_index(index)?)
+            }
+        };
+        Some((job, AttemptOrd(ord.parse().ok()?)))
     }
 }
 
@@ -279,6 +363,32 @@ mod tests {
 
         assert_eq!(ClientToken::parse_attempt(token.as_str()), Some((job, attempt)));
         assert_eq!(ClientToken::parse_attempt("ecs-svc/123"), None);
+    }
+
+    #[test]
+    fn an_attempt_of_a_child_is_found_again_and_its_token_is_legal_as_started_by() {
+        let child = JobId::derive(&"q".parse().unwrap(), "t").child(999_999_999);
+        let attempt = AttemptOrd(NonZeroU32::MAX);
+
+        let token = ClientToken::of_attempt(child, attempt);
+
+        let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
+        assert!(token.as_str().chars().all(is_legal) && token.as_str().len() <= 64, "{token}");
+        assert_eq!(ClientToken::parse_attempt(token.as_str()), Some((child, attempt)));
+    }
+
+    #[test]
+    fn a_child_has_one_text_and_sorts_after_its_array() {
+        let array = JobId::derive(&"q".parse().unwrap(), "t");
+        let child = array.child(17);
+
+        assert_eq!(child.to_string(), format!("{array}:17"));
+        assert_eq!(child.to_string().parse(), Ok(child));
+        assert!(array < array.child(0) && array.child(9) < child);
+        assert_eq!((child.whole(), child.index()), (array, Some(17)));
+        for wrong in ["", "01", "+1", "-1", "x", "4294967296"] {
+            assert!(format!("{array}:{wrong}").parse::<JobId>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

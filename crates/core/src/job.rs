@@ -10,7 +10,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::array::ArraySpec;
 use crate::catalog::PoolId;
+use crate::dependency::Dependency;
 use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskArn};
 use crate::market::{Arch, MarketRule, UnknownName};
 use crate::money::MicroUsd;
@@ -86,6 +88,12 @@ pub struct JobSpec {
     /// Whether the ECS task carries the tags too.
     #[serde(default)]
     pub propagate_tags: bool,
+    /// For an array job: which children there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub array: Option<ArraySpec>,
+    /// Jobs that this one waits for, each once for each way of waiting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Dependency>,
 }
 
 /// AWS Batch's seven job states, each with what is true in it.
@@ -438,7 +446,7 @@ pub struct Job {
     pub body_hash: BodyHash,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// Its place in line: smaller is earlier. Unique.
+    /// Its place in line: smaller is earlier. Unique; the children of an array come right behind it.
     pub seq: u64,
     /// Where it stands.
     pub state: JobState,

@@ -4,10 +4,12 @@
 //! Nothing here performs I/O, reads a clock, draws a random number or knows an AWS crate. The ports
 //! ([`port`]) are traits only.
 
+pub mod array;
 pub mod catalog;
 pub mod change;
 pub mod class;
 pub mod cost;
+pub mod dependency;
 pub mod durations;
 pub mod effect;
 pub mod error;
@@ -25,11 +27,14 @@ pub mod plan;
 pub mod port;
 pub mod quantity;
 pub mod spot;
+pub mod target;
 pub mod task;
 
+pub use array::{ArraySpec, OrdSet};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;
+pub use dependency::{Dependency, DependencyKind};
 pub use durations::Durations;
 pub use effect::Effect;
 pub use error::CloudError;
@@ -47,3 +52,4 @@ pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};
+pub use target::JobTarget;

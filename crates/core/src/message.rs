@@ -25,8 +25,8 @@ pub use reject::{Rejection, code};
 pub use schema::schema;
 pub use write::{Ending, SimpleJob, end_job, submit};
 
-use crate::id::JobId;
 use crate::job::{BodyHash, JobSpec};
+use crate::target::JobTarget;
 
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +40,15 @@ pub enum Request {
     },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {
-        /// Which job.
-        job: JobId,
+        /// Which job or jobs.
+        target: JobTarget,
         /// What the sender says.
         reason: String,
     },
     /// `TerminateJob`: end it, wherever it is.
     Terminate {
-        /// Which job.
-        job: JobId,
+        /// Which job or jobs.
+        target: JobTarget,
         /// What the sender says.
         reason: String,
     },

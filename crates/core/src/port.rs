@@ -128,7 +128,9 @@ pub struct JobFilter {
     pub statuses: Vec<JobStatus>,
     /// Only with a name that begins so.
     pub name_prefix: Option<String>,
-    /// At most this many, newest first.
+    /// The children of this array, and nothing else; without it, everything but children.
+    pub array: Option<JobId>,
+    /// At most this many, newest first; of children, the largest index first.
     pub limit: usize,
 }
 
@@ -142,6 +144,10 @@ pub trait LedgerReader {
 
     /// How many jobs are in each state, in the order of [`JobStatus::ALL`].
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError>;
+
+    /// How many children of an array are in each state, those that have no record as [`Self::job`] tells them; the states
+    /// with none are left out.
+    fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError>;
 
     /// All hosts that are not gone, or all there ever were.
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError>;

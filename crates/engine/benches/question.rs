@@ -68,6 +68,8 @@ fn spec(n: u32) -> JobSpec {
         deadline: None,
         client_token: Some(n.to_string()),
         tags: std::collections::BTreeMap::new(),
+        array: None,
+        depends_on: Vec::new(),
     };
     let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
     match parsed.request {

@@ -65,6 +65,8 @@ fn delivery(n: u32) -> Delivery {
         deadline: None,
         client_token: Some(n.to_string()),
         tags: std::collections::BTreeMap::new(),
+        array: None,
+        depends_on: Vec::new(),
     };
     Delivery {
         message_id: n.to_string(),

@@ -24,7 +24,7 @@ impl Engine {
         self.admit_by_catalog(cx.now, spec)
     }
 
-    fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
+    pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
@@ -126,8 +126,15 @@ impl Engine {
             self.jobs.values().filter(|job| is_new(&job.state)).map(|job| job.id).collect();
         for id in new {
             let Some(spec) = self.jobs.get(&id).map(|job| Arc::clone(&job.spec)) else { continue };
-            let state = self.admit_by_catalog(cx.now, &spec);
+            let is_held = self.waits.unmet(id).next().is_some();
+            let state = match self.admit_by_catalog(cx.now, &spec) {
+                JobState::Runnable { .. } if is_held || spec.array.is_some() => JobState::Pending,
+                state => state,
+            };
             self.move_job(cx, id, state, None);
+            if !is_held {
+                self.release_children(id);
+            }
             self.join_line(id);
         }
     }

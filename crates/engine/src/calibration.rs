@@ -1,6 +1,7 @@
 //! What was predicted against what came: durations of attempts, interruptions of Spot hosts, work lost with them. It reads what
 //! the ledger holds and judges nothing.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -131,8 +132,8 @@ const MILLION_HOURS_SECS: u128 = 3_600_000_000;
 
 impl Calibration {
     /// Of these jobs and hosts, at `now`.
-    pub fn of<'a>(
-        jobs: impl IntoIterator<Item = &'a Job>,
+    pub fn of<'a, J: Borrow<Job>>(
+        jobs: impl IntoIterator<Item = J>,
         hosts: impl IntoIterator<Item = &'a Host>,
         now: Timestamp,
     ) -> Self {
@@ -145,10 +146,12 @@ impl Calibration {
                 spot.entry(host.hazard.into()).or_default().add_host(host, now);
             }
         }
-        for attempt in jobs.into_iter().flat_map(|job| &job.attempts) {
-            add_duration(&mut durations, attempt);
-            if let Some(hazard) = hazards.get(&attempt.host) {
-                spot.entry((*hazard).into()).or_default().add_attempt(*hazard, attempt);
+        for job in jobs {
+            for attempt in &job.borrow().attempts {
+                add_duration(&mut durations, attempt);
+                if let Some(hazard) = hazards.get(&attempt.host) {
+                    spot.entry((*hazard).into()).or_default().add_attempt(*hazard, attempt);
+                }
             }
         }
         Self {

@@ -109,6 +109,8 @@ pub struct EngineConfig {
     pub plan: PlanPolicy,
     /// How long jobs may wait to be run cheaply.
     pub patience: Patience,
+    /// How long a job waits for the message of one that it depends on.
+    pub arrival_timeout: SignedDuration,
     /// How long a host may have nothing to do before it is given back.
     pub idle_timeout: SignedDuration,
     /// A plan waits until no job has arrived for so long ...
@@ -138,6 +140,7 @@ impl Default for EngineConfig {
             jobs: JobPolicy::default(),
             plan: PlanPolicy::default(),
             patience: Patience::default(),
+            arrival_timeout: limits::ARRIVAL_TIMEOUT_DEFAULT,
             idle_timeout: limits::IDLE_TIMEOUT_DEFAULT,
             batch_idle: limits::BATCH_IDLE_DEFAULT,
             batch_max: limits::BATCH_MAX_DEFAULT,

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use spillway_core::change::Cooldown;
-use spillway_core::job::{Attempt, BodyHash};
+use spillway_core::array::ArrayRecord;
+use spillway_core::change::{Cooldown, EndedJob};
+use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
     AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
@@ -14,8 +15,10 @@ use spillway_core::{
 
 use spillway_planner::Spillway;
 
+use crate::array::ArrayJob;
 use crate::budget::Budget;
 use crate::config::EngineConfig;
+use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
 use crate::limits;
 use crate::memory::Memory;
@@ -43,6 +46,22 @@ pub(crate) struct Cx {
     pub(crate) effects: Vec<Effect>,
 }
 
+impl Cx {
+    /// Writes that a job has moved on. Where it stood before within the same step is nobody's concern.
+    fn move_job(&mut self, id: JobId, state: JobState, ended: Option<Attempt>) {
+        let ended = ended.map(Box::new);
+        match self.changes.last_mut() {
+            Some(Change::MoveJob { id: last, state: before, ended: before_ended @ None })
+                if *last == id =>
+            {
+                *before = state;
+                *before_ended = ended;
+            }
+            Some(_) | None => self.changes.push(Change::MoveJob { id, state, ended }),
+        }
+    }
+}
+
 /// A launch that EC2 has not answered.
 #[derive(Debug)]
 pub(crate) struct OpenLaunch {
@@ -57,7 +76,14 @@ pub struct Engine {
     pub(crate) planner: Box<dyn Planner>,
     pub(crate) ledger: spillway_core::id::LedgerId,
     pub(crate) jobs: BTreeMap<JobId, Job>,
-    pub(crate) ended: BTreeMap<JobId, BodyHash>,
+    pub(crate) ended: BTreeMap<JobId, EndedJob>,
+    /// Arrays that have not ended.
+    pub(crate) arrays: BTreeMap<JobId, ArrayJob>,
+    /// Arrays that have.
+    pub(crate) past_arrays: BTreeMap<JobId, ArrayRecord>,
+    pub(crate) waits: Waits,
+    /// Jobs that waited for others have joined the line in this step.
+    pub(crate) is_released: bool,
     pub(crate) waiting: Waiting,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
@@ -111,6 +137,10 @@ impl Engine {
             ledger: state.ledger,
             jobs: BTreeMap::new(),
             ended: state.ended,
+            arrays: BTreeMap::new(),
+            past_arrays: BTreeMap::new(),
+            waits: Waits::default(),
+            is_released: false,
             waiting: Waiting::default(),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
@@ -142,9 +172,7 @@ impl Engine {
             engine.timers.set(now, Timer::Launch(launch.id));
             engine.launches.insert(launch.id, OpenLaunch { launch, calling: false });
         }
-        for job in state.jobs {
-            engine.resume_job(now, job);
-        }
+        engine.resume_jobs(now, state.jobs, state.arrays);
         engine
     }
 
@@ -181,6 +209,34 @@ impl Engine {
         self.fleet.put(entry);
     }
 
+    /// Arrays before their children, and all before anybody is asked who waits for whom.
+    fn resume_jobs(
+        &mut self,
+        now: Timestamp,
+        mut jobs: Vec<Job>,
+        mut arrays: BTreeMap<JobId, ArrayRecord>,
+    ) {
+        jobs.sort_by_key(|job| job.id);
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+        for job in jobs {
+            if job.spec.array.is_some() && job.id.index().is_none() {
+                self.open_array(&job, arrays.remove(&job.id));
+            }
+            self.resume_child(job.id);
+            self.resume_job(now, job);
+        }
+        self.past_arrays = arrays;
+        for id in ids {
+            self.resume_waits(id);
+            let is_admitted =
+                self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending));
+            if is_admitted && self.waits.unmet(id).next().is_none() {
+                self.release_children(id);
+                self.replan_at = Some(now);
+            }
+        }
+    }
+
     fn resume_job(&mut self, now: Timestamp, job: Job) {
         let id = job.id;
         match &job.state {
@@ -212,7 +268,7 @@ impl Engine {
                 return;
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
-                self.ended.insert(id, job.body_hash);
+                self.ended.extend(EndedJob::of(job.body_hash, &job.state).map(|ended| (id, ended)));
                 return;
             }
         }
@@ -235,7 +291,10 @@ impl Engine {
             Input::Tick => {}
         }
         self.run_timers(&mut cx);
+        self.settle(&mut cx);
         self.plan_if_due(&mut cx);
+        // A plan may find that a job can never run.
+        self.settle(&mut cx);
         self.memory.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
@@ -254,6 +313,7 @@ impl Engine {
                 Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
+                Timer::Arrival(job) => self.arrival_timed_out(cx, job),
                 Timer::Requeue(job) => self.requeue(cx, job),
                 Timer::Register(host) => self.register_timed_out(cx, host),
                 Timer::Idle(host) => self.drain_if_idle(cx, host),
@@ -285,13 +345,30 @@ impl Engine {
             job.attempts.push(attempt.clone());
         }
         job.state = state.clone();
-        let (is_terminal, body_hash) = (state.status().is_terminal(), job.body_hash);
-        cx.changes.push(Change::MoveJob { id, state, ended: ended.map(Box::new) });
-        if is_terminal {
-            self.jobs.remove(&id);
-            self.n_call_failed.remove(&id);
-            self.ended.insert(id, body_hash);
+        let outcome = EndedJob::of(job.body_hash, &state);
+        cx.move_job(id, state, ended);
+        if let Some(ended) = outcome {
+            self.forget_job(cx, id, ended);
         }
+    }
+
+    /// A job has ended: it is forgotten but for how, and those who wait for it will be told.
+    fn forget_job(&mut self, cx: &mut Cx, id: JobId, ended: EndedJob) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        self.n_call_failed.remove(&id);
+        if id.index().is_some() {
+            return self.child_ended(cx, id, ended.succeeded);
+        }
+        self.ended.insert(id, ended);
+        self.shelve_array(id);
+        self.forget_waits(id, &job.spec);
+        self.note_settled(id);
+    }
+
+    /// Work has come that may run at once: it is planned when no more has come for a moment.
+    pub(crate) fn note_arrival(&mut self, now: Timestamp) {
+        let first = self.arrivals.map_or(now, |(first, _)| first);
+        self.arrivals = Some((first, now));
     }
 
     /// Puts a job in line if it may run.
@@ -355,6 +432,21 @@ impl Engine {
     /// Jobs that have not ended.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values()
+    }
+
+    /// How many jobs that have not ended are in each state; of arrays, their children.
+    pub fn status_counts(&self) -> BTreeMap<JobStatus, u64> {
+        let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
+        let is_counted = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
+        for job in self.jobs.values().filter(is_counted) {
+            *counts.entry(job.state.status()).or_default() += 1;
+        }
+        for summary in self.arrays.keys().filter_map(|id| self.status_summary(*id)) {
+            for (status, n) in summary.into_iter().filter(|(status, _)| !status.is_terminal()) {
+                *counts.entry(status).or_default() += u64::from(n);
+            }
+        }
+        counts
     }
 
     /// Hosts that are not gone.

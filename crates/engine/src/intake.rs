@@ -1,12 +1,16 @@
 //! Takes messages off the job queue: every one becomes a job, an order to end one, a duplicate, or a dead letter.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use spillway_core::array::Indexes;
+use spillway_core::change::EndedJob;
+use spillway_core::dependency;
 use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
 use spillway_core::message::{self, Parsed, Request};
-use spillway_core::{Change, Effect, Job, JobId, JobState, QueueName};
+use spillway_core::{Change, Effect, Job, JobId, JobState, JobTarget, QueueName};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
@@ -68,8 +72,8 @@ impl Engine {
                 let id = JobId::derive(&spec.queue, token);
                 self.add_job(cx, id, *spec, body_hash, warnings)
             }
-            Request::Cancel { job, reason } => self.end_job(cx, delivery, job, reason, false),
-            Request::Terminate { job, reason } => self.end_job(cx, delivery, job, reason, true),
+            Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
+            Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
     }
 
@@ -81,7 +85,8 @@ impl Engine {
         body_hash: BodyHash,
         warnings: Vec<String>,
     ) -> Fate {
-        let known = self.jobs.get(&id).map(|job| job.body_hash).or(self.ended.get(&id).copied());
+        let ended = self.ended.get(&id).map(|ended| ended.body_hash);
+        let known = self.jobs.get(&id).map(|job| job.body_hash).or(ended);
         if let Some(known) = known {
             if known == body_hash {
                 return Fate::Delete;
@@ -92,9 +97,24 @@ impl Engine {
             );
             return Fate::Reject { code: "TOKEN_REUSED", reason };
         }
+        if let Some((code, reason)) = self.refused_dependency(id, &spec) {
+            return Fate::Reject { code, reason };
+        }
         let seq = self.n_jobs;
-        self.n_jobs += 1;
-        let state = self.admit(cx, &spec);
+        let n_children = spec.array.map_or(0, |array| array.indexes.size);
+        self.n_jobs += 1 + u64::from(n_children);
+        let (unmet, state) = match self.judge_all(&spec) {
+            Ok(unmet) => (unmet, self.admit(cx, &spec)),
+            Err(never) => {
+                let reason = dependency::never_met(never);
+                (BTreeSet::new(), JobState::Failed { at: cx.now, reason })
+            }
+        };
+        let is_held = !unmet.is_empty();
+        let state = match state {
+            JobState::Runnable { .. } if is_held || spec.array.is_some() => JobState::Pending,
+            state => state,
+        };
         let job = Job {
             id,
             spec: Arc::new(spec),
@@ -106,40 +126,92 @@ impl Engine {
             warnings,
         };
         cx.changes.push(Change::AddJob(Box::new(job.clone())));
-        if job.state.status().is_terminal() {
-            self.ended.insert(id, body_hash);
+        self.open_array(&job, None);
+        if let Some(ended) = EndedJob::of(body_hash, &job.state) {
+            self.ended.insert(id, ended);
+            self.shelve_array(id);
+            self.note_settled(id);
             return Fate::Delete;
         }
-        if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(self.class_of(&job), job.seq, id);
-            let first = self.arrivals.map_or(cx.now, |(first, _)| first);
-            self.arrivals = Some((first, cx.now));
+        self.jobs.insert(id, job.clone());
+        self.wait_for(&job, unmet);
+        match &job.state {
+            JobState::Pending if !is_held => self.release_children(id),
+            JobState::Runnable { .. } => {
+                self.join_line(id);
+                self.note_arrival(cx.now);
+            }
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Starting { .. }
+            | JobState::Running { .. }
+            | JobState::Succeeded { .. }
+            | JobState::Failed { .. } => {}
         }
-        self.jobs.insert(id, job);
+        self.note_arrived(cx, id);
         Fate::Delete
     }
 
-    /// `CancelJob` ends a job that no host has yet; `TerminateJob` ends any. One that has ended stays as it is.
-    fn end_job(
+    /// `CancelJob` ends what no host has yet; `TerminateJob` ends all. What has ended stays as it is.
+    fn end(
         &mut self,
         cx: &mut Cx,
         delivery: &Delivery,
-        id: JobId,
-        reason: String,
+        target: JobTarget,
+        reason: &str,
         wherever_it_is: bool,
     ) -> Fate {
-        let Some(job) = self.jobs.get(&id) else {
-            if self.ended.contains_key(&id) {
-                return Fate::Delete;
-            }
+        let whole = target.job.whole();
+        let is_open = self.jobs.contains_key(&whole);
+        if !is_open && !self.ended.contains_key(&whole) {
             let sent_at = delivery.sent_at.unwrap_or(cx.now);
             // The queue is not ordered: the job's own message may be behind this one.
             if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
                 return Fate::Leave;
             }
-            let reason = format!("jobId: there is no job {id}");
+            let reason = format!("jobId: there is no job {whole}");
             return Fate::Reject { code: "UNKNOWN_JOB", reason };
+        }
+        let indexes = self.indexes_of(whole);
+        let asks_for = |index: u32| target.indexes.is_none_or(|asked| asked.ord_of(index).is_some());
+        let has_it = match (target.job.index(), indexes) {
+            (Some(index), Some(indexes)) => indexes.ord_of(index).is_some(),
+            (Some(_), None) => false,
+            (None, Some(indexes)) => {
+                (0..indexes.size).filter_map(|ord| indexes.index_of(ord)).any(asks_for)
+            }
+            (None, None) => target.indexes.is_none(),
         };
+        if !has_it {
+            let reason = format!("jobId: there is no job {target}");
+            return Fate::Reject { code: "UNKNOWN_JOB", reason };
+        }
+        if !is_open {
+            return Fate::Delete;
+        }
+        if indexes.is_none() {
+            self.end_record(cx, whole, reason, wherever_it_is);
+            return Fate::Delete;
+        }
+        if target == JobTarget::from(whole) && self.is_untouched(whole) {
+            // No child has begun: they end as one.
+            let state = JobState::Failed { at: cx.now, reason: reason.to_owned() };
+            self.move_job(cx, whole, state, None);
+            return Fate::Delete;
+        }
+        let only = target.job.index().map(|first| Indexes { first, ..Indexes::of_size(1) });
+        let (without_record, with_record) = self.children_within(whole, only.or(target.indexes));
+        self.end_children(cx, whole, &without_record, reason);
+        for child in with_record {
+            self.end_record(cx, child, reason, wherever_it_is);
+        }
+        Fate::Delete
+    }
+
+    /// Ends one job that has a record.
+    fn end_record(&mut self, cx: &mut Cx, id: JobId, reason: &str, wherever_it_is: bool) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let reason = reason.to_owned();
         match &job.state {
             JobState::Submitted | JobState::Pending | JobState::Runnable { .. } => {
                 self.leave_line(id);
@@ -153,6 +225,5 @@ impl Engine {
             | JobState::Succeeded { .. }
             | JobState::Failed { .. } => {}
         }
-        Fate::Delete
     }
 }

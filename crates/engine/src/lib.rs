@@ -6,12 +6,15 @@
 //! One file per concern, in the way of one job: [`intake`](self) takes messages, `admission` looks whether a job can
 //! run at all, `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
-//! `observation` compares what AWS shows with what is believed.
+//! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
+//! holds jobs back until those they wait for have ended.
 
 mod admission;
+mod array;
 mod budget;
 pub mod calibration;
 pub mod config;
+mod dependency;
 mod engine;
 mod fleet;
 mod forecast;

@@ -409,5 +409,14 @@ fn environment(job: &Job, ord: AttemptOrd) -> BTreeMap<String, String> {
         ("SPILLWAY_JOB_QUEUE", queue),
         ("SPILLWAY_ATTEMPT", ord.to_string()),
     ];
-    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let mut environment: BTreeMap<String, String> =
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if let (Some(index), Some(array)) = (job.id.index(), &job.spec.array) {
+        let (index, size) = (index.to_string(), array.indexes.size.to_string());
+        for prefix in ["AWS_BATCH_JOB", "SPILLWAY"] {
+            environment.insert(format!("{prefix}_ARRAY_INDEX"), index.clone());
+            environment.insert(format!("{prefix}_ARRAY_SIZE"), size.clone());
+        }
+    }
+    environment
 }

@@ -19,6 +19,10 @@ pub const BATCH_IDLE_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 /// A stream that never pauses must not starve. Karpenter waits 10 s at most too (`BATCH_MAX_DURATION`).
 pub const BATCH_MAX_DEFAULT: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long a job waits for the message of one that it depends on. SQS delays a message by a quarter of an hour at most
+/// (`DelaySeconds`), and a producer sends what belongs together within minutes.
+pub const ARRIVAL_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(1);
+
 /// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
 pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 

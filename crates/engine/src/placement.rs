@@ -1,10 +1,14 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
-use spillway_core::{Change, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, Planned};
+use spillway_core::{
+    Change, Host, HostId, HostState, Job, JobId, JobState, Launch, LaunchId, OrdSet, Planned,
+};
 
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
@@ -81,10 +85,21 @@ impl Engine {
 
     /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.
     fn fail_too_large(&mut self, cx: &mut Cx, ids: &[JobId], no_fit: &NoFit) {
+        let reason = format!("Job fits no host: {no_fit}");
+        let mut children: BTreeMap<JobId, OrdSet> = BTreeMap::new();
         for id in ids {
-            self.leave_line(*id);
-            let reason = format!("Job fits no host: {no_fit}");
-            self.move_job(cx, *id, JobState::Failed { at: cx.now, reason }, None);
+            if self.jobs.contains_key(id) {
+                self.leave_line(*id);
+                let reason = reason.clone();
+                self.move_job(cx, *id, JobState::Failed { at: cx.now, reason }, None);
+            } else if let (Some(index), Some(indexes)) = (id.index(), self.indexes_of(id.whole()))
+                && let Some(ord) = indexes.ord_of(index)
+            {
+                children.entry(id.whole()).or_default().insert(ord);
+            }
+        }
+        for (array, ords) in children {
+            self.end_children(cx, array, &ords, &reason);
         }
     }
 
@@ -126,18 +141,24 @@ impl Engine {
 
     /// Gives a job to a host: written down first, with the attempt that makes the call's token.
     fn start_on(&mut self, cx: &mut Cx, question: &mut Question, id: JobId, host: HostId) {
-        let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
-            return;
-        };
+        let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
+        let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return };
         let need = job.spec.resources;
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         if !fits {
             return;
         }
-        let ord = job.next_attempt();
         let expected = Some(question.expectation(&self.memory, &job.spec));
-        self.leave_line(id);
+        let is_new = !self.jobs.contains_key(&id);
+        if is_new {
+            if !self.begin_child(id) {
+                return;
+            }
+        } else {
+            self.leave_line(id);
+        }
+        let Some(ord) = self.jobs.get(&id).map(Job::next_attempt) else { return };
         let attempt = LiveAttempt {
             ord,
             host,
@@ -148,7 +169,15 @@ impl Engine {
             expected,
         };
         self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
-        self.move_job(cx, id, JobState::Starting { attempt }, None);
+        let state = JobState::Starting { attempt };
+        if is_new {
+            if let Some(job) = self.jobs.get_mut(&id) {
+                job.state = state.clone();
+            }
+            cx.changes.push(Change::AddChild { id, state });
+        } else {
+            self.move_job(cx, id, state, None);
+        }
         self.take_place(id);
         let send_at = self.task_calls.take(cx.now);
         if send_at <= cx.now {

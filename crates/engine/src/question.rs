@@ -144,7 +144,10 @@ impl Engine {
     }
 
     fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
-        let class = self.class_of(self.jobs.get(&id)?);
+        let class = match self.jobs.get(&id) {
+            Some(job) => self.class_of(job),
+            None => self.class_of(&self.child(id)?),
+        };
         let mut demands = question.classes.iter();
         let (key, _) = demands.find(|(_, classes)| classes.contains(&class))?;
         let in_line = question.jobs(&self.waiting, key, u32::MAX);

@@ -110,7 +110,8 @@ impl Engine {
 
     /// A task that says it is ours but is not its job's live attempt must not run on.
     pub(crate) fn stop_stray(&mut self, cx: &mut Cx, job: JobId, report: &TaskReport) {
-        let is_ours = self.jobs.contains_key(&job) || self.ended.contains_key(&job);
+        let whole = job.whole();
+        let is_ours = self.jobs.contains_key(&whole) || self.ended.contains_key(&whole);
         let may_run = matches!(report.status, TaskStatus::Pending | TaskStatus::Running);
         let token = report.started_by.as_deref();
         let attempt = token.and_then(spillway_core::ClientToken::parse_attempt);

@@ -9,13 +9,22 @@
 //! | `true`, `:` / `false` | exit code 0 / 1 |
 //! | `tail /dev/zero` | eats all memory: the kernel kills the container (exit code 137, `OutOfMemoryError`) |
 //! | `trap '' TERM` | from here on SIGTERM is ignored |
+//! | `test 3 -lt 5` | exit code 0 or 1; `-eq`, `-ne`, `-lt`, `-le`, `-gt`, `-ge` |
 //! | anything else | exit code 0; alone it takes the job's expected duration, else a minute |
+//!
+//! Variables of the environment are put in, and sums such as `$((30 + RANDOM % 61))`: so the children of an array, which all have
+//! one command, take different times and end differently.
 //!
 //! An image whose name begins with `missing/` cannot be pulled; one with `stuck/` is pulled for ever.
 
+mod expand;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use spillway_core::JobSpec;
+use spillway_core::{JobId, JobSpec};
+
+use crate::dice::Dice;
+use expand::Variables;
 
 /// How long a command takes of which nothing is known.
 pub const DURATION_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
@@ -55,8 +64,16 @@ impl Behaviour {
     }
 
     /// How a person would expect this job to behave.
-    pub fn of(spec: &JobSpec) -> Self {
-        let mut behaviour = Self::of_command(&spec.container.command, spec.expected_duration);
+    pub fn of(spec: &JobSpec, job: JobId, dice: Dice) -> Self {
+        let command = &spec.container.command;
+        let mut behaviour = if command.iter().any(|word| word.contains('$')) {
+            let mut variables = Variables::new(spec, job, dice);
+            let expanded: Vec<String> =
+                command.iter().map(|word| variables.expand(word)).collect();
+            Self::of_command(&expanded, spec.expected_duration)
+        } else {
+            Self::of_command(command, spec.expected_duration)
+        };
         behaviour.never_starts = spec.container.image.starts_with("stuck/");
         behaviour.missing_image = spec.container.image.starts_with("missing/");
         behaviour
@@ -152,6 +169,9 @@ impl Shell {
             ("exit", []) => self.ended = true,
             ("true" | ":", _) => {}
             ("false", _) => self.code = 1,
+            ("test" | "[", [left, operator, right, ..]) => {
+                self.code = i32::from(!holds(left, operator, right));
+            }
             ("tail", ["/dev/zero", ..]) => {
                 self.oom = true;
                 self.ended = true;
@@ -174,6 +194,20 @@ impl Shell {
             never_starts: false,
             missing_image: false,
         }
+    }
+}
+
+/// Whether a comparison of whole numbers holds.
+fn holds(left: &str, operator: &str, right: &str) -> bool {
+    let (Ok(left), Ok(right)) = (left.parse::<i64>(), right.parse::<i64>()) else { return false };
+    match operator {
+        "-eq" => left == right,
+        "-ne" => left != right,
+        "-lt" => left < right,
+        "-le" => left <= right,
+        "-gt" => left > right,
+        "-ge" => left >= right,
+        _ => false,
     }
 }
 
@@ -235,6 +269,12 @@ mod tests {
         assert_eq!(script("false || exit 4; sleep 9"), Behaviour::exits(secs(0), 4));
         assert_eq!(script("sleep 5; exit"), Behaviour::exits(secs(5), 0));
         assert_eq!(script("echo hello; sleep 5"), Behaviour::exits(secs(5), 0));
+    }
+
+    #[test]
+    fn comparisons_decide() {
+        assert_eq!(script("test 3 -lt 5 || exit 4; sleep 1"), Behaviour::exits(secs(1), 0));
+        assert_eq!(script("[ 7 -ne 7 ] || exit 4; sleep 1"), Behaviour::exits(secs(0), 4));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use spillway_core::{JobId, JobSpec, MicroUsd, Offering};
 use spillway_planner::bill::area_bound;
 
 use crate::behaviour::Behaviour;
+use crate::dice::Dice;
 use crate::catalog::PriceList;
 use crate::scenario::Scenario;
 
@@ -57,14 +58,27 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
                     jobs.entry(JobId::derive(&spec.queue, &token)).or_insert(*spec);
                 }
             }
-            Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
-                ended.insert(job);
+            Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
+                ended.insert(target.job.whole());
             }
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();
-    for (_, spec) in jobs.into_iter().filter(|(id, _)| !ended.contains(id)) {
-        let millis = run_time(&spec).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
+    let dice = Dice::new(scenario.world.seed);
+    for (id, spec) in jobs.into_iter().filter(|(id, _)| !ended.contains(id)) {
+        // One that waits for others may never run.
+        let may_not_run = !spec.depends_on.is_empty();
+        if may_not_run || spec.array.is_some_and(|array| array.sequential) {
+            continue;
+        }
+        let time_of = |id| run_time(&spec, id, dice).map_or(0, |time| time.as_millis());
+        let millis: i128 = match spec.array.map(|array| array.indexes) {
+            None => time_of(id),
+            Some(indexes) => {
+                (0..indexes.size).filter_map(|ord| indexes.child(id, ord)).map(time_of).sum()
+            }
+        };
+        let millis = u64::try_from(millis).unwrap_or(0);
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
@@ -79,8 +93,8 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
 }
 
 /// How long a job's first attempt runs; none if it never does, or never ends.
-fn run_time(spec: &JobSpec) -> Option<SignedDuration> {
-    let behaviour = Behaviour::of(spec);
+fn run_time(spec: &JobSpec, id: JobId, dice: Dice) -> Option<SignedDuration> {
+    let behaviour = Behaviour::of(spec, id, dice);
     if behaviour.missing_image || behaviour.never_starts {
         return None;
     }

@@ -254,7 +254,8 @@ impl SimCloud {
     pub fn run_task(&mut self, now: Timestamp, request: &TaskRequest) -> CallResult<TaskStart> {
         self.calling(now, "ecs:RunTask", |cloud| {
             let told = cloud.behaviours.get(&request.job).cloned();
-            let behaviour = told.unwrap_or_else(|| Behaviour::of(&request.spec));
+            let dice = cloud.dice;
+            let behaviour = told.unwrap_or_else(|| Behaviour::of(&request.spec, request.job, dice));
             let arn = match cloud.ecs.run_task(now, request, behaviour)? {
                 Started::Refused(refusal) => return Ok(TaskStart::Refused(refusal)),
                 Started::Known(arn) => arn,

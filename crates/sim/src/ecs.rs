@@ -1,9 +1,9 @@
 //! ECS: hosts in a cluster, tasks pinned to them, and what each holds. Only states; what happens when is written
 //! down by [`crate::cloud`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{Refusal, TaskRequest};
 use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
 use spillway_core::{
@@ -147,9 +147,15 @@ pub struct Ecs {
     by_token: BTreeMap<ClientToken, TaskArn>,
     /// Tasks that are not STOPPED, by job.
     live_of_job: BTreeMap<JobId, BTreeSet<TaskArn>>,
+    /// Tasks that are STOPPED, by when; those that ECS has forgotten are dropped.
+    stopped: VecDeque<(Timestamp, TaskArn)>,
     n_running: u32,
     n_refusals: u64,
 }
+
+/// How long a STOPPED task is kept here: ECS shows it, and remembers its token, for an hour (ECS API reference, "Ensuring
+/// idempotency"); what became of it is compared with what the ledger says a while longer.
+const STOPPED_KEPT: SignedDuration = SignedDuration::from_hours(2);
 
 impl Ecs {
     /// All hosts in the cluster.
@@ -176,7 +182,7 @@ impl Ecs {
         self.hosts.get_mut(arn)
     }
 
-    /// All tasks there ever were.
+    /// All tasks that are not long over.
     pub fn tasks(&self) -> impl Iterator<Item = &SimTask> {
         self.tasks.values()
     }
@@ -248,6 +254,7 @@ impl Ecs {
         request: &TaskRequest,
         behaviour: Behaviour,
     ) -> Result<Started, CloudError> {
+        self.forget(now);
         if let Some(arn) = self.by_token.get(&request.token) {
             let same = self.tasks.get(arn).is_some_and(|t| t.instance == request.instance);
             if same {
@@ -300,6 +307,16 @@ impl Ecs {
         Ok(Started::New(arn))
     }
 
+    /// Drops tasks that are long over, with their tokens.
+    fn forget(&mut self, now: Timestamp) {
+        let is_old = |(at, _): &mut (Timestamp, TaskArn)| STOPPED_KEPT < now.duration_since(*at);
+        while let Some((_, arn)) = self.stopped.pop_front_if(is_old) {
+            if let Some(task) = self.tasks.remove(&arn) {
+                self.by_token.remove(&task.token);
+            }
+        }
+    }
+
     /// Moves a task on and counts its version up. A STOPPED one holds nothing any more.
     pub(crate) fn move_task(&mut self, now: Timestamp, arn: &TaskArn, status: TaskStatus) {
         let Some(task) = self.tasks.get_mut(arn) else { return };
@@ -316,6 +333,7 @@ impl Ecs {
             }
             TaskStatus::Stopped => {
                 task.stopped_at = Some(now);
+                self.stopped.push_back((now, arn.clone()));
                 if let Some(host) = self.hosts.get_mut(&task.container_instance) {
                     host.held = host.held.saturating_sub(&task.need);
                     host.tasks.remove(arn);

@@ -11,6 +11,8 @@
 //! | I7 | launches stay within the limits on hosts, vCPUs and price |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
+//! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
+//! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
 //! | W1 | what is done was written down before |

@@ -3,20 +3,26 @@
 //! It applies all changes of a step or none, and refuses those that would break what it promises: a job is added once,
 //! and its end is written once. Contract tests compare durable ledgers with it.
 
+mod arrays;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use spillway_core::array;
 use spillway_core::catalog::InstanceType;
-use spillway_core::change::Cooldown;
+use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::error::LedgerError;
 use spillway_core::host::HostStatus;
 use spillway_core::id::{HostId, LedgerId};
-use spillway_core::job::{BodyHash, JobStatus};
+use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
     Attempt, Change, Durations, History, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
     LedgerState, PoolId, Resources,
 };
+
+use arrays::{Batch, Children};
 
 /// A change that a ledger must refuse. It means that the control loop is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +51,9 @@ impl From<BadChange> for LedgerError {
 #[derive(Debug, Clone)]
 pub struct MemoryLedger {
     id: LedgerId,
+    /// All but the children of arrays that have ended.
     jobs: BTreeMap<JobId, Job>,
+    arrays: BTreeMap<JobId, Children>,
     hosts: BTreeMap<HostId, Host>,
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
@@ -67,6 +75,7 @@ impl MemoryLedger {
         Self {
             id,
             jobs: BTreeMap::new(),
+            arrays: BTreeMap::new(),
             hosts: BTreeMap::new(),
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
@@ -81,14 +90,24 @@ impl MemoryLedger {
         }
     }
 
-    /// All jobs there ever were.
-    pub fn all_jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values()
+    /// All jobs there ever were: of arrays, their children.
+    pub fn all_jobs(&self) -> impl Iterator<Item = Cow<'_, Job>> {
+        let is_one = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
+        let ones = self.jobs.values().filter(is_one).map(Cow::Borrowed);
+        ones.chain(self.arrays.keys().flat_map(|array| self.children_of(*array)))
     }
 
-    /// One job.
-    pub fn get_job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id)
+    /// One job, array, or child of one, whether or not the child has a record.
+    pub fn get_job(&self, id: JobId) -> Option<Cow<'_, Job>> {
+        match (self.jobs.get(&id), id.index()) {
+            (Some(job), _) => Some(Cow::Borrowed(job)),
+            (None, Some(index)) => {
+                let array = self.jobs.get(&id.whole())?;
+                let children = self.arrays.get(&id.whole())?;
+                children.child(array, index).map(Cow::Owned)
+            }
+            (None, None) => None,
+        }
     }
 
     /// All hosts there ever were.
@@ -118,6 +137,7 @@ impl MemoryLedger {
     fn check(&self, changes: &[Change]) -> Result<(), BadChange> {
         let last_ord = |attempts: &[Attempt]| attempts.last().map_or(0, |a| a.ord.get());
         let mut seen: BTreeMap<JobId, Seen> = BTreeMap::new();
+        let mut batch = Batch::default();
         for change in changes {
             match change {
                 Change::AddJob(job) => {
@@ -127,9 +147,29 @@ impl MemoryLedger {
                     let is_ended = job.state.status().is_terminal();
                     let last_attempt = last_ord(&job.attempts);
                     seen.insert(job.id, Seen { is_ended, last_attempt });
+                    batch.add(job);
+                }
+                Change::AddChild { id, state } => {
+                    let ord = self.ord_of(&batch, *id).ok_or(BadChange::NeverAdded(*id))?;
+                    if seen.contains_key(id) || self.has_child(&batch, *id, ord) {
+                        return Err(BadChange::AddedTwice(*id));
+                    }
+                    let is_ended = state.status().is_terminal();
+                    seen.insert(*id, Seen { is_ended, last_attempt: 0 });
+                }
+                Change::EndChildren { array, runs, .. } => {
+                    for ord in runs.iter().flat_map(|(first, last)| *first..=*last) {
+                        let indexes = self.indexes_of(&batch, *array);
+                        let child = indexes.and_then(|indexes| indexes.child(*array, ord));
+                        let child = child.ok_or(BadChange::NeverAdded(*array))?;
+                        if seen.contains_key(&child) || self.has_child(&batch, child, ord) {
+                            return Err(BadChange::AddedTwice(child));
+                        }
+                    }
+                    batch.end(*array, runs);
                 }
                 Change::MoveJob { id, state, ended } => {
-                    let known = self.jobs.get(id).map(|job| Seen {
+                    let known = self.recorded(*id).map(|job| Seen {
                         is_ended: job.state.status().is_terminal(),
                         last_attempt: last_ord(&job.attempts),
                     });
@@ -163,13 +203,31 @@ impl MemoryLedger {
     fn apply_one(&mut self, change: &Change) {
         match change {
             Change::AddJob(job) => {
+                if let Some(children) = Children::of(job) {
+                    self.arrays.insert(job.id, children);
+                }
                 self.jobs.insert(job.id, job.as_ref().clone());
+            }
+            Change::AddChild { id, state } => {
+                let (array, children) = (self.jobs.get(&id.whole()), self.arrays.get(&id.whole()));
+                let ord = children.and_then(|of| of.indexes().ord_of(id.index()?));
+                if let (Some(array), Some(ord)) = (array, ord) {
+                    let child = array::child_of(array, *id, ord, state.clone());
+                    self.jobs.insert(*id, child);
+                    self.pack_if_ended(*id);
+                }
+            }
+            Change::EndChildren { array, runs, state } => {
+                if let Some(children) = self.arrays.get_mut(array) {
+                    children.end(runs, state);
+                }
             }
             Change::MoveJob { id, state, ended } => {
                 if let Some(job) = self.jobs.get_mut(id) {
                     job.state = state.clone();
                     job.attempts.extend(ended.as_deref().cloned());
                 }
+                self.pack_if_ended(*id);
             }
             Change::PutHost(host) => {
                 self.hosts.insert(host.id, host.as_ref().clone());
@@ -206,11 +264,11 @@ impl MemoryLedger {
     /// What a dispatcher starts from: all that is not over.
     pub fn open_state(&self) -> LedgerState {
         let mut jobs: Vec<Job> = Vec::new();
-        let mut ended: BTreeMap<JobId, BodyHash> = BTreeMap::new();
+        let mut ended: BTreeMap<JobId, EndedJob> = BTreeMap::new();
         for job in self.jobs.values() {
             match job.state {
                 JobState::Succeeded { .. } | JobState::Failed { .. } => {
-                    ended.insert(job.id, job.body_hash);
+                    ended.extend(EndedJob::of(job.body_hash, &job.state).map(|e| (job.id, e)));
                 }
                 JobState::Submitted
                 | JobState::Pending
@@ -224,6 +282,7 @@ impl MemoryLedger {
             ledger: self.id,
             jobs,
             ended,
+            arrays: self.array_records(),
             hosts: self.hosts.values().filter(|h| !is_gone(h)).cloned().collect(),
             launches: self.launches.values().filter(is_open).cloned().collect(),
             learned: self.learned.clone(),
@@ -251,28 +310,43 @@ impl Ledger for MemoryLedger {
 
 impl LedgerReader for MemoryLedger {
     fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
-        Ok(self.jobs.get(&id).cloned())
+        Ok(self.get_job(id).map(Cow::into_owned))
     }
 
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
         let prefix = filter.name_prefix.as_deref().unwrap_or("");
-        let is_wanted = |job: &&Job| {
+        let is_wanted = |job: &Cow<'_, Job>| {
             filter.queue.as_ref().is_none_or(|queue| *queue == job.spec.queue)
                 && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
                 && job.spec.name.as_str().starts_with(prefix)
         };
-        let mut jobs: Vec<&Job> = self.jobs.values().filter(is_wanted).collect();
+        let all: Vec<Cow<'_, Job>> = match filter.array {
+            Some(array) => self.children_of(array).collect(),
+            None => {
+                let wholes = self.jobs.values().filter(|job| job.id.index().is_none());
+                wholes.map(Cow::Borrowed).collect()
+            }
+        };
+        let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
-        Ok(jobs.into_iter().take(filter.limit).cloned().collect())
+        Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
     }
 
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        for job in self.jobs.values() {
+        for job in self.all_jobs() {
             *counts.entry(job.state.status()).or_default() += 1;
         }
         let count = |status| (status, counts.get(&status).copied().unwrap_or(0));
         Ok(JobStatus::ALL.into_iter().map(count).collect())
+    }
+
+    fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
+        let mut counts: BTreeMap<JobStatus, u32> = BTreeMap::new();
+        for child in self.children_of(array) {
+            *counts.entry(child.state.status()).or_default() += 1;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
@@ -294,7 +368,7 @@ impl LedgerReader for MemoryLedger {
 mod tests {
     use std::sync::Arc;
 
-    use spillway_core::job::{ContainerSpec, JobSpec};
+    use spillway_core::job::{BodyHash, ContainerSpec, JobSpec};
     use spillway_core::{MarketRule, QueueName};
     use uuid::Uuid;
 
@@ -335,6 +409,8 @@ mod tests {
                 deadline: None,
                 tags: BTreeMap::new(),
                 propagate_tags: false,
+                array: None,
+                depends_on: Vec::new(),
             }),
             body_hash: BodyHash(7),
             created_at: Timestamp::UNIX_EPOCH,
@@ -371,7 +447,7 @@ mod tests {
         let result = ledger.apply(&[Change::AddJob(Box::new(a.clone())), succeed(b.id)]);
 
         assert_eq!(result, Err(BadChange::NeverAdded(b.id)));
-        assert_eq!(ledger.get_job(a.id), None);
+        assert!(ledger.get_job(a.id).is_none());
     }
 
     #[test]
@@ -384,6 +460,7 @@ mod tests {
         let state = ledger.open_state();
 
         assert_eq!(state.jobs, [open]);
-        assert_eq!(state.ended, BTreeMap::from([(over.id, BodyHash(7))]));
+        let ended = EndedJob { body_hash: BodyHash(7), succeeded: true };
+        assert_eq!(state.ended, BTreeMap::from([(over.id, ended)]));
     }
 }

@@ -3,6 +3,7 @@
 //! Jobs are counted as the ledger has them, machines as they really were in the simulated cloud. The bill is split so
 //! that its three parts sum to it exactly. Floats only leave for a reader's eye.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -120,8 +121,8 @@ fn as_seconds<S: Serializer>(time: &SignedDuration, serializer: S) -> Result<S::
 
 impl Score {
     /// The score at `now` of `jobs` as the ledger has them, over `cloud` as it is.
-    pub fn of<'a>(
-        jobs: impl IntoIterator<Item = &'a Job>,
+    pub fn of<J: Borrow<Job>>(
+        jobs: impl IntoIterator<Item = J>,
         cloud: &SimCloud,
         now: Timestamp,
     ) -> Self {
@@ -129,7 +130,7 @@ impl Score {
         let boot = cloud.config().boot.mean();
         let mut tally = Tally::new(cloud.started_at());
         for job in jobs {
-            tally.add_job(job, &catalog, boot, now);
+            tally.add_job(job.borrow(), &catalog, boot, now);
         }
         let mut score = tally.score();
         let mut hosts: BTreeMap<(&str, Market), (u64, MicroUsd)> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use spillway_core::JobId;
+use spillway_core::JobTarget;
 
 use crate::context::Context;
 use crate::exit::ExitStatus;
@@ -12,15 +12,18 @@ pub(crate) const LONG_ABOUT: &str = "\
 Asks the dispatcher to end a job that has not been given to a machine yet. A job that is STARTING or RUNNING goes on; \
 use `spillway terminate` for that.
 
+An array's id stands for all its children.
+
 Examples:
-  spillway cancel 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'wrong input'";
+  spillway cancel 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'wrong input'
+  spillway cancel ID:100-199 --reason 'wrong input'";
 
 /// Flags of `cancel`.
 #[derive(Debug, Args)]
 pub struct CancelArgs {
-    /// The job's id
+    /// The job's id; of an array's children one (`ID:INDEX`) or some (`ID:FIRST-LAST`, `ID:FIRST-LAST:STEP`)
     #[arg(value_name = "JOB")]
-    pub job: JobId,
+    pub job: JobTarget,
     /// Why, for the job's record
     #[arg(long, value_name = "TEXT", default_value = "cancelled from the command line")]
     pub reason: String,

@@ -33,11 +33,12 @@ pub enum JobsCommand {
 }
 
 const LIST_ABOUT: &str = "\
-Lists jobs from the ledger, newest first. Conditions are ANDed.
+Lists jobs from the ledger, newest first. Conditions are ANDed. An array is one job here; --array lists its children.
 
 Examples:
   spillway jobs list
   spillway jobs list --status RUNNABLE,STARTING --queue spot
+  spillway jobs list --array ID --status FAILED
   spillway jobs list --name align- --limit 1000 --format jsonl | jq -r .id";
 
 /// Flags of `jobs list`.
@@ -52,6 +53,9 @@ pub struct ListArgs {
     /// Only with a name that begins so
     #[arg(long, value_name = "PREFIX")]
     pub name: Option<String>,
+    /// The children of this array, the largest index first
+    #[arg(long, value_name = "ID")]
+    pub array: Option<JobId>,
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
@@ -59,10 +63,11 @@ pub struct ListArgs {
 
 const SHOW_ABOUT: &str = "\
 Shows a job: its state and why, what it needs, every attempt with its machine, exit code and cost, and for a job that \
-waits, what it waits for.
+waits, what it waits for. Of an array it shows how many children are in each state; a child is ID:INDEX.
 
 Examples:
   spillway jobs show 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11
+  spillway jobs show ID:17
   spillway jobs show ID --format json | jq .attempts";
 
 /// Flags of `jobs show`.
@@ -117,6 +122,7 @@ fn list(args: &ListArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
         queue: args.queue.clone(),
         statuses: args.status.clone(),
         name_prefix: args.name.clone(),
+        array: args.array,
         limit: args.limit,
     };
     let jobs = reader.jobs(&filter)?;
@@ -141,17 +147,17 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
     let state = reader.state()?;
     let host = |id: HostId| why::host_name(id, &state);
     let config = context.config()?;
-    let waiting = why::reasons(&job, &state, config);
-    let engine = config.engine();
-    let patience = engine.patience.of(&job.spec.queue);
+    let patience = config.engine().patience.of(&job.spec.queue);
+    let now = Timestamp::now();
+    let engine = Engine::new(config.engine(), state.clone(), now);
+    let job = engine.child(job.id).unwrap_or(job);
+    let waiting = why::reasons(&job, &state, &engine, config);
     let expected = match job.state.live_attempt() {
         Some(live) => live.expected,
         None if job.state.status().is_terminal() => None,
-        None => {
-            let now = Timestamp::now();
-            Some(Engine::new(engine, state.clone(), now).expectation(now, &job.spec))
-        }
+        None => Some(engine.expectation(now, &job.spec)),
     };
-    context.output.show(&JobView::new(&job, host, waiting, expected, patience))?;
+    let array = why::array(&job, &engine, reader)?;
+    context.output.show(&JobView::new(&job, host, waiting, expected, patience, array))?;
     Ok(ExitStatus::Ok)
 }

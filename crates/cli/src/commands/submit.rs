@@ -3,12 +3,13 @@
 mod flags;
 mod view;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use jiff::Timestamp;
-use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB, QueueName};
+use spillway_core::{ArchRule, CpuUnits, JobId, JobName, MarketRule, MiB, QueueName};
 use uuid::Uuid;
 
 use crate::config::values::Span;
@@ -20,7 +21,7 @@ use crate::outbox::{Completion, Draft, Flaw, Letter, file};
 use crate::output::Format;
 use crate::send::{self, Sent};
 use crate::wait::{self, WaitRule};
-use flags::{Tag, Variable};
+use flags::{ArrayFlag, Tag, Variable};
 use view::SubmitView;
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -37,6 +38,8 @@ Examples:
   spillway submit --image busybox --vcpus 1 --memory 2GiB -- sh -c 'exit 3'
   spillway submit --image busybox --memory 512MiB --wait --pass-exit-code -- ./check.sh
   spillway submit --image trainer --gpus 1 --market spot --attempts 5 --timeout 6h --env EPOCHS=30
+  spillway submit --image aligner --array 1000 --max-concurrency 50 -- ./align.sh
+  spillway submit --image cleaner --after-any ID -- ./clean.sh
   spillway submit --file jobs.jsonl
   generate-jobs | spillway submit --file - --format jsonl | jq -r .id";
 
@@ -88,6 +91,27 @@ pub struct SubmitArgs {
     /// When it should have ended, such as 2026-01-31T18:00:00Z; it may wait to be run cheaply until it must start for that
     #[arg(long, value_name = "TIME", conflicts_with = "file")]
     pub deadline: Option<Timestamp>,
+    /// Make it an array with so many children, or with these indexes: N, FIRST-LAST or FIRST-LAST:STEP
+    #[arg(long, value_name = "INDEXES", conflicts_with = "file")]
+    pub array: Option<ArrayFlag>,
+    /// At most so many of the array's children on machines at once
+    #[arg(long, value_name = "N", requires = "array")]
+    pub max_concurrency: Option<NonZeroU32>,
+    /// Run the array's children one after the other, each after the success of the one before
+    #[arg(long, requires = "array")]
+    pub sequential: bool,
+    /// Run after these jobs have succeeded
+    #[arg(long, value_name = "JOB", value_delimiter = ',', conflicts_with = "file")]
+    pub after: Vec<JobId>,
+    /// Run each child after the child with the same index of these arrays has succeeded
+    #[arg(long, value_name = "JOB", value_delimiter = ',', requires = "array")]
+    pub n_to_n: Vec<JobId>,
+    /// Run after these jobs have ended, well or not
+    #[arg(long, value_name = "JOB", value_delimiter = ',', conflicts_with = "file")]
+    pub after_any: Vec<JobId>,
+    /// Run after these jobs have failed
+    #[arg(long, value_name = "JOB", value_delimiter = ',', conflicts_with = "file")]
+    pub after_not_ok: Vec<JobId>,
     /// A tag of the job
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "file")]
     pub tag: Vec<Tag>,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use spillway_core::JobId;
+use spillway_core::JobTarget;
 
 use crate::context::Context;
 use crate::exit::ExitStatus;
@@ -12,15 +12,18 @@ pub(crate) const LONG_ABOUT: &str = "\
 Asks the dispatcher to end a job wherever it is. A running container gets SIGTERM, then SIGKILL after its stop timeout. \
 The job is FAILED with the reason given, and is not tried again.
 
+An array's id stands for all its children.
+
 Examples:
-  spillway terminate 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'too expensive'";
+  spillway terminate 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'too expensive'
+  spillway terminate ID:17 --reason 'too slow'";
 
 /// Flags of `terminate`.
 #[derive(Debug, Args)]
 pub struct TerminateArgs {
-    /// The job's id
+    /// The job's id; of an array's children one (`ID:INDEX`) or some (`ID:FIRST-LAST`, `ID:FIRST-LAST:STEP`)
     #[arg(value_name = "JOB")]
-    pub job: JobId,
+    pub job: JobTarget,
     /// Why, for the job's record
     #[arg(long, value_name = "TEXT", default_value = "terminated from the command line")]
     pub reason: String,

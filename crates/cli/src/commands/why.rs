@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 use spillway_core::{Catalog, HostId, Job, JobId, JobState, LedgerState};
-use spillway_engine::Standing;
+use spillway_engine::{Engine, Standing};
 use spillway_planner::explain::job;
 
 use crate::asked;
@@ -53,6 +53,8 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
     };
     let state = reader.state()?;
     let now = Timestamp::now();
+    let engine = Engine::new(config.engine(), state.clone(), now);
+    let job = engine.child(job.id).unwrap_or(job);
     let view = match &job.state {
         JobState::Runnable { since } => {
             let (all, prices) = prices_or_none(args, config, context).await;
@@ -61,7 +63,8 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
             view.set_since(now.duration_since(*since));
             view
         }
-        JobState::Submitted | JobState::Pending => WhyView::unseen(&job),
+        JobState::Pending => WhyView::pending(&job, why::pending(&job, &engine)),
+        JobState::Submitted => WhyView::unseen(&job),
         JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
             WhyView::placed(&job, &why::host_name(attempt.host, &state))
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use spillway_core::job::JobStatus;
 use spillway_core::{Expectation, Job, JobId, JobState};
 
+use super::array::{ArrayView, DependsOn};
 use super::attempt::{AttemptView, LiveView, attempts_table};
 use super::expected::ExpectedView;
 use super::timeline::{Moment, timeline, timeline_table};
@@ -205,6 +206,12 @@ pub struct JobView {
     pub deadline: Option<Timestamp>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Of an array its children; of a child its place among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub array: Option<ArrayView>,
+    /// The jobs it waits for, or waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependsOn>,
     /// Every attempt that has ended, oldest first.
     pub attempts: Vec<AttemptView>,
     /// The attempt that is on a host now.
@@ -226,6 +233,7 @@ impl JobView {
         waiting: Vec<String>,
         expected: Option<Expectation>,
         queue_patience: SignedDuration,
+        array: Option<ArrayView>,
     ) -> Self {
         let spec = &job.spec;
         let started_at = match &job.state {
@@ -259,6 +267,8 @@ impl JobView {
                 .map_or(0, |patience| patience.as_secs()),
             deadline: spec.deadline,
             tags: spec.tags.clone(),
+            array,
+            depends_on: spec.depends_on.iter().map(DependsOn::from).collect(),
             attempts: job.attempts.iter().map(Into::into).collect(),
             live,
             timeline: timeline(job),
@@ -292,6 +302,12 @@ impl View for JobView {
         page.field("Image", self.image.as_str());
         if !self.command.is_empty() {
             page.field("Command", shell_words(&self.command));
+        }
+        if let Some(array) = &self.array {
+            array.fields(page);
+        }
+        for depends_on in &self.depends_on {
+            page.field("Depends on", depends_on.text());
         }
         for (name, value) in &self.tags {
             page.field("Tag", format!("{name}={value}"));

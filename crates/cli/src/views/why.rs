@@ -113,6 +113,15 @@ impl WhyView {
         Self::new(job, "not-looked-at", "accepted; the dispatcher has not looked at it yet".into())
     }
 
+    /// Of a job that waits for others: why, the most telling first.
+    pub fn pending(job: &Job, reasons: Vec<(&'static str, String)>) -> Self {
+        let mut reasons = reasons.into_iter();
+        let Some((code, reason)) = reasons.next() else { return Self::unseen(job) };
+        let mut view = Self::new(job, code, reason);
+        view.notes = reasons.map(|(_, reason)| reason).collect();
+        view
+    }
+
     /// Of a job on a host.
     pub fn placed(job: &Job, host: &str) -> Self {
         Self::new(job, "on-host", format!("it does not wait: it is on {host}"))

@@ -12,9 +12,9 @@ pub const ENVELOPES_MAX: usize = 4;
 /// ECS refuses a RunTask call whose `overrides` are longer, in characters of JSON (ECS API reference, `TaskOverride`).
 pub const OVERRIDES_CHARS_MAX: usize = 8_192;
 
-/// What Spillway's own variables, the resources and the keys of the overrides take of [`OVERRIDES_CHARS_MAX`]: about 900
-/// with the longest names.
-pub const OVERRIDES_CHARS_OURS: usize = 1_024;
+/// What Spillway's own variables, the resources and the keys of the overrides take of [`OVERRIDES_CHARS_MAX`]: about 1,150
+/// with the longest names, of a child of an array.
+pub const OVERRIDES_CHARS_OURS: usize = 1_280;
 
 /// The longest image reference (AWS Batch API reference, `ContainerProperties.image`).
 pub const IMAGE_CHARS_MAX: usize = 255;
@@ -63,3 +63,13 @@ pub const TEXT_CHARS_MAX: usize = 500;
 
 /// The most parameters: each placeholder is compared with each of them.
 pub const PARAMETERS_MAX: usize = 1_000;
+
+/// The fewest children of an array (AWS Batch API reference, `ArrayProperties.size`).
+pub const ARRAY_SIZE_MIN: u32 = 2;
+
+/// The most children of an array. AWS Batch stops at 10,000; a child costs a few bits until it runs, so this only guards
+/// against a slip.
+pub const ARRAY_SIZE_MAX: u32 = 1_000_000;
+
+/// The largest index of a child: nine digits, so that an attempt's token stays within ECS's 64 characters.
+pub const ARRAY_INDEX_MAX: u32 = 999_999_999;

@@ -3,6 +3,7 @@
 
 mod container;
 mod needs;
+mod relations;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use super::shape::{
 use super::{Request, unsupported};
 use crate::id::{JobName, QueueName};
 use crate::job::JobSpec;
+use crate::target::JobTarget;
 
 /// What a message asks for, and what was odd about it.
 pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
@@ -142,9 +144,13 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
         Rejection::missing(&at).hint("say why: it is kept on the job as its status reason")
     })?;
     check_chars(&at, &reason, 1, limits::REASON_CHARS_MAX)?;
-    match order.spillway.and_then(|spillway| spillway.action) {
-        Some(EndAction::CancelJob) => Ok(Request::Cancel { job, reason }),
-        Some(EndAction::TerminateJob) => Ok(Request::Terminate { job, reason }),
+    let at = At::Root.key("spillway");
+    let spillway = order.spillway.unwrap_or_default();
+    let indexes = relations::order_indexes(&at.key("indexes"), job, spillway.indexes.as_ref())?;
+    let target = JobTarget { job, indexes };
+    match spillway.action {
+        Some(EndAction::CancelJob) => Ok(Request::Cancel { target, reason }),
+        Some(EndAction::TerminateJob) => Ok(Request::Terminate { target, reason }),
         None => Err(Rejection::missing(&At::Root.key("spillway").key("action"))),
     }
 }
@@ -200,6 +206,11 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
     if let Some(token) = &spillway.client_token {
         check_chars(&at_spillway.key("clientToken"), token, 1, limits::TOKEN_CHARS_MAX)?;
     }
+    let (array, depends_on) = relations::relations(
+        message.array_properties.as_ref(),
+        message.depends_on.as_deref(),
+        &spillway,
+    )?;
     let spec = JobSpec {
         name,
         queue,
@@ -216,6 +227,8 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         deadline,
         tags,
         propagate_tags,
+        array,
+        depends_on,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }

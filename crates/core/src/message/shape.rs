@@ -5,6 +5,7 @@
 
 mod container;
 mod object;
+mod relations;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use container::{
     ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
     LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
+};
+
+pub use relations::{
+    ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray,
 };
 
 use crate::market::{ArchRule, MarketRule};
@@ -38,6 +43,14 @@ pub struct SubmitJob {
     pub container_overrides: Option<ContainerOverrides>,
     /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
     pub parameters: Option<BTreeMap<String, String>>,
+    /// Makes it an array job.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub array_properties: Option<ArrayProperties>,
+    /// Jobs that must have succeeded before this one may run. As many as fit into the message.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default)]
+    pub depends_on: Option<Vec<JobDependency>>,
     /// How often to try. Replaces the definition's.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -156,6 +169,14 @@ pub struct Spillway {
     /// be run cheaply. Nothing happens if it is missed.
     #[schemars(extend("format" = "date-time"))]
     pub deadline: Option<String>,
+    /// Which indexes the children of an array have, and how many run at once.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub array: Option<SpillwayArray>,
+    /// Ids of jobs that must have ended, well or not, before this one may run.
+    pub after_any: Option<Vec<String>>,
+    /// Ids of jobs that must have failed before this one may run. If one of them succeeds, this one never will.
+    pub after_not_ok: Option<Vec<String>>,
 }
 
 /// What a message with a job asks for, by the name of AWS Batch's operation.
@@ -178,7 +199,7 @@ pub enum EndAction {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EndJob {
-    /// The job's id, a UUID.
+    /// The job's id: a UUID, or of an array's child `<id of the array>:<index>`. An array stands for all its children.
     #[schemars(required)]
     pub job_id: Option<String>,
     /// Why, for the job's record. 1 to 1,024 characters.
@@ -199,4 +220,8 @@ pub struct EndJobSpillway {
     /// `CancelJob` or `TerminateJob`.
     #[schemars(required)]
     pub action: Option<EndAction>,
+    /// Only these children of the array.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub indexes: Option<IndexRange>,
 }

@@ -1,5 +1,5 @@
 //! What AWS Batch knows and Spillway does not honour: refused by name, never ignored. A job that silently ran without its
-//! volumes or its dependencies would be worse than one that did not run.
+//! volumes or its secrets would be worse than one that did not run.
 
 use serde_json::Value;
 
@@ -20,7 +20,6 @@ const LINUX: &[&str] = &["jobDefinition", "containerProperties", "linuxParameter
 const LOGS: &[&str] = &["jobDefinition", "containerProperties", "logConfiguration"];
 
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
-const SEND_MANY: &str = "send one message for each job";
 const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
 const NO_RETRY_RULES: &str =
     "retryStrategy.attempts is honoured; a failure of the infrastructure is retried anyway";
@@ -30,12 +29,6 @@ const NO_COUNTERS: &str = "leave it out";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
 const KEYS: &[Unsupported] = &[
-    Unsupported { parent: ROOT, key: "arrayProperties", hint: SEND_MANY },
-    Unsupported {
-        parent: ROOT,
-        key: "dependsOn",
-        hint: "send the job when the one it depends on has ended",
-    },
     Unsupported { parent: ROOT, key: "nodeOverrides", hint: ONE_CONTAINER },
     Unsupported { parent: ROOT, key: "eksPropertiesOverride", hint: "use containerOverrides" },
     Unsupported { parent: ROOT, key: "ecsPropertiesOverride", hint: "use containerOverrides" },

@@ -7,12 +7,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::shape::{
-    ContainerProperties, EndAction, EndJob, EndJobSpillway, JobDefinition, JobDefinitionType,
-    JobTimeout, NameValue, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SubmitJob,
+    ArrayProperties, ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway,
+    IndexRange, JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue,
+    ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
 };
-use crate::id::{JobId, JobName, QueueName};
+use crate::array::{ArraySpec, Indexes};
+use crate::dependency::{Dependency, DependencyKind};
+use crate::id::{JobName, QueueName};
 use crate::market::{ArchRule, MarketRule};
 use crate::quantity::Resources;
+use crate::target::JobTarget;
 
 /// A job of one container, as simple as most are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,37 @@ pub struct SimpleJob {
     pub client_token: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Which children it has, if it is an array.
+    pub array: Option<ArraySpec>,
+    /// The jobs it waits for.
+    pub depends_on: Vec<Dependency>,
+}
+
+/// What `arrayProperties.size` cannot say.
+fn array_of(array: ArraySpec) -> SpillwayArray {
+    let Indexes { first, step, .. } = array.indexes;
+    SpillwayArray {
+        first: (first != 0).then(|| i64::from(first)),
+        last: None,
+        step: (step.get() != 1).then(|| i64::from(step.get())),
+        max_concurrency: array.max_concurrency.map(|max| i64::from(max.get())),
+    }
+}
+
+fn ids_of(job: &SimpleJob, kind: DependencyKind) -> Vec<String> {
+    let such = job.depends_on.iter().filter(|dependency| dependency.kind == kind);
+    such.map(|dependency| dependency.job.to_string()).collect()
+}
+
+fn dependencies_of(job: &SimpleJob) -> Vec<JobDependency> {
+    let on = |id: String, kind| JobDependency { job_id: Some(id), kind };
+    let after_ok = ids_of(job, DependencyKind::AfterOk).into_iter().map(|id| on(id, None));
+    let n_to_n = ids_of(job, DependencyKind::NToN).into_iter();
+    let n_to_n = n_to_n.map(|id| on(id, Some(DependencyType::NToN)));
+    let is_sequential = job.array.is_some_and(|array| array.sequential);
+    let sequential = is_sequential
+        .then_some(JobDependency { job_id: None, kind: Some(DependencyType::Sequential) });
+    after_ok.chain(n_to_n).chain(sequential).collect()
 }
 
 /// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
@@ -85,6 +120,10 @@ pub fn submit(job: &SimpleJob) -> Value {
             .attempt_timeout
             .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
         tags: Some(job.tags.clone()),
+        array_properties: job
+            .array
+            .map(|array| ArrayProperties { size: Some(i64::from(array.indexes.size)) }),
+        depends_on: Some(dependencies_of(job)),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -94,6 +133,9 @@ pub fn submit(job: &SimpleJob) -> Value {
             expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
+            array: job.array.map(array_of),
+            after_any: Some(ids_of(job, DependencyKind::AfterAny)),
+            after_not_ok: Some(ids_of(job, DependencyKind::AfterNotOk)),
         }),
         ..SubmitJob::default()
     };
@@ -110,15 +152,24 @@ pub enum Ending {
 }
 
 /// The message that ends a job. `reason`, 1 to 1,024 characters, is kept on the job.
-pub fn end_job(ending: Ending, job: JobId, reason: &str) -> Value {
+pub fn end_job(ending: Ending, target: JobTarget, reason: &str) -> Value {
     let action = match ending {
         Ending::Cancel => EndAction::CancelJob,
         Ending::Terminate => EndAction::TerminateJob,
     };
+    let range = |indexes: Indexes| IndexRange {
+        first: Some(i64::from(indexes.first)),
+        last: Some(i64::from(indexes.last())),
+        step: Some(i64::from(indexes.step.get())),
+    };
     written(&EndJob {
-        job_id: Some(job.to_string()),
+        job_id: Some(target.job.to_string()),
         reason: Some(reason.to_owned()),
-        spillway: Some(EndJobSpillway { version: Some(1), action: Some(action) }),
+        spillway: Some(EndJobSpillway {
+            version: Some(1),
+            action: Some(action),
+            indexes: target.indexes.map(range),
+        }),
     })
 }
 

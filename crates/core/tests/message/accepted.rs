@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use spillway_core::array::Indexes;
 use spillway_core::message::{self, Request, SimpleJob};
-use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources};
+use spillway_core::{
+    Arch, ArchRule, ArraySpec, CpuUnits, Dependency, DependencyKind, JobId, MarketRule, MiB,
+    Resources,
+};
 
 use crate::sample::{full, job, least, parse, with};
 
@@ -232,6 +236,15 @@ const PINNED_HASH: u64 = 2_724_180_912_537_175_408;
 
 #[test]
 fn what_the_builder_writes_is_what_is_read() {
+    let on = |kind| Dependency { job: JobId::derive(&"q".parse().unwrap(), "other"), kind };
+    let depends_on = vec![
+        on(DependencyKind::AfterOk),
+        on(DependencyKind::AfterAny),
+        on(DependencyKind::AfterNotOk),
+        on(DependencyKind::NToN),
+    ];
+    let indexes = Indexes { first: 3, step: 2.try_into().unwrap(), size: 5 };
+    let array = ArraySpec { indexes, max_concurrency: 4.try_into().ok(), sequential: true };
     let simple = SimpleJob {
         name: "a".parse().unwrap(),
         queue: "q".parse().unwrap(),
@@ -248,6 +261,8 @@ fn what_the_builder_writes_is_what_is_read() {
         deadline: Some("2026-01-31T18:00:00.5Z".parse().unwrap()),
         client_token: Some("t".into()),
         tags: BTreeMap::from([("k".into(), String::new())]),
+        array: Some(array),
+        depends_on: depends_on.clone(),
     };
 
     let parsed = parse(&message::submit(&simple)).unwrap();
@@ -267,6 +282,9 @@ fn what_the_builder_writes_is_what_is_read() {
     );
     assert_eq!((spec.patience, spec.deadline), (simple.patience, simple.deadline));
     assert_eq!((spec.expected_duration, spec.tags), (simple.expected_duration, simple.tags));
+    let sorted: std::collections::BTreeSet<Dependency> = depends_on.into_iter().collect();
+    assert_eq!(spec.array, simple.array);
+    assert_eq!(spec.depends_on, sorted.into_iter().collect::<Vec<_>>());
 }
 
 #[test]

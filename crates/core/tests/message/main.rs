@@ -11,5 +11,6 @@ mod accepted;
 mod orders;
 mod property;
 mod refused;
+mod relations;
 mod sample;
 mod schema;

@@ -1,8 +1,8 @@
 //! Orders to end a job.
 
 use serde_json::{Value, json};
-use spillway_core::JobId;
 use spillway_core::message::{Ending, Request, code, end_job};
+use spillway_core::{JobId, JobTarget};
 
 use crate::sample::{parse, with};
 
@@ -21,23 +21,48 @@ fn an_order_says_which_job_and_why() {
     let cancel = parse(&order("CancelJob")).unwrap().request;
     let terminate = parse(&order("TerminateJob")).unwrap().request;
 
-    assert_eq!(cancel, Request::Cancel { job: job(), reason: reason.clone() });
-    assert_eq!(terminate, Request::Terminate { job: job(), reason });
+    assert_eq!(cancel, Request::Cancel { target: job().into(), reason: reason.clone() });
+    assert_eq!(terminate, Request::Terminate { target: job().into(), reason });
 }
 
 #[test]
 fn what_the_builder_writes_is_what_is_read() {
-    let cancel = parse(&end_job(Ending::Cancel, job(), "r")).unwrap();
-    let terminate = parse(&end_job(Ending::Terminate, job(), "r")).unwrap();
+    let cancel = parse(&end_job(Ending::Cancel, job().into(), "r")).unwrap();
+    let terminate = parse(&end_job(Ending::Terminate, job().into(), "r")).unwrap();
 
-    assert_eq!(cancel.request, Request::Cancel { job: job(), reason: "r".into() });
-    assert_eq!(terminate.request, Request::Terminate { job: job(), reason: "r".into() });
+    assert_eq!(cancel.request, Request::Cancel { target: job().into(), reason: "r".into() });
+    assert_eq!(terminate.request, Request::Terminate { target: job().into(), reason: "r".into() });
     assert!(cancel.warnings.is_empty() && terminate.warnings.is_empty());
 }
 
 #[test]
+fn an_order_may_be_for_one_child_or_some() {
+    for tail in ["", ":7", ":0-99", ":10-20:5"] {
+        let target: JobTarget = format!("{}{tail}", job()).parse().unwrap();
+
+        let read = parse(&end_job(Ending::Cancel, target, "r")).unwrap();
+
+        assert_eq!(read.request, Request::Cancel { target, reason: "r".into() });
+        assert!(read.warnings.is_empty());
+    }
+}
+
+#[test]
 fn a_wrong_order_is_refused_at_its_place() {
+    let range = |range: Value| with(order("CancelJob"), "/spillway/indexes", range);
     let cases = [
+        (range(json!({"first": 1})), code::MISSING_FIELD, "spillway.indexes.last"),
+        (range(json!({"first": 2, "last": 1})), code::INVALID_FIELD, "spillway.indexes.last"),
+        (
+            range(json!({"first": 1, "last": 2, "step": 0})),
+            code::INVALID_FIELD,
+            "spillway.indexes.step",
+        ),
+        (
+            with(range(json!({"first": 1, "last": 2})), "/jobId", json!(format!("{}:1", job()))),
+            code::INVALID_FIELD,
+            "spillway.indexes",
+        ),
         (with(order("CancelJob"), "/jobId", json!("17")), code::INVALID_FIELD, "jobId"),
         (with(order("CancelJob"), "/jobId", json!(null)), code::MISSING_FIELD, "jobId"),
         (with(order("CancelJob"), "/reason", json!(null)), code::MISSING_FIELD, "reason"),

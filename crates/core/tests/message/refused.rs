@@ -292,8 +292,6 @@ fn linux_options_have_limits() {
 #[test]
 fn what_batch_knows_and_we_do_not_is_refused_by_name() {
     let root = [
-        ("dependsOn", json!([{"jobId": "x"}])),
-        ("arrayProperties", json!({"size": 2})),
         ("nodeOverrides", json!({"numNodes": 2})),
         ("shareIdentifier", json!("x")),
         ("schedulingPriorityOverride", json!(0)),

@@ -84,7 +84,7 @@ fn an_order_to_terminate_outlives_a_spot_notice() {
 
     let order = spillway_core::message::end_job(
         spillway_core::message::Ending::Terminate,
-        job,
+        job.into(),
         "not needed",
     );
     rig.send(order.to_string());

@@ -7,7 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod arrays;
 mod chaos;
+mod dependencies;
+mod graphs;
 mod ends;
 mod faults;
 mod intake;

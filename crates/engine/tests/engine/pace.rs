@@ -59,7 +59,7 @@ fn stops_keep_the_same_bucket() {
     rig.take_effects();
 
     for job in &jobs {
-        rig.send(end_job(Ending::Terminate, *job, "enough").to_string());
+        rig.send(end_job(Ending::Terminate, (*job).into(), "enough").to_string());
     }
     let at_once = rig.take_stops().len();
     rig.wait(secs(10));

@@ -127,7 +127,7 @@ fn what_a_host_was_bought_for_does_not_keep_it_after_a_restart() {
     rig.give(&launch, 1);
     let order = spillway_core::message::end_job(
         spillway_core::message::Ending::Cancel,
-        job_id("a"),
+        job_id("a").into(),
         "not needed",
     );
     rig.send(order.to_string());

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use spillway_core::array::{self, ArrayRecord};
+use spillway_core::change::EndedJob;
 use spillway_core::effect::{
-    LaunchAnswer, LaunchRequest, LaunchedInstance, Receipt, TaskRequest, TaskStart,
+    DeadLetter, LaunchAnswer, LaunchRequest, LaunchedInstance, Receipt, TaskRequest, TaskStart,
 };
 use spillway_core::id::LedgerId;
 use spillway_core::input::{Delivery, EventDelivery};
@@ -121,6 +123,21 @@ impl Rig {
                 let before = self.jobs.insert(job.id, *job);
                 assert!(before.is_none(), "a job is added once");
             }
+            Change::AddChild { id, state } => {
+                let parent = &self.jobs[&id.whole()];
+                let indexes = parent.spec.array.expect("it is an array").indexes;
+                let ord = indexes.ord_of(id.index().unwrap()).expect("there is such a child");
+                let child = array::child_of(parent, id, ord, state);
+                assert!(self.jobs.insert(id, child).is_none(), "a child is added once");
+            }
+            Change::EndChildren { array, runs, state } => {
+                let indexes = self.jobs[&array].spec.array.expect("it is an array").indexes;
+                for ord in runs.iter().flat_map(|(first, last)| *first..=*last) {
+                    let id = indexes.child(array, ord).expect("there is such a child");
+                    let child = array::child_of(&self.jobs[&array], id, ord, state.clone());
+                    assert!(self.jobs.insert(id, child).is_none(), "it has no record");
+                }
+            }
             Change::MoveJob { id, state, ended } => {
                 let job = self.jobs.get_mut(&id).expect("a job that moves has been added");
                 assert!(!job.state.status().is_terminal(), "a terminal state is written once");
@@ -200,9 +217,10 @@ impl Rig {
             ended: self
                 .jobs
                 .values()
-                .filter(|j| j.state.status().is_terminal())
-                .map(|j| (j.id, j.body_hash))
+                .filter(|job| job.id.index().is_none())
+                .filter_map(|job| Some((job.id, EndedJob::of(job.body_hash, &job.state)?)))
                 .collect(),
+            arrays: self.array_records(),
             hosts: self.hosts.values().filter(|h| !is_gone(h)).cloned().collect(),
             launches: self.state.launches.iter().filter(|l| is_open(l)).cloned().collect(),
             ..self.state.clone()
@@ -210,6 +228,24 @@ impl Rig {
         self.effects.clear();
         self.engine = Engine::new(self.config.clone(), state, self.now);
         self.step(Input::Tick);
+    }
+
+    fn array_records(&self) -> BTreeMap<JobId, ArrayRecord> {
+        let arrays = self.jobs.values().filter(|job| job.id.index().is_none());
+        let record = |parent: &Job| {
+            let indexes = parent.spec.array?.indexes;
+            let mut record = ArrayRecord::new(indexes);
+            for ord in 0..indexes.size {
+                let child = indexes.child(parent.id, ord).and_then(|id| self.jobs.get(&id));
+                match child.map_or(&parent.state, |child| &child.state) {
+                    JobState::Succeeded { .. } => record.succeeded.insert(ord),
+                    JobState::Failed { .. } => record.failed.insert(ord),
+                    _ => false,
+                };
+            }
+            Some((parent.id, record))
+        };
+        arrays.filter_map(record).collect()
     }
 
     /// Starts a new dispatcher after nobody has listened for a while; prices are read at once.
@@ -366,6 +402,64 @@ impl Rig {
             task.stop_code = Some("EssentialContainerExited".into());
             task.stopped_reason = Some("Essential container in task exited".into());
         });
+    }
+
+    /// Gives every launch what it asks for and lets the hosts register; returns the starts that follow. `n_given` numbers
+    /// instances.
+    pub(crate) fn provide(&mut self, n_given: &mut u32) -> Vec<TaskRequest> {
+        let mut starts = Vec::new();
+        self.wait(secs(2));
+        for effect in self.take_effects() {
+            match effect {
+                Effect::RunTask(start) => starts.push(start),
+                Effect::Launch(launch) => {
+                    let first = *n_given;
+                    *n_given += launch.count;
+                    self.give(&launch, first);
+                    for n in first..*n_given {
+                        self.register(n);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.wait(secs(1));
+        starts.extend(self.take_starts());
+        starts
+    }
+
+    /// Lets started tasks run and end with these exit codes.
+    pub(crate) fn finish(&mut self, starts: &[TaskRequest], code: impl Fn(JobId) -> i32) {
+        for start in starts {
+            self.accept(start);
+            self.runs(start.job);
+        }
+        self.wait(secs(1));
+        for start in starts {
+            self.exits(start.job, code(start.job));
+        }
+    }
+
+    /// Runs until nothing starts any more; returns what was started, in order.
+    pub(crate) fn finish_all(&mut self, code: impl Fn(JobId) -> i32) -> Vec<JobId> {
+        let (mut n_given, mut started) = (1, Vec::new());
+        let mut n_quiet = 0;
+        while n_quiet < 3 {
+            let starts = self.provide(&mut n_given);
+            n_quiet = if starts.is_empty() { n_quiet + 1 } else { 0 };
+            started.extend(starts.iter().map(|start| start.job));
+            self.finish(&starts, &code);
+        }
+        started
+    }
+
+    /// The dead letters of the effects that have not been read.
+    pub(crate) fn take_dead_letters(&mut self) -> Vec<DeadLetter> {
+        let letters = self.take_effects().into_iter().filter_map(|effect| match effect {
+            Effect::DeadLetter(letter) => Some(letter),
+            _ => None,
+        });
+        letters.collect()
     }
 
     /// Brings one job with this token as far as RUNNING on instance `n`.

@@ -99,6 +99,15 @@ pub(super) fn committed(changes: &[Change]) {
                 debug!(job_id = %job.id, name = %job.spec.name, queue = %job.spec.queue,
                     status = %job.state.status(), "job accepted");
             }
+            Change::AddChild { id, state } => {
+                let attempt = state.live_attempt().map(|attempt| attempt.ord.get());
+                debug!(job_id = %id, status = %state.status(), attempt, "child begun");
+            }
+            Change::EndChildren { array, runs, state } => {
+                let n: u64 = runs.iter().map(|(first, last)| u64::from(last - first) + 1).sum();
+                debug!(job_id = %array, n_children = n, status = %state.status(),
+                    "children ended that never ran");
+            }
             Change::MoveJob { id, state, ended } => {
                 if let Some(attempt) = ended {
                     attempt_ended(attempt);
@@ -177,13 +186,11 @@ pub(super) fn effect(effect: &Effect) {
     }
 }
 
-/// How many of everything there is now. Counts every open job.
+/// How many of everything there is now. Counts every open job; of arrays their children.
 pub(super) fn gauges(engine: &Engine) {
-    for status in JobStatus::ALL {
-        if status.is_terminal() {
-            continue;
-        }
-        let n = engine.jobs().filter(|job| job.state.status() == status).count();
+    let counts = engine.status_counts();
+    for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
+        let n = usize::try_from(counts.get(&status).copied().unwrap_or(0)).unwrap_or(usize::MAX);
         gauge!(telemetry::JOBS, "state" => status.as_str()).set(float(n));
     }
     for status in STATUSES_OPEN {

@@ -1,12 +1,14 @@
 //! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
 
+pub(super) mod children;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
-use spillway_core::change::{Cooldown, LedgerState};
+use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{History, Host, JobId, Launch, PoolId, Resources};
@@ -28,11 +30,21 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
     let open = "j.status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')";
     let sql = format!("SELECT {JOB_COLUMNS} WHERE {open}");
     let mut jobs = jobs(connection, &sql, [])?;
+    let parents: BTreeMap<JobId, Job> = jobs
+        .iter()
+        .filter(|job| job.spec.array.is_some())
+        .map(|job| (job.id, job.clone()))
+        .collect();
+    jobs.extend(children::open(connection, |_, id| match parents.get(&id) {
+        Some(parent) => Ok(Some(parent.clone())),
+        None => one(connection, id),
+    })?);
     jobs.sort_by_key(|job| job.id);
     Ok(LedgerState {
         ledger: LedgerId::from_uuid(uuid(&ledger)?),
         jobs,
         ended: ended(connection)?,
+        arrays: children::records(connection)?,
         hosts: hosts(connection, false)?,
         launches: records(
             connection,
@@ -47,15 +59,28 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
     })
 }
 
-/// Jobs that are over: 24 bytes of each are kept in memory.
-fn ended(connection: &Connection) -> Outcome<BTreeMap<JobId, BodyHash>> {
-    let sql = "SELECT id, body_hash FROM jobs WHERE status IN ('SUCCEEDED', 'FAILED') ORDER BY id";
+/// One job or array, or a child whether or not it has a record.
+pub(super) fn one(connection: &Connection, id: JobId) -> Outcome<Option<Job>> {
+    let sql = format!("SELECT {JOB_COLUMNS} WHERE j.id = ?1");
+    let found = jobs(connection, &sql, [id.uuid().as_bytes().as_slice()])?.into_iter().next();
+    match (found, id.index()) {
+        (Some(array), Some(index)) => children::one(connection, &array, index),
+        (found, _) => Ok(found),
+    }
+}
+
+/// Jobs that are over: 40 bytes of each are kept in memory.
+fn ended(connection: &Connection) -> Outcome<BTreeMap<JobId, EndedJob>> {
+    let sql = "SELECT id, body_hash, status = 'SUCCEEDED' FROM jobs
+        WHERE status IN ('SUCCEEDED', 'FAILED') ORDER BY id";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
-    let mut ended: Vec<(JobId, BodyHash)> = Vec::new();
+    let mut ended: Vec<(JobId, EndedJob)> = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_blob().map_err(|error| Failure::record("a job id", &error))?;
-        ended.push((JobId::from_uuid(uuid(id)?), BodyHash(row.get::<_, i64>(1)?.cast_unsigned())));
+        let body_hash = BodyHash(row.get::<_, i64>(1)?.cast_unsigned());
+        let job = EndedJob { body_hash, succeeded: row.get(2)? };
+        ended.push((JobId::from_uuid(uuid(id)?), job));
     }
     // They come in order, so the map is built without gaps.
     Ok(ended.into_iter().collect())
@@ -201,7 +226,7 @@ fn uuid(bytes: &[u8]) -> Outcome<Uuid> {
     Uuid::from_slice(bytes).map_err(|error| Failure::record("an id", &error))
 }
 
-fn natural(what: &str, n: i64) -> Outcome<u64> {
+pub(super) fn natural(what: &str, n: i64) -> Outcome<u64> {
     u64::try_from(n).map_err(|error| Failure::record(what, &error))
 }
 

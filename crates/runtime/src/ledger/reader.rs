@@ -64,14 +64,20 @@ impl SqliteReader {
 
 impl LedgerReader for SqliteReader {
     fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
-        self.at_once(|tx| {
-            let sql = format!("SELECT {} WHERE j.id = ?1", query::JOB_COLUMNS);
-            let jobs = query::jobs(tx, &sql, [id.uuid().as_bytes().as_slice()])?;
-            Ok(jobs.into_iter().next())
-        })
+        self.at_once(|tx| query::one(tx, id))
     }
 
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
+        if let Some(array) = filter.array {
+            return self.at_once(|tx| {
+                let parent = query::one(tx, array.whole())?;
+                let parent = parent.filter(|parent| is_child_wanted(filter, parent));
+                let list = |parent: Job| {
+                    query::children::list(tx, &parent, &filter.statuses, filter.limit)
+                };
+                parent.map_or_else(|| Ok(Vec::new()), list)
+            });
+        }
         let (conditions, mut values) = conditions(filter);
         values.push(Value::Integer(query::row_limit(filter.limit)));
         let sql = format!(
@@ -87,11 +93,21 @@ impl LedgerReader for SqliteReader {
             let sql = "SELECT count(*) FROM jobs WHERE status = ?1";
             let mut statement = tx.prepare_cached(sql)?;
             let mut counts = Vec::with_capacity(JobStatus::ALL.len());
+            let of_arrays = query::children::counts(tx)?;
             for status in JobStatus::ALL {
-                let n: u32 = statement.query_row([status.as_str()], |row| row.get(0))?;
-                counts.push((status, u64::from(n)));
+                let n: i64 = statement.query_row([status.as_str()], |row| row.get(0))?;
+                let n = n + of_arrays.get(&status).copied().unwrap_or(0);
+                counts.push((status, u64::try_from(n).unwrap_or(0)));
             }
             Ok(counts)
+        })
+    }
+
+    fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
+        self.at_once(|tx| {
+            let Some(parent) = query::one(tx, array.whole())? else { return Ok(Vec::new()) };
+            let counts = query::children::counts_of(tx, &parent)?;
+            Ok(counts.into_iter().filter(|(_, n)| 0 < *n).collect())
         })
     }
 
@@ -106,6 +122,13 @@ impl LedgerReader for SqliteReader {
     fn state(&self) -> Result<LedgerState, LedgerError> {
         self.at_once(query::state)
     }
+}
+
+/// Whether the children of an array are of the queue and name asked for: they have their array's.
+fn is_child_wanted(filter: &JobFilter, parent: &Job) -> bool {
+    let prefix = filter.name_prefix.as_deref().unwrap_or("");
+    filter.queue.as_ref().is_none_or(|queue| *queue == parent.spec.queue)
+        && parent.spec.name.as_str().starts_with(prefix)
 }
 
 /// The filter in SQL, with its values in order.

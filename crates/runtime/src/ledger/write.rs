@@ -1,5 +1,7 @@
 //! Writes the changes of a step: all of them, or none.
 
+mod children;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
@@ -27,6 +29,13 @@ pub(super) fn commit(
 fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
     match change {
         Change::AddJob(job) => add_job(tx, job),
+        Change::AddChild { id, state } => children::add_child(tx, *id, state),
+        Change::EndChildren { array, runs, state } => {
+            children::end_children(tx, *array, runs, state)
+        }
+        Change::MoveJob { id, state, ended } if id.index().is_some() => {
+            children::move_child(tx, *id, state, ended.as_deref())
+        }
         Change::MoveJob { id, state, ended } => move_job(tx, *id, state, ended.as_deref()),
         Change::PutHost(host) => put_host(tx, host),
         Change::PutLaunch(launch) => put_launch(tx, launch),
@@ -97,7 +106,33 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     for attempt in &job.attempts {
         add_attempt(tx, seq, attempt)?;
     }
-    Ok(())
+    children::add_array(tx, job)
+}
+
+/// What a move is held against.
+struct Record {
+    status: String,
+    last_attempt: u32,
+}
+
+/// Refuses a move that cannot be; returns the number of the newest attempt that has ended.
+fn check_move(
+    id: JobId,
+    before: &Record,
+    state: &JobState,
+    ended: Option<&Attempt>,
+) -> Outcome<u32> {
+    let status: JobStatus =
+        before.status.parse().map_err(|error| Failure::record(&format!("job {id}"), &error))?;
+    if status.is_terminal() {
+        return Err(BadChange::MovedAfterEnd(id, state.status()).into());
+    }
+    let Some(attempt) = ended else { return Ok(before.last_attempt) };
+    let newest = attempt.ord.get();
+    if newest <= before.last_attempt {
+        return Err(BadChange::AttemptTwice(id, newest).into());
+    }
+    Ok(newest)
 }
 
 fn move_job(
@@ -107,24 +142,15 @@ fn move_job(
     ended: Option<&Attempt>,
 ) -> Outcome<()> {
     let sql = "SELECT seq, status, last_attempt FROM jobs WHERE id = ?1";
-    let before: Option<(i64, String, u32)> = tx
+    let before: Option<(i64, Record)> = tx
         .prepare_cached(sql)?
         .query_row([id.uuid().as_bytes().as_slice()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, Record { status: row.get(1)?, last_attempt: row.get(2)? }))
         })
         .optional()?;
-    let (seq, status, last_attempt) = before.ok_or(BadChange::NeverAdded(id))?;
-    let status: JobStatus =
-        status.parse().map_err(|error| Failure::record(&format!("job {id}"), &error))?;
-    if status.is_terminal() {
-        return Err(BadChange::MovedAfterEnd(id, state.status()).into());
-    }
-    let mut newest = last_attempt;
+    let (seq, before) = before.ok_or(BadChange::NeverAdded(id))?;
+    let newest = check_move(id, &before, state, ended)?;
     if let Some(attempt) = ended {
-        newest = attempt.ord.get();
-        if newest <= last_attempt {
-            return Err(BadChange::AttemptTwice(id, newest).into());
-        }
         add_attempt(tx, seq, attempt)?;
     }
     let sql = "UPDATE jobs SET status = ?2, state = ?3, last_attempt = ?4 WHERE seq = ?1";

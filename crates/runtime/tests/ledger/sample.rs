@@ -53,6 +53,8 @@ pub(crate) fn job(n: u64) -> Job {
         patience: None,
         deadline: None,
         propagate_tags: false,
+        array: None,
+        depends_on: Vec::new(),
         tags: BTreeMap::from([("team".to_owned(), "genomics".to_owned())]),
     };
     Job {

@@ -1,12 +1,13 @@
 //! The checks, one for each kind of change.
 
+use spillway_core::dependency::{Outcome, Verdict};
 use spillway_core::host::HostStatus;
 use spillway_core::id::HostId;
 use spillway_core::job::StopCause;
 use spillway_core::task::TaskStatus;
 use spillway_core::{
-    Attempt, Change, FailureCategory, Host, HostState, Job, JobState, Launch, LaunchState,
-    MicroUsd, MicroUsdPerHour, Resources,
+    Attempt, Change, DependencyKind, FailureCategory, Host, HostState, Job, JobId, JobState,
+    Launch, LaunchState, MicroUsd, MicroUsdPerHour, Resources,
 };
 use spillway_engine::limits;
 
@@ -28,8 +29,19 @@ impl Invariants {
                 self.follow_job(moment, job, &job.state, ledger, cloud);
                 false
             }
+            Change::AddChild { id, state } => {
+                let Some(job) = ledger.get_job(*id) else { return false };
+                self.follow_job(moment, &job, state, ledger, cloud);
+                self.check_concurrency(moment, &job);
+                false
+            }
+            Change::EndChildren { .. } => false,
             Change::MoveJob { id, state, ended } => {
                 let Some(job) = ledger.get_job(*id) else { return false };
+                let job = job.as_ref();
+                if job.spec.array.is_some() && id.index().is_none() {
+                    self.check_array(moment, *id, state);
+                }
                 if let Some(ended) = ended {
                     *self.carried.entry(ended.host).or_default() += ended.cost;
                     self.check_ended(moment, job, ended, cloud);
@@ -90,6 +102,50 @@ impl Invariants {
         let is_new = before.is_none_or(|b| b.ord != attempt.ord);
         if is_new {
             self.check_placed(moment, job, attempt.host, ledger, cloud);
+            self.check_dependencies(moment, job, ledger);
+        }
+    }
+
+    /// An array has ended only when none of its children is open.
+    fn check_array(&mut self, moment: Moment, id: JobId, state: &JobState) {
+        let children = id.child(0)..=id.child(u32::MAX);
+        let open = self.open_jobs.range(children).next().copied();
+        if let (true, Some(child)) = (state.status().is_terminal(), open) {
+            self.violate("A1", moment, format!("array {id} has ended, but not its child {child}"));
+        }
+    }
+
+    /// No more children of an array are on hosts than it allows.
+    fn check_concurrency(&mut self, moment: Moment, child: &Job) {
+        let array = child.id.whole();
+        let Some(max) = child.spec.array.and_then(|array| array.max_concurrency) else { return };
+        let live = self.live.range(array.child(0)..=array.child(u32::MAX)).count();
+        if u32::try_from(live).unwrap_or(u32::MAX) > max.get() {
+            let text = format!("{live} children of array {array} are on hosts, and {max} may be");
+            self.violate("A1", moment, text);
+        }
+    }
+
+    /// A job is given to a host only after all that it waits for has ended as it must.
+    fn check_dependencies(&mut self, moment: Moment, job: &Job, ledger: &MemoryLedger) {
+        for dependency in &job.spec.depends_on {
+            let target = match (dependency.kind, job.id.index()) {
+                (DependencyKind::NToN, Some(index)) => dependency.job.child(index),
+                _ => dependency.job,
+            };
+            let outcome = ledger.get_job(target).map_or(Outcome::Unknown, |job| match job.state {
+                JobState::Succeeded { .. } => Outcome::Succeeded,
+                JobState::Failed { .. } => Outcome::Failed,
+                JobState::Submitted
+                | JobState::Pending
+                | JobState::Runnable { .. }
+                | JobState::Starting { .. }
+                | JobState::Running { .. } => Outcome::Open,
+            });
+            if dependency.kind.judge(outcome) != Verdict::Met {
+                let text = format!("job {} runs, and waits for {target}: {outcome:?}", job.id);
+                self.violate("D1", moment, text);
+            }
         }
     }
 

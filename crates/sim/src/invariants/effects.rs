@@ -1,12 +1,13 @@
 //! The checks, one for each kind of effect.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
 use spillway_core::message::{self, Request};
-use spillway_core::{Effect, HostState, InstanceId, Job, JobId, JobState};
+use spillway_core::{Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget};
 use spillway_engine::limits;
 
 use super::{Invariants, Moment};
@@ -122,7 +123,8 @@ impl Invariants {
                 format!("attempt {ord} of job {id} is started, but is not live"),
             );
         }
-        let attempts = ledger.get_job(id).map(|job| job.attempts.as_slice()).unwrap_or_default();
+        let known = ledger.get_job(id);
+        let attempts = known.as_ref().map(|job| job.attempts.as_slice()).unwrap_or_default();
         let mut others = cloud.ecs().live_tasks(id).filter(|task| task.attempt != ord).peekable();
         if others.peek().is_some() {
             self.n_doubled_tasks += 1;
@@ -161,11 +163,11 @@ impl Invariants {
                     let is_durable = ledger.get_job(id).is_some();
                     (!is_durable).then(|| format!("job {id} is not durable"))
                 }
-                Request::Cancel { job, .. } => still_waits(ledger.get_job(job)),
-                Request::Terminate { job, .. } => {
-                    let known = ledger.get_job(job);
-                    still_waits(known).or_else(|| still_runs(known))
+                Request::Cancel { target, .. } => {
+                    meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
+                Request::Terminate { target, .. } => meant_by(target, ledger)
+                    .find_map(|job| still_waits(&job).or_else(|| still_runs(&job))),
             },
         };
         if let Some(problem) = problem {
@@ -191,10 +193,11 @@ impl Invariants {
         let is_wrong = match parsed.request {
             Request::Submit { spec, .. } => {
                 let is_for_us = self.config.queues.contains(&spec.queue);
-                is_for_us && letter.code != "TOKEN_REUSED"
+                let by_others = ["TOKEN_REUSED", "UNKNOWN_JOB", "DEPENDENCY_CYCLE"];
+                is_for_us && !by_others.contains(&letter.code.as_str())
             }
-            Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
-                ledger.get_job(job).is_some()
+            Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
+                meant_by(target, ledger).next().is_some()
             }
         };
         if is_wrong {
@@ -232,9 +235,19 @@ impl Invariants {
     }
 }
 
+/// The jobs that an order is for: of an array its children.
+fn meant_by(target: JobTarget, ledger: &MemoryLedger) -> impl Iterator<Item = Cow<'_, Job>> {
+    let whole = ledger.get_job(target.job);
+    let of_array = whole.as_ref().filter(|job| job.id.index().is_none());
+    let array = of_array.and_then(|job| job.spec.array).map(|array| array.indexes);
+    let asked = move |index: &u32| target.indexes.is_none_or(|only| only.ord_of(*index).is_some());
+    let indexes = array.into_iter().flat_map(|all| (0..all.size).filter_map(move |n| all.index_of(n)));
+    let children = indexes.filter(asked).filter_map(move |n| ledger.get_job(target.job.child(n)));
+    whole.filter(|_| array.is_none() && target.indexes.is_none()).into_iter().chain(children)
+}
+
 /// Why an order to end a job has not been carried out: the job could still be placed.
-fn still_waits(job: Option<&Job>) -> Option<String> {
-    let job = job?;
+fn still_waits(job: &Job) -> Option<String> {
     match &job.state {
         JobState::Submitted | JobState::Pending | JobState::Runnable { .. } => {
             Some(format!("job {} still waits as {}", job.id, job.state.status()))
@@ -247,8 +260,7 @@ fn still_waits(job: Option<&Job>) -> Option<String> {
 }
 
 /// Why an order to end a job wherever it is has not been carried out: its attempt goes on.
-fn still_runs(job: Option<&Job>) -> Option<String> {
-    let job = job?;
+fn still_runs(job: &Job) -> Option<String> {
     let attempt = job.state.live_attempt()?;
     attempt.stop.is_none().then(|| format!("attempt {} of job {} goes on", attempt.ord, job.id))
 }

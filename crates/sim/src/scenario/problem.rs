@@ -75,6 +75,8 @@ impl Scenario {
                 terminate: Chance::NEVER,
                 end_after: Spread::of_secs(0, 0),
                 arrival: Arrival { over: Some(over), ..Arrival::default() },
+                array: None,
+                after: Vec::new(),
             });
         }
         Ok(Self {

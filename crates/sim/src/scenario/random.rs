@@ -2,8 +2,11 @@
 //!
 //! Faults end after some hours, so that everything must come to rest (see `S2` in [`crate::invariants`]).
 
+use std::num::NonZeroU32;
+
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{CpuUnits, Market, MiB};
+use spillway_core::array::Indexes;
+use spillway_core::{ArraySpec, CpuUnits, DependencyKind, Market, MiB};
 use spillway_engine::EngineConfig;
 
 use super::Scenario;
@@ -44,6 +47,7 @@ pub fn random(seed: u64) -> Scenario {
     let n_groups = 1 + roll.below(4);
     let mut groups: Vec<JobGroup> =
         (0..n_groups).filter_map(|ord| random_group(dice, ord, &engine)).collect();
+    relate(dice, &mut groups);
     if world.pools.iter().any(|rule| rule.capacity == Some(0)) {
         // Where there is never any Spot, a job that insists on it would rightly wait for ever.
         for group in groups.iter_mut().filter(|g| g.market.as_deref() == Some("spot")) {
@@ -195,5 +199,39 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             over: is_spread.then_some(SignedDuration::from_mins(40)),
             rates: Vec::new(),
         },
+        array: random_array(dice, ord),
+        after: Vec::new(),
     })
+}
+
+/// One group in three is of arrays.
+fn random_array(dice: Dice, ord: u64) -> Option<ArraySpec> {
+    let mut roll = dice.roll("random array", &ord);
+    if !roll.happens(Chance::percent(35)) {
+        return None;
+    }
+    let indexes = Indexes {
+        first: pick(&mut roll, &[0, 0, 7]),
+        step: NonZeroU32::new(pick(&mut roll, &[1, 1, 3]))?,
+        size: pick(&mut roll, &[2, 5, 11]),
+    };
+    let max_concurrency = NonZeroU32::new(pick(&mut roll, &[0, 0, 1, 3]));
+    Some(ArraySpec { indexes, max_concurrency, sequential: roll.happens(Chance::percent(15)) })
+}
+
+/// Some groups wait for the one before them.
+fn relate(dice: Dice, groups: &mut [JobGroup]) {
+    for at in 1..groups.len() {
+        let mut roll = dice.roll("random dependency", &at);
+        let kinds = [DependencyKind::AfterOk, DependencyKind::AfterAny, DependencyKind::AfterNotOk];
+        let kind = usize::try_from(roll.below(3)).ok().and_then(|n| kinds.get(n).copied());
+        let (Some(kind), true) = (kind, roll.happens(Chance::percent(40))) else { continue };
+        let is_pair = roll.happens(Chance::percent(50));
+        let before = groups.get(at - 1).map(|group| (group.name.clone(), group.array));
+        let (Some((name, array)), Some(group)) = (before, groups.get_mut(at)) else { continue };
+        let is_pair = is_pair
+            && array.is_some()
+            && group.array.map(|array| array.indexes) == array.map(|array| array.indexes);
+        group.after.push((name, if is_pair { DependencyKind::NToN } else { kind }));
+    }
 }

@@ -4,8 +4,10 @@
 //! (`sh -c "sleep 12.5; exit 3"`), so a message says all about itself.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
-use spillway_core::{CpuUnits, JobId, JobName, MiB, QueueName};
+use serde_json::{Value, json};
+use spillway_core::{
+    ArraySpec, CpuUnits, Dependency, DependencyKind, JobId, JobName, MiB, QueueName,
+};
 
 use super::duration::Distribution;
 use super::estimate::Estimate;
@@ -138,6 +140,10 @@ pub struct JobGroup {
     pub end_after: Spread,
     /// When they are sent.
     pub arrival: Arrival,
+    /// What makes each of them an array.
+    pub array: Option<ArraySpec>,
+    /// Groups that it waits for, and how: each job for the one with the same number, counted around if there are fewer.
+    pub after: Vec<(JobName, DependencyKind)>,
 }
 
 /// Messages that are sent as they are.
@@ -170,7 +176,8 @@ impl Workload {
             for ord in 0..group.count {
                 let mut roll = dice.roll("job", &format_args!("{section}/{ord}"));
                 let at = group.arrival.of(ord, start, &mut roll);
-                let body = group.message(section, ord, dice, &mut roll);
+                let depends_on = self.dependencies(group, ord);
+                let body = group.message(section, ord, depends_on, dice, &mut roll);
                 if roll.happens(group.resend) {
                     let again_at = at + roll.within(RESEND_AFTER);
                     sent.push(Sent { at: again_at, body: body.clone() });
@@ -189,11 +196,29 @@ impl Workload {
         sent.sort_by_key(|s| s.at);
         sent
     }
+
+    /// The jobs that the `ord`-th job of a group waits for.
+    fn dependencies(&self, group: &JobGroup, ord: u32) -> Vec<Dependency> {
+        let of_name = |(name, kind): &(JobName, DependencyKind)| {
+            let named = |(_, other): &(usize, &JobGroup)| other.name == *name;
+            let (section, other) = self.groups.iter().enumerate().find(named)?;
+            let token = other.client_token(section, ord.checked_rem(other.count)?);
+            Some(Dependency { job: JobId::derive(&other.queue, &token), kind: *kind })
+        };
+        group.after.iter().filter_map(of_name).collect()
+    }
 }
 
 impl JobGroup {
     /// The `ord`-th message.
-    fn message(&self, section: usize, ord: u32, dice: Dice, roll: &mut Roll) -> String {
+    fn message(
+        &self,
+        section: usize,
+        ord: u32,
+        depends_on: Vec<Dependency>,
+        dice: Dice,
+        roll: &mut Roll,
+    ) -> String {
         let mut own = dice.roll("size of job", &format_args!("{section}/{ord}"));
         let at = weighted(self.sizes.iter().map(|size| size.weight), &mut own).unwrap_or(0);
         let Some(size) = self.sizes.get(at) else { return String::new() };
@@ -204,6 +229,7 @@ impl JobGroup {
         let command = self
             .command
             .clone()
+            .or_else(|| self.children_command(size))
             .unwrap_or_else(|| command(duration, exit_code, is_oom, ignores_sigterm));
 
         let mut requirements = vec![
@@ -242,7 +268,56 @@ impl JobGroup {
         if let Some(timeout) = self.timeout {
             message["timeout"] = json!({"attemptDurationSeconds": timeout.as_secs()});
         }
+        self.relate(&mut message, &depends_on);
         message.to_string()
+    }
+
+    /// Adds what the job has to do with others.
+    fn relate(&self, message: &mut Value, depends_on: &[Dependency]) {
+        let ids = |kind: DependencyKind| -> Vec<JobId> {
+            depends_on.iter().filter(|d| d.kind == kind).map(|d| d.job).collect()
+        };
+        let mut list: Vec<Value> =
+            ids(DependencyKind::AfterOk).iter().map(|id| json!({"jobId": id})).collect();
+        let pairs = ids(DependencyKind::NToN);
+        list.extend(pairs.iter().map(|id| json!({"jobId": id, "type": "N_TO_N"})));
+        if let Some(array) = self.array {
+            message["arrayProperties"] = json!({"size": array.indexes.size});
+            message["spillway"]["array"] = json!({
+                "first": array.indexes.first,
+                "step": array.indexes.step,
+                "maxConcurrency": array.max_concurrency,
+            });
+            list.extend(array.sequential.then(|| json!({"type": "SEQUENTIAL"})));
+        }
+        if !list.is_empty() {
+            message["dependsOn"] = json!(list);
+        }
+        for (key, kind) in
+            [("afterAny", DependencyKind::AfterAny), ("afterNotOk", DependencyKind::AfterNotOk)]
+        {
+            let ids = ids(kind);
+            if !ids.is_empty() {
+                message["spillway"][key] = json!(ids);
+            }
+        }
+    }
+
+    /// The one command of an array's children, with which each takes its own time and ends in its own way: in whole seconds,
+    /// evenly between the ends of the duration, where it has ends.
+    fn children_command(&self, size: &Size) -> Option<Vec<String>> {
+        self.array?;
+        let Distribution::Even(spread) = self.duration else { return None };
+        let min = size.stretched(spread.min).as_secs();
+        let n = (size.stretched(spread.max).as_secs() - min).max(0) + 1;
+        let total: u32 = self.exits.iter().map(|(_, weight)| *weight).sum();
+        let mut script = format!("sleep $(({min} + RANDOM % {n}))");
+        if let Some(zero) = self.exits.iter().find(|(code, _)| *code == 0)
+            && let Some((code, _)) = self.exits.iter().find(|(code, _)| *code != 0)
+        {
+            script.push_str(&format!("; test $((RANDOM % {total})) -lt {} || exit {code}", zero.1));
+        }
+        Some(vec!["sh".to_owned(), "-c".to_owned(), script])
     }
 
     fn client_token(&self, section: usize, ord: u32) -> String {

@@ -56,6 +56,8 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
             deadline: None,
             tags: BTreeMap::new(),
             propagate_tags: false,
+            array: None,
+            depends_on: Vec::new(),
         }),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }

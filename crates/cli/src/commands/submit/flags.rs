@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
-use spillway_core::{ArchRule, CpuUnits, MarketRule, MiB};
+use spillway_core::array::Indexes;
+use spillway_core::{ArchRule, CpuUnits, MarketRule, MiB, target};
 
 use super::SubmitArgs;
 use crate::error::Complaint;
@@ -37,6 +38,32 @@ impl FromStr for Tag {
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) = pair(text).ok_or("give KEY=VALUE, such as team=genomics")?;
         Ok(Self(key, value))
+    }
+}
+
+/// `N`, `FIRST-LAST` or `FIRST-LAST:STEP`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrayFlag(Indexes);
+
+impl FromStr for ArrayFlag {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let by_size = text.parse().ok().map(Indexes::of_size);
+        let indexes = by_size.or_else(|| target::indexes(text));
+        Ok(Self(indexes.ok_or("give a number of children, or indexes such as 0-99 or 10-90:10")?))
+    }
+}
+
+/// What the job has to do with others.
+fn relate(args: &SubmitArgs, message: &mut Value) {
+    let mut depends_on: Vec<Value> = args.after.iter().map(|id| json!({"jobId": id})).collect();
+    depends_on.extend(args.n_to_n.iter().map(|id| json!({"jobId": id, "type": "N_TO_N"})));
+    depends_on.extend(args.sequential.then(|| json!({"type": "SEQUENTIAL"})));
+    if !depends_on.is_empty() {
+        message["dependsOn"] = json!(depends_on);
+    }
+    if let Some(ArrayFlag(indexes)) = args.array {
+        message["arrayProperties"] = json!({"size": indexes.size});
     }
 }
 
@@ -77,6 +104,7 @@ pub(super) fn draft(args: &SubmitArgs) -> Result<Draft, Complaint> {
     if own.as_object().is_some_and(|own| !own.is_empty()) {
         message["spillway"] = own;
     }
+    relate(args, &mut message);
     if let Some(queue) = &args.queue {
         message["jobQueue"] = json!(queue);
     }
@@ -102,6 +130,27 @@ fn own_keys(args: &SubmitArgs) -> Value {
     }
     if let Some(at) = args.deadline {
         own["deadline"] = json!(at);
+    }
+    if let Some(ArrayFlag(indexes)) = args.array {
+        let Indexes { first, step, .. } = indexes;
+        let mut array = json!({});
+        if first != 0 {
+            array["first"] = json!(first);
+        }
+        if step.get() != 1 {
+            array["step"] = json!(step);
+        }
+        if let Some(max) = args.max_concurrency {
+            array["maxConcurrency"] = json!(max);
+        }
+        if array.as_object().is_some_and(|array| !array.is_empty()) {
+            own["array"] = array;
+        }
+    }
+    for (key, ids) in [("afterAny", &args.after_any), ("afterNotOk", &args.after_not_ok)] {
+        if !ids.is_empty() {
+            own[key] = json!(ids);
+        }
     }
     own
 }

@@ -1,12 +1,14 @@
 //! The `[workload]` of a scenario's TOML: groups of jobs, raw messages, and files of them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
-use spillway_core::{CpuUnits, JobName, MiB, QueueName};
+use spillway_core::array::Indexes;
+use spillway_core::{ArraySpec, CpuUnits, DependencyKind, JobName, MiB, QueueName};
 
 use crate::scenario::duration::Distribution;
 use crate::scenario::estimate::{self, Estimate};
@@ -61,6 +63,30 @@ struct JobsFile {
     over: Option<Span>,
     #[serde(default)]
     rates: Vec<u32>,
+    array: Option<ArrayFile>,
+    #[serde(default)]
+    after: BTreeMap<JobName, DependencyKind>,
+}
+
+/// What makes each job of a group an array.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArrayFile {
+    size: u32,
+    #[serde(default)]
+    first: u32,
+    step: Option<NonZeroU32>,
+    max_concurrency: Option<NonZeroU32>,
+    #[serde(default)]
+    sequential: bool,
+}
+
+impl From<ArrayFile> for ArraySpec {
+    fn from(file: ArrayFile) -> Self {
+        let ArrayFile { size, first, step, max_concurrency, sequential } = file;
+        let indexes = Indexes { first, step: step.unwrap_or(NonZeroU32::MIN), size };
+        Self { indexes, max_concurrency, sequential }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,6 +243,8 @@ impl JobsFile {
             resend: self.resend,
             cancel: self.cancel,
             terminate: self.terminate,
+            array: self.array.map(Into::into),
+            after: self.after.into_iter().collect(),
             end_after: self.end_after.unwrap_or(Spread::of_secs(0, 300)),
         })
     }

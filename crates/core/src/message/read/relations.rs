@@ -1,0 +1,160 @@
+//! Arrays and dependencies: which children there are, and what the job waits for.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use super::{Rejection, limits};
+use crate::array::{ArraySpec, Indexes};
+use crate::dependency::{Dependency, DependencyKind};
+use crate::id::JobId;
+use crate::message::path::At;
+use crate::message::shape::{
+    ArrayProperties, DependencyType, IndexRange, JobDependency, Spillway, SpillwayArray,
+};
+
+/// The array, if it is one, and the jobs it waits for, each once for each way of waiting.
+pub(super) fn relations(
+    properties: Option<&ArrayProperties>,
+    depends_on: Option<&[JobDependency]>,
+    spillway: &Spillway,
+) -> Result<(Option<ArraySpec>, Vec<Dependency>), Rejection> {
+    let mut array = array(properties, spillway.array.as_ref())?;
+    let mut jobs: BTreeSet<Dependency> = BTreeSet::new();
+    let at_list = At::Root.key("dependsOn");
+    for (ord, dependency) in depends_on.unwrap_or_default().iter().enumerate() {
+        let at = at_list.index(ord);
+        let (at_id, at_type) = (at.key("jobId"), at.key("type"));
+        let is_said = dependency.job_id.as_deref().filter(|id| !id.is_empty());
+        match (is_said, dependency.kind, &mut array) {
+            (Some(id), None, _) => {
+                jobs.insert(Dependency { job: job(&at_id, id)?, kind: DependencyKind::AfterOk });
+            }
+            (Some(id), Some(DependencyType::NToN), Some(_)) => {
+                let job = job(&at_id, id)?;
+                if job.index().is_some() {
+                    return Err(Rejection::invalid(&at_id, "N_TO_N is between whole arrays")
+                        .hint("name the array, without an index"));
+                }
+                jobs.insert(Dependency { job, kind: DependencyKind::NToN });
+            }
+            (None, Some(DependencyType::Sequential), Some(array)) => array.sequential = true,
+            (Some(_), Some(DependencyType::Sequential), _) => {
+                return Err(Rejection::invalid(&at_type, "SEQUENTIAL is said without a jobId")
+                    .hint("leave out the jobId to run the children one by one, or the type to wait for the job"));
+            }
+            (_, Some(kind), None) => {
+                let what = match kind {
+                    DependencyType::NToN => "N_TO_N is for array jobs",
+                    DependencyType::Sequential => "SEQUENTIAL is for array jobs",
+                };
+                return Err(Rejection::invalid(&at_type, what)
+                    .hint("say arrayProperties.size, or leave out the type to wait for the whole job"));
+            }
+            (None, None | Some(DependencyType::NToN), _) => {
+                return Err(Rejection::missing(&at_id).hint("name the job to wait for"));
+            }
+        }
+    }
+    let at = At::Root.key("spillway");
+    let ours = [
+        (at.key("afterAny"), &spillway.after_any, DependencyKind::AfterAny),
+        (at.key("afterNotOk"), &spillway.after_not_ok, DependencyKind::AfterNotOk),
+    ];
+    for (at, ids, kind) in ours {
+        for (ord, id) in ids.iter().flatten().enumerate() {
+            jobs.insert(Dependency { job: job(&at.index(ord), id)?, kind });
+        }
+    }
+    Ok((array, jobs.into_iter().collect()))
+}
+
+fn job(at: &At<'_>, text: &str) -> Result<JobId, Rejection> {
+    text.parse().map_err(|_| {
+        Rejection::invalid(at, &format!("{text:?} is not a job id"))
+            .hint("an id is a UUID, and of an array's child <id of the array>:<index>")
+    })
+}
+
+fn array(
+    properties: Option<&ArrayProperties>,
+    ours: Option<&SpillwayArray>,
+) -> Result<Option<ArraySpec>, Rejection> {
+    let (root, at_size) = (At::Root.key("spillway"), At::Root.key("arrayProperties"));
+    let (at, at_size) = (root.key("array"), at_size.key("size"));
+    let size = properties.and_then(|properties| properties.size);
+    let default = SpillwayArray::default();
+    let SpillwayArray { first, last, step, max_concurrency } = ours.unwrap_or(&default);
+    let says_nothing = [first, last, step, max_concurrency].into_iter().all(Option::is_none);
+    if size.is_none() && says_nothing {
+        return Ok(None);
+    }
+    let first = bounded(&at.key("first"), first.unwrap_or(0), 0, limits::ARRAY_INDEX_MAX)?;
+    let step = bounded(&at.key("step"), step.unwrap_or(1), 1, limits::ARRAY_INDEX_MAX)?;
+    let step = NonZeroU32::new(step).unwrap_or(NonZeroU32::MIN);
+    let max_concurrency = match max_concurrency {
+        Some(n) => NonZeroU32::new(bounded(&at.key("maxConcurrency"), *n, 1, u32::MAX)?),
+        None => None,
+    };
+    let size = match size {
+        Some(size) => Some(array_size(&at_size, size)?),
+        None => None,
+    };
+    let indexes = match (size, *last) {
+        (size, Some(last)) => {
+            let at = at.key("last");
+            let last = bounded(&at, last, first, limits::ARRAY_INDEX_MAX)?;
+            let indexes = Indexes::between(first, last, step)
+                .ok_or_else(|| Rejection::invalid(&at, "there is no index in this range"))?;
+            array_size(&at, i64::from(indexes.size))?;
+            if let Some(size) = size.filter(|size| *size != indexes.size) {
+                let what = format!("{size} children, but spillway.array has {}", indexes.size);
+                return Err(Rejection::invalid(&at_size, &what).hint("leave out one of the two"));
+            }
+            indexes
+        }
+        (Some(size), None) => {
+            let last = (size - 1).checked_mul(step.get()).and_then(|n| n.checked_add(first));
+            if last.is_none_or(|last| limits::ARRAY_INDEX_MAX < last) {
+                let what = format!("the last index is above {}", limits::ARRAY_INDEX_MAX);
+                return Err(Rejection::invalid(&at_size, &what));
+            }
+            Indexes { first, step, size }
+        }
+        (None, None) => {
+            return Err(Rejection::missing(&at_size).hint("say how many children there are"));
+        }
+    };
+    Ok(Some(ArraySpec { indexes, max_concurrency, sequential: false }))
+}
+
+fn array_size(at: &At<'_>, size: i64) -> Result<u32, Rejection> {
+    let (min, max) = (limits::ARRAY_SIZE_MIN, limits::ARRAY_SIZE_MAX);
+    let in_range = u32::try_from(size).ok().filter(|n| (min..=max).contains(n));
+    in_range.ok_or_else(|| {
+        Rejection::invalid(at, &format!("an array has {min} to {max} children, not {size}"))
+    })
+}
+
+fn bounded(at: &At<'_>, n: i64, min: u32, max: u32) -> Result<u32, Rejection> {
+    let in_range = u32::try_from(n).ok().filter(|n| (min..=max).contains(n));
+    in_range.ok_or_else(|| Rejection::invalid(at, &format!("must be {min} to {max}, not {n}")))
+}
+
+/// The children that an order is for.
+pub(super) fn order_indexes(
+    at: &At<'_>,
+    job: JobId,
+    range: Option<&IndexRange>,
+) -> Result<Option<Indexes>, Rejection> {
+    let Some(range) = range else { return Ok(None) };
+    if job.index().is_some() {
+        return Err(Rejection::invalid(at, "jobId names one child already")
+            .hint("name the array, without an index"));
+    }
+    let max = limits::ARRAY_INDEX_MAX;
+    let (at_first, at_last) = (at.key("first"), at.key("last"));
+    let first = bounded(&at_first, range.first.ok_or_else(|| Rejection::missing(&at_first))?, 0, max)?;
+    let last = bounded(&at_last, range.last.ok_or_else(|| Rejection::missing(&at_last))?, first, max)?;
+    let step = bounded(&at.key("step"), range.step.unwrap_or(1), 1, max)?;
+    Ok(Indexes::between(first, last, NonZeroU32::new(step).unwrap_or(NonZeroU32::MIN)))
+}

@@ -1,0 +1,171 @@
+//! Children of arrays in the ledger in memory: those that have ended are packed, so that a million of them fit into it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use spillway_core::array::{self, ArrayRecord, Indexes};
+use spillway_core::{Attempt, Job, JobId, JobState, OrdSet};
+
+use super::MemoryLedger;
+
+/// How a child ended that had a record.
+#[derive(Debug, Clone)]
+struct Packed {
+    at: Timestamp,
+    /// None if it succeeded.
+    reason: Option<Box<str>>,
+    attempts: Box<[Attempt]>,
+}
+
+/// What became of an array's children, but for those with a record that have not ended.
+#[derive(Debug, Clone)]
+pub(super) struct Children {
+    record: ArrayRecord,
+    packed: BTreeMap<u32, Packed>,
+    /// Those that ended without a record.
+    runs: Vec<(u32, u32, JobState)>,
+}
+
+impl Children {
+    pub(super) fn of(job: &Job) -> Option<Self> {
+        let record = ArrayRecord::new(job.spec.array?.indexes);
+        Some(Self { record, packed: BTreeMap::new(), runs: Vec::new() })
+    }
+
+    pub(super) const fn indexes(&self) -> Indexes {
+        self.record.indexes
+    }
+
+    /// Children end that have no record.
+    pub(super) fn end(&mut self, runs: &[(u32, u32)], state: &JobState) {
+        for (first, last) in runs {
+            self.record.failed.insert_run(*first, *last);
+            self.runs.push((*first, *last, state.clone()));
+        }
+    }
+
+    fn has_ended(&self, ord: u32) -> bool {
+        self.record.succeeded.contains(ord) || self.record.failed.contains(ord)
+    }
+
+    /// A child that has no open record.
+    pub(super) fn child(&self, array: &Job, index: u32) -> Option<Job> {
+        let ord = self.indexes().ord_of(index)?;
+        let id = array.id.child(index);
+        if let Some(packed) = self.packed.get(&ord) {
+            let at = packed.at;
+            let state = match &packed.reason {
+                None => JobState::Succeeded { at },
+                Some(reason) => JobState::Failed { at, reason: reason.as_ref().to_owned() },
+            };
+            let attempts = packed.attempts.to_vec();
+            return Some(Job { attempts, ..array::child_of(array, id, ord, state) });
+        }
+        let run = self.runs.iter().find(|(first, last, _)| (*first..=*last).contains(&ord));
+        let state =
+            run.map_or_else(|| array::unrecorded_state(array), |(_, _, state)| state.clone());
+        Some(array::child_of(array, id, ord, state))
+    }
+}
+
+/// What the changes of one batch have made of arrays.
+#[derive(Default)]
+pub(super) struct Batch {
+    added: BTreeMap<JobId, Indexes>,
+    ended: BTreeMap<JobId, OrdSet>,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, job: &Job) {
+        self.added.extend(job.spec.array.map(|array| (job.id, array.indexes)));
+    }
+
+    pub(super) fn end(&mut self, array: JobId, runs: &[(u32, u32)]) {
+        let ended = self.ended.entry(array).or_default();
+        for (first, last) in runs {
+            ended.insert_run(*first, *last);
+        }
+    }
+}
+
+impl MemoryLedger {
+    pub(super) fn indexes_of(&self, batch: &Batch, array: JobId) -> Option<Indexes> {
+        let known = self.arrays.get(&array).map(Children::indexes);
+        known.or_else(|| batch.added.get(&array).copied())
+    }
+
+    pub(super) fn ord_of(&self, batch: &Batch, id: JobId) -> Option<u32> {
+        self.indexes_of(batch, id.whole())?.ord_of(id.index()?)
+    }
+
+    /// Whether a child has a record or has ended.
+    pub(super) fn has_child(&self, batch: &Batch, id: JobId, ord: u32) -> bool {
+        let has_ended = |of: &Children| of.has_ended(ord);
+        self.jobs.contains_key(&id)
+            || self.arrays.get(&id.whole()).is_some_and(has_ended)
+            || batch.ended.get(&id.whole()).is_some_and(|ended| ended.contains(ord))
+    }
+
+    /// A job, or a child that has or had a record.
+    pub(super) fn recorded(&self, id: JobId) -> Option<Cow<'_, Job>> {
+        if let (None, Some(index)) = (self.jobs.get(&id), id.index()) {
+            let children = self.arrays.get(&id.whole())?;
+            let ord = children.indexes().ord_of(index)?;
+            children.packed.get(&ord)?;
+        }
+        self.get_job(id)
+    }
+
+    /// All children of an array.
+    pub(super) fn children_of(&self, array: JobId) -> impl Iterator<Item = Cow<'_, Job>> {
+        let indexes = self.arrays.get(&array).map(Children::indexes);
+        let ords = 0..indexes.map_or(0, |indexes| indexes.size);
+        let ids = ords.filter_map(move |ord| indexes?.child(array, ord));
+        ids.filter_map(|id| self.get_job(id))
+    }
+
+    /// What a dispatcher needs of every array.
+    pub(super) fn array_records(&self) -> BTreeMap<JobId, ArrayRecord> {
+        let record = |(id, of): (&JobId, &Children)| (*id, self.array_record(*id, of));
+        self.arrays.iter().map(record).collect()
+    }
+
+    /// Children that never had a record ended with their array, if that has ended.
+    fn array_record(&self, id: JobId, children: &Children) -> ArrayRecord {
+        let ArrayRecord { indexes, succeeded, failed } = children.record.clone();
+        let is_over = self.jobs.get(&id).is_some_and(|job| job.state.status().is_terminal());
+        if !is_over {
+            return ArrayRecord { indexes, succeeded, failed };
+        }
+        let mut failed = OrdSet::below(indexes.size);
+        for ord in succeeded.iter() {
+            failed.remove(ord);
+        }
+        ArrayRecord { indexes, succeeded: OrdSet::new(), failed }
+    }
+
+    /// Packs a child that has ended.
+    pub(super) fn pack_if_ended(&mut self, id: JobId) {
+        let Some(children) = self.arrays.get_mut(&id.whole()) else { return };
+        let Some(ord) = id.index().and_then(|index| children.indexes().ord_of(index)) else { return };
+        let Some(job) = self.jobs.get(&id) else { return };
+        let (at, reason) = match &job.state {
+            JobState::Succeeded { at } => (*at, None),
+            JobState::Failed { at, reason } => (*at, Some(reason.as_str().into())),
+            JobState::Submitted
+            | JobState::Pending
+            | JobState::Runnable { .. }
+            | JobState::Starting { .. }
+            | JobState::Running { .. } => return,
+        };
+        let Some(job) = self.jobs.remove(&id) else { return };
+        if reason.is_none() {
+            children.record.succeeded.insert(ord);
+        } else {
+            children.record.failed.insert(ord);
+        }
+        let attempts = job.attempts.into_boxed_slice();
+        children.packed.insert(ord, Packed { at, reason, attempts });
+    }
+}
