@@ -1,5 +1,6 @@
 //! One type for each kind of id, checked where it enters.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -166,10 +167,30 @@ macro_rules! uuid_id {
 ///
 /// Its text is AWS Batch's: a UUID, and for a child `<id of the array>:<index>`. An array sorts before its children, and they
 /// by their indexes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JobId {
     uuid: Uuid,
     index: Option<u32>,
+}
+
+/// As numbers: ids are compared more often than anything else, most of them within one array.
+impl Ord for JobId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_uuid = self.uuid.as_u128().cmp(&other.uuid.as_u128());
+        by_uuid.then_with(|| self.index.cmp(&other.index))
+    }
+}
+
+impl PartialOrd for JobId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({self})")
+    }
 }
 
 uuid_id!(

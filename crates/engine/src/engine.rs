@@ -22,7 +22,6 @@ use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
 use crate::limits;
 use crate::memory::Memory;
-use crate::question::run_of;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
@@ -391,7 +390,7 @@ impl Engine {
 
     /// Gives a job that starts or runs its place on its host.
     pub(crate) fn take_place(&mut self, id: JobId) {
-        if let Some((host, run)) = self.jobs.get(&id).and_then(run_of)
+        if let Some((host, run)) = self.run_of(id)
             && let Some(entry) = self.fleet.get_mut(host)
             && entry.take_place(id, run)
         {
@@ -401,7 +400,7 @@ impl Engine {
 
     /// Takes its place from a job that starts or runs, as long as its record says so. Tells the host.
     pub(crate) fn leave_place(&mut self, id: JobId) -> Option<HostId> {
-        let (host, run) = self.jobs.get(&id).and_then(run_of)?;
+        let (host, run) = self.run_of(id)?;
         if self.fleet.get_mut(host)?.free_place(id, &run) {
             self.memory.runs_no_more(&run);
         }

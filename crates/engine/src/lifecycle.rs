@@ -201,6 +201,8 @@ impl Engine {
         if let Some(timeout) = job.spec.attempt_timeout {
             self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
         }
+        let due = attempt.placed_at + self.config.start_timeout;
+        self.timers.forget(due, Timer::StartTimeout(id, ord));
         let state = JobState::Running { attempt: attempt.clone(), started_at };
         // Counted anew: it runs since another second than it was placed.
         self.leave_place(id);

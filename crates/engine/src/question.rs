@@ -276,8 +276,22 @@ fn overdue_secs(now: Timestamp, class: &JobClass, job: &Job) -> u32 {
     u32::try_from(now.duration_since(due.max(job.created_at)).as_secs()).unwrap_or(0)
 }
 
+impl Engine {
+    /// The kind of a job; that of an array's children is known.
+    fn kind_of(&self, job: &Job) -> KindId {
+        let array = job.id.index().and_then(|_| self.arrays.get(&job.id.whole()));
+        array.map_or_else(|| KindId::of(&job.spec), |array| array.place.class.kind)
+    }
+
+    /// What a job holds on its host.
+    pub(crate) fn run_of(&self, id: JobId) -> Option<(HostId, Run)> {
+        let job = self.jobs.get(&id)?;
+        run_of(job, || self.kind_of(job))
+    }
+}
+
 /// What a job holds on its host, and since when it runs, or was placed there if it has not been seen running.
-pub(crate) fn run_of(job: &Job) -> Option<(HostId, Run)> {
+fn run_of(job: &Job, kind: impl FnOnce() -> KindId) -> Option<(HostId, Run)> {
     let attempt = job.state.live_attempt()?;
     let since = match &job.state {
         JobState::Running { started_at, .. } => *started_at,
@@ -290,7 +304,7 @@ pub(crate) fn run_of(job: &Job) -> Option<(HostId, Run)> {
     };
     let run = Run {
         need: job.spec.resources,
-        kind: KindId::of(&job.spec),
+        kind: kind(),
         told_secs: job.spec.expected_duration.map(whole_secs),
         since_sec: since.as_second(),
     };

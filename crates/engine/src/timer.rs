@@ -54,6 +54,11 @@ impl Timers {
         self.due.insert((at, timer));
     }
 
+    /// Forgets a timer that nobody needs any more. One that is not forgotten does no harm but the wake-up.
+    pub(crate) fn forget(&mut self, at: Timestamp, timer: Timer) {
+        self.due.remove(&(at, timer));
+    }
+
     /// Takes the soonest timer that is due.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
         let (at, _) = self.due.first()?;

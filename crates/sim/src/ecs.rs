@@ -143,19 +143,30 @@ pub(crate) enum Started {
 pub struct Ecs {
     hosts: BTreeMap<ContainerInstanceArn, SimContainerInstance>,
     by_instance: BTreeMap<InstanceId, ContainerInstanceArn>,
-    tasks: BTreeMap<TaskArn, SimTask>,
-    by_token: BTreeMap<ClientToken, TaskArn>,
+    /// By the number at the end of the ARN. It is made of the token, so a token finds its task.
+    tasks: BTreeMap<u64, Box<SimTask>>,
     /// Tasks that are not STOPPED, by job.
     live_of_job: BTreeMap<JobId, BTreeSet<TaskArn>>,
     /// Tasks that are STOPPED, by when; those that ECS has forgotten are dropped.
-    stopped: VecDeque<(Timestamp, TaskArn)>,
+    stopped: VecDeque<(Timestamp, u64)>,
     n_running: u32,
     n_refusals: u64,
 }
 
 /// How long a STOPPED task is kept here: ECS shows it, and remembers its token, for an hour (ECS API reference, "Ensuring
 /// idempotency"); what became of it is compared with what the ledger says a while longer.
-const STOPPED_KEPT: SignedDuration = SignedDuration::from_hours(2);
+const STOPPED_KEPT: SignedDuration = SignedDuration::from_mins(70);
+
+/// The number of the task that this token makes.
+fn number_of(token: &ClientToken) -> u64 {
+    Fnv::of(&format_args!("task {token}"))
+}
+
+/// The number in a task's ARN.
+fn number_in(arn: &TaskArn) -> Option<u64> {
+    let (_, number) = arn.as_str().rsplit_once('/')?;
+    u64::from_str_radix(number, 16).ok()
+}
 
 impl Ecs {
     /// All hosts in the cluster.
@@ -184,21 +195,21 @@ impl Ecs {
 
     /// All tasks that are not long over.
     pub fn tasks(&self) -> impl Iterator<Item = &SimTask> {
-        self.tasks.values()
+        self.tasks.values().map(AsRef::as_ref)
     }
 
     /// One of them.
     pub fn task(&self, arn: &TaskArn) -> Option<&SimTask> {
-        self.tasks.get(arn)
+        self.tasks.get(&number_in(arn)?).map(AsRef::as_ref)
     }
 
     pub(crate) fn task_mut(&mut self, arn: &TaskArn) -> Option<&mut SimTask> {
-        self.tasks.get_mut(arn)
+        self.tasks.get_mut(&number_in(arn)?).map(AsMut::as_mut)
     }
 
     /// A job's tasks that are not STOPPED.
     pub fn live_tasks(&self, job: JobId) -> impl Iterator<Item = &SimTask> {
-        self.live_of_job.get(&job).into_iter().flatten().filter_map(|arn| self.tasks.get(arn))
+        self.live_of_job.get(&job).into_iter().flatten().filter_map(|arn| self.task(arn))
     }
 
     /// How many tasks are not STOPPED.
@@ -255,10 +266,10 @@ impl Ecs {
         behaviour: Behaviour,
     ) -> Result<Started, CloudError> {
         self.forget(now);
-        if let Some(arn) = self.by_token.get(&request.token) {
-            let same = self.tasks.get(arn).is_some_and(|t| t.instance == request.instance);
-            if same {
-                return Ok(Started::Known(arn.clone()));
+        let number = number_of(&request.token);
+        if let Some(known) = self.tasks.get(&number) {
+            if known.instance == request.instance {
+                return Ok(Started::Known(known.arn.clone()));
             }
             let detail = format!("ConflictException: token {}", request.token);
             return Err(CloudError::Conflict { action: "ecs:RunTask".to_owned(), detail });
@@ -276,8 +287,7 @@ impl Ecs {
             self.n_refusals += 1;
             return Ok(Started::Refused(refusal));
         }
-        let hash = Fnv::of(&format_args!("task {}", request.token));
-        let parsed = format!("{ARN_PREFIX}:task/spillway/{hash:032x}").parse::<TaskArn>();
+        let parsed = format!("{ARN_PREFIX}:task/spillway/{number:032x}").parse::<TaskArn>();
         let (Ok(arn), Some(host)) = (parsed, self.host_of_mut(&request.instance)) else {
             return Ok(Started::Refused(Refusal::HostGone));
         };
@@ -301,25 +311,23 @@ impl Ecs {
             stop_reason: None,
             end: None,
         };
-        self.by_token.insert(request.token.clone(), arn.clone());
         self.live_of_job.entry(request.job).or_default().insert(arn.clone());
-        self.tasks.insert(arn.clone(), task);
+        self.tasks.insert(number, Box::new(task));
         Ok(Started::New(arn))
     }
 
     /// Drops tasks that are long over, with their tokens.
     fn forget(&mut self, now: Timestamp) {
-        let is_old = |(at, _): &mut (Timestamp, TaskArn)| STOPPED_KEPT < now.duration_since(*at);
-        while let Some((_, arn)) = self.stopped.pop_front_if(is_old) {
-            if let Some(task) = self.tasks.remove(&arn) {
-                self.by_token.remove(&task.token);
-            }
+        let is_old = |(at, _): &mut (Timestamp, u64)| STOPPED_KEPT < now.duration_since(*at);
+        while let Some((_, number)) = self.stopped.pop_front_if(is_old) {
+            self.tasks.remove(&number);
         }
     }
 
     /// Moves a task on and counts its version up. A STOPPED one holds nothing any more.
     pub(crate) fn move_task(&mut self, now: Timestamp, arn: &TaskArn, status: TaskStatus) {
-        let Some(task) = self.tasks.get_mut(arn) else { return };
+        let Some(number) = number_in(arn) else { return };
+        let Some(task) = self.tasks.get_mut(&number) else { return };
         if task.status == TaskStatus::Running && status != TaskStatus::Running {
             self.n_running = self.n_running.saturating_sub(1);
         }
@@ -333,7 +341,7 @@ impl Ecs {
             }
             TaskStatus::Stopped => {
                 task.stopped_at = Some(now);
-                self.stopped.push_back((now, arn.clone()));
+                self.stopped.push_back((now, number));
                 if let Some(host) = self.hosts.get_mut(&task.container_instance) {
                     host.held = host.held.saturating_sub(&task.need);
                     host.tasks.remove(arn);
@@ -356,7 +364,7 @@ impl Ecs {
     ) -> (Vec<TaskReport>, Vec<TaskArn>) {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for arn in arns {
-            let known = self.tasks.get(arn).filter(|task| {
+            let known = self.task(arn).filter(|task| {
                 // ECS keeps a STOPPED task for an hour, as EC2 does an instance.
                 task.stopped_at.is_none_or(|at| now.duration_since(at) < TERMINATED_SHOWN)
             });

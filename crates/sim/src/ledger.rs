@@ -22,7 +22,7 @@ use spillway_core::{
     LedgerState, PoolId, Resources,
 };
 
-use arrays::{Batch, Children};
+use arrays::{Batch, Children, Shared};
 
 /// A change that a ledger must refuse. It means that the control loop is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,7 @@ pub struct MemoryLedger {
     /// All but the children of arrays that have ended.
     jobs: BTreeMap<JobId, Job>,
     arrays: BTreeMap<JobId, Children>,
+    shared: Shared,
     hosts: BTreeMap<HostId, Host>,
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
@@ -76,6 +77,7 @@ impl MemoryLedger {
             id,
             jobs: BTreeMap::new(),
             arrays: BTreeMap::new(),
+            shared: Shared::new(),
             hosts: BTreeMap::new(),
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),

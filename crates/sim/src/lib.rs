@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod clairvoyant;
 pub mod cloud;
 pub mod dice;
+mod digest;
 pub mod ec2;
 pub mod ecs;
 mod fixed;

@@ -11,12 +11,12 @@ use spillway_core::effect::{CallResult, LaunchRequest, TaskStart};
 use spillway_core::{Answer, Effect, Input};
 use spillway_engine::Step;
 
-use crate::fnv::Fnv;
+use crate::digest::Digest;
 
 /// Where a trace goes.
 pub struct Trace<'a> {
     out: Option<&'a mut dyn Write>,
-    hash: Fnv,
+    hash: Digest,
 }
 
 impl std::fmt::Debug for Trace<'_> {
@@ -28,11 +28,11 @@ impl std::fmt::Debug for Trace<'_> {
 impl<'a> Trace<'a> {
     /// A trace that is written to `out`, or only hashed.
     pub fn new(out: Option<&'a mut dyn Write>) -> Self {
-        Self { out, hash: Fnv::default() }
+        Self { out, hash: Digest::default() }
     }
 
     /// The hash so far.
-    pub const fn hash(&self) -> u64 {
+    pub fn hash(&self) -> u64 {
         self.hash.get()
     }
 

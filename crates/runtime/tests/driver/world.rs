@@ -354,7 +354,7 @@ impl FakeLedger {
     }
 
     pub(crate) fn job(&self, token: &str) -> Option<Job> {
-        self.memory.lock().unwrap().get_job(job_id(token)).cloned()
+        self.memory.lock().unwrap().get_job(job_id(token)).map(std::borrow::Cow::into_owned)
     }
 
     pub(crate) fn status(&self, token: &str) -> &'static str {

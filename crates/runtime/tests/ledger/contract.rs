@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use spillway_core::change::Cooldown;
+use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::error::LedgerError;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{BodyHash, JobStatus};
@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::sample::{
-    add, at, attempt, cool, gone, host, host_id, job, job_id, launch, learn, moved, named,
-    one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_spot, registered,
+    add, add_child, array, at, attempt, child, child_id, cool, end_children, failed, gone, host,
+    host_id, job, job_id, launch, learn, move_child, moved, named, one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_spot, registered,
     running, settled, succeeded,
 };
 
@@ -131,17 +131,22 @@ contract! {
 
         let mut ran = job(1);
         (ran.state, ran.attempts) = (running(2), vec![attempt(1)]);
-        let mut jobs = [job(0), ran];
+        let mut jobs = [job(0), ran, array(4), child(4, 0, running(1))];
         jobs.sort_by_key(|job| job.id);
         assert_eq!(state.jobs, jobs);
-        let hashes = [2, 3].map(|n| (job_id(n), BodyHash(u64::MAX - n)));
-        assert_eq!(state.ended, BTreeMap::from(hashes));
+        let ended = [(2, true), (3, false)].map(|(n, succeeded)| {
+            (job_id(n), EndedJob { body_hash: BodyHash(u64::MAX - n), succeeded })
+        });
+        assert_eq!(state.ended, BTreeMap::from(ended));
+        let record = &state.arrays[&job_id(4)];
+        assert_eq!(record.succeeded.runs().collect::<Vec<_>>(), [(1, 1)]);
+        assert_eq!(record.failed.runs().collect::<Vec<_>>(), [(3, 4)]);
         let requested = host(2, spillway_core::HostState::Requested);
         assert_eq!(state.hosts, [host(1, registered()), requested]);
         assert_eq!(state.launches, [launch(2, at(1), open())]);
         assert_eq!(state.learned["c5.large"].memory, MiB::new(3_700));
         assert_eq!(state.cooling.len(), 2);
-        assert_eq!((state.n_launches, state.n_jobs), (2, 4));
+        assert_eq!((state.n_launches, state.n_jobs), (2, 10));
         assert_eq!(subject.reader().state().unwrap(), state);
     }
 
@@ -298,7 +303,75 @@ contract! {
         let statuses: Vec<JobStatus> = counts.iter().map(|(status, _)| *status).collect();
         assert_eq!(statuses, JobStatus::ALL);
         let n: Vec<u64> = counts.iter().map(|(_, n)| *n).collect();
-        assert_eq!(n, [0, 0, 1, 0, 1, 1, 1]);
+        assert_eq!(n, [0, 0, 2, 0, 2, 2, 3], "of arrays their children are counted");
+    }
+
+    async fn a_child_is_what_its_array_is_whether_or_not_it_has_a_record(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let reader = subject.reopen().reader();
+        let read = |ord| reader.job(child_id(4, ord)).unwrap().unwrap();
+
+        let mut ended = child(4, 1, JobState::Succeeded { at: at(90) });
+        ended.attempts = vec![attempt(1)];
+        assert_eq!(read(0), child(4, 0, running(1)));
+        assert_eq!(read(1), ended);
+        assert_eq!(read(2), child(4, 2, JobState::Runnable { since: at(0) }));
+        assert_eq!(read(3), child(4, 3, failed()));
+        assert_eq!(reader.job(job_id(4).child(11)).unwrap(), None);
+        assert_eq!(reader.job(job_id(1).child(0)).unwrap(), None);
+    }
+
+    async fn children_are_listed_by_their_array_and_only_by_it(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let reader = subject.reader();
+        let of_array = || JobFilter { array: Some(job_id(4)), limit: 100, ..JobFilter::default() };
+        let list = |filter: JobFilter| {
+            let jobs = reader.jobs(&filter).unwrap();
+            jobs.iter().map(|job| job.id.index()).collect::<Vec<_>>()
+        };
+
+        assert_eq!(list(of_array()), [18, 16, 14, 12, 10].map(Some));
+        assert_eq!(list(JobFilter { limit: 2, ..of_array() }), [18, 16].map(Some));
+        let some = vec![JobStatus::Runnable, JobStatus::Succeeded];
+        assert_eq!(list(JobFilter { statuses: some, ..of_array() }), [14, 12].map(Some));
+        assert_eq!(list(JobFilter { name_prefix: Some("x".into()), ..of_array() }), []);
+        assert_eq!(list(JobFilter { array: Some(job_id(1)), ..of_array() }), []);
+        assert_eq!(list(JobFilter { array: None, ..of_array() }), [None; 5]);
+        let counts = [(JobStatus::Runnable, 1), (JobStatus::Running, 1), (JobStatus::Succeeded, 1), (JobStatus::Failed, 2)];
+        assert_eq!(reader.child_counts(job_id(4)).unwrap(), counts);
+    }
+
+    async fn children_of_an_array_that_has_ended_ended_with_it(subject) {
+        let changes = [add(&array(0)), add_child(0, 1, running(1)),
+            move_child(0, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
+            moved(0, failed(), None)];
+        commit(&mut subject, &changes).await;
+        let mut subject = subject.reopen();
+
+        let state = subject.ledger().load().await.unwrap();
+
+        assert_eq!(state.arrays[&job_id(0)].failed.runs().collect::<Vec<_>>(), [(0, 0), (2, 4)]);
+        assert!(state.arrays[&job_id(0)].succeeded.is_empty());
+        assert_eq!(subject.reader().job(child_id(0, 4)).unwrap(), Some(child(0, 4, failed())));
+    }
+
+    async fn a_child_has_one_record_and_one_end(subject) {
+        let changes = [add(&array(0)), add_child(0, 0, running(1)), end_children(0, &[(2, 3)])];
+        commit(&mut subject, &changes).await;
+        let twice = |ord| format!("job {} is added twice", child_id(0, ord));
+
+        assert_eq!(refused(&mut subject, &[add_child(0, 0, running(1))]).await, twice(0));
+        assert_eq!(refused(&mut subject, &[add_child(0, 3, running(1))]).await, twice(3));
+        assert_eq!(refused(&mut subject, &[end_children(0, &[(0, 1)])]).await, twice(0));
+        assert_eq!(refused(&mut subject, &[end_children(0, &[(1, 2)])]).await, twice(2));
+        assert_eq!(refused(&mut subject, &[end_children(0, &[(3, 4)])]).await, twice(3));
+        let moved_early = refused(&mut subject, &[move_child(0, 1, running(1), None)]).await;
+        assert_eq!(moved_early, format!("job {} is moved but was never added", child_id(0, 1)));
+        let unknown = refused(&mut subject, &[add_child(9, 0, running(1))]).await;
+        assert_eq!(unknown, format!("job {} is moved but was never added", child_id(9, 0)));
+        let ended = [move_child(0, 0, failed(), None), move_child(0, 0, running(2), None)];
+        let again = refused(&mut subject, &ended).await;
+        assert_eq!(again, format!("job {} is moved to RUNNING after its end", child_id(0, 0)));
     }
 
     async fn launches_decided_together_are_listed_by_id(subject) {

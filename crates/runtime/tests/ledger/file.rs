@@ -101,14 +101,14 @@ async fn a_dispatcher_that_is_killed_leaves_no_lock_and_loses_no_commit() {
     let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line == "committed"));
     assert!(matches!(SqliteLedger::open(&path), Err(LedgerError::Locked { .. })));
-    assert_eq!(n_jobs(&path), 4);
+    assert_eq!(n_jobs(&path), 5);
 
     holder.kill().unwrap();
     holder.wait().unwrap();
 
-    assert_eq!(n_jobs(&path), 4, "a reader repairs what was never closed");
+    assert_eq!(n_jobs(&path), 5, "a reader repairs what was never closed");
     let state = SqliteLedger::open(&path).unwrap().load().await.unwrap();
-    assert_eq!((state.jobs.len(), state.ended.len()), (2, 2));
+    assert_eq!((state.jobs.len(), state.ended.len()), (4, 2));
 }
 
 #[test]

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use crate::sample::{at, job, job_id, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
-const NEWEST: &str = include_str!("../golden/ledger-v2.sql");
+const V2: &str = include_str!("../golden/ledger-v2.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v3.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
@@ -87,9 +88,23 @@ async fn what_is_written_today_is_the_newest_format() {
 
 #[tokio::test]
 async fn a_ledger_of_format_1_is_taken_over() {
+    is_taken_over(V1).await;
+}
+
+/// Format 2 knew no arrays, and not how a job that is over ended.
+#[tokio::test]
+async fn a_ledger_of_format_2_is_taken_over() {
+    let loaded = is_taken_over(V2).await;
+
+    assert!(loaded.arrays.is_empty());
+    let succeeded = [2, 3].map(|n| loaded.ended[&job_id(n)].succeeded);
+    assert_eq!(succeeded, [true, false]);
+}
+
+async fn is_taken_over(written: &str) -> LedgerState {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
-    rusqlite::Connection::open(&path).unwrap().execute_batch(V1).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch(written).unwrap();
 
     let older = SqliteReader::open(&path).unwrap_err();
     let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
@@ -103,6 +118,7 @@ async fn a_ledger_of_format_1_is_taken_over() {
     assert_eq!(sizes, (2, 2, 2, 1));
     assert_eq!((loaded.learned.len(), loaded.cooling.len()), (1, 2));
     assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 4));
+    loaded
 }
 
 /// In format 1 a host was kept for demands that held an estimate.

@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use crate::contract::{InFile, InMemory, Subject};
 use crate::sample::{
-    add, at, attempt, cool, gone, job, learn, moved, open, put_boots, put_host, put_kind,
+    add, add_child, array, at, attempt, cool, end_children, gone, job, job_id, learn, move_child, moved, open, put_boots, put_host, put_kind,
     put_launch, put_spot, registered, running, settled,
 };
 
@@ -28,7 +28,15 @@ fn change() -> impl Strategy<Value = Change> {
         _ => gone(),
     });
     let market = any::<bool>().prop_map(|b| if b { Market::Spot } else { Market::OnDemand });
+    let child_state = state.clone();
+    let child = (0..2_u64, 0..6_u32);
     prop_oneof![
+        1 => (0..2_u64).prop_map(|n| add(&array(10 * n))),
+        2 => (child.clone(), child_state.clone())
+            .prop_map(|((n, ord), state)| add_child(10 * n, ord, state)),
+        3 => (child.clone(), child_state, proptest::option::of((1..4_u32).prop_map(attempt)))
+            .prop_map(|((n, ord), state, ended)| move_child(10 * n, ord, state, ended)),
+        1 => (child, 0..3_u32).prop_map(|((n, ord), more)| end_children(10 * n, &[(ord, ord + more)])),
         3 => (job_n.clone(), state.clone()).prop_map(|(n, state)| {
             let mut job = job(n);
             job.state = state;
@@ -59,7 +67,7 @@ async fn run(
     commits: &[Vec<Change>],
 ) -> (Vec<String>, LedgerState, String) {
     // A few jobs to begin with, so that most moves meet one.
-    let first = [add(&job(0)), add(&job(1)), add(&job(2))];
+    let first = [add(&array(0)), add(&job(1)), add(&job(2))];
     subject.ledger().commit(at(0), &first).await.unwrap();
     let mut results = Vec::new();
     for changes in commits {
@@ -71,7 +79,9 @@ async fn run(
     let reader = subject.reader();
     let filter = spillway_core::port::JobFilter { limit: 9, ..Default::default() };
     let all = (reader.jobs(&filter), reader.hosts(true), reader.launches(9), reader.job_counts());
-    (results, state, format!("{all:#?}"))
+    let of_array = spillway_core::port::JobFilter { array: Some(job_id(0)), ..filter };
+    let children = (reader.jobs(&of_array), reader.child_counts(job_id(0)));
+    (results, state, format!("{all:#?}{children:#?}"))
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use spillway_core::array::{self, ArraySpec, Indexes};
 use spillway_core::change::Cooldown;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
@@ -68,6 +69,42 @@ pub(crate) fn job(n: u64) -> Job {
         attempts: Vec::new(),
         warnings: Vec::new(),
     }
+}
+
+/// The `n`-th job ever as an array of five children, with indexes 10, 12 and so on.
+pub(crate) fn array(n: u64) -> Job {
+    let mut job = job(n);
+    let mut spec = job.spec.as_ref().clone();
+    let indexes = Indexes { first: 10, step: 2.try_into().unwrap(), size: 5 };
+    spec.array = Some(ArraySpec { indexes, max_concurrency: 3.try_into().ok(), sequential: false });
+    job.spec = Arc::new(spec);
+    job.state = JobState::Pending;
+    job
+}
+
+/// A child of the array with number `n`, as it is with this state.
+pub(crate) fn child(n: u64, ord: u32, state: JobState) -> Job {
+    array::child_of(&array(n), child_id(n, ord), ord, state)
+}
+
+pub(crate) fn child_id(n: u64, ord: u32) -> JobId {
+    job_id(n).child(10 + 2 * ord)
+}
+
+pub(crate) fn add_child(n: u64, ord: u32, state: JobState) -> Change {
+    Change::AddChild { id: child_id(n, ord), state }
+}
+
+pub(crate) fn move_child(n: u64, ord: u32, state: JobState, ended: Option<Attempt>) -> Change {
+    Change::MoveJob { id: child_id(n, ord), state, ended: ended.map(Box::new) }
+}
+
+pub(crate) fn failed() -> JobState {
+    JobState::Failed { at: at(80), reason: "not needed".into() }
+}
+
+pub(crate) fn end_children(n: u64, runs: &[(u32, u32)]) -> Change {
+    Change::EndChildren { array: job_id(n), runs: runs.to_vec(), state: failed() }
 }
 
 /// The job under another name, in another queue.
@@ -256,6 +293,11 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         put_kind("definition align", 600),
         put_spot(1_000),
         put_boots(75),
-        Change::Counters { n_launches: 2, n_jobs: 4 },
+        add(&array(4)),
+        add_child(4, 0, running(1)),
+        add_child(4, 1, running(1)),
+        move_child(4, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
+        end_children(4, &[(3, 4)]),
+        Change::Counters { n_launches: 2, n_jobs: 10 },
     ]
 }

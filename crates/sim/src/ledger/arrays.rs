@@ -1,11 +1,15 @@
 //! Children of arrays in the ledger in memory: those that have ended are packed, so that a million of them fit into it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::array::{self, ArrayRecord, Indexes};
-use spillway_core::{Attempt, Job, JobId, JobState, OrdSet};
+use spillway_core::{
+    Attempt, AttemptOrd, Expectation, FailureCategory, HostId, InstanceId, Job, JobId, JobState,
+    MicroUsd, OrdSet, PoolId, TaskArn,
+};
 
 use super::MemoryLedger;
 
@@ -14,8 +18,108 @@ use super::MemoryLedger;
 struct Packed {
     at: Timestamp,
     /// None if it succeeded.
-    reason: Option<Box<str>>,
-    attempts: Box<[Attempt]>,
+    reason: Option<Arc<str>>,
+    attempts: Box<[PackedAttempt]>,
+}
+
+/// An attempt that shares with others what is the same for many.
+#[derive(Debug, Clone)]
+struct PackedAttempt {
+    ord: AttemptOrd,
+    place: Arc<Place>,
+    task: Option<TaskArn>,
+    placed_at: Timestamp,
+    started_at: Option<Timestamp>,
+    stopped_at: Timestamp,
+    exit_code: Option<i32>,
+    reason: Arc<str>,
+    failure: Option<FailureCategory>,
+    cost: MicroUsd,
+    expected: Option<Expectation>,
+}
+
+/// Where an attempt ran.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    host: HostId,
+    instance: InstanceId,
+    pool: PoolId,
+}
+
+/// What many attempts have in common, once.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    places: BTreeSet<Arc<Place>>,
+    reasons: BTreeSet<Arc<str>>,
+}
+
+impl Shared {
+    pub(super) const fn new() -> Self {
+        Self { places: BTreeSet::new(), reasons: BTreeSet::new() }
+    }
+
+    fn place(&mut self, attempt: &Attempt) -> Arc<Place> {
+        let place = Place {
+            host: attempt.host,
+            instance: attempt.instance.clone(),
+            pool: attempt.pool.clone(),
+        };
+        if let Some(known) = self.places.get(&place) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(place);
+        self.places.insert(Arc::clone(&new));
+        new
+    }
+
+    fn reason(&mut self, reason: &str) -> Arc<str> {
+        if let Some(known) = self.reasons.get(reason) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = reason.into();
+        self.reasons.insert(Arc::clone(&new));
+        new
+    }
+
+    fn pack(&mut self, attempt: Attempt) -> PackedAttempt {
+        let (place, reason) = (self.place(&attempt), self.reason(&attempt.reason));
+        let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
+        let Attempt { exit_code, failure, cost, expected, .. } = attempt;
+        PackedAttempt {
+            ord,
+            place,
+            task,
+            placed_at,
+            started_at,
+            stopped_at,
+            exit_code,
+            reason,
+            failure,
+            cost,
+            expected,
+        }
+    }
+}
+
+impl From<&PackedAttempt> for Attempt {
+    fn from(packed: &PackedAttempt) -> Self {
+        let place = packed.place.as_ref();
+        Self {
+            ord: packed.ord,
+            host: place.host,
+            instance: place.instance.clone(),
+            pool: place.pool.clone(),
+            task: packed.task.clone(),
+            placed_at: packed.placed_at,
+            started_at: packed.started_at,
+            stopped_at: packed.stopped_at,
+            exit_code: packed.exit_code,
+            reason: packed.reason.as_ref().to_owned(),
+            failure: packed.failure,
+            cost: packed.cost,
+            expected: packed.expected,
+        }
+    }
 }
 
 /// What became of an array's children, but for those with a record that have not ended.
@@ -59,7 +163,7 @@ impl Children {
                 None => JobState::Succeeded { at },
                 Some(reason) => JobState::Failed { at, reason: reason.as_ref().to_owned() },
             };
-            let attempts = packed.attempts.to_vec();
+            let attempts = packed.attempts.iter().map(Attempt::from).collect();
             return Some(Job { attempts, ..array::child_of(array, id, ord, state) });
         }
         let run = self.runs.iter().find(|(first, last, _)| (*first..=*last).contains(&ord));
@@ -152,7 +256,7 @@ impl MemoryLedger {
         let Some(job) = self.jobs.get(&id) else { return };
         let (at, reason) = match &job.state {
             JobState::Succeeded { at } => (*at, None),
-            JobState::Failed { at, reason } => (*at, Some(reason.as_str().into())),
+            JobState::Failed { at, reason } => (*at, Some(self.shared.reason(reason))),
             JobState::Submitted
             | JobState::Pending
             | JobState::Runnable { .. }
@@ -165,7 +269,7 @@ impl MemoryLedger {
         } else {
             children.record.failed.insert(ord);
         }
-        let attempts = job.attempts.into_boxed_slice();
+        let attempts = job.attempts.into_iter().map(|attempt| self.shared.pack(attempt)).collect();
         children.packed.insert(ord, Packed { at, reason, attempts });
     }
 }
