@@ -1,5 +1,7 @@
 //! What ECS and EC2 tell about tasks, container instances and instances. Facts only, no decisions.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,7 @@ pub enum TaskStatus {
 }
 
 /// One state of one task, from an event or from DescribeTasks: the same thing, ordered by `version`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskReport {
     /// The task.
     pub arn: TaskArn,
@@ -48,6 +50,34 @@ pub struct TaskReport {
     pub stopped_reason: Option<String>,
     /// The container's own `reason`, such as `OutOfMemoryError: ...`.
     pub container_reason: Option<String>,
+}
+
+/// Only what it says: most fields are empty for most of a task's life.
+impl fmt::Debug for TaskReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskReport({} v{} {:?}", self.arn, self.version, self.status)?;
+        let texts = [
+            ("by", self.started_by.as_deref()),
+            ("on", self.container_instance.as_ref().map(ContainerInstanceArn::as_str)),
+            ("stop code", self.stop_code.as_deref()),
+            ("stopped for", self.stopped_reason.as_deref()),
+            ("container", self.container_reason.as_deref()),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                write!(f, ", {name} {text:?}")?;
+            }
+        }
+        for (name, at) in [("started", self.started_at), ("stopped", self.stopped_at)] {
+            if let Some(at) = at {
+                write!(f, ", {name} {at}")?;
+            }
+        }
+        if let Some(code) = self.exit_code {
+            write!(f, ", exit code {code}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// ECS's view of a host.

@@ -6,14 +6,21 @@ use std::fmt;
 /// Odd, and without a pattern: the fractional part of the golden ratio.
 const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// How much is gathered before it is hashed.
+const GATHERED: usize = 1_024;
+
 /// A running 64-bit hash; what is written into it counts, in which pieces does not.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Digest {
     hash: u64,
-    /// Bytes that do not make a word yet, the first of them lowest.
-    rest: u64,
-    n_rest: u32,
-    n_words: u64,
+    n_bytes: u64,
+    gathered: Vec<u8>,
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self { hash: 0, n_bytes: 0, gathered: Vec::with_capacity(GATHERED) }
+    }
 }
 
 impl Digest {
@@ -25,43 +32,35 @@ impl Digest {
 
     /// The hash so far.
     pub(crate) fn get(&self) -> u64 {
-        let mut last = *self;
-        let n_bytes = self.n_words.wrapping_mul(8).wrapping_add(u64::from(self.n_rest));
-        last.word(self.rest);
-        last.word(n_bytes);
-        last.hash ^ (last.hash >> 32)
+        let (words, tail) = self.gathered.as_chunks::<8>();
+        let mut last = [0; 8];
+        for (byte, of_tail) in last.iter_mut().zip(tail) {
+            *byte = *of_tail;
+        }
+        let hash = words.iter().chain([&last]).fold(self.hash, |hash, word| mix(hash, *word));
+        let hash = mix(hash, self.n_bytes.to_le_bytes());
+        hash ^ (hash >> 32)
     }
+}
 
-    const fn word(&mut self, word: u64) {
-        let mixed = (self.hash ^ word).wrapping_mul(PHI);
-        self.hash = mixed.rotate_left(29) ^ (mixed >> 32);
-        self.n_words = self.n_words.wrapping_add(1);
-    }
+const fn mix(hash: u64, word: [u8; 8]) -> u64 {
+    let mixed = (hash ^ u64::from_le_bytes(word)).wrapping_mul(PHI);
+    mixed.rotate_left(29) ^ (mixed >> 32)
 }
 
 impl fmt::Write for Digest {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut bytes = text.as_bytes();
-        while 0 < self.n_rest
-            && let Some((byte, after)) = bytes.split_first()
-        {
-            self.rest |= u64::from(*byte) << (8 * self.n_rest);
-            self.n_rest += 1;
-            bytes = after;
-            if self.n_rest == 8 {
-                let word = self.rest;
-                (self.rest, self.n_rest) = (0, 0);
-                self.word(word);
-            }
+        self.n_bytes = self.n_bytes.wrapping_add(u64::try_from(bytes.len()).unwrap_or(0));
+        while GATHERED <= self.gathered.len() + bytes.len() {
+            let (now, later) = bytes.split_at(GATHERED - self.gathered.len());
+            self.gathered.extend_from_slice(now);
+            bytes = later;
+            let (words, _) = self.gathered.as_chunks::<8>();
+            self.hash = words.iter().fold(self.hash, |hash, word| mix(hash, *word));
+            self.gathered.clear();
         }
-        let (words, tail) = bytes.as_chunks::<8>();
-        for word in words {
-            self.word(u64::from_le_bytes(*word));
-        }
-        for byte in tail {
-            self.rest |= u64::from(*byte) << (8 * self.n_rest);
-            self.n_rest += 1;
-        }
+        self.gathered.extend_from_slice(bytes);
         Ok(())
     }
 }
@@ -86,5 +85,8 @@ mod tests {
         assert_ne!(of(&[text]), of(&[&text[1..]]));
         assert_ne!(of(&["a"]), of(&["a\0"]));
         assert_ne!(of(&["12345678", "x"]), of(&["x", "12345678"]));
+        let long = text.repeat(100);
+        assert_eq!(of(&[&long]), of(&[&long[..7], &long[7..3_000], &long[3_000..]]));
+        assert_ne!(of(&[&long]), of(&[&long[..long.len() - 1]]));
     }
 }

@@ -52,7 +52,7 @@ impl From<BadChange> for LedgerError {
 pub struct MemoryLedger {
     id: LedgerId,
     /// All but the children of arrays that have ended.
-    jobs: BTreeMap<JobId, Job>,
+    jobs: BTreeMap<JobId, Box<Job>>,
     arrays: BTreeMap<JobId, Children>,
     shared: Shared,
     hosts: BTreeMap<HostId, Host>,
@@ -95,7 +95,7 @@ impl MemoryLedger {
     /// All jobs there ever were: of arrays, their children.
     pub fn all_jobs(&self) -> impl Iterator<Item = Cow<'_, Job>> {
         let is_one = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
-        let ones = self.jobs.values().filter(is_one).map(Cow::Borrowed);
+        let ones = self.jobs.values().map(AsRef::as_ref).filter(is_one).map(Cow::Borrowed);
         ones.chain(self.arrays.keys().flat_map(|array| self.children_of(*array)))
     }
 
@@ -208,14 +208,14 @@ impl MemoryLedger {
                 if let Some(children) = Children::of(job) {
                     self.arrays.insert(job.id, children);
                 }
-                self.jobs.insert(job.id, job.as_ref().clone());
+                self.jobs.insert(job.id, job.clone());
             }
             Change::AddChild { id, state } => {
                 let (array, children) = (self.jobs.get(&id.whole()), self.arrays.get(&id.whole()));
                 let ord = children.and_then(|of| of.indexes().ord_of(id.index()?));
                 if let (Some(array), Some(ord)) = (array, ord) {
                     let child = array::child_of(array, *id, ord, state.clone());
-                    self.jobs.insert(*id, child);
+                    self.jobs.insert(*id, Box::new(child));
                     self.pack_if_ended(*id);
                 }
             }
@@ -276,7 +276,7 @@ impl MemoryLedger {
                 | JobState::Pending
                 | JobState::Runnable { .. }
                 | JobState::Starting { .. }
-                | JobState::Running { .. } => jobs.push(job.clone()),
+                | JobState::Running { .. } => jobs.push(job.as_ref().clone()),
             }
         }
         let is_open = |l: &&Launch| matches!(l.state, LaunchState::Open { .. });
@@ -325,7 +325,8 @@ impl LedgerReader for MemoryLedger {
         let all: Vec<Cow<'_, Job>> = match filter.array {
             Some(array) => self.children_of(array).collect(),
             None => {
-                let wholes = self.jobs.values().filter(|job| job.id.index().is_none());
+                let all = self.jobs.values().map(AsRef::as_ref);
+                let wholes = all.filter(|job: &&Job| job.id.index().is_none());
                 wholes.map(Cow::Borrowed).collect()
             }
         };

@@ -19,7 +19,8 @@ struct Packed {
     at: Timestamp,
     /// None if it succeeded.
     reason: Option<Arc<str>>,
-    attempts: Box<[PackedAttempt]>,
+    /// The first of its attempts among those of the array, and how many.
+    attempts: (usize, usize),
 }
 
 /// An attempt that shares with others what is the same for many.
@@ -27,7 +28,7 @@ struct Packed {
 struct PackedAttempt {
     ord: AttemptOrd,
     place: Arc<Place>,
-    task: Option<TaskArn>,
+    task: Option<PackedArn>,
     placed_at: Timestamp,
     started_at: Option<Timestamp>,
     stopped_at: Timestamp,
@@ -36,6 +37,22 @@ struct PackedAttempt {
     failure: Option<FailureCategory>,
     cost: MicroUsd,
     expected: Option<Expectation>,
+}
+
+/// A task's ARN: those of one cluster differ by the number at their end.
+#[derive(Debug, Clone)]
+enum PackedArn {
+    Numbered { prefix: Arc<str>, number: u128 },
+    Odd(TaskArn),
+}
+
+impl PackedArn {
+    fn unpack(&self) -> Option<TaskArn> {
+        match self {
+            Self::Numbered { prefix, number } => format!("{prefix}/{number:032x}").parse().ok(),
+            Self::Odd(arn) => Some(arn.clone()),
+        }
+    }
 }
 
 /// Where an attempt ran.
@@ -50,12 +67,12 @@ struct Place {
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     places: BTreeSet<Arc<Place>>,
-    reasons: BTreeSet<Arc<str>>,
+    texts: BTreeSet<Arc<str>>,
 }
 
 impl Shared {
     pub(super) const fn new() -> Self {
-        Self { places: BTreeSet::new(), reasons: BTreeSet::new() }
+        Self { places: BTreeSet::new(), texts: BTreeSet::new() }
     }
 
     fn place(&mut self, attempt: &Attempt) -> Arc<Place> {
@@ -72,23 +89,35 @@ impl Shared {
         new
     }
 
-    fn reason(&mut self, reason: &str) -> Arc<str> {
-        if let Some(known) = self.reasons.get(reason) {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
-        let new: Arc<str> = reason.into();
-        self.reasons.insert(Arc::clone(&new));
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
         new
     }
 
+    fn arn(&mut self, arn: TaskArn) -> PackedArn {
+        let parts = arn.as_str().rsplit_once('/');
+        let numbered = parts.and_then(|(prefix, end)| {
+            let number = u128::from_str_radix(end, 16).ok()?;
+            (format!("{number:032x}") == end).then_some((prefix, number))
+        });
+        match numbered {
+            Some((prefix, number)) => PackedArn::Numbered { prefix: self.text(prefix), number },
+            None => PackedArn::Odd(arn),
+        }
+    }
+
     fn pack(&mut self, attempt: Attempt) -> PackedAttempt {
-        let (place, reason) = (self.place(&attempt), self.reason(&attempt.reason));
+        let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
         let Attempt { exit_code, failure, cost, expected, .. } = attempt;
         PackedAttempt {
             ord,
             place,
-            task,
+            task: task.map(|arn| self.arn(arn)),
             placed_at,
             started_at,
             stopped_at,
@@ -109,7 +138,7 @@ impl From<&PackedAttempt> for Attempt {
             host: place.host,
             instance: place.instance.clone(),
             pool: place.pool.clone(),
-            task: packed.task.clone(),
+            task: packed.task.as_ref().and_then(PackedArn::unpack),
             placed_at: packed.placed_at,
             started_at: packed.started_at,
             stopped_at: packed.stopped_at,
@@ -126,7 +155,9 @@ impl From<&PackedAttempt> for Attempt {
 #[derive(Debug, Clone)]
 pub(super) struct Children {
     record: ArrayRecord,
-    packed: BTreeMap<u32, Packed>,
+    /// By their ordinal numbers.
+    packed: Vec<Option<Packed>>,
+    attempts: Vec<PackedAttempt>,
     /// Those that ended without a record.
     runs: Vec<(u32, u32, JobState)>,
 }
@@ -134,7 +165,11 @@ pub(super) struct Children {
 impl Children {
     pub(super) fn of(job: &Job) -> Option<Self> {
         let record = ArrayRecord::new(job.spec.array?.indexes);
-        Some(Self { record, packed: BTreeMap::new(), runs: Vec::new() })
+        Some(Self { record, packed: Vec::new(), attempts: Vec::new(), runs: Vec::new() })
+    }
+
+    fn packed(&self, ord: u32) -> Option<&Packed> {
+        self.packed.get(usize::try_from(ord).ok()?)?.as_ref()
     }
 
     pub(super) const fn indexes(&self) -> Indexes {
@@ -157,13 +192,14 @@ impl Children {
     pub(super) fn child(&self, array: &Job, index: u32) -> Option<Job> {
         let ord = self.indexes().ord_of(index)?;
         let id = array.id.child(index);
-        if let Some(packed) = self.packed.get(&ord) {
+        if let Some(packed) = self.packed(ord) {
             let at = packed.at;
             let state = match &packed.reason {
                 None => JobState::Succeeded { at },
                 Some(reason) => JobState::Failed { at, reason: reason.as_ref().to_owned() },
             };
-            let attempts = packed.attempts.iter().map(Attempt::from).collect();
+            let (first, n) = packed.attempts;
+            let attempts = self.attempts.iter().skip(first).take(n).map(Attempt::from).collect();
             return Some(Job { attempts, ..array::child_of(array, id, ord, state) });
         }
         let run = self.runs.iter().find(|(first, last, _)| (*first..=*last).contains(&ord));
@@ -216,7 +252,7 @@ impl MemoryLedger {
         if let (None, Some(index)) = (self.jobs.get(&id), id.index()) {
             let children = self.arrays.get(&id.whole())?;
             let ord = children.indexes().ord_of(index)?;
-            children.packed.get(&ord)?;
+            children.packed(ord)?;
         }
         self.get_job(id)
     }
@@ -256,7 +292,7 @@ impl MemoryLedger {
         let Some(job) = self.jobs.get(&id) else { return };
         let (at, reason) = match &job.state {
             JobState::Succeeded { at } => (*at, None),
-            JobState::Failed { at, reason } => (*at, Some(self.shared.reason(reason))),
+            JobState::Failed { at, reason } => (*at, Some(self.shared.text(reason))),
             JobState::Submitted
             | JobState::Pending
             | JobState::Runnable { .. }
@@ -269,7 +305,14 @@ impl MemoryLedger {
         } else {
             children.record.failed.insert(ord);
         }
-        let attempts = job.attempts.into_iter().map(|attempt| self.shared.pack(attempt)).collect();
-        children.packed.insert(ord, Packed { at, reason, attempts });
+        let attempts = (children.attempts.len(), job.attempts.len());
+        children.attempts.extend(job.attempts.into_iter().map(|attempt| self.shared.pack(attempt)));
+        let Ok(at_ord) = usize::try_from(ord) else { return };
+        if children.packed.len() <= at_ord {
+            children.packed.resize_with(at_ord + 1, || None);
+        }
+        if let Some(place) = children.packed.get_mut(at_ord) {
+            *place = Some(Packed { at, reason, attempts });
+        }
     }
 }
