@@ -48,9 +48,10 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
     let mut reasons: Vec<(&'static str, String)> = Vec::new();
     for (Dependency { job: target, kind }, outcome) in engine.waits_for(job.id) {
         reasons.push(match outcome {
-            Outcome::Unknown => {
-                ("job-not-arrived", format!("waits for job {target}, whose message has not arrived"))
-            }
+            Outcome::Unknown => (
+                "job-not-arrived",
+                format!("waits for job {target}, whose message has not arrived"),
+            ),
             Outcome::Open | Outcome::Succeeded | Outcome::Failed => {
                 ("waits-for-job", format!("waits for job {target} {kind}"))
             }

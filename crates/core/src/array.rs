@@ -70,11 +70,11 @@ pub fn child_seq(array_seq: u64, ord: u32) -> u64 {
 pub fn unrecorded_state(array: &Job) -> JobState {
     let spec = &array.spec;
     let is_sequential = spec.array.is_some_and(|array| array.sequential);
-    match &array.state {
-        JobState::Pending if spec.depends_on.is_empty() && !is_sequential => {
-            JobState::Runnable { since: array.created_at }
-        }
-        state => state.clone(),
+    let waits_for_nobody = spec.depends_on.is_empty() && !is_sequential;
+    if waits_for_nobody && matches!(array.state, JobState::Pending) {
+        JobState::Runnable { since: array.created_at }
+    } else {
+        array.state.clone()
     }
 }
 

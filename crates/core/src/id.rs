@@ -265,7 +265,8 @@ impl FromStr for JobId {
 
 /// An array index has one spelling, so that one child has one id.
 fn array_index(text: &str) -> Option<u32> {
-    let is_plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_plain =
+        text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| is_plain)
 }
 

@@ -127,10 +127,10 @@ impl Engine {
         for id in new {
             let Some(spec) = self.jobs.get(&id).map(|job| Arc::clone(&job.spec)) else { continue };
             let is_held = self.waits.unmet(id).next().is_some();
-            let state = match self.admit_by_catalog(cx.now, &spec) {
-                JobState::Runnable { .. } if is_held || spec.array.is_some() => JobState::Pending,
-                state => state,
-            };
+            let mut state = self.admit_by_catalog(cx.now, &spec);
+            if matches!(state, JobState::Runnable { .. }) && (is_held || spec.array.is_some()) {
+                state = JobState::Pending;
+            }
             self.move_job(cx, id, state, None);
             if !is_held {
                 self.release_children(id);

@@ -130,11 +130,12 @@ impl Engine {
         let (array, parent) = (self.arrays.get(&id.whole())?, self.jobs.get(&id.whole())?);
         let ord = array.indexes().ord_of(id.index()?)?;
         let is_ready = self.waiting.children(&array.place).is_some_and(|set| set.contains(ord));
-        let state = match &parent.state {
-            JobState::Submitted => JobState::Submitted,
-            _ if is_ready => JobState::Runnable { since: parent.created_at },
-            _ if array.blocked.contains(ord) => JobState::Pending,
-            _ => return None,
+        let state = if is_ready {
+            JobState::Runnable { since: parent.created_at }
+        } else if array.blocked.contains(ord) {
+            parent.state.clone()
+        } else {
+            return None;
         };
         Some(array::child_of(parent, id, ord, state))
     }
@@ -158,7 +159,11 @@ impl Engine {
         let Some(array) = self.arrays.get_mut(&id.whole()) else { return };
         let Some(ord) = id.index().and_then(|index| array.indexes().ord_of(index)) else { return };
         array.n_live = array.n_live.saturating_sub(1);
-        if succeeded { array.succeeded.insert(ord) } else { array.failed.insert(ord) };
+        if succeeded {
+            array.succeeded.insert(ord)
+        } else {
+            array.failed.insert(ord)
+        };
         self.waiting.set_room(&array.place, array.room());
         self.note_settled(id);
         if array_is_sequential(self.arrays.get(&id.whole())) {
@@ -206,7 +211,9 @@ impl Engine {
                 self.note_settled(child);
             }
         }
-        if is_sequential && let Some(child) = ended.iter().next().and_then(|ord| indexes.child(id, ord)) {
+        if is_sequential
+            && let Some(child) = ended.iter().next().and_then(|ord| indexes.child(id, ord))
+        {
             self.fail_rest(cx, child);
         }
         self.close_if_over(cx, id);
@@ -283,12 +290,9 @@ impl Engine {
         let (array, parent) = (self.arrays.get(&id)?, self.jobs.get(&id)?);
         let mut summary: BTreeMap<JobStatus, u32> = BTreeMap::new();
         let ready = self.waiting.children(&array.place).map_or(0, OrdSet::len);
-        let waits = match parent.state.status() {
-            JobStatus::Submitted => JobStatus::Submitted,
-            _ => JobStatus::Pending,
-        };
         let counted = [
-            (waits, array.blocked.len()),
+            // SUBMITTED or PENDING, as their array.
+            (parent.state.status(), array.blocked.len()),
             (JobStatus::Runnable, ready),
             (JobStatus::Succeeded, array.succeeded.len()),
             (JobStatus::Failed, array.failed.len()),

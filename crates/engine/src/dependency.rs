@@ -104,8 +104,9 @@ impl Engine {
         }
         let here = spec.array.map(|array| array.indexes);
         let is_pair = dependency.kind == DependencyKind::NToN;
-        (is_pair && there != here)
-            .then(|| format!("N_TO_N needs two arrays with the same indexes, and {target} has others"))
+        (is_pair && there != here).then(|| {
+            format!("N_TO_N needs two arrays with the same indexes, and {target} has others")
+        })
     }
 
     /// Why a new job cannot wait for what it says it waits for: a code, and the reason with its place in the message.
@@ -302,7 +303,9 @@ impl Engine {
         let Some(spec) = self.jobs.get(&id).map(|job| Arc::clone(&job.spec)) else { return };
         let pair = Dependency { job: target, kind: DependencyKind::NToN };
         let is_pair = spec.depends_on.binary_search(&pair).is_ok();
-        let Some(ord) = self.indexes_of(id).and_then(|indexes| indexes.ord_of(index)) else { return };
+        let Some(ord) = self.indexes_of(id).and_then(|indexes| indexes.ord_of(index)) else {
+            return;
+        };
         if !is_pair {
             return;
         }
@@ -348,7 +351,8 @@ impl Engine {
 
     /// A job that waits will never run.
     fn fail_waiting(&mut self, cx: &mut Cx, id: JobId, reason: String) {
-        if self.jobs.get(&id).is_some_and(|job| job.spec.array.is_some()) && !self.is_untouched(id) {
+        if self.jobs.get(&id).is_some_and(|job| job.spec.array.is_some()) && !self.is_untouched(id)
+        {
             let (without_record, _) = self.children_within(id, None);
             return self.end_children(cx, id, &without_record, &reason);
         }

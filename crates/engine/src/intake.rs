@@ -103,7 +103,7 @@ impl Engine {
         let seq = self.n_jobs;
         let n_children = spec.array.map_or(0, |array| array.indexes.size);
         self.n_jobs += 1 + u64::from(n_children);
-        let (unmet, state) = match self.judge_all(&spec) {
+        let (unmet, mut state) = match self.judge_all(&spec) {
             Ok(unmet) => (unmet, self.admit(cx, &spec)),
             Err(never) => {
                 let reason = dependency::never_met(never);
@@ -111,10 +111,9 @@ impl Engine {
             }
         };
         let is_held = !unmet.is_empty();
-        let state = match state {
-            JobState::Runnable { .. } if is_held || spec.array.is_some() => JobState::Pending,
-            state => state,
-        };
+        if matches!(state, JobState::Runnable { .. }) && (is_held || spec.array.is_some()) {
+            state = JobState::Pending;
+        }
         let job = Job {
             id,
             spec: Arc::new(spec),
@@ -173,7 +172,8 @@ impl Engine {
             return Fate::Reject { code: "UNKNOWN_JOB", reason };
         }
         let indexes = self.indexes_of(whole);
-        let asks_for = |index: u32| target.indexes.is_none_or(|asked| asked.ord_of(index).is_some());
+        let asks_for =
+            |index: u32| target.indexes.is_none_or(|asked| asked.ord_of(index).is_some());
         let has_it = match (target.job.index(), indexes) {
             (Some(index), Some(indexes)) => indexes.ord_of(index).is_some(),
             (Some(_), None) => false,

@@ -52,9 +52,7 @@ impl Group {
         let children = self.arrays.iter().flat_map(|(seq, of)| {
             let room = usize::try_from(of.room).unwrap_or(usize::MAX);
             let ready = of.ready.iter().take(room);
-            ready.filter_map(|ord| {
-                Some((child_seq(*seq, ord), of.indexes.child(of.array, ord)?))
-            })
+            ready.filter_map(|ord| Some((child_seq(*seq, ord), of.indexes.child(of.array, ord)?)))
         });
         self.jobs.iter().copied().take(n).chain(children.take(n))
     }

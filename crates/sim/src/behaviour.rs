@@ -68,8 +68,7 @@ impl Behaviour {
         let command = &spec.container.command;
         let mut behaviour = if command.iter().any(|word| word.contains('$')) {
             let mut variables = Variables::new(spec, job, dice);
-            let expanded: Vec<String> =
-                command.iter().map(|word| variables.expand(word)).collect();
+            let expanded: Vec<String> = command.iter().map(|word| variables.expand(word)).collect();
             Self::of_command(&expanded, spec.expected_duration)
         } else {
             Self::of_command(command, spec.expected_duration)

@@ -13,8 +13,8 @@ use spillway_core::{JobId, JobSpec, MicroUsd, Offering};
 use spillway_planner::bill::area_bound;
 
 use crate::behaviour::Behaviour;
-use crate::dice::Dice;
 use crate::catalog::PriceList;
+use crate::dice::Dice;
 use crate::scenario::Scenario;
 
 const MILLIS_PER_HOUR: u64 = 3_600_000;

@@ -81,7 +81,8 @@ impl OrdSet {
     pub fn insert_run(&mut self, first: u32, last: u32) {
         let mut n = u64::from(first);
         while n <= u64::from(last) {
-            let is_word = n.is_multiple_of(u64::from(BITS)) && n + u64::from(BITS) <= u64::from(last) + 1;
+            let is_aligned = n.is_multiple_of(u64::from(BITS));
+            let is_word = is_aligned && n + u64::from(BITS) <= u64::from(last) + 1;
             let Ok(at) = u32::try_from(n) else { return };
             if is_word {
                 let (word, _) = place(at);
@@ -174,7 +175,7 @@ mod tests {
                         model.extend(n..=n + more);
                     }
                 }
-                prop_assert_eq!(u64::from(set.len()), model.len() as u64);
+                prop_assert_eq!(usize::try_from(set.len()).unwrap(), model.len());
             }
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(&set, &model.iter().copied().collect::<OrdSet>());

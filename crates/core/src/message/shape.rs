@@ -17,9 +17,7 @@ pub use container::{
     LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
 };
 
-pub use relations::{
-    ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray,
-};
+pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
 
 use crate::market::{ArchRule, MarketRule};
 

@@ -111,7 +111,10 @@ fn a_wrong_relation_is_refused_at_its_place() {
         ),
         (depends_on(sized(2), json!({"jobId": child, "type": "N_TO_N"})), "dependsOn[0].jobId"),
         (with(least(), "/spillway", json!({"afterAny": ["x"]})), "spillway.afterAny[0]"),
-        (with(least(), "/spillway", json!({"afterNotOk": [child, "1:1"]})), "spillway.afterNotOk[1]"),
+        (
+            with(least(), "/spillway", json!({"afterNotOk": [child, "1:1"]})),
+            "spillway.afterNotOk[1]",
+        ),
     ];
 
     for (message, path) in cases {

@@ -114,7 +114,12 @@ fn an_array_fails_when_all_have_ended_and_one_has_failed() {
 #[test]
 fn a_child_is_tried_again_before_those_that_never_ran() {
     let mut rig = Rig::new();
-    rig.send(array("a", 5, r#","array":{"maxConcurrency":1}"#, r#","retryStrategy":{"attempts":2}"#));
+    rig.send(array(
+        "a",
+        5,
+        r#","array":{"maxConcurrency":1}"#,
+        r#","retryStrategy":{"attempts":2}"#,
+    ));
     let a = job_id("a");
 
     let started = rig.finish_all(|id| i32::from(id.index() == Some(1)));
@@ -256,14 +261,18 @@ fn an_array_goes_on_where_it_was_after_a_restart() {
     let mut all: Vec<JobId> = starts.iter().chain(&more).map(|start| start.job).collect();
     all.extend(rest);
     all.sort();
-    assert_eq!(all, (0..40).filter(|n| !(30..35).contains(n)).map(|n| a.child(n)).collect::<Vec<_>>());
+    assert_eq!(
+        all,
+        (0..40).filter(|n| !(30..35).contains(n)).map(|n| a.child(n)).collect::<Vec<_>>()
+    );
     assert_eq!(rig.status(a), "FAILED");
 }
 
 #[test]
 fn the_same_array_twice_is_one_and_an_array_that_fits_nothing_fails_as_one() {
     let mut rig = Rig::new();
-    let large = array("large", 1_000_000, "", "").replace(r#""value":"1024""#, r#""value":"1024000""#);
+    let large =
+        array("large", 1_000_000, "", "").replace(r#""value":"1024""#, r#""value":"1024000""#);
     rig.send(array("a", 3, "", ""));
     rig.send(array("a", 3, "", ""));
     rig.send(large.clone());

@@ -190,7 +190,9 @@ impl Play {
             Op::Send(n) => self.rig.send(job(n)),
             Op::End(n, hard) => {
                 let ending = if hard { Ending::Terminate } else { Ending::Cancel };
-                self.rig.send(end_job(ending, job_id(&format!("job-{n}")).into(), "enough").to_string());
+                self.rig.send(
+                    end_job(ending, job_id(&format!("job-{n}")).into(), "enough").to_string(),
+                );
             }
             Op::Perform(pick) => {
                 if let Some(call) = self.take_call(pick) {

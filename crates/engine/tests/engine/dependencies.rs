@@ -21,7 +21,11 @@ fn after(token: &str, kind: &str, others: &[JobId]) -> String {
 }
 
 fn array(token: &str, size: u32, depends_on: &str) -> String {
-    message(token, "", &format!(r#","arrayProperties":{{"size":{size}}},"dependsOn":[{depends_on}]"#))
+    message(
+        token,
+        "",
+        &format!(r#","arrayProperties":{{"size":{size}}},"dependsOn":[{depends_on}]"#),
+    )
 }
 
 fn reason(rig: &Rig, id: JobId) -> String {
@@ -134,7 +138,9 @@ fn jobs_that_would_wait_for_each_other_are_refused_with_the_way_round() {
 
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].code, "DEPENDENCY_CYCLE");
-    let way = format!("dependsOn: jobs would wait for each other: {a} waits for {c} waits for {b} waits for {a}");
+    let way = format!(
+        "dependsOn: jobs would wait for each other: {a} waits for {c} waits for {b} waits for {a}"
+    );
     assert_eq!(letters[0].reason, way);
     assert!(!rig.jobs.contains_key(&a));
 }

@@ -105,9 +105,10 @@ fn model(nodes: &[Node]) -> Ends {
         for n in 0..children {
             let me = if node.is_array { id(at).child(n) } else { id(at) };
             let pairs = node.edges.iter().filter(|(_, kind, _)| *kind == DependencyKind::NToN);
-            let pairs_met = pairs.clone().all(|(target, _, _)| ends.succeeds[&id(*target).child(n)]);
+            let pairs_met =
+                pairs.clone().all(|(target, _, _)| ends.succeeds[&id(*target).child(n)]);
             let runs = is_met && pairs_met && (before || !node.is_sequential);
-            let succeeds = runs && !node.fails[n as usize];
+            let succeeds = runs && !node.fails[usize::try_from(n).unwrap()];
             before = succeeds;
             all &= succeeds;
             ends.succeeds.insert(me, succeeds);
@@ -155,7 +156,7 @@ proptest! {
         }
         let code = |job: JobId| {
             let at = (0..nodes.len()).find(|at| id(*at) == job.whole()).unwrap();
-            i32::from(nodes[at].fails[job.index().unwrap_or(0) as usize])
+            i32::from(nodes[at].fails[usize::try_from(job.index().unwrap_or(0)).unwrap()])
         };
 
         let started = rig.finish_all(code);

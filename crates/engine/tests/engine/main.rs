@@ -10,9 +10,9 @@
 mod arrays;
 mod chaos;
 mod dependencies;
-mod graphs;
 mod ends;
 mod faults;
+mod graphs;
 mod intake;
 mod late;
 mod learning;

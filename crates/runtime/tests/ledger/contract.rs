@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::sample::{
     add, add_child, array, at, attempt, child, child_id, cool, end_children, failed, gone, host,
-    host_id, job, job_id, launch, learn, move_child, moved, named, one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_spot, registered,
-    running, settled, succeeded,
+    host_id, job, job_id, launch, learn, move_child, moved, named, one_of_everything, open,
+    put_boots, put_host, put_kind, put_launch, put_spot, registered, running, settled, succeeded,
 };
 
 /// A ledger under test, and a second pair of eyes on it.

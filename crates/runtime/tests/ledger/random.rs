@@ -7,8 +7,8 @@ use tokio::runtime::Builder;
 
 use crate::contract::{InFile, InMemory, Subject};
 use crate::sample::{
-    add, add_child, array, at, attempt, cool, end_children, gone, job, job_id, learn, move_child, moved, open, put_boots, put_host, put_kind,
-    put_launch, put_spot, registered, running, settled,
+    add, add_child, array, at, attempt, cool, end_children, gone, job, job_id, learn, move_child,
+    moved, open, put_boots, put_host, put_kind, put_launch, put_spot, registered, running, settled,
 };
 
 /// Few of everything, so that most sequences meet something twice.

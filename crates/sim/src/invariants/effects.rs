@@ -241,7 +241,8 @@ fn meant_by(target: JobTarget, ledger: &MemoryLedger) -> impl Iterator<Item = Co
     let of_array = whole.as_ref().filter(|job| job.id.index().is_none());
     let array = of_array.and_then(|job| job.spec.array).map(|array| array.indexes);
     let asked = move |index: &u32| target.indexes.is_none_or(|only| only.ord_of(*index).is_some());
-    let indexes = array.into_iter().flat_map(|all| (0..all.size).filter_map(move |n| all.index_of(n)));
+    let indexes =
+        array.into_iter().flat_map(|all| (0..all.size).filter_map(move |n| all.index_of(n)));
     let children = indexes.filter(asked).filter_map(move |n| ledger.get_job(target.job.child(n)));
     whole.filter(|_| array.is_none() && target.indexes.is_none()).into_iter().chain(children)
 }

@@ -288,7 +288,9 @@ impl MemoryLedger {
     /// Packs a child that has ended.
     pub(super) fn pack_if_ended(&mut self, id: JobId) {
         let Some(children) = self.arrays.get_mut(&id.whole()) else { return };
-        let Some(ord) = id.index().and_then(|index| children.indexes().ord_of(index)) else { return };
+        let Some(ord) = id.index().and_then(|index| children.indexes().ord_of(index)) else {
+            return;
+        };
         let Some(job) = self.jobs.get(&id) else { return };
         let (at, reason) = match &job.state {
             JobState::Succeeded { at } => (*at, None),

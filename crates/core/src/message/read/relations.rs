@@ -47,8 +47,9 @@ pub(super) fn relations(
                     DependencyType::NToN => "N_TO_N is for array jobs",
                     DependencyType::Sequential => "SEQUENTIAL is for array jobs",
                 };
-                return Err(Rejection::invalid(&at_type, what)
-                    .hint("say arrayProperties.size, or leave out the type to wait for the whole job"));
+                return Err(Rejection::invalid(&at_type, what).hint(
+                    "say arrayProperties.size, or leave out the type to wait for the whole job",
+                ));
             }
             (None, None | Some(DependencyType::NToN), _) => {
                 return Err(Rejection::missing(&at_id).hint("name the job to wait for"));
@@ -153,8 +154,10 @@ pub(super) fn order_indexes(
     }
     let max = limits::ARRAY_INDEX_MAX;
     let (at_first, at_last) = (at.key("first"), at.key("last"));
-    let first = bounded(&at_first, range.first.ok_or_else(|| Rejection::missing(&at_first))?, 0, max)?;
-    let last = bounded(&at_last, range.last.ok_or_else(|| Rejection::missing(&at_last))?, first, max)?;
+    let first =
+        bounded(&at_first, range.first.ok_or_else(|| Rejection::missing(&at_first))?, 0, max)?;
+    let last =
+        bounded(&at_last, range.last.ok_or_else(|| Rejection::missing(&at_last))?, first, max)?;
     let step = bounded(&at.key("step"), range.step.unwrap_or(1), 1, max)?;
     Ok(Indexes::between(first, last, NonZeroU32::new(step).unwrap_or(NonZeroU32::MIN)))
 }

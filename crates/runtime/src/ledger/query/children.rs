@@ -180,7 +180,8 @@ fn all(connection: &Connection) -> Outcome<Vec<(Array, JobId, JobStatus)>> {
 pub(super) fn records(connection: &Connection) -> Outcome<BTreeMap<JobId, ArrayRecord>> {
     let mut records = BTreeMap::new();
     for (array, id, status) in all(connection)? {
-        let of = |status| format!("SELECT ord FROM children WHERE seq = ?1 AND status = '{status}'");
+        let of =
+            |status| format!("SELECT ord FROM children WHERE seq = ?1 AND status = '{status}'");
         let indexes = array.indexes;
         let mut succeeded = ords(connection, &array, &of(JobStatus::Succeeded))?;
         let mut failed = OrdSet::new();

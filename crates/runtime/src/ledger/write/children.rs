@@ -1,13 +1,13 @@
 //! Writes what becomes of the children of arrays.
 
 use rusqlite::{OptionalExtension, Transaction, params};
+use spillway_core::JobId;
 use spillway_core::array::{Indexes, child_seq};
 use spillway_core::job::{Attempt, Job, JobState};
-use spillway_core::JobId;
 
 use super::super::error::{BadChange, Outcome};
-use super::super::query::natural;
 use super::super::query::children::{self, Array};
+use super::super::query::natural;
 use super::{Record, add_attempt, check_move, json, whole};
 
 pub(super) fn add_array(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
@@ -108,4 +108,3 @@ fn first_known(tx: &Transaction<'_>, seq: i64, first: u32, last: u32) -> Outcome
         .optional()?;
     Ok([with_record, reaches_in, within].into_iter().flatten().min())
 }
-
