@@ -170,14 +170,18 @@ macro_rules! uuid_id {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JobId {
     uuid: Uuid,
-    index: Option<u32>,
+    /// The index and one, so that an id is as small as it can be: there are many.
+    above_index: Option<NonZeroU32>,
 }
+
+/// The largest index of a child: nine digits keep an attempt's token within ECS's 64 characters.
+pub const ARRAY_INDEX_MAX: u32 = 999_999_999;
 
 /// As numbers: ids are compared more often than anything else, most of them within one array.
 impl Ord for JobId {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_uuid = self.uuid.as_u128().cmp(&other.uuid.as_u128());
-        by_uuid.then_with(|| self.index.cmp(&other.index))
+        by_uuid.then_with(|| self.above_index.cmp(&other.above_index))
     }
 }
 
@@ -209,7 +213,7 @@ uuid_id!(
 impl JobId {
     /// The id with this value, of a job or an array.
     pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self { uuid, index: None }
+        Self { uuid, above_index: None }
     }
 
     /// The id of the job that `token` names in `queue`: a UUIDv5, so that whoever knows both knows the id, and a
@@ -221,18 +225,21 @@ impl JobId {
     /// The child with this index of the array with this id.
     #[must_use]
     pub const fn child(self, index: u32) -> Self {
-        Self { uuid: self.uuid, index: Some(index) }
+        Self { uuid: self.uuid, above_index: NonZeroU32::new(index.saturating_add(1)) }
     }
 
     /// The id of the array, for a child; of the job itself otherwise.
     #[must_use]
     pub const fn whole(self) -> Self {
-        Self { uuid: self.uuid, index: None }
+        Self { uuid: self.uuid, above_index: None }
     }
 
     /// The index, for a child of an array.
     pub const fn index(self) -> Option<u32> {
-        self.index
+        match self.above_index {
+            Some(above) => Some(above.get() - 1),
+            None => None,
+        }
     }
 
     /// Its UUID; a child has its array's.
@@ -243,7 +250,7 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
+        match self.index() {
             None => fmt::Display::fmt(&self.uuid, f),
             Some(index) => write!(f, "{}:{index}", self.uuid),
         }
@@ -254,12 +261,11 @@ impl FromStr for JobId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let wrong = || IdError::new(text, "a job id (a UUID, or a UUID, ':' and an array index)");
-        let (uuid, index) = match text.split_once(':') {
-            None => (text, None),
-            Some((uuid, index)) => (uuid, Some(array_index(index).ok_or_else(wrong)?)),
-        };
-        let uuid = Uuid::parse_str(uuid).map_err(|_| wrong())?;
-        Ok(Self { uuid, index })
+        let whole = |uuid| Uuid::parse_str(uuid).map(Self::from_uuid).map_err(|_| wrong());
+        match text.split_once(':') {
+            None => whole(text),
+            Some((uuid, index)) => Ok(whole(uuid)?.child(array_index(index).ok_or_else(wrong)?)),
+        }
     }
 }
 
@@ -267,7 +273,7 @@ impl FromStr for JobId {
 fn array_index(text: &str) -> Option<u32> {
     let is_plain =
         text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    text.parse().ok().filter(|_| is_plain)
+    text.parse().ok().filter(|index| is_plain && *index <= ARRAY_INDEX_MAX)
 }
 
 impl Serialize for JobId {
@@ -408,7 +414,7 @@ mod tests {
         assert_eq!(child.to_string().parse(), Ok(child));
         assert!(array < array.child(0) && array.child(9) < child);
         assert_eq!((child.whole(), child.index()), (array, Some(17)));
-        for wrong in ["", "01", "+1", "-1", "x", "4294967296"] {
+        for wrong in ["", "01", "+1", "-1", "x", "1000000000"] {
             assert!(format!("{array}:{wrong}").parse::<JobId>().is_err(), "{wrong}");
         }
     }

@@ -122,7 +122,7 @@ impl Engine {
             array.blocked.remove(ord);
         }
         self.waiting.add_children(&array.place, ords, array.room());
-        self.is_released |= !ords.is_empty();
+        self.waits.is_released |= !ords.is_empty();
     }
 
     /// A child of an array that has no record yet, as it would be if it had one.

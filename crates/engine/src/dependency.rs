@@ -20,6 +20,8 @@ pub(crate) struct Waits {
     dependents: BTreeMap<JobId, BTreeSet<JobId>>,
     /// Jobs that have ended and are waited for; those who wait have not been told.
     settled: VecDeque<JobId>,
+    /// Jobs that waited for others have joined the line in this step.
+    pub(crate) is_released: bool,
 }
 
 impl Waits {
@@ -250,7 +252,7 @@ impl Engine {
                 self.judge_child(cx, dependent, target.whole(), index);
             }
         }
-        if std::mem::take(&mut self.is_released) {
+        if std::mem::take(&mut self.waits.is_released) {
             self.note_arrival(cx.now);
         }
     }
@@ -346,7 +348,7 @@ impl Engine {
         let state = self.admit_by_catalog(cx.now, &spec);
         self.move_job(cx, id, state, None);
         self.join_line(id);
-        self.is_released = true;
+        self.waits.is_released = true;
     }
 
     /// A job that waits will never run.

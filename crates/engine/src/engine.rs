@@ -81,8 +81,6 @@ pub struct Engine {
     /// Arrays that have.
     pub(crate) past_arrays: BTreeMap<JobId, ArrayRecord>,
     pub(crate) waits: Waits,
-    /// Jobs that waited for others have joined the line in this step.
-    pub(crate) is_released: bool,
     pub(crate) waiting: Waiting,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
@@ -139,7 +137,6 @@ impl Engine {
             arrays: BTreeMap::new(),
             past_arrays: BTreeMap::new(),
             waits: Waits::default(),
-            is_released: false,
             waiting: Waiting::default(),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),

@@ -322,13 +322,12 @@ impl LedgerReader for MemoryLedger {
                 && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
                 && job.spec.name.as_str().starts_with(prefix)
         };
-        let all: Vec<Cow<'_, Job>> = match filter.array {
-            Some(array) => self.children_of(array).collect(),
-            None => {
-                let all = self.jobs.values().map(AsRef::as_ref);
-                let wholes = all.filter(|job: &&Job| job.id.index().is_none());
-                wholes.map(Cow::Borrowed).collect()
-            }
+        let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
+            self.children_of(array).collect()
+        } else {
+            let all = self.jobs.values().map(AsRef::as_ref);
+            let wholes = all.filter(|job: &&Job| job.id.index().is_none());
+            wholes.map(Cow::Borrowed).collect()
         };
         let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));

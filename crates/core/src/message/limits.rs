@@ -71,5 +71,5 @@ pub const ARRAY_SIZE_MIN: u32 = 2;
 /// against a slip.
 pub const ARRAY_SIZE_MAX: u32 = 1_000_000;
 
-/// The largest index of a child: nine digits, so that an attempt's token stays within ECS's 64 characters.
-pub const ARRAY_INDEX_MAX: u32 = 999_999_999;
+/// The largest index of a child.
+pub const ARRAY_INDEX_MAX: u32 = crate::id::ARRAY_INDEX_MAX;

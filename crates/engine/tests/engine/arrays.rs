@@ -33,10 +33,10 @@ fn summary(rig: &Rig, id: JobId) -> BTreeMap<JobStatus, u32> {
 }
 
 fn reason(rig: &Rig, id: JobId) -> String {
-    match rig.state(id) {
-        JobState::Failed { reason, .. } => reason.clone(),
-        other => panic!("it is {}", other.status()),
-    }
+    let JobState::Failed { reason, .. } = rig.state(id) else {
+        unreachable!("it is {}", rig.status(id))
+    };
+    reason.clone()
 }
 
 #[test]

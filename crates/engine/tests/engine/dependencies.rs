@@ -29,10 +29,10 @@ fn array(token: &str, size: u32, depends_on: &str) -> String {
 }
 
 fn reason(rig: &Rig, id: JobId) -> String {
-    match rig.state(id) {
-        JobState::Failed { reason, .. } => reason.clone(),
-        other => panic!("it is {}", other.status()),
-    }
+    let JobState::Failed { reason, .. } = rig.state(id) else {
+        unreachable!("it is {}", rig.status(id))
+    };
+    reason.clone()
 }
 
 #[test]

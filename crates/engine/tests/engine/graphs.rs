@@ -79,10 +79,8 @@ fn body(at: usize, node: &Node) -> String {
     if node.is_sequential {
         depends_on.push(json!({"type": "SEQUENTIAL"}));
     }
-    let mut extra = format!(r#","dependsOn":{}"#, json!(depends_on));
-    if node.is_array {
-        extra.push_str(&format!(r#","arrayProperties":{{"size":{SIZE}}}"#));
-    }
+    let size = if node.is_array { json!({ "size": SIZE }) } else { json!(null) };
+    let extra = format!(r#","dependsOn":{},"arrayProperties":{size}"#, json!(depends_on));
     let spillway = format!(r#","afterAny":{},"afterNotOk":{}"#, json!(any), json!(not_ok));
     message(&token, &spillway, &extra)
 }

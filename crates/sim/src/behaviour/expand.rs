@@ -45,10 +45,8 @@ impl<'a> Variables<'a> {
             expanded.push_str(before);
             let sum = after.strip_prefix("((").and_then(|inner| inner.split_once("))"));
             if let Some((sum, behind)) = sum {
-                match self.sum(sum) {
-                    Some(value) => expanded.push_str(&value.to_string()),
-                    None => expanded.push_str(&format!("$(({sum}))")),
-                }
+                let value = self.sum(sum).map(|value| value.to_string());
+                expanded.push_str(&value.unwrap_or_else(|| format!("$(({sum}))")));
                 rest = behind;
                 continue;
             }

@@ -35,7 +35,6 @@ impl Invariants {
                 self.check_concurrency(moment, &job);
                 false
             }
-            Change::EndChildren { .. } => false,
             Change::MoveJob { id, state, ended } => {
                 let Some(job) = ledger.get_job(*id) else { return false };
                 let job = job.as_ref();
@@ -60,7 +59,8 @@ impl Invariants {
                 self.follow_launch(launch);
                 false
             }
-            Change::Learn { .. }
+            Change::EndChildren { .. }
+            | Change::Learn { .. }
             | Change::Cool { .. }
             | Change::PutKind { .. }
             | Change::PutSpot { .. }

@@ -177,7 +177,7 @@ impl Workload {
                 let mut roll = dice.roll("job", &format_args!("{section}/{ord}"));
                 let at = group.arrival.of(ord, start, &mut roll);
                 let depends_on = self.dependencies(group, ord);
-                let body = group.message(section, ord, depends_on, dice, &mut roll);
+                let body = group.message(section, ord, &depends_on, dice, &mut roll);
                 if roll.happens(group.resend) {
                     let again_at = at + roll.within(RESEND_AFTER);
                     sent.push(Sent { at: again_at, body: body.clone() });
@@ -215,7 +215,7 @@ impl JobGroup {
         &self,
         section: usize,
         ord: u32,
-        depends_on: Vec<Dependency>,
+        depends_on: &[Dependency],
         dice: Dice,
         roll: &mut Roll,
     ) -> String {
@@ -268,7 +268,7 @@ impl JobGroup {
         if let Some(timeout) = self.timeout {
             message["timeout"] = json!({"attemptDurationSeconds": timeout.as_secs()});
         }
-        self.relate(&mut message, &depends_on);
+        self.relate(&mut message, depends_on);
         message.to_string()
     }
 
@@ -311,12 +311,15 @@ impl JobGroup {
         let min = size.stretched(spread.min).as_secs();
         let n = (size.stretched(spread.max).as_secs() - min).max(0) + 1;
         let total: u32 = self.exits.iter().map(|(_, weight)| *weight).sum();
-        let mut script = format!("sleep $(({min} + RANDOM % {n}))");
-        if let Some(zero) = self.exits.iter().find(|(code, _)| *code == 0)
-            && let Some((code, _)) = self.exits.iter().find(|(code, _)| *code != 0)
-        {
-            script.push_str(&format!("; test $((RANDOM % {total})) -lt {} || exit {code}", zero.1));
-        }
+        let sleep = format!("sleep $(({min} + RANDOM % {n}))");
+        let exit = |is_zero: bool| self.exits.iter().find(|(code, _)| (*code == 0) == is_zero);
+        let script = match (exit(true), exit(false)) {
+            (Some((_, zero)), Some((code, _))) => {
+                format!("{sleep}; test $((RANDOM % {total})) -lt {zero} || exit {code}")
+            }
+            (_, Some((code, _))) => format!("{sleep}; exit {code}"),
+            (_, None) => sleep,
+        };
         Some(vec!["sh".to_owned(), "-c".to_owned(), script])
     }
 

@@ -106,7 +106,7 @@ pub(in super::super) fn list(
     let Some(array) = array(connection, parent.id)? else { return Ok(Vec::new()) };
     let mut values = vec![Value::Integer(array.seq), Value::Integer(super::row_limit(limit))];
     values.extend(statuses.iter().map(|status| Value::Text(status.to_string())));
-    let names: Vec<String> = (3..values.len() + 1).map(|n| format!("?{n}")).collect();
+    let names: Vec<String> = (3..=values.len()).map(|n| format!("?{n}")).collect();
     let condition = match names.as_slice() {
         [] => String::new(),
         names => format!("AND status IN ({})", names.join(", ")),
