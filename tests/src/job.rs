@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use spillway_core::job::ContainerSpec;
-use spillway_core::{CpuUnits, JobSpec, MarketRule, MiB, Resources};
+use spillway_core::{CpuUnits, GpuKinds, JobSpec, MarketRule, MiB, Resources};
 
 /// The image that the emulator's agent has, in Docker or as a name for local processes.
 pub const IMAGE: &str = "busybox";
@@ -29,6 +29,7 @@ pub fn spec(name: &str, script: &str) -> JobSpec {
         },
         resources: Resources::new(CpuUnits::new(256), MiB::new(128), 0),
         arch: None,
+        gpu_kinds: GpuKinds::ANY,
         market: MarketRule::Any,
         attempts: 1,
         attempt_timeout: None,

@@ -135,6 +135,7 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
             container,
             resources: Resources::new(CpuUnits::new(256), memory, 0),
             arch: None,
+            gpu_kinds: spillway_core::GpuKinds::ANY,
             market: MarketRule::Any,
             attempts: 1,
             attempt_timeout: None,

@@ -69,8 +69,7 @@ fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
     let on_it = state.jobs.iter().filter(is_on_it);
     let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.spec.resources));
     let spec = &job.spec;
-    let may_run =
-        spec.arch.is_none_or(|arch| arch == host.arch) && spec.market.allows(host.pool.market);
+    let may_run = spec.allows(host.traits());
     let would_do = may_run && spec.resources.fits(&free);
     would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
 }

@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PoolId;
+use crate::gpu::GpuKinds;
 use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskArn};
-use crate::market::{Arch, MarketRule, UnknownName};
+use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 
@@ -67,6 +68,9 @@ pub struct JobSpec {
     pub resources: Resources,
     /// The architecture its image is for; `None` runs on either.
     pub arch: Option<Arch>,
+    /// The kinds of GPU it accepts.
+    #[serde(default, skip_serializing_if = "GpuKinds::is_any")]
+    pub gpu_kinds: GpuKinds,
     /// Where it may run.
     pub market: MarketRule,
     /// How many attempts may fail through the job's own fault, 1 to 10.
@@ -86,6 +90,15 @@ pub struct JobSpec {
     /// Whether the ECS task carries the tags too.
     #[serde(default)]
     pub propagate_tags: bool,
+}
+
+impl JobSpec {
+    /// Whether it may run on such a host.
+    pub fn allows(&self, host: HostTraits) -> bool {
+        self.arch.is_none_or(|wanted| wanted == host.arch)
+            && self.market.allows(host.market)
+            && self.gpu_kinds.allows(host.gpu)
+    }
 }
 
 /// AWS Batch's seven job states, each with what is true in it.

@@ -28,6 +28,7 @@ impl Engine {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,

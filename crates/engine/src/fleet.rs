@@ -218,6 +218,7 @@ impl Fleet {
             HostView {
                 id: e.host.id,
                 arch: e.host.arch,
+                gpu: e.host.gpu,
                 market: e.host.pool.market,
                 price: e.host.price,
                 free: e.free(),

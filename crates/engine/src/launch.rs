@@ -144,6 +144,7 @@ impl Engine {
         let price = self.price_in(launch, &instance.pool);
         let offering = self.catalog.get(&instance.pool);
         let (expected, hazard) = (offering.map(|o| o.capacity), offering.map(|o| o.hazard));
+        let gpu = offering.map(|o| o.gpu);
         let Some(entry) = self.fleet.get_mut(id) else { return };
         if !matches!(entry.host.state, HostState::Requested) {
             return;
@@ -152,6 +153,7 @@ impl Engine {
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
         entry.host.hazard = hazard.unwrap_or(entry.host.hazard);
+        entry.host.gpu = gpu.unwrap_or(entry.host.gpu);
         let launched_at = instance.launched_at.unwrap_or(cx.now);
         let state = HostState::Launched { instance: Instance { id: instance.id, launched_at } };
         self.move_host(cx, id, state);
@@ -183,6 +185,7 @@ impl Engine {
             launch: Some(launch.id),
             pool: instance.pool.clone(),
             arch: offering.arch,
+            gpu: offering.gpu,
             price: offering.price,
             capacity: offering.capacity,
             hazard: offering.hazard,

@@ -170,6 +170,7 @@ impl Engine {
             let id = LaunchId::derive(self.ledger, self.n_launches);
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            let offering = self.catalog.get(&first.pool);
             for host in &hosts {
                 let contents = planned.contents.iter();
                 let kept = contents.flat_map(|(key, n)| question.keep(&self.waiting, key, *n));
@@ -178,9 +179,10 @@ impl Engine {
                     launch: Some(id),
                     pool: first.pool.clone(),
                     arch: planned.arch,
+                    gpu: offering.and_then(|o| o.gpu),
                     price: first.price,
                     capacity: planned.capacity,
-                    hazard: self.catalog.get(&first.pool).map(|o| o.hazard).unwrap_or_default(),
+                    hazard: offering.map(|o| o.hazard).unwrap_or_default(),
                     reserved: kept.collect(),
                     state: HostState::Requested,
                 };

@@ -197,6 +197,7 @@ impl Engine {
         DemandKey {
             need: class.need,
             arch: class.arch,
+            gpu_kinds: class.gpu_kinds,
             market: if class.shuns_spot && self.sells_on_demand(class) {
                 MarketRule::OnDemand
             } else {
@@ -212,6 +213,7 @@ impl Engine {
         let key = DemandKey {
             need: class.need,
             arch: class.arch,
+            gpu_kinds: class.gpu_kinds,
             market: MarketRule::OnDemand,
             expected_secs: None,
             patience_secs: 0,

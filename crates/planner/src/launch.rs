@@ -7,9 +7,9 @@ use spillway_core::{Catalog, MicroUsdPerHour, PlanPolicy};
 use crate::amount::Amount;
 use crate::buy::Packing;
 use crate::deal::{Pile, deal};
-use crate::demand::{CLASSES, Shape};
+use crate::demand::{ClassSet, Shape, arch_of, are_bought_alike};
 use crate::headroom::Left;
-use crate::improve::load;
+use crate::improve::{classes, load};
 use crate::limits::CHOICES_MAX;
 use crate::prune::Offer;
 
@@ -59,8 +59,9 @@ pub(crate) fn launches(
     }
     let mut launches = Vec::with_capacity(packing.hosts.len());
     for host in &packing.hosts {
-        let load = load(&host.content, shapes);
-        let choices = choices(&host.offer, host.count, &load, by_price, policy, &slack);
+        let content =
+            Held { load: load(&host.content, shapes), classes: classes(&host.content, shapes) };
+        let choices = choices(&host.offer, host.count, &content, by_price, policy, &slack);
         slack.set_aside(&host.offer, &choices, host.count);
         let choices = pools(&choices, catalog);
         let Some(offering) = catalog.offerings().get(host.offer.at) else { continue };
@@ -69,7 +70,7 @@ pub(crate) fn launches(
             contents.sort_unstable();
             launches.push(PlannedLaunch {
                 choices: choices.clone(),
-                arch: CLASSES[host.offer.class].0,
+                arch: arch_of(host.offer.class),
                 capacity: offering.capacity,
                 count: dealt.count,
                 contents,
@@ -101,21 +102,29 @@ pub(crate) fn launches_of(
     }
     let mut launches = Vec::with_capacity(wanted.len());
     for Wanted { offer, count, load, contents } in wanted {
-        let choices = choices(&offer, count, &load, by_price, policy, &slack);
+        let classes = contents.iter().map(|(key, _)| ClassSet::of(key));
+        let content = Held { load, classes: classes.fold(ClassSet::ALL, ClassSet::and) };
+        let choices = choices(&offer, count, &content, by_price, policy, &slack);
         slack.set_aside(&offer, &choices, count);
         let Some(offering) = catalog.offerings().get(offer.at) else { continue };
-        let (arch, capacity) = (CLASSES[offer.class].0, offering.capacity);
+        let (arch, capacity) = (arch_of(offer.class), offering.capacity);
         let choices = pools(&choices, catalog);
         launches.push(PlannedLaunch { choices, arch, capacity, count, contents });
     }
     launches
 }
 
-/// The planned offering, then others of its class that hold the same and cost little more, cheapest first.
+/// What one host is to hold: what it needs at once, and where it may run.
+struct Held {
+    load: Amount,
+    classes: ClassSet,
+}
+
+/// The planned offering, then others like it that hold the same and cost little more, cheapest first.
 fn choices(
     planned: &Offer,
     count: u32,
-    load: &Amount,
+    content: &Held,
     by_price: &[Offer],
     policy: &PlanPolicy,
     slack: &Slack,
@@ -129,8 +138,9 @@ fn choices(
             break;
         }
         let is_alternative = offer.at != planned.at
-            && offer.class == planned.class
-            && load.fits(&offer.capacity)
+            && are_bought_alike(offer.class, planned.class)
+            && content.classes.has(offer.class)
+            && content.load.fits(&offer.capacity)
             && slack.allows(planned, offer, count);
         if is_alternative {
             choices.push(*offer);

@@ -12,8 +12,8 @@ use spillway_core::id::IdError;
 use spillway_core::market::UnknownName;
 use spillway_core::plan::{Demand, DemandKey, Headroom};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
-    Planned, PoolId, Resources,
+    Arch, Catalog, CpuUnits, GpuKinds, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering,
+    PlanInput, Planned, PoolId, Resources,
 };
 
 use crate::amount::whole_of;
@@ -152,6 +152,7 @@ impl Offer {
                 market: self.market.parse().map_err(unknown("market"))?,
             },
             arch: self.arch.parse().map_err(unknown("arch"))?,
+            gpu: None,
             capacity: Resources::new(CpuUnits::from_milli_floor(cpu), memory, self.gpus),
             price: MicroUsdPerHour::new(micro),
             hazard: Hazard::NEVER,
@@ -187,6 +188,7 @@ impl JobLine {
         Ok(DemandKey {
             need: Resources::new(CpuUnits::from_milli_ceil(cpu), memory, self.gpus),
             arch,
+            gpu_kinds: GpuKinds::ANY,
             market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
             expected_secs: None,
             patience_secs: 0,

@@ -68,6 +68,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,

@@ -7,7 +7,7 @@
 //! | I3 | a message is deleted only after its job is durable or its order carried out; a dead letter is one that can be nothing else |
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
-//! | I6 | a job runs only on an architecture and in a market that it allows |
+//! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
 //! | I7 | launches stay within the limits on hosts, vCPUs and price |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |

@@ -327,6 +327,7 @@ mod tests {
                 },
                 resources: Resources::ZERO,
                 arch: None,
+                gpu_kinds: spillway_core::GpuKinds::ANY,
                 market: MarketRule::Any,
                 attempts: 1,
                 attempt_timeout: None,

@@ -1,7 +1,7 @@
 //! The key that was probably meant by one that is not known.
 
 /// Every key of a message, whatever object it belongs to. A test holds it to the schema.
-const KEYS: [&str; 50] = [
+const KEYS: [&str; 51] = [
     "action",
     "architecture",
     "attemptDurationSeconds",
@@ -15,6 +15,7 @@ const KEYS: [&str; 50] = [
     "environment",
     "executionRoleArn",
     "expectedDurationSeconds",
+    "gpuKinds",
     "hardLimit",
     "image",
     "initProcessEnabled",

@@ -171,6 +171,7 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
     let overrides = container_overrides.unwrap_or_default();
     let arch = container::arch(properties.runtime_platform.as_ref(), spillway.architecture)?;
     let resources = needs::resources(&properties, &overrides, warnings)?;
+    let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
     let container = container::container(properties, overrides, &parameters, warnings)?;
 
     let attempts = match (&message.retry_strategy, &definition.retry_strategy) {
@@ -208,6 +209,7 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         container,
         resources,
         arch,
+        gpu_kinds,
         market: spillway.market.unwrap_or_default(),
         attempts,
         attempt_timeout,

@@ -16,6 +16,7 @@ pub use container::{
     LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
 };
 
+use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};
 
 /// A job to run: AWS Batch's `SubmitJob`, with the job definition in the message itself.
@@ -146,6 +147,9 @@ pub struct Spillway {
     pub market: Option<MarketRule>,
     /// Which architecture the image is for. Unsaid, that of `runtimePlatform.cpuArchitecture`, else `x86_64`.
     pub architecture: Option<ArchRule>,
+    /// The kinds of GPU the job accepts, by EC2's names. Unsaid, or an empty list: whichever is cheapest. Only with a GPU in
+    /// `resourceRequirements`.
+    pub gpu_kinds: Option<Vec<GpuKind>>,
     /// How long the job will probably run, in seconds. It helps to plan; nothing happens if it is wrong.
     #[schemars(range(min = 1))]
     pub expected_duration_seconds: Option<i64>,

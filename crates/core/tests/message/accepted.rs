@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use spillway_core::message::{self, Request, SimpleJob};
-use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources};
+use spillway_core::{Arch, ArchRule, CpuUnits, GpuKind, JobId, MarketRule, MiB, Resources};
 
 use crate::sample::{full, job, least, parse, with};
 
@@ -196,6 +196,22 @@ fn an_image_for_both_architectures_runs_on_the_cheaper() {
 }
 
 #[test]
+fn kinds_of_gpus_are_a_set_and_none_named_is_any() {
+    let at = "/jobDefinition/containerProperties/resourceRequirements";
+    let need = |kind, value| json!({"type": kind, "value": value});
+    let needs = json!([need("VCPU", "1"), need("MEMORY", "512"), need("GPU", "1")]);
+    let with_gpu = with(least(), at, needs);
+    let kinds = |kinds| job(&with(with_gpu.clone(), "/spillway/gpuKinds", kinds)).0.gpu_kinds;
+
+    let two = kinds(json!(["A10G", "L4", "A10G"]));
+
+    assert!(two.allows(Some(GpuKind::L4)) && two.allows(Some(GpuKind::A10G)));
+    assert!(!two.allows(Some(GpuKind::T4)) && !two.allows(None));
+    assert!(kinds(json!([])).is_any());
+    assert!(job(&with_gpu).0.gpu_kinds.is_any());
+}
+
+#[test]
 fn envelopes_are_taken_off_and_leave_no_trace() {
     let bare = parse(&full()).unwrap();
     let notification = json!({
@@ -240,6 +256,7 @@ fn what_the_builder_writes_is_what_is_read() {
         environment: vec![("B".into(), "1".into()), ("A".into(), String::new())],
         resources: Resources::new("0.1".parse().unwrap(), MiB::from_gib(2), 1),
         arch: ArchRule::Any,
+        gpu_kinds: vec![GpuKind::L4, GpuKind::T4],
         market: MarketRule::OnDemand,
         attempts: Some(4),
         attempt_timeout: Some(SignedDuration::from_mins(2)),
@@ -261,6 +278,7 @@ fn what_the_builder_writes_is_what_is_read() {
     assert_eq!(spec.container.environment, simple.environment);
     assert_eq!(spec.resources, simple.resources);
     assert_eq!((spec.arch, spec.market), (simple.arch.only(), simple.market));
+    assert_eq!(spec.gpu_kinds, simple.gpu_kinds.into());
     assert_eq!(
         (Some(spec.attempts), spec.attempt_timeout),
         (simple.attempts, simple.attempt_timeout)

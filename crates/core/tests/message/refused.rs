@@ -372,6 +372,13 @@ fn closed_lists_name_their_values() {
 }
 
 #[test]
+fn kinds_of_gpus_are_refused_without_a_gpu_and_by_a_wrong_name() {
+    let at = "spillway.gpuKinds";
+    refused("/spillway/gpuKinds", json!(["T4"]), INVALID, at, "asks for no GPU");
+    refused("/spillway/gpuKinds", json!(["T5"]), INVALID, "spillway.gpuKinds[0]", "A10G");
+}
+
+#[test]
 fn two_architectures_contradict_each_other() {
     let rejection = parse(&with(full(), "/spillway/architecture", json!("x86_64"))).unwrap_err();
 

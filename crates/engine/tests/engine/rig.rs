@@ -32,6 +32,7 @@ fn offering(instance_type: &str, zone: &str, market: Market, vcpus: u32, price: 
     Offering {
         pool: pool(instance_type, zone, market),
         arch: Arch::X86_64,
+        gpu: None,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(vcpus * 2), 0),
         price: MicroUsdPerHour::new(price),
         hazard: Hazard::NEVER,

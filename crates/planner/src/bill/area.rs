@@ -21,7 +21,7 @@ pub fn area_bound(offerings: &[Offering], work: &[(DemandKey, u64)]) -> u64 {
     let offer = |(at, offering): (usize, &Offering)| Offer {
         capacity: Amount::of(&offering.capacity),
         price: offering.price.get(),
-        class: class_of(offering.arch, offering.pool.market),
+        class: class_of(offering.traits()),
         at,
     };
     let mut offers: Vec<Offer> = offerings.iter().enumerate().map(offer).collect();
@@ -53,8 +53,8 @@ pub fn area_bound(offerings: &[Offering], work: &[(DemandKey, u64)]) -> u64 {
 mod tests {
     use jiff::Timestamp;
     use spillway_core::{
-        Arch, Catalog, CpuUnits, Hazard, Market, MarketRule, MiB, MicroUsdPerHour, PoolId,
-        Resources,
+        Arch, Catalog, CpuUnits, GpuKinds, Hazard, Market, MarketRule, MiB, MicroUsdPerHour,
+        PoolId, Resources,
     };
 
     use super::*;
@@ -67,6 +67,7 @@ mod tests {
                 market,
             },
             arch: Arch::X86_64,
+            gpu: None,
             capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(gib), 0),
             price: MicroUsdPerHour::new(price),
             hazard: Hazard::NEVER,
@@ -77,6 +78,7 @@ mod tests {
         DemandKey {
             need: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(gib), 0),
             arch: None,
+            gpu_kinds: GpuKinds::ANY,
             market,
             expected_secs: None,
             patience_secs: 0,

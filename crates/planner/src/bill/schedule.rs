@@ -139,7 +139,7 @@ fn offers(
         if is_too_large || is_cooling(&offering.pool) {
             continue;
         }
-        let class = class_of(offering.arch, offering.pool.market);
+        let class = class_of(offering.traits());
         let capacity = Amount::of(&offering.capacity);
         offers.push(Offer { capacity, price: offering.price.get(), class, at });
     }

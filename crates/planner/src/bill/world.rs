@@ -205,7 +205,7 @@ fn offers(problem: &TimedProblem) -> Result<(Vec<Offer>, Vec<usize>), BillError>
     for (at, offer) in problem.offers.iter().enumerate() {
         let (offering, milli) = offer.to_exact(at)?;
         let capacity = Amount([milli, offer.memory_mib, offer.gpus]);
-        let class = class_of(offering.arch, offering.pool.market);
+        let class = class_of(offering.traits());
         let pool = offering.pool;
         if seen.insert(pool.clone(), at).is_some() {
             return Err(crate::problem::ProblemError::RepeatedOffer { index: at, pool }.into());

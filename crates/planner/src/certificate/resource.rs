@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use spillway_core::plan::DemandKey;
-use spillway_core::{Arch, Market, MarketRule, Resources};
+use spillway_core::{Arch, GpuKinds, HostTraits, Market, MarketRule, Resources};
 
 use crate::amount::Amount;
 use crate::bound::UnitPrices;
@@ -51,7 +51,7 @@ fn amount(amounts: &Amounts) -> Option<Amount> {
 fn class(host: &Host) -> usize {
     let arch = if host.is_arm { Arch::Arm64 } else { Arch::X86_64 };
     let market = if host.is_spot { Market::Spot } else { Market::OnDemand };
-    class_of(arch, market)
+    class_of(HostTraits { arch, market, gpu: None })
 }
 
 fn classes(jobs: &Jobs) -> ClassSet {
@@ -63,5 +63,12 @@ fn classes(jobs: &Jobs) -> ClassSet {
     };
     let market = if jobs.spot_ok { MarketRule::Any } else { MarketRule::OnDemand };
     let need = Resources::default();
-    ClassSet::of(&DemandKey { need, arch, market, expected_secs: None, patience_secs: 0 })
+    ClassSet::of(&DemandKey {
+        need,
+        arch,
+        gpu_kinds: GpuKinds::ANY,
+        market,
+        expected_secs: None,
+        patience_secs: 0,
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use spillway_core::plan::{LimitKind, PlannedLaunch};
-use spillway_core::{MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned};
+use spillway_core::{HostTraits, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned};
 
 use super::{Load, Violation};
 
@@ -17,7 +17,7 @@ pub(super) fn check(
         if launch.count == 0 || launch.contents.is_empty() || launch.choices.is_empty() {
             violations.push(Violation::EmptyLaunch { launch: ord });
         }
-        contents(ord, launch, violations);
+        contents(ord, launch, input, violations);
         choices(ord, launch, policy, violations);
         pools(ord, launch, input, policy, violations);
     }
@@ -28,13 +28,21 @@ pub(super) fn check(
     }
 }
 
-fn contents(ord: usize, launch: &PlannedLaunch, violations: &mut Vec<Violation>) {
+fn contents(
+    ord: usize,
+    launch: &PlannedLaunch,
+    input: &PlanInput,
+    violations: &mut Vec<Violation>,
+) {
     let mut seen = BTreeSet::new();
+    let pools = launch.choices.iter().filter_map(|choice| input.catalog.get(&choice.pool));
+    let traits = |o: &Offering| HostTraits { arch: launch.arch, ..o.traits() };
+    let hosts: Vec<HostTraits> = pools.map(traits).collect();
     for (key, count) in &launch.contents {
         if *count == 0 || !seen.insert(*key) {
             violations.push(Violation::BadContents { launch: ord, key: *key });
         }
-        if launch.market().is_some_and(|market| !key.allows(launch.arch, market)) {
+        if !hosts.iter().all(|host| key.allows(*host)) {
             violations.push(Violation::LaunchNotAllowed { launch: ord, key: *key });
         }
     }

@@ -71,11 +71,11 @@ fn is_room_possible(input: &PlanInput, planned: &Planned, key: &DemandKey) -> bo
             all.add(&busy.need, busy.count);
         }
         let holds = load.0.iter().zip(all.0).all(|(need, all)| *need <= all);
-        holds && key.allows(host.arch, host.market)
+        holds && key.allows(host.traits())
     });
     let on_launch = planned.plan.launches.iter().any(|launch| {
-        launch.market().is_some_and(|market| key.allows(launch.arch, market))
-            && load.fits(&launch.capacity)
+        let first = launch.choices.first().and_then(|choice| input.catalog.get(&choice.pool));
+        first.is_some_and(|offering| key.allows(offering.traits())) && load.fits(&launch.capacity)
     });
     on_host || on_launch
 }
@@ -89,7 +89,7 @@ fn allowed<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Ve
     let mut allowed = Vec::new();
     for offering in input.catalog.offerings() {
         let is_small_enough = policy.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
-        if is_small_enough && key.allows(offering.arch, offering.pool.market) {
+        if is_small_enough && key.allows(offering.traits()) {
             allowed.push(offering);
         }
     }
@@ -107,8 +107,9 @@ fn holding<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Ve
 fn is_no_fit(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey, no_fit: &NoFit) -> bool {
     let allowed = allowed(input, policy, key);
     match no_fit {
-        NoFit::NoOffering { arch, market } => {
-            allowed.is_empty() && *arch == key.arch && *market == key.market
+        NoFit::NoOffering { arch, market, gpu_kinds } => {
+            allowed.is_empty()
+                && (*arch, *market, *gpu_kinds) == (key.arch, key.market, key.gpu_kinds)
         }
         NoFit::Exceeds { dimension, need, nearest, nearest_has } => {
             let is_named =

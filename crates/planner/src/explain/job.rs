@@ -28,6 +28,8 @@ pub enum Obstacle {
     Market,
     /// It is too small.
     TooSmall(Dimension),
+    /// Its GPUs are of a kind the job does not accept.
+    GpuKind,
     /// A list of the configuration leaves it out.
     LeftOut(FilterKind),
     /// It is larger than `plan.max-host-vcpus`.
@@ -85,6 +87,9 @@ fn obstacle(
     }
     if let Some(dimension) = key.need.exceeds(&offering.capacity) {
         return Some(Obstacle::TooSmall(dimension));
+    }
+    if !key.gpu_kinds.allows(offering.gpu) {
+        return Some(Obstacle::GpuKind);
     }
     if let Some(kind) = left_out.first() {
         return Some(Obstacle::LeftOut(kind));

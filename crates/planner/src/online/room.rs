@@ -50,7 +50,7 @@ impl Rooms {
                 capacity = capacity.plus(&freed, 1);
             }
             ends.sort_unstable();
-            let class = class_of(host.arch, host.market);
+            let class = class_of(host.traits());
             let offer = Offer { capacity, price: host.price.get(), class, at: usize::MAX };
             let start = if host.ready { 0 } else { host.ready_in_secs };
             let paid_until = ends.last().map_or(0, |(end, _)| *end);

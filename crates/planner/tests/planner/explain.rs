@@ -59,6 +59,7 @@ fn changed(question: &Question, key: &DemandKey, way: &Way) -> PlanInput {
         Change::LessCpu(by) => key.need.cpu = CpuUnits::new(key.need.cpu.get() - by.get()),
         Change::Market(_) => key.market = MarketRule::Any,
         Change::Arch(_) => key.arch = None,
+        Change::GpuKind(kind) => key.gpu_kinds = key.gpu_kinds.with(kind),
         Change::Raise { hosts, cpu, price } => {
             let headroom = &mut input.headroom;
             headroom.hosts = headroom.hosts.map(|left| left + hosts);
@@ -116,7 +117,7 @@ proptest! {
         let mut n_taken = 0;
         for (report, (offering, left_out)) in reports.iter().zip(question.offered.iter()) {
             prop_assert_eq!(&report.pool, &offering.pool);
-            let runs = |demand: &&Demand| demand.key.allows(offering.arch, offering.pool.market);
+            let runs = |demand: &&Demand| demand.key.allows(offering.traits());
             let fits = |demand: &Demand| demand.key.need.fits(&offering.capacity);
             match &report.verdict {
                 Verdict::Taken { n_hosts } => n_taken += n_hosts,
@@ -169,6 +170,7 @@ proptest! {
                     | Change::LessCpu(_)
                     | Change::Market(_)
                     | Change::Arch(_)
+                    | Change::GpuKind(_)
                     | Change::Raise { .. }
                     | Change::Allow(_) => question.policy.clone(),
                 };
@@ -379,6 +381,7 @@ fn host(ord: u32, busy: Vec<Busy>) -> HostView {
     HostView {
         id: host_id(ord),
         arch: Arch::X86_64,
+        gpu: None,
         market: Market::Spot,
         price: MicroUsdPerHour::new(80_000),
         free: resources(2048, 3000, 0),

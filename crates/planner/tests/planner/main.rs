@@ -5,6 +5,7 @@
 mod bounds;
 mod explain;
 mod extremes;
+mod kinds;
 mod mutations;
 mod over_time;
 mod properties;

@@ -12,8 +12,8 @@ use proptest::sample::select;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
-    Arch, Busy, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour,
-    Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
+    Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
+    MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -33,6 +33,7 @@ pub(crate) fn job(cpu: u32, memory: u32) -> DemandKey {
     DemandKey {
         need: resources(cpu, memory, 0),
         arch: None,
+        gpu_kinds: GpuKinds::ANY,
         market: MarketRule::Any,
         expected_secs: None,
         patience_secs: 0,
@@ -48,6 +49,7 @@ pub(crate) fn offering(name: &str, cpu: u32, memory: u32, price: u64) -> Offerin
             market: Market::Spot,
         },
         arch: Arch::X86_64,
+        gpu: None,
         capacity: resources(cpu, memory, 0),
         price: MicroUsdPerHour::new(price),
         hazard: Hazard::NEVER,
@@ -82,13 +84,17 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
         select(vec![MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand]);
     let expected_secs = select(vec![None, Some(60), Some(3600)]);
     let patience_secs = select(vec![0_u32, 0, 0, 300, 7200]);
-    let key = (need, arch, market, expected_secs, patience_secs);
-    key.prop_map(|((cpu, memory, gpus), arch, market, expected_secs, patience_secs)| DemandKey {
-        need: resources(cpu, memory, gpus),
-        arch,
-        market,
-        expected_secs,
-        patience_secs,
+    let kinds = select(vec![vec![], vec![], vec![GpuKind::T4], vec![GpuKind::T4, GpuKind::L4]]);
+    let key = (need, arch, kinds, market, expected_secs, patience_secs);
+    key.prop_map(|((cpu, memory, gpus), arch, kinds, market, expected_secs, patience_secs)| {
+        DemandKey {
+            need: resources(cpu, memory, gpus),
+            arch,
+            gpu_kinds: if 0 < gpus { kinds.into() } else { GpuKinds::ANY },
+            market,
+            expected_secs,
+            patience_secs,
+        }
     })
 }
 
@@ -106,16 +112,17 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
         select(vec![1024_u32, 1900, 3900, 7800, 16_384, 65_536]),
         select(vec![0_u32, 0, 0, 1, 4]),
     );
-    let type_of = (0_u8..8, size, any::<bool>());
+    let type_of = (0_u8..8, size, any::<bool>(), gpu_of_host());
     let hazard = select(vec![0_u32, 0, 100, 100_000, 2_000_000]);
     let pool = (select(vec!["us-east-1a", "us-east-1b"]), any::<bool>(), 0_u64..2_000_000, hazard);
     vec((type_of, pool), 0..=n_max).prop_map(|drawn| {
-        let mut types: BTreeMap<u8, (Resources, Arch)> = BTreeMap::new();
+        let mut types: BTreeMap<u8, (Resources, Arch, Option<GpuKind>)> = BTreeMap::new();
         let mut offerings = Vec::new();
-        for ((name, (cpu, memory, gpus), is_arm), (zone, is_spot, price, hazard)) in drawn {
+        for ((name, (cpu, memory, gpus), is_arm, gpu), (zone, is_spot, price, hazard)) in drawn {
             let arch = if is_arm { Arch::Arm64 } else { Arch::X86_64 };
-            let (capacity, arch) =
-                *types.entry(name).or_insert((resources(cpu, memory, gpus), arch));
+            let gpu = gpu.filter(|_| 0 < gpus);
+            let (capacity, arch, gpu) =
+                *types.entry(name).or_insert((resources(cpu, memory, gpus), arch, gpu));
             let pool = PoolId {
                 instance_type: format!("t{name}.large"),
                 zone: zone.parse().unwrap(),
@@ -124,10 +131,15 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
             let price = MicroUsdPerHour::new(price);
             let hazard = if is_spot { hazard } else { 0 };
             let hazard = Hazard::per_million_hours(hazard);
-            offerings.push(Offering { pool, arch, capacity, price, hazard });
+            offerings.push(Offering { pool, arch, gpu, capacity, price, hazard });
         }
         offerings
     })
+}
+
+/// The kind of GPU of a host that has any: a few, and one that nobody knows.
+fn gpu_of_host() -> impl Strategy<Value = Option<GpuKind>> {
+    select(vec![None, Some(GpuKind::T4), Some(GpuKind::T4), Some(GpuKind::L4), Some(GpuKind::A100)])
 }
 
 /// What a running job may hold.
@@ -145,15 +157,16 @@ fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
     let reserved = vec((select(keys), 1_u32..4), 0..3);
     let busy = (1_u32..5000, keys_need(), 1_u32..3);
     let busy = vec(busy, 0..3);
-    let host = (free, any::<bool>(), any::<bool>(), any::<bool>(), reserved, busy);
+    let host = (free, any::<bool>(), gpu_of_host(), any::<bool>(), any::<bool>(), reserved, busy);
     vec(host, 0..5).prop_map(|drawn| {
         let mut hosts = Vec::new();
-        for (ord, (free, is_arm, is_spot, ready, reserved, drawn_busy)) in (0..).zip(drawn) {
+        for (ord, (free, is_arm, gpu, is_spot, ready, reserved, drawn_busy)) in (0..).zip(drawn) {
             let (cpu, memory, gpus) = free;
             let busy = |(ends_in_secs, need, count)| Busy { ends_in_secs, need, count };
             hosts.push(HostView {
                 id: host_id(ord),
                 arch: if is_arm { Arch::Arm64 } else { Arch::X86_64 },
+                gpu: gpu.filter(|_| 0 < gpus),
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
                 price: MicroUsdPerHour::new(100_000),
                 free: resources(cpu, memory, gpus),
@@ -243,7 +256,7 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
     let mut ord = 1000;
     for launch in &planned.plan.launches {
         for _ in 0..launch.count {
-            after.hosts.push(bought(launch, host_id(ord)));
+            after.hosts.push(bought(input, launch, host_id(ord)));
             ord += 1;
         }
         let headroom = &mut after.headroom;
@@ -256,10 +269,11 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
     after
 }
 
-fn bought(launch: &PlannedLaunch, id: HostId) -> HostView {
+fn bought(input: &PlanInput, launch: &PlannedLaunch, id: HostId) -> HostView {
     HostView {
         id,
         arch: launch.arch,
+        gpu: input.catalog.get(&launch.choices[0].pool).unwrap().gpu,
         market: launch.market().unwrap(),
         price: launch.choices[0].price,
         free: launch.capacity,

@@ -314,8 +314,14 @@ impl PriceFeed for World {
             market: Market::OnDemand,
         };
         let (capacity, price) = (room(), MicroUsdPerHour::new(85_000));
-        let offering =
-            Offering { pool, arch: Arch::X86_64, capacity, price, hazard: Hazard::NEVER };
+        let offering = Offering {
+            pool,
+            arch: Arch::X86_64,
+            gpu: None,
+            capacity,
+            price,
+            hazard: Hazard::NEVER,
+        };
         Ok(Catalog::new(self.clock.now(), vec![offering]))
     }
 }

@@ -118,8 +118,7 @@ impl Invariants {
             );
         }
         let spec = &job.spec;
-        let arch_allowed = spec.arch.is_none_or(|arch| arch == host.arch);
-        if !arch_allowed || !spec.market.allows(host.pool.market) {
+        if !spec.allows(host.traits()) {
             self.violate(
                 "I6",
                 moment,

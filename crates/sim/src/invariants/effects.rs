@@ -136,8 +136,7 @@ impl Invariants {
         }
         if let Some(instance) = cloud.ec2().get(&request.instance) {
             let spec = &request.spec;
-            let arch_allowed = spec.arch.is_none_or(|arch| arch == instance.arch);
-            if !arch_allowed || !spec.market.allows(instance.pool.market) {
+            if !spec.allows(instance.traits()) {
                 let text = format!("job {id} is started on {} of {}", instance.arch, instance.pool);
                 self.violate("I6", moment, text);
             }

@@ -8,34 +8,41 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
-use spillway_core::{Arch, Market, PlanInput, PlanPolicy, Planned, Resources};
+use spillway_core::{Arch, GpuKind, HostTraits, Market, PlanInput, PlanPolicy, Planned, Resources};
 
 use super::bins::{self, Bin};
 use super::{fill, launch, reason};
 
-/// A set of kinds of host, one bit for each architecture in each market.
-pub(super) type Kinds = u8;
+/// A set of kinds of host, one bit for each architecture in each market with each kind of GPU.
+pub(super) type Kinds = u128;
 
-pub(super) const fn kind(arch: Arch, market: Market) -> Kinds {
-    let arch = match arch {
+/// Architectures and markets.
+const N_WAYS: usize = 4;
+
+pub(super) fn kind(host: HostTraits) -> Kinds {
+    let arch = match host.arch {
         Arch::X86_64 => 0,
         Arch::Arm64 => 1,
     };
-    match market {
-        Market::OnDemand => 1 << arch,
-        Market::Spot => 4 << arch,
-    }
+    let way = match host.market {
+        Market::OnDemand => arch,
+        Market::Spot => arch + 2,
+    };
+    1 << (way + N_WAYS * GpuKind::code_of(host.gpu))
 }
 
 /// All kinds in the Spot market.
-pub(super) const SPOT: Kinds = 0b1100;
+pub(super) const SPOT: Kinds = u128::from_ne_bytes([0b1100_1100; 16]);
 
 fn kinds_of(key: &DemandKey) -> Kinds {
     let mut kinds = 0;
-    for arch in Arch::ALL {
-        for market in [Market::OnDemand, Market::Spot] {
-            if key.allows(arch, market) {
-                kinds |= kind(arch, market);
+    for gpu in GpuKind::ALL.into_iter().map(Some).chain([None]) {
+        for arch in Arch::ALL {
+            for market in [Market::OnDemand, Market::Spot] {
+                let host = HostTraits { arch, market, gpu };
+                if key.allows(host) {
+                    kinds |= kind(host);
+                }
             }
         }
     }
@@ -232,7 +239,7 @@ fn buyable(input: &PlanInput, policy: &PlanPolicy) -> Vec<Offer> {
         if !is_cooling && !is_too_large {
             offers.push(Offer {
                 at,
-                kind: kind(offering.arch, offering.pool.market),
+                kind: kind(offering.traits()),
                 capacity: offering.capacity,
                 price: offering.price.get(),
                 hazard: offering.hazard.get(),

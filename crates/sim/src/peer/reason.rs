@@ -25,7 +25,7 @@ pub(super) fn of(
     }
     let (mut n_pools, mut until) = (0, None);
     for offering in catalog.offerings() {
-        let would_do = group.key.allows(offering.arch, offering.pool.market)
+        let would_do = group.key.allows(offering.traits())
             && group.need.fits(&offering.capacity)
             && policy.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
         let cools_until = input.cooling.get(&offering.pool).filter(|until| input.now < **until);

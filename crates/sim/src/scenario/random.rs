@@ -169,6 +169,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             .copied()
             .flatten()
             .map(str::to_owned),
+        gpu_kinds: Vec::new(),
         market: [None, None, Some("any"), Some("spot"), Some("on-demand")]
             .get(usize::try_from(roll.below(5)).unwrap_or(0))
             .copied()

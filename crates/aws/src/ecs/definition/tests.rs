@@ -48,6 +48,7 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
             container,
             resources,
             arch: None,
+            gpu_kinds: spillway_core::GpuKinds::ANY,
             market: MarketRule::Any,
             attempts: 1,
             attempt_timeout: None,

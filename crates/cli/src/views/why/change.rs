@@ -46,6 +46,7 @@ fn change_text(change: &Change, pool: Option<&PoolId>) -> String {
         Change::LessCpu(by) => format!("ask for {by} vCPU less"),
         Change::Market(market) => format!("let it run on {market} hosts too"),
         Change::Arch(arch) => format!("let it run on {arch} too"),
+        Change::GpuKind(kind) => format!("let it run on {kind} GPUs too"),
         Change::Raise { hosts, cpu, price } => raise_text(*hosts, *cpu, *price),
         Change::HostVcpus(to) => format!("raise plan.max-host-vcpus to {to}"),
         Change::Allow(kind) => match pool {
@@ -96,6 +97,7 @@ const fn what(change: &Change) -> &'static str {
         Change::LessCpu(_) => "job.vcpus",
         Change::Market(_) => "job.market",
         Change::Arch(_) => "job.arch",
+        Change::GpuKind(_) => "job.gpu-kinds",
         Change::Raise { .. } => "limits",
         Change::HostVcpus(_) => "plan.max-host-vcpus",
         Change::Allow(FilterKind::InstanceTypes) => "offerings.instance-types",

@@ -1,6 +1,7 @@
 //! What a job needs: merges the definition's amounts with the job's, as AWS Batch does.
 
 use super::{Rejection, Warnings, limits};
+use crate::gpu::{GpuKind, GpuKinds};
 use crate::message::path::At;
 use crate::message::reject::code;
 use crate::message::shape::{
@@ -75,6 +76,21 @@ pub(super) fn resources(
     let cpu = cpu.ok_or_else(|| missing("VCPU", "1"))?;
     let memory = memory.ok_or_else(|| missing("MEMORY", "2048"))?;
     Ok(Resources::new(cpu, memory, gpus))
+}
+
+/// Which kinds of GPU will do. Kinds without a GPU would only narrow down where the job runs, and hardly be meant.
+pub(super) fn gpu_kinds(
+    at_spillway: &At<'_>,
+    kinds: Option<Vec<GpuKind>>,
+    need: &Resources,
+) -> Result<GpuKinds, Rejection> {
+    let kinds = GpuKinds::from(kinds.unwrap_or_default());
+    if need.gpus == 0 && !kinds.is_any() {
+        let at = at_spillway.key("gpuKinds");
+        return Err(Rejection::invalid(&at, "names kinds of GPU, but the job asks for no GPU")
+            .hint("add {\"type\": \"GPU\", \"value\": \"1\"} to resourceRequirements, or leave it out"));
+    }
+    Ok(kinds)
 }
 
 fn amounts(at: &At<'_>, list: Option<&[ResourceRequirement]>) -> Result<Amounts, Rejection> {
