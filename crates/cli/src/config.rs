@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spillway_core::id::DeploymentName;
-use spillway_core::{Arch, Market, QueueName};
+use spillway_core::{Arch, Market, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
 use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, Count, Memory, Price, QueuePatience, Span, Vcpus};
+use values::{Cap, Count, Memory, Price, QueuePatience, Span, VcpuQuota, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -125,6 +125,10 @@ pub struct LimitsConfig {
     pub max_vcpus: Cap<Vcpus>,
     /// Dollars per hour over all hosts.
     pub max_price_per_hour: Cap<Price>,
+    /// vCPUs over the hosts that one of EC2's quotas counts: `["on-demand/standard=256", "spot/g=64"]`. The groups of families are
+    /// standard (A, C, D, H, I, M, R, T, Z), g (G and VT), p, f, x, inf, trn, dl, hpc and u. What is not named is not limited.
+    #[schemars(with = "Vec<String>")]
+    pub vcpu_quotas: Vec<VcpuQuota>,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -225,7 +229,15 @@ impl Default for LimitsConfig {
             max_hosts: Cap::At(Count(engine_limits::HOSTS_MAX_DEFAULT)),
             max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
             max_price_per_hour: Cap::None,
+            vcpu_quotas: Vec::new(),
         }
+    }
+}
+
+impl LimitsConfig {
+    fn quotas(&self) -> Quotas {
+        let of = |of: &VcpuQuota| (of.quota, of.vcpus.0);
+        self.vcpu_quotas.iter().map(of).collect::<Vec<_>>().into()
     }
 }
 
@@ -263,6 +275,7 @@ impl Config {
                 hosts_max: self.limits.max_hosts.get().map(|n| n.0),
                 cpu_max: self.limits.max_vcpus.get().map(|n| n.0),
                 price_max: self.limits.max_price_per_hour.get().map(|n| n.0),
+                quotas: self.limits.quotas(),
             },
             offerings: OfferingFilter {
                 instance_types: text(&self.offerings.instance_types),

@@ -3,7 +3,7 @@
 use spillway_core::host::{HostState, HostStatus};
 use spillway_core::{
     CpuUnits, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
-    MicroUsdPerHour,
+    MicroUsdPerHour, Quota,
 };
 
 use crate::config::Config;
@@ -121,6 +121,14 @@ fn limits(hosts: &[Host], config: &Config) -> Vec<String> {
     }
     if limits.price_max.is_some_and(|max| max <= price) {
         reasons.push(format!("limits.max-price-per-hour is used up: {price}"));
+    }
+    for (quota, max) in limits.quotas.iter() {
+        let counted = hosts.iter().filter(|host| Quota::of(&host.pool) == Some(quota));
+        let cpu = counted.fold(0_u32, |sum, host| sum.saturating_add(host.capacity.cpu.get()));
+        if max.get() <= cpu {
+            let used = CpuUnits::new(cpu);
+            reasons.push(format!("limits.vcpu-quotas {quota} is used up: {used} vCPUs"));
+        }
     }
     reasons
 }

@@ -25,6 +25,7 @@ pub mod money;
 pub mod plan;
 pub mod port;
 pub mod quantity;
+pub mod quota;
 pub mod spot;
 pub mod task;
 
@@ -49,3 +50,4 @@ pub use market::{Arch, ArchRule, HostTraits, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};
+pub use quota::{Quota, QuotaGroup, Quotas};

@@ -19,6 +19,7 @@ use crate::launch::PoolChoice;
 use crate::market::{Arch, HostTraits, Market, MarketRule};
 use crate::money::MicroUsdPerHour;
 use crate::quantity::{CpuUnits, Resources};
+use crate::quota::Quotas;
 
 pub use filter::{FilterKind, FilterSet};
 pub use reason::{LimitKind, NoFit, WaitReason};
@@ -139,6 +140,9 @@ pub struct Headroom {
     pub cpu: Option<CpuUnits>,
     /// Dollars per hour over all new hosts.
     pub price: Option<MicroUsdPerHour>,
+    /// CPU over the new hosts that each of EC2's quotas counts.
+    #[serde(default, skip_serializing_if = "Quotas::is_none")]
+    pub quotas: Quotas,
 }
 
 /// Everything the planner may know. It learns the time only here.

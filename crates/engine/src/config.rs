@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
 use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
-use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName, Quotas};
 
 use crate::limits;
 
@@ -19,6 +19,9 @@ pub struct Limits {
     pub cpu_max: Option<CpuUnits>,
     /// Dollars per hour over all hosts.
     pub price_max: Option<MicroUsdPerHour>,
+    /// CPU over the hosts that each of EC2's vCPU quotas counts.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -133,6 +136,7 @@ impl Default for EngineConfig {
                 hosts_max: Some(limits::HOSTS_MAX_DEFAULT),
                 cpu_max: Some(limits::CPU_MAX_DEFAULT),
                 price_max: None,
+                quotas: Quotas::NONE,
             },
             offerings: OfferingFilter::default(),
             jobs: JobPolicy::default(),

@@ -261,7 +261,14 @@ impl Engine {
         let (n_hosts, cpu, price) = self.fleet.totals();
         let limits = &self.config.limits;
         let left = |max: u64, used: u64| max.saturating_sub(used);
+        let mut quotas = limits.quotas;
+        if !quotas.is_none() {
+            for entry in self.fleet.iter() {
+                quotas.take(&entry.host.pool, entry.host.capacity.cpu);
+            }
+        }
         Headroom {
+            quotas,
             hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
             cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
             price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),

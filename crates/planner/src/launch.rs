@@ -13,33 +13,6 @@ use crate::improve::{classes, load};
 use crate::limits::CHOICES_MAX;
 use crate::prune::Offer;
 
-/// What would be left of the headroom if every launch were served by its dearest and largest choice.
-struct Slack(Left);
-
-impl Slack {
-    /// Whether `count` hosts may become `other` instead of `offer`.
-    fn allows(&self, offer: &Offer, other: &Offer, count: u32) -> bool {
-        let more_cpu = u64::from(other.capacity.0[0].saturating_sub(offer.capacity.0[0]));
-        let more_price = other.price.saturating_sub(offer.price).checked_mul(u64::from(count));
-        let is_cpu_there =
-            self.0.cpu.is_none_or(|cpu| more_cpu * u64::from(count) <= u64::from(cpu));
-        let is_price_there =
-            self.0.price.is_none_or(|price| more_price.is_some_and(|more| more <= price));
-        is_cpu_there && is_price_there
-    }
-
-    /// Sets aside what `count` hosts need that may become any of `choices`.
-    fn set_aside(&mut self, offer: &Offer, choices: &[Offer], count: u32) {
-        let dearest = choices.iter().map(|o| o.price).max().unwrap_or(0);
-        let largest = choices.iter().map(|o| o.capacity.0[0]).max().unwrap_or(0);
-        let price = dearest.saturating_sub(offer.price);
-        let capacity = Amount([largest.saturating_sub(offer.capacity.0[0]), 0, 0]);
-        let hosts = self.0.hosts;
-        self.0.take(&Offer { capacity, price, ..*offer }, count);
-        self.0.hosts = hosts;
-    }
-}
-
 /// The launches of a packing, in the order of their pools and contents.
 pub(crate) fn launches(
     packing: &Packing,
@@ -49,9 +22,10 @@ pub(crate) fn launches(
     policy: &PlanPolicy,
     headroom: &Headroom,
 ) -> Vec<PlannedLaunch> {
-    let mut slack = Slack(Left::of(headroom));
+    // What would be left if every launch were served by its dearest and largest choice.
+    let mut slack = Left::of(headroom);
     for host in &packing.hosts {
-        slack.0.take(&host.offer, host.count);
+        slack.take(&host.offer, host.count);
     }
     let mut piles: Vec<Pile<DemandKey>> = Vec::with_capacity(shapes.len());
     for shape in shapes {
@@ -96,9 +70,9 @@ pub(crate) fn launches_of(
     policy: &PlanPolicy,
     headroom: &Headroom,
 ) -> Vec<PlannedLaunch> {
-    let mut slack = Slack(Left::of(headroom));
+    let mut slack = Left::of(headroom);
     for host in &wanted {
-        slack.0.take(&host.offer, host.count);
+        slack.take(&host.offer, host.count);
     }
     let mut launches = Vec::with_capacity(wanted.len());
     for Wanted { offer, count, load, contents } in wanted {
@@ -127,7 +101,7 @@ fn choices(
     content: &Held,
     by_price: &[Offer],
     policy: &PlanPolicy,
-    slack: &Slack,
+    slack: &Left,
 ) -> Vec<Offer> {
     let n_max = policy.choices_max.clamp(1, CHOICES_MAX);
     let percent = 100 + u128::from(policy.choice_premium_percent);
@@ -141,7 +115,7 @@ fn choices(
             && are_bought_alike(offer.class, planned.class)
             && content.classes.has(offer.class)
             && content.load.fits(&offer.capacity)
-            && slack.allows(planned, offer, count);
+            && slack.allows_instead(planned, offer, count);
         if is_alternative {
             choices.push(*offer);
         }

@@ -81,7 +81,7 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
     unplaced.retain(|group| 0 < group.count);
 
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut report = Report { n_offerings, ..Report::default() };
     let mut launches = Vec::new();

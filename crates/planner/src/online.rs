@@ -44,7 +44,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     memory.promises.observe(input);
     let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let shelf = stock(input, all);
     let queue = Queue::new(input, policy, &shelf);
     let world = &queue.world;

@@ -8,6 +8,7 @@ use spillway_core::{Catalog, Market, PlanInput, PlanPolicy};
 
 use crate::amount::Amount;
 use crate::demand::{N_CLASSES, Shape, Totals, class_of};
+use crate::headroom::CapSet;
 
 /// An offering in the solver's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) struct Offer {
     pub(crate) price: u64,
     /// See [`crate::demand::class_of`].
     pub(crate) class: usize,
+    /// The limits on CPU of their own that count it.
+    pub(crate) caps: CapSet,
     /// Index into the catalog, whose order is that of the pools' ids.
     pub(crate) at: usize,
 }
@@ -45,7 +48,8 @@ pub(crate) fn cooling_flags(input: &PlanInput) -> Vec<bool> {
 }
 
 /// All offerings that may be bought, in the catalog's order.
-pub(crate) fn buyable(catalog: &Catalog, is_cooling: &[bool], policy: &PlanPolicy) -> Vec<Offer> {
+pub(crate) fn buyable(input: &PlanInput, is_cooling: &[bool], policy: &PlanPolicy) -> Vec<Offer> {
+    let catalog = &input.catalog;
     let mut buyable = Vec::with_capacity(catalog.offerings().len());
     for (at, (offering, is_cooling)) in catalog.offerings().iter().zip(is_cooling).enumerate() {
         let capacity = Amount::of(&offering.capacity);
@@ -53,7 +57,8 @@ pub(crate) fn buyable(catalog: &Catalog, is_cooling: &[bool], policy: &PlanPolic
             continue;
         }
         let class = class_of(offering.traits());
-        buyable.push(Offer { capacity, price: offering.price.get(), class, at });
+        let caps = CapSet::of(&offering.pool, &input.headroom);
+        buyable.push(Offer { capacity, price: offering.price.get(), class, caps, at });
     }
     buyable
 }
@@ -92,6 +97,7 @@ pub(crate) fn cheapest_zones(catalog: &Catalog, buyable: &[Offer]) -> Vec<Offer>
 
 /// The offerings that no other one can stand in for, cheapest first.
 ///
+/// A limit on CPU of its own, such as a quota, keeps a host from standing in for one that the limit does not count.
 /// A host never uses more than the demand has, so capacity beyond that does not count; and a host may stand in for
 /// one of another kind if everything in this demand that the other may run, it may run too.
 pub(crate) fn undominated(offers: &[Offer], shapes: &[Shape]) -> Vec<Offer> {
@@ -108,7 +114,9 @@ pub(crate) fn undominated(offers: &[Offer], shapes: &[Shape]) -> Vec<Offer> {
     let mut kept: Vec<(Amount, Offer)> = Vec::new();
     for (_, Reverse(clipped), offer) in sorted {
         let is_dominated = kept.iter().any(|(other_clipped, other)| {
-            clipped.fits(other_clipped) && totals.may_stand_in(other.class, offer.class)
+            clipped.fits(other_clipped)
+                && other.caps.is_within(offer.caps)
+                && totals.may_stand_in(other.class, offer.class)
         });
         if !is_dominated {
             kept.push((clipped, offer));

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName};
+use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName, Quota};
 
 /// A text or a number, as text: `4` and `"4"` are the same.
 struct Scalar(String);
@@ -174,6 +174,48 @@ impl<'de> Deserialize<'de> for QueuePatience {
 }
 
 impl Serialize for QueuePatience {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How many vCPUs one of EC2's quotas allows, `on-demand/standard=256`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VcpuQuota {
+    /// Which quota.
+    pub quota: Quota,
+    /// How many.
+    pub vcpus: Vcpus,
+}
+
+impl FromStr for VcpuQuota {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError {
+            text: text.to_owned(),
+            expected: "a quota and vCPUs such as \"on-demand/standard=256\" or \"spot/g=64\"",
+        };
+        let (quota, vcpus) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Self {
+            quota: quota.trim().parse().map_err(|_| wrong())?,
+            vcpus: vcpus.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for VcpuQuota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.quota, self.vcpus)
+    }
+}
+
+impl<'de> Deserialize<'de> for VcpuQuota {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for VcpuQuota {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

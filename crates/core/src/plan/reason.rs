@@ -9,6 +9,7 @@ use crate::catalog::InstanceType;
 use crate::gpu::GpuKinds;
 use crate::market::{Arch, MarketRule};
 use crate::quantity::{Dimension, Resources};
+use crate::quota::Quota;
 
 /// Why jobs of a group are in no host of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub enum WaitReason {
     },
     /// A limit of ours leaves no room for another host.
     LimitReached {
-        /// Which limit: `hosts`, `vcpus` or `price`.
+        /// Which limit.
         limit: LimitKind,
     },
     /// There is no catalog yet.
@@ -47,15 +48,18 @@ pub enum LimitKind {
     Vcpus,
     /// `max-price-per-hour`.
     Price,
+    /// One of `vcpu-quotas`.
+    Quota(Quota),
 }
 
 impl fmt::Display for LimitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Hosts => "max-hosts",
-            Self::Vcpus => "max-vcpus",
-            Self::Price => "max-price-per-hour",
-        })
+        match self {
+            Self::Hosts => f.pad("max-hosts"),
+            Self::Vcpus => f.pad("max-vcpus"),
+            Self::Price => f.pad("max-price-per-hour"),
+            Self::Quota(quota) => f.pad(&format!("vcpu-quotas {quota}")),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use spillway_core::plan::DemandKey;
 use crate::amount::Amount;
 use crate::bill::prices::Prices;
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 
 /// A lower bound on what hosts out of `offerings` are billed that do this much work: the time for which jobs of each group run,
@@ -22,6 +23,7 @@ pub fn area_bound(offerings: &[Offering], work: &[(DemandKey, u64)]) -> u64 {
         capacity: Amount::of(&offering.capacity),
         price: offering.price.get(),
         class: class_of(offering.traits()),
+        caps: CapSet::default(),
         at,
     };
     let mut offers: Vec<Offer> = offerings.iter().enumerate().map(offer).collect();

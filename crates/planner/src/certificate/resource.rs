@@ -10,6 +10,7 @@ use crate::amount::Amount;
 use crate::bound::UnitPrices;
 use crate::certificate::hosts_to_prove;
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 use crate::verify::{Amounts, Host, HostPrices, Jobs, Shapes, Terms};
 
@@ -19,7 +20,13 @@ pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
     let mut offers = Vec::new();
     for (at, host) in hosts_to_prove(terms, &Shapes::of(terms, &vec![0; terms.jobs.len()])) {
         let capacity = amount(&host.room)?;
-        offers.push(Offer { capacity, price: host.price, class: class(host), at });
+        offers.push(Offer {
+            capacity,
+            price: host.price,
+            class: class(host),
+            caps: CapSet::default(),
+            at,
+        });
     }
     let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
     for jobs in &terms.jobs {

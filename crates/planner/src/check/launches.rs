@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use spillway_core::plan::{LimitKind, PlannedLaunch};
-use spillway_core::{HostTraits, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned};
+use spillway_core::{HostTraits, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, Quota};
 
 use super::{Load, Violation};
 
@@ -134,6 +134,20 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
         price += count * u128::from(dearest);
     }
     let headroom = &input.headroom;
+    for (quota, left) in headroom.quotas.iter() {
+        let most = |launch: &PlannedLaunch| {
+            let counted = launch.choices.iter().filter(|c| Quota::of(&c.pool) == Some(quota));
+            let offerings = counted.filter_map(|c| input.catalog.get(&c.pool));
+            let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);
+            u128::from(largest) * u128::from(launch.count)
+        };
+        let bought: u128 = planned.plan.launches.iter().map(most).sum();
+        let headroom = u128::from(left.get());
+        if headroom < bought {
+            let limit = LimitKind::Quota(quota);
+            violations.push(Violation::LimitExceeded { limit, bought, headroom });
+        }
+    }
     let limits = [
         (LimitKind::Hosts, hosts, headroom.hosts.map(u128::from)),
         (LimitKind::Vcpus, cpu, headroom.cpu.map(|cpu| u128::from(cpu.get()))),

@@ -1,8 +1,10 @@
 //! Checks of the reasons in the report: that each is true, and that nothing waits for a host that may be bought.
 
+use std::collections::BTreeMap;
+
 use spillway_core::plan::{DemandKey, LimitKind, NoFit, WaitReason};
 use spillway_core::quantity::Dimension;
-use spillway_core::{Offering, PlanInput, PlanPolicy, Planned};
+use spillway_core::{Offering, PlanInput, PlanPolicy, Planned, Quota};
 
 use super::{Load, Violation};
 
@@ -42,6 +44,11 @@ pub(super) fn check(
                     }
                     LimitKind::Vcpus => input.headroom.cpu.is_some(),
                     LimitKind::Price => input.headroom.price.is_some(),
+                    LimitKind::Quota(quota) => {
+                        let is_counted = |o: &&Offering| Quota::of(&o.pool) == Some(*quota);
+                        input.headroom.quotas.get(*quota).is_some()
+                            && holding.iter().any(is_counted)
+                    }
                 };
                 !holding.is_empty() && holding.iter().all(is_unaffordable) && is_limit_set
             }
@@ -129,16 +136,21 @@ struct Spent {
     hosts: u128,
     cpu: u128,
     price: u128,
+    of_quota: BTreeMap<Quota, u128>,
 }
 
 impl Spent {
     fn of(input: &PlanInput, planned: &Planned) -> Self {
-        let mut spent = Self { hosts: 0, cpu: 0, price: 0 };
+        let mut spent = Self { hosts: 0, cpu: 0, price: 0, of_quota: BTreeMap::new() };
         for launch in &planned.plan.launches {
             let count = u128::from(launch.count);
             let first = launch.choices.first().and_then(|c| input.catalog.get(&c.pool));
             spent.hosts += count;
-            spent.cpu += first.map_or(0, |o| u128::from(o.capacity.cpu.get()) * count);
+            let cpu = first.map_or(0, |o| u128::from(o.capacity.cpu.get()) * count);
+            spent.cpu += cpu;
+            if let Some(quota) = first.and_then(|o| Quota::of(&o.pool)) {
+                *spent.of_quota.entry(quota).or_default() += cpu;
+            }
             spent.price += first.map_or(0, |o| u128::from(o.price.get()) * count);
         }
         spent
@@ -150,7 +162,13 @@ impl Spent {
         let hosts_max = headroom.hosts.unwrap_or(u32::MAX);
         let cpu = self.cpu + u128::from(offering.capacity.cpu.get());
         let price = self.price + u128::from(offering.price.get());
-        self.hosts < u128::from(hosts_max)
+        let is_in_quota = Quota::of(&offering.pool).is_none_or(|quota| {
+            let spent = self.of_quota.get(&quota).copied().unwrap_or(0);
+            let cpu = spent + u128::from(offering.capacity.cpu.get());
+            headroom.quotas.get(quota).is_none_or(|max| cpu <= u128::from(max.get()))
+        });
+        is_in_quota
+            && self.hosts < u128::from(hosts_max)
             && headroom.cpu.is_none_or(|max| cpu <= u128::from(max.get()))
             && headroom.price.is_none_or(|max| price <= u128::from(max.get()))
     }

@@ -7,9 +7,9 @@ mod ways;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use spillway_core::Offering;
 use spillway_core::plan::{DemandKey, FilterKind, FilterSet, LimitKind};
 use spillway_core::quantity::Dimension;
+use spillway_core::{Offering, Quota};
 
 use crate::amount::Amount;
 use crate::explain::Question;
@@ -111,6 +111,11 @@ fn over_limit(question: &Question, offering: &Offering) -> Option<LimitKind> {
     }
     if headroom.cpu.is_some_and(|left| left < offering.capacity.cpu) {
         return Some(LimitKind::Vcpus);
+    }
+    let quota = Quota::of(&offering.pool);
+    let left = quota.and_then(|quota| headroom.quotas.get(quota));
+    if let Some(quota) = quota.filter(|_| left.is_some_and(|left| left < offering.capacity.cpu)) {
+        return Some(LimitKind::Quota(quota));
     }
     let is_over_price = headroom.price.is_some_and(|left| left < offering.price);
     is_over_price.then_some(LimitKind::Price)

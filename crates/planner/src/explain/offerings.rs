@@ -14,7 +14,7 @@ use crate::amount::Amount;
 use crate::demand::{Totals, Unplaced, class_of, merged};
 use crate::explain::Question;
 use crate::explain::prices::{Priced, money, score};
-use crate::headroom::Left;
+use crate::headroom::{CapSet, Left};
 use crate::knapsack::Knapsack;
 use crate::prune::{Offer, is_allowed_size};
 
@@ -205,7 +205,8 @@ impl<'a> Judge<'a> {
     fn dominated(&self, offering: &Offering, capacity: &Amount) -> Option<Verdict> {
         let class = class_of(offering.traits());
         let price = offering.price.get();
-        let offer = Offer { capacity: *capacity, price, class, at: 0 };
+        let caps = CapSet::of(&offering.pool, &self.question.input.headroom);
+        let offer = Offer { capacity: *capacity, price, class, caps, at: 0 };
         if self.headroom.times(&offer) == 0 {
             return Some(Verdict::OverLimit(self.headroom.binding([&offer].into_iter())));
         }
@@ -218,7 +219,11 @@ impl<'a> Judge<'a> {
             if by.pool == offering.pool {
                 return None;
             }
-            if totals.may_stand_in(other.class, class) && clipped.fits(&other.capacity) {
+            let is_counted_alike = other.caps.is_within(caps);
+            if is_counted_alike
+                && totals.may_stand_in(other.class, class)
+                && clipped.fits(&other.capacity)
+            {
                 return Some(Verdict::Dominated { by: by.pool.clone() });
             }
         }
@@ -270,6 +275,7 @@ impl<'a> Worths<'a> {
             capacity: Amount::of(&offering.capacity),
             price: offering.price.get(),
             class: class_of(offering.traits()),
+            caps: CapSet::default(),
             at: 0,
         };
         let worth = self.of(&offer);

@@ -10,7 +10,7 @@ use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
-use crate::headroom::Left;
+use crate::headroom::{CapSet, Left};
 use crate::online::queue::Queue;
 use crate::prune::Offer;
 
@@ -51,7 +51,13 @@ impl Rooms {
             }
             ends.sort_unstable();
             let class = class_of(host.traits());
-            let offer = Offer { capacity, price: host.price.get(), class, at: usize::MAX };
+            let offer = Offer {
+                capacity,
+                price: host.price.get(),
+                class,
+                caps: CapSet::default(),
+                at: usize::MAX,
+            };
             let start = if host.ready { 0 } else { host.ready_in_secs };
             let paid_until = ends.last().map_or(0, |(end, _)| *end);
             let seat = Seat { at: 0, offer, start, free, ends, paid_until };

@@ -60,11 +60,15 @@ fn changed(question: &Question, key: &DemandKey, way: &Way) -> PlanInput {
         Change::Market(_) => key.market = MarketRule::Any,
         Change::Arch(_) => key.arch = None,
         Change::GpuKind(kind) => key.gpu_kinds = key.gpu_kinds.with(kind),
-        Change::Raise { hosts, cpu, price } => {
+        Change::Raise { hosts, cpu, price, quota } => {
             let headroom = &mut input.headroom;
             headroom.hosts = headroom.hosts.map(|left| left + hosts);
             headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() + cpu.get()));
             headroom.price = headroom.price.map(|left| left.saturating_add(price));
+            if let Some((quota, more)) = quota {
+                let left = headroom.quotas.get(quota).unwrap();
+                headroom.quotas.set(quota, Some(CpuUnits::new(left.get() + more.get())));
+            }
         }
         Change::HostVcpus(_) => {}
         Change::Allow(kind) => input.catalog = question.offered.allowed_without(kind).into(),
@@ -432,8 +436,12 @@ fn the_cheapest_change_is_named_first_with_the_least_amount() {
 
     let ways = ways(&question, &job(2048, 3900));
 
-    let raise =
-        Change::Raise { hosts: 1, cpu: CpuUnits::from_vcpus(1), price: MicroUsdPerHour::ZERO };
+    let raise = Change::Raise {
+        hosts: 1,
+        cpu: CpuUnits::from_vcpus(1),
+        price: MicroUsdPerHour::ZERO,
+        quota: None,
+    };
     assert_eq!(ways[0].change, Change::LessMemory(MiB::new(900)));
     assert_eq!(ways[0].onto, Onto::Host(host_id(1)));
     assert_eq!((&ways[1].change, ways[1].price.get()), (&raise, 61_500));

@@ -9,4 +9,5 @@ mod kinds;
 mod mutations;
 mod over_time;
 mod properties;
+mod quotas;
 mod world;

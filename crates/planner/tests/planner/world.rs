@@ -13,7 +13,7 @@ use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
     Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
-    MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
+    MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -124,7 +124,8 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
             let (capacity, arch, gpu) =
                 *types.entry(name).or_insert((resources(cpu, memory, gpus), arch, gpu));
             let pool = PoolId {
-                instance_type: format!("t{name}.large"),
+                // Types of two quotas.
+                instance_type: format!("{}{name}.large", if name < 5 { "t" } else { "x" }),
                 zone: zone.parse().unwrap(),
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
             };
@@ -186,7 +187,14 @@ fn headroom() -> impl Strategy<Value = Headroom> {
         option::weighted(0.3, (0_u32..40).prop_map(CpuUnits::from_vcpus)),
         option::weighted(0.3, (0_u64..8_000_000).prop_map(MicroUsdPerHour::new)),
     );
-    limits.prop_map(|(hosts, cpu, price)| Headroom { hosts, cpu, price })
+    let quota = || option::weighted(0.2, (0_u32..40).prop_map(CpuUnits::from_vcpus));
+    (limits, quota(), quota(), quota()).prop_map(|((hosts, cpu, price), t_spot, t, x)| {
+        let mut quotas = Quotas::NONE;
+        quotas.set("spot/standard".parse().unwrap(), t_spot);
+        quotas.set("on-demand/standard".parse().unwrap(), t);
+        quotas.set("spot/x".parse().unwrap(), x);
+        Headroom { hosts, cpu, price, quotas }
+    })
 }
 
 pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
@@ -263,6 +271,7 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
         headroom.hosts = headroom.hosts.map(|hosts| hosts - launch.count);
         let cpu = launch.capacity.checked_mul(launch.count).unwrap().cpu.get();
         headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu));
+        headroom.quotas.take(&launch.choices[0].pool, CpuUnits::new(cpu));
         let price = launch.price().get();
         headroom.price = headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price));
     }

@@ -6,7 +6,7 @@ use spillway_core::job::StopCause;
 use spillway_core::task::TaskStatus;
 use spillway_core::{
     Attempt, Change, FailureCategory, Host, HostState, Job, JobState, Launch, LaunchState,
-    MicroUsd, MicroUsdPerHour, Resources,
+    MicroUsd, MicroUsdPerHour, Quota, Resources,
 };
 use spillway_engine::limits;
 
@@ -215,10 +215,17 @@ impl Invariants {
         let before = self.open_hosts.remove(&host.id);
         if let Some(before) = before {
             self.cpu -= before.cpu;
+            if let Some(cpu) = before.quota.and_then(|quota| self.of_quota.get_mut(&quota)) {
+                *cpu -= before.cpu;
+            }
             self.price -= before.price;
         }
         if host.status() != HostStatus::Gone {
-            let open = Open { cpu: host.capacity.cpu.get().into(), price: host.price.get() };
+            let cpu = host.capacity.cpu.get().into();
+            let open = Open { cpu, price: host.price.get(), quota: Quota::of(&host.pool) };
+            if let Some(quota) = open.quota {
+                *self.of_quota.entry(quota).or_default() += cpu;
+            }
             self.cpu += open.cpu;
             self.price += open.price;
             self.open_hosts.insert(host.id, open);
@@ -236,6 +243,13 @@ impl Invariants {
     pub(super) fn check_limits(&mut self, moment: Moment) {
         let limits = &self.config.limits;
         let n_hosts = u64::try_from(self.open_hosts.len()).unwrap_or(u64::MAX);
+        let in_quotas = limits.quotas.iter().filter_map(|(quota, max)| {
+            let cpu = self.of_quota.get(&quota).copied().unwrap_or(0);
+            let is_over = u64::from(max.get()) < cpu;
+            is_over.then(|| {
+                format!("{cpu} CPU units of quota {quota} are asked for, {max} vCPUs are allowed")
+            })
+        });
         let broken: Vec<String> = [
             ("hosts", n_hosts, limits.hosts_max.map(u64::from)),
             ("CPU units", self.cpu, limits.cpu_max.map(|cpu| cpu.get().into())),
@@ -246,6 +260,7 @@ impl Invariants {
             let max = max.filter(|max| *max < n)?;
             Some(format!("{n} {what} are asked for, and {max} are allowed"))
         })
+        .chain(in_quotas)
         .collect();
         for text in broken {
             self.violate("I7", moment, text);

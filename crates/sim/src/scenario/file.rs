@@ -2,11 +2,12 @@
 
 mod workload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName, Quota};
 use spillway_engine::EngineConfig;
 
 use super::{Scenario, ScenarioError};
@@ -48,6 +49,8 @@ struct EngineFile {
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
+    #[serde(default)]
+    vcpu_quotas: BTreeMap<Quota, u32>,
     instance_types: Option<Vec<String>>,
     zones: Option<Vec<String>>,
     markets: Option<Vec<Market>>,
@@ -172,6 +175,9 @@ impl EngineFile {
             let price =
                 price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
+        }
+        for (quota, vcpus) in self.vcpu_quotas {
+            config.limits.quotas.set(quota, Some(CpuUnits::from_vcpus(vcpus)));
         }
         config.offerings.instance_types = self.instance_types.unwrap_or_default();
         config.offerings.zones = self.zones.unwrap_or_default();

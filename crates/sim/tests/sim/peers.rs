@@ -164,10 +164,12 @@ fn random_question(seed: u64) -> (PlanInput, PlanPolicy) {
             input.cooling.insert(offering.pool.clone(), until);
         }
     }
+    let quota = CpuUnits::from_vcpus(pick(roll, &[1000, 1000, 8, 3]));
     input.headroom = Headroom {
         hosts: maybe(roll, 3, |roll| number(roll, 6)),
         cpu: maybe(roll, 3, |roll| CpuUnits::from_vcpus(number(roll, 40))),
         price: maybe(roll, 3, |roll| MicroUsdPerHour::new(roll.below(8_000_000))),
+        quotas: vec![("spot/standard".parse().unwrap(), quota)].into(),
     };
     let policy = PlanPolicy {
         host_cpu_max: maybe(roll, 5, |roll| CpuUnits::from_vcpus(1 + number(roll, 8))),

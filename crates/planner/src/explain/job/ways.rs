@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use spillway_core::plan::{DemandKey, FilterKind, FilterSet, HostView};
 use spillway_core::{
     Arch, CpuUnits, GpuKind, HostId, HostTraits, Market, MiB, MicroUsdPerHour, Offering, PoolId,
+    Quota,
 };
 
 use super::{Obstacle, obstacle};
@@ -33,6 +34,8 @@ pub enum Change {
         cpu: CpuUnits,
         /// `limits.max-price-per-hour`.
         price: MicroUsdPerHour,
+        /// One of `limits.vcpu-quotas`.
+        quota: Option<(Quota, CpuUnits)>,
     },
     /// Hosts may be this large.
     HostVcpus(CpuUnits),
@@ -219,10 +222,16 @@ fn with_less(key: &DemandKey, room: spillway_core::Resources) -> Option<Change> 
 fn raise(question: &Question, offering: &Offering) -> Change {
     let headroom = question.input.headroom;
     let cpu = headroom.cpu.map_or(0, |left| offering.capacity.cpu.get().saturating_sub(left.get()));
+    let of_quota = |quota: Quota| {
+        let left = headroom.quotas.get(quota)?;
+        let more = offering.capacity.cpu.get().saturating_sub(left.get());
+        (0 < more).then(|| (quota, CpuUnits::new(more)))
+    };
     let price = headroom.price.map_or(0, |left| offering.price.get().saturating_sub(left.get()));
     Change::Raise {
         hosts: u32::from(headroom.hosts == Some(0)),
         cpu: CpuUnits::new(cpu),
         price: MicroUsdPerHour::new(price),
+        quota: Quota::of(&offering.pool).and_then(of_quota),
     }
 }
