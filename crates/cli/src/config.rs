@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spillway_core::id::DeploymentName;
-use spillway_core::{Arch, Market, QueueName, Quotas};
+use spillway_core::{Arch, Market, MixRules, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
 use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
 
@@ -129,6 +129,19 @@ pub struct LimitsConfig {
     /// standard (A, C, D, H, I, M, R, T, Z), g (G and VT), p, f, x, inf, trn, dl, hpc and u. What is not named is not limited.
     #[schemars(with = "Vec<String>")]
     pub vcpu_quotas: Vec<VcpuQuota>,
+    /// No Spot is bought before On-Demand hosts have so many vCPUs.
+    pub on_demand_base_vcpus: Vcpus,
+    /// Spot is bought only up to this part of the fleet's vCPUs, in percent.
+    pub max_spot_percent: Cap<Count>,
+    /// On-Demand beyond the base is bought only while Spot has this part of the fleet's vCPUs, in percent; at most
+    /// `max-spot-percent` counts. 0 is no limit.
+    pub min_spot_percent: Count,
+    /// A pool (type, zone and market) is bought from only up to this part of the fleet's vCPUs, in percent.
+    pub max_pool_percent: Cap<Count>,
+    /// The same for a zone.
+    pub max_zone_percent: Cap<Count>,
+    /// A pool and a zone may have so many vCPUs whatever their part: a small fleet cannot be spread.
+    pub spread_above_vcpus: Vcpus,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -230,11 +243,30 @@ impl Default for LimitsConfig {
             max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
             max_price_per_hour: Cap::None,
             vcpu_quotas: Vec::new(),
+            on_demand_base_vcpus: Vcpus(MixRules::NONE.on_demand_base),
+            max_spot_percent: Cap::None,
+            min_spot_percent: Count(0),
+            max_pool_percent: Cap::None,
+            max_zone_percent: Cap::None,
+            spread_above_vcpus: Vcpus(MixRules::NONE.spread_above),
         }
     }
 }
 
 impl LimitsConfig {
+    fn mix(&self) -> MixRules {
+        let percent = |cap: Cap<Count>| cap.get().map_or(100, |percent| percent.0.min(100));
+        let spot_percent_max = percent(self.max_spot_percent);
+        MixRules {
+            on_demand_base: self.on_demand_base_vcpus.0,
+            spot_percent_min: self.min_spot_percent.0.min(spot_percent_max),
+            spot_percent_max,
+            pool_percent_max: percent(self.max_pool_percent),
+            zone_percent_max: percent(self.max_zone_percent),
+            spread_above: self.spread_above_vcpus.0,
+        }
+    }
+
     fn quotas(&self) -> Quotas {
         let of = |of: &VcpuQuota| (of.quota, of.vcpus.0);
         self.vcpu_quotas.iter().map(of).collect::<Vec<_>>().into()
@@ -293,6 +325,7 @@ impl Config {
                 host_cpu_max: self.plan.max_host_vcpus.get().map(|n| n.0),
                 choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),
                 choice_premium_percent: self.plan.choice_premium_percent.0,
+                mix: self.limits.mix(),
                 ..spillway_core::PlanPolicy::default()
             },
             patience: Patience {

@@ -21,6 +21,7 @@ pub mod kind;
 pub mod launch;
 pub mod market;
 pub mod message;
+pub mod mix;
 pub mod money;
 pub mod plan;
 pub mod port;
@@ -47,6 +48,7 @@ pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, Sto
 pub use kind::{KindId, kind_name};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, HostTraits, Market, MarketRule};
+pub use mix::{MixRule, MixRules};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};

@@ -17,6 +17,7 @@ use crate::gpu::{GpuKind, GpuKinds};
 use crate::id::HostId;
 use crate::launch::PoolChoice;
 use crate::market::{Arch, HostTraits, Market, MarketRule};
+use crate::mix::MixRules;
 use crate::money::MicroUsdPerHour;
 use crate::quantity::{CpuUnits, Resources};
 use crate::quota::Quotas;
@@ -143,6 +144,12 @@ pub struct Headroom {
     /// CPU over the new hosts that each of EC2's quotas counts.
     #[serde(default, skip_serializing_if = "Quotas::is_none")]
     pub quotas: Quotas,
+    /// CPU over new On-Demand hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<CpuUnits>,
+    /// CPU over new Spot hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<CpuUnits>,
 }
 
 /// Everything the planner may know. It learns the time only here.
@@ -160,6 +167,9 @@ pub struct PlanInput {
     pub cooling: BTreeMap<PoolId, Timestamp>,
     /// How much may be bought.
     pub headroom: Headroom,
+    /// What the rules of the mix count: the CPU of all hosts that are paid for or asked for, by pool. Those that take no more
+    /// work count too. Empty where there are no rules.
+    pub fleet: BTreeMap<PoolId, CpuUnits>,
 }
 
 /// How much thought goes into a plan. Counted in steps, never in time: a plan is the same on every machine.
@@ -184,6 +194,9 @@ pub struct PlanPolicy {
     pub choices_max: usize,
     /// An alternative pool may cost this much more than the planned one, in percent.
     pub choice_premium_percent: u32,
+    /// How the fleet is to be mixed.
+    #[serde(default)]
+    pub mix: MixRules,
     /// How much thought goes into it.
     #[serde(default)]
     pub effort: Effort,
@@ -213,6 +226,7 @@ impl Default for PlanPolicy {
     fn default() -> Self {
         Self {
             host_cpu_max: None,
+            mix: MixRules::NONE,
             choices_max: 20,
             choice_premium_percent: 10,
             effort: Effort::Default,

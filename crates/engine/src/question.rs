@@ -179,6 +179,11 @@ impl Engine {
             catalog: Arc::clone(&self.catalog),
             cooling: cooling.map(|(pool, cooldown)| (pool.clone(), cooldown.until)).collect(),
             headroom: self.headroom(),
+            fleet: if self.config.plan.mix.is_none() {
+                BTreeMap::new()
+            } else {
+                self.fleet.cpu_by_pool()
+            },
         };
         Question { input, classes, kept: BTreeMap::new(), forecasts }
     }
@@ -269,6 +274,8 @@ impl Engine {
         }
         Headroom {
             quotas,
+            on_demand: None,
+            spot: None,
             hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
             cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
             price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),

@@ -95,6 +95,7 @@ fn question(catalog: &Arc<Catalog>, demands: Vec<Demand>, hosts: Vec<HostView>) 
         catalog: Arc::clone(catalog),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 

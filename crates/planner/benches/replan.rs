@@ -150,6 +150,7 @@ fn question(demands: Vec<Demand>, hosts: Vec<HostView>, headroom: Headroom) -> P
         catalog: Arc::new(catalog()),
         cooling: BTreeMap::new(),
         headroom,
+        fleet: BTreeMap::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! do so. Sums are in 128 bits, so that no plan is large enough to wrap around a check.
 
 mod launches;
+mod mix;
 mod violation;
 mod waiting;
 
@@ -21,6 +22,7 @@ pub fn check(input: &PlanInput, policy: &PlanPolicy, planned: &Planned) -> Vec<V
     placements(input, planned, &mut violations);
     reservations(input, planned, &mut violations);
     launches::check(input, policy, planned, &mut violations);
+    mix::check(input, policy, planned, &mut violations);
     waiting::check(input, policy, planned, &mut violations);
     violations
 }

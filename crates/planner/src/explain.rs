@@ -98,6 +98,8 @@ impl Question {
             headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get().saturating_sub(cpu)));
             if let Some(first) = launch.choices.first() {
                 headroom.quotas.take(&first.pool, CpuUnits::new(cpu));
+                let of_pool = after.input.fleet.entry(first.pool.clone()).or_default();
+                *of_pool = CpuUnits::new(of_pool.get().saturating_add(cpu));
             }
             let price = launch.price().get();
             headroom.price =

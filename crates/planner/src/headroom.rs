@@ -2,10 +2,15 @@
 
 use spillway_core::plan::{Headroom, LimitKind};
 use spillway_core::quota::N_QUOTAS;
-use spillway_core::{CpuUnits, PoolId, Quota};
+use spillway_core::{CpuUnits, Market, MixRule, PoolId, Quota};
 
 use crate::buy::Hosts;
 use crate::prune::Offer;
+
+/// Limits on CPU beside the one that counts all: the quotas by their index, then the two markets.
+const N_CAPS: usize = N_QUOTAS + 2;
+const ON_DEMAND: usize = N_QUOTAS;
+const SPOT: usize = N_QUOTAS + 1;
 
 /// The limits on CPU that count a host, beside the one that counts all: one bit for each. Those that are not set are
 /// left out, so that offerings are the same to the solver where only such limits tell them apart.
@@ -13,13 +18,20 @@ use crate::prune::Offer;
 pub(crate) struct CapSet(u32);
 
 impl CapSet {
+    pub(crate) const NONE: Self = Self(0);
+
     /// Those of `headroom` that count a host of this pool.
     pub(crate) fn of(pool: &PoolId, headroom: &Headroom) -> Self {
+        let market = match pool.market {
+            Market::OnDemand => headroom.on_demand.map(|_| ON_DEMAND),
+            Market::Spot => headroom.spot.map(|_| SPOT),
+        };
+        let of_market = market.map_or(0, |at| 1 << at);
         if headroom.quotas.is_none() {
-            return Self::default();
+            return Self(of_market);
         }
         let quota = Quota::of(pool).filter(|quota| headroom.quotas.get(*quota).is_some());
-        Self(quota.map_or(0, |quota| 1 << quota.index()))
+        Self(of_market | quota.map_or(0, |quota| 1 << quota.index()))
     }
 
     pub(crate) const fn is_empty(self) -> bool {
@@ -36,7 +48,7 @@ impl CapSet {
     }
 
     fn iter(self) -> impl Iterator<Item = usize> {
-        (0..N_QUOTAS).filter(move |at| self.has(*at))
+        (0..N_CAPS).filter(move |at| self.has(*at))
     }
 }
 
@@ -47,16 +59,18 @@ pub(crate) struct Left {
     pub(crate) hosts: u32,
     pub(crate) cpu: Option<u32>,
     pub(crate) price: Option<u64>,
-    /// CPU units by [`Quota::index`].
-    caps: [Option<u32>; N_QUOTAS],
+    /// CPU units.
+    caps: [Option<u32>; N_CAPS],
 }
 
 impl Left {
     pub(crate) fn of(headroom: &Headroom) -> Self {
-        let mut caps = [None; N_QUOTAS];
+        let mut caps = [None; N_CAPS];
         for (quota, cpu) in headroom.quotas.iter() {
             caps[quota.index()] = Some(cpu.get());
         }
+        caps[ON_DEMAND] = headroom.on_demand.map(CpuUnits::get);
+        caps[SPOT] = headroom.spot.map(CpuUnits::get);
         Self {
             hosts: headroom.hosts.unwrap_or(u32::MAX),
             cpu: headroom.cpu.map(CpuUnits::get),
@@ -67,7 +81,7 @@ impl Left {
 
     /// No limit but that every count can be told.
     pub(crate) const fn unlimited() -> Self {
-        Self { hosts: u32::MAX, cpu: None, price: None, caps: [None; N_QUOTAS] }
+        Self { hosts: u32::MAX, cpu: None, price: None, caps: [None; N_CAPS] }
     }
 
     /// Whether CPU is limited for hosts of this offering.
@@ -120,7 +134,7 @@ impl Left {
     /// Whether all of `hosts` may be bought.
     pub(crate) fn holds(&self, hosts: &[Hosts]) -> bool {
         let (mut n_hosts, mut cpu, mut price): (u128, u128, u128) = (0, 0, 0);
-        let mut of_cap = [0_u128; N_QUOTAS];
+        let mut of_cap = [0_u128; N_CAPS];
         for host in hosts {
             let count = u128::from(host.count);
             let of_hosts = count * u128::from(host.offer.capacity.0[0]);
@@ -185,13 +199,20 @@ impl Left {
                 continue;
             }
             let full = offer.caps.iter().find(|at| self.caps[*at].is_some_and(|left| left < cpu));
-            let Some(quota) = full.and_then(|at| Quota::all().nth(at)) else {
-                return LimitKind::Price;
-            };
+            let Some(full) = full else { return LimitKind::Price };
             if binding == LimitKind::Vcpus {
-                binding = LimitKind::Quota(quota);
+                binding = limit_of(full);
             }
         }
         binding
+    }
+}
+
+/// What a cap stands for. Those on markets come from the rules of the mix.
+fn limit_of(cap: usize) -> LimitKind {
+    match Quota::all().nth(cap) {
+        Some(quota) => LimitKind::Quota(quota),
+        None if cap == ON_DEMAND => LimitKind::Mix(MixRule::SpotMin),
+        None => LimitKind::Mix(MixRule::SpotMax),
     }
 }

@@ -35,7 +35,8 @@ pub(crate) fn launches(
     for host in &packing.hosts {
         let content =
             Held { load: load(&host.content, shapes), classes: classes(&host.content, shapes) };
-        let choices = choices(&host.offer, host.count, &content, by_price, policy, &slack);
+        let (offer, count) = (&host.offer, host.count);
+        let choices = choices(offer, count, &content, by_price, policy, &slack, |_| true);
         slack.set_aside(&host.offer, &choices, host.count);
         let choices = pools(&choices, catalog);
         let Some(offering) = catalog.offerings().get(host.offer.at) else { continue };
@@ -70,15 +71,29 @@ pub(crate) fn launches_of(
     policy: &PlanPolicy,
     headroom: &Headroom,
 ) -> Vec<PlannedLaunch> {
+    launches_where(wanted, by_price, catalog, policy, headroom, |_, _, _, _| true)
+}
+
+/// The same with alternatives of which `may_be` allows each: it is told the launch's place, what was planned, the
+/// alternative and how many hosts, and what it allows is taken.
+pub(crate) fn launches_where(
+    wanted: Vec<Wanted>,
+    by_price: &[Offer],
+    catalog: &Catalog,
+    policy: &PlanPolicy,
+    headroom: &Headroom,
+    mut may_be: impl FnMut(usize, &Offer, &Offer, u32) -> bool,
+) -> Vec<PlannedLaunch> {
     let mut slack = Left::of(headroom);
     for host in &wanted {
         slack.take(&host.offer, host.count);
     }
     let mut launches = Vec::with_capacity(wanted.len());
-    for Wanted { offer, count, load, contents } in wanted {
+    for (ord, Wanted { offer, count, load, contents }) in wanted.into_iter().enumerate() {
         let classes = contents.iter().map(|(key, _)| ClassSet::of(key));
         let content = Held { load, classes: classes.fold(ClassSet::ALL, ClassSet::and) };
-        let choices = choices(&offer, count, &content, by_price, policy, &slack);
+        let may_be = |other: &Offer| may_be(ord, &offer, other, count);
+        let choices = choices(&offer, count, &content, by_price, policy, &slack, may_be);
         slack.set_aside(&offer, &choices, count);
         let Some(offering) = catalog.offerings().get(offer.at) else { continue };
         let (arch, capacity) = (arch_of(offer.class), offering.capacity);
@@ -102,6 +117,7 @@ fn choices(
     by_price: &[Offer],
     policy: &PlanPolicy,
     slack: &Left,
+    mut may_be: impl FnMut(&Offer) -> bool,
 ) -> Vec<Offer> {
     let n_max = policy.choices_max.clamp(1, CHOICES_MAX);
     let percent = 100 + u128::from(policy.choice_premium_percent);
@@ -115,7 +131,8 @@ fn choices(
             && are_bought_alike(offer.class, planned.class)
             && content.classes.has(offer.class)
             && content.load.fits(&offer.capacity)
-            && slack.allows_instead(planned, offer, count);
+            && slack.allows_instead(planned, offer, count)
+            && may_be(offer);
         if is_alternative {
             choices.push(*offer);
         }

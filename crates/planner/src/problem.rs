@@ -231,6 +231,7 @@ impl Problem {
             )),
             cooling: BTreeMap::new(),
             headroom: Headroom::default(),
+            fleet: BTreeMap::new(),
         })
     }
 }

@@ -24,6 +24,12 @@ pub(crate) struct Offer {
     pub(crate) at: usize,
 }
 
+impl Offer {
+    /// Stands where nothing was planned.
+    pub(crate) const NOTHING: Self =
+        Self { capacity: Amount([0; 3]), price: 0, class: 0, caps: CapSet::NONE, at: usize::MAX };
+}
+
 /// Whether the policy lets a host be this large.
 pub(crate) fn is_allowed_size(capacity: &Amount, policy: &PlanPolicy) -> bool {
     policy.host_cpu_max.is_none_or(|max| capacity.0[0] <= max.get())

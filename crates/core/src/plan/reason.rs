@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::InstanceType;
 use crate::gpu::GpuKinds;
 use crate::market::{Arch, MarketRule};
+use crate::mix::MixRule;
 use crate::quantity::{Dimension, Resources};
 use crate::quota::Quota;
 
@@ -50,6 +51,8 @@ pub enum LimitKind {
     Price,
     /// One of `vcpu-quotas`.
     Quota(Quota),
+    /// A rule of the mix.
+    Mix(MixRule),
 }
 
 impl fmt::Display for LimitKind {
@@ -58,6 +61,7 @@ impl fmt::Display for LimitKind {
             Self::Hosts => f.pad("max-hosts"),
             Self::Vcpus => f.pad("max-vcpus"),
             Self::Price => f.pad("max-price-per-hour"),
+            Self::Mix(rule) => rule.fmt(f),
             Self::Quota(quota) => f.pad(&format!("vcpu-quotas {quota}")),
         }
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use spillway_core::plan::{LimitKind, PlannedLaunch};
-use spillway_core::{HostTraits, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, Quota};
+use spillway_core::{
+    CpuUnits, HostTraits, Market, MicroUsdPerHour, MixRule, Offering, PlanInput, PlanPolicy,
+    Planned, Quota,
+};
 
 use super::{Load, Violation};
 
@@ -148,7 +151,23 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
             violations.push(Violation::LimitExceeded { limit, bought, headroom });
         }
     }
+    let of_market = |market: Market| {
+        let launches = planned.plan.launches.iter().filter(|l| l.market() == Some(market));
+        let largest = |launch: &PlannedLaunch| {
+            let offerings = launch.choices.iter().filter_map(|c| input.catalog.get(&c.pool));
+            let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);
+            u128::from(largest) * u128::from(launch.count)
+        };
+        launches.map(largest).sum::<u128>()
+    };
+    let cpu_max = |cpu: Option<CpuUnits>| cpu.map(|cpu| u128::from(cpu.get()));
     let limits = [
+        (
+            LimitKind::Mix(MixRule::SpotMin),
+            of_market(Market::OnDemand),
+            cpu_max(headroom.on_demand),
+        ),
+        (LimitKind::Mix(MixRule::SpotMax), of_market(Market::Spot), cpu_max(headroom.spot)),
         (LimitKind::Hosts, hosts, headroom.hosts.map(u128::from)),
         (LimitKind::Vcpus, cpu, headroom.cpu.map(|cpu| u128::from(cpu.get()))),
         (LimitKind::Price, price, headroom.price.map(|price| u128::from(price.get()))),

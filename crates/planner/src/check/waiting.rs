@@ -6,6 +6,7 @@ use spillway_core::plan::{DemandKey, LimitKind, NoFit, WaitReason};
 use spillway_core::quantity::Dimension;
 use spillway_core::{Offering, PlanInput, PlanPolicy, Planned, Quota};
 
+use super::mix::Shares;
 use super::{Load, Violation};
 
 pub(super) fn check(
@@ -15,6 +16,7 @@ pub(super) fn check(
     violations: &mut Vec<Violation>,
 ) {
     let spent = Spent::of(input, planned);
+    let shares = Shares::after(input, planned);
     for line in &planned.report.waiting {
         let is_true = match &line.reason {
             WaitReason::RoomExpected { in_secs } => {
@@ -37,13 +39,16 @@ pub(super) fn check(
             WaitReason::LimitReached { limit } => {
                 let mut holding = holding(input, policy, &line.key);
                 holding.retain(|offering| !is_cooling(input, offering));
-                let is_unaffordable = |o: &&Offering| !spent.leaves_room(input, o);
+                let is_unaffordable = |o: &&Offering| {
+                    !spent.leaves_room(input, o) || shares.broken_by_one_more(policy, o).is_some()
+                };
                 let is_limit_set = match limit {
                     LimitKind::Hosts => {
                         input.headroom.hosts.is_some() || spent.hosts == u32::MAX.into()
                     }
                     LimitKind::Vcpus => input.headroom.cpu.is_some(),
                     LimitKind::Price => input.headroom.price.is_some(),
+                    LimitKind::Mix(rule) => policy.mix.is_set(*rule),
                     LimitKind::Quota(quota) => {
                         let is_counted = |o: &&Offering| Quota::of(&o.pool) == Some(*quota);
                         input.headroom.quotas.get(*quota).is_some()

@@ -117,6 +117,8 @@ fn over_limit(question: &Question, offering: &Offering) -> Option<LimitKind> {
     if let Some(quota) = quota.filter(|_| left.is_some_and(|left| left < offering.capacity.cpu)) {
         return Some(LimitKind::Quota(quota));
     }
-    let is_over_price = headroom.price.is_some_and(|left| left < offering.price);
-    is_over_price.then_some(LimitKind::Price)
+    if headroom.price.is_some_and(|left| left < offering.price) {
+        return Some(LimitKind::Price);
+    }
+    crate::mix::broken(&question.input, &question.policy, offering).map(LimitKind::Mix)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use spillway_core::catalog::InstanceType;
 use spillway_core::plan::{FilterKind, Headroom, LimitKind};
 use spillway_core::{
-    Catalog, CpuUnits, Market, MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Quota,
+    Catalog, CpuUnits, Market, MicroUsdPerHour, MixRule, PlanInput, PlanPolicy, Planned, Quota,
 };
 
 use crate::explain::{Outcome, Question, answer};
@@ -96,6 +96,7 @@ pub fn limits(question: &Question, planned: &Planned) -> LimitPrices {
     let is_any_binding = limits.iter().any(|limit| limit.binds(&asker.base));
     let together = without_sums.filter(|_| !is_any_binding);
     limits.extend(asker.host_vcpus());
+    limits.extend(MixRule::ALL.into_iter().filter_map(|rule| asker.mix(rule)));
     limits.extend(FilterKind::ALL.into_iter().filter_map(|kind| asker.filter(kind)));
     limits.extend(asker.cooling());
     let without_spot = asker.without_spot(planned);
@@ -175,6 +176,17 @@ impl Asker<'_> {
         Some(LimitPrice { limit: Limit::HostVcpus, raised: None, lifted, wanted })
     }
 
+    fn mix(&self, rule: MixRule) -> Option<LimitPrice> {
+        let policy = &self.question.policy;
+        if !policy.mix.is_set(rule) {
+            return None;
+        }
+        let policy = PlanPolicy { mix: policy.mix.without(rule), ..policy.clone() };
+        let (lifted, _) = self.relaxed(&self.question.input, &policy);
+        let limit = Limit::Sum(LimitKind::Mix(rule));
+        Some(LimitPrice { limit, raised: None, lifted, wanted: Vec::new() })
+    }
+
     fn filter(&self, kind: FilterKind) -> Option<LimitPrice> {
         let allowed = &self.question.input.catalog;
         let catalog = Arc::new(self.question.offered.allowed_without(kind));
@@ -239,6 +251,8 @@ fn lift(headroom: Headroom, kind: LimitKind) -> Headroom {
         LimitKind::Vcpus => Headroom { cpu: None, ..headroom },
         LimitKind::Price => Headroom { price: None, ..headroom },
         LimitKind::Quota(quota) => with_quota(headroom, quota, None),
+        // A rule is lifted in the policy.
+        LimitKind::Mix(_) => headroom,
     }
 }
 

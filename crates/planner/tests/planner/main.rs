@@ -6,6 +6,7 @@ mod bounds;
 mod explain;
 mod extremes;
 mod kinds;
+mod mix;
 mod mutations;
 mod over_time;
 mod properties;

@@ -13,7 +13,7 @@ use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
     Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
-    MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
+    MicroUsdPerHour, MixRules, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -65,6 +65,7 @@ pub(crate) fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> Pla
         catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -193,7 +194,7 @@ fn headroom() -> impl Strategy<Value = Headroom> {
         quotas.set("spot/standard".parse().unwrap(), t_spot);
         quotas.set("on-demand/standard".parse().unwrap(), t);
         quotas.set("spot/x".parse().unwrap(), x);
-        Headroom { hosts, cpu, price, quotas }
+        Headroom { hosts, cpu, price, quotas, ..Headroom::default() }
     })
 }
 
@@ -209,10 +210,39 @@ pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
     })
 }
 
+/// What hosts there are have, by pool.
+fn fleet(offerings: &[Offering], cpu: &[u32]) -> BTreeMap<PoolId, CpuUnits> {
+    let of_pool = |(offering, cpu): (&Offering, &u32)| (offering.pool.clone(), CpuUnits::new(*cpu));
+    offerings.iter().zip(cpu).map(of_pool).collect()
+}
+
+/// Rules of the mix, some of them set.
+pub(crate) fn mixes() -> impl Strategy<Value = MixRules> {
+    let percent = |none: u32, strict: Vec<u32>| prop_oneof![2 => Just(none), 1 => select(strict)];
+    let base = prop_oneof![2 => Just(0_u32), 1 => 1_u32..20];
+    let rules = (
+        base,
+        percent(0, vec![1, 30, 50, 99]),
+        percent(100, vec![0, 30, 50, 99]),
+        percent(100, vec![0, 20, 50]),
+        percent(100, vec![0, 40, 60]),
+        select(vec![0_u32, 4, 16]),
+    );
+    rules.prop_map(|(base, spot_percent_min, spot_percent_max, pool, zone, above)| MixRules {
+        on_demand_base: CpuUnits::from_vcpus(base),
+        spot_percent_min,
+        spot_percent_max,
+        pool_percent_max: pool,
+        zone_percent_max: zone,
+        spread_above: CpuUnits::from_vcpus(above),
+    })
+}
+
 /// Everything at once: hosts with reservations, dry pools, limits.
 pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
-    let base = (demands(8, 12), offerings(16), headroom(), vec(any::<u8>(), 16));
-    base.prop_flat_map(|(demands, offerings, headroom, cooling)| {
+    let standing = vec(select(vec![0_u32, 0, 0, 2048, 16_384]), 16);
+    let base = (demands(8, 12), offerings(16), headroom(), vec(any::<u8>(), 16), standing);
+    base.prop_flat_map(|(demands, offerings, headroom, cooling, standing)| {
         let keys = demands.iter().map(|demand| demand.key).collect();
         hosts(keys).prop_map(move |hosts| {
             let mut cooling_until = BTreeMap::new();
@@ -231,6 +261,7 @@ pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
                 catalog: Arc::new(Catalog::new(NOW, offerings.clone())),
                 cooling: cooling_until,
                 headroom,
+                fleet: fleet(&offerings, &standing),
             }
         })
     })
@@ -272,6 +303,8 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
         let cpu = launch.capacity.checked_mul(launch.count).unwrap().cpu.get();
         headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu));
         headroom.quotas.take(&launch.choices[0].pool, CpuUnits::new(cpu));
+        let of_pool = after.fleet.entry(launch.choices[0].pool.clone()).or_default();
+        *of_pool = CpuUnits::new(of_pool.get() + cpu);
         let price = launch.price().get();
         headroom.price = headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price));
     }

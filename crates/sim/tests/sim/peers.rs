@@ -56,6 +56,7 @@ fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> PlanInput {
         catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -170,6 +171,7 @@ fn random_question(seed: u64) -> (PlanInput, PlanPolicy) {
         cpu: maybe(roll, 3, |roll| CpuUnits::from_vcpus(number(roll, 40))),
         price: maybe(roll, 3, |roll| MicroUsdPerHour::new(roll.below(8_000_000))),
         quotas: vec![("spot/standard".parse().unwrap(), quota)].into(),
+        ..spillway_core::plan::Headroom::default()
     };
     let policy = PlanPolicy {
         host_cpu_max: maybe(roll, 5, |roll| CpuUnits::from_vcpus(1 + number(roll, 8))),

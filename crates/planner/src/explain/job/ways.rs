@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use spillway_core::plan::{DemandKey, FilterKind, FilterSet, HostView};
+use spillway_core::plan::{DemandKey, FilterKind, FilterSet, HostView, LimitKind};
 use spillway_core::{
     Arch, CpuUnits, GpuKind, HostId, HostTraits, Market, MiB, MicroUsdPerHour, Offering, PoolId,
     Quota,
@@ -151,7 +151,7 @@ fn onto_offering(
         Obstacle::TooSmall(_) => with_less(key, offering.capacity)?,
         Obstacle::LeftOut(kind) => Change::Allow(kind),
         Obstacle::OverHostSize => Change::HostVcpus(offering.capacity.cpu),
-        Obstacle::Cooling => return None,
+        Obstacle::Cooling | Obstacle::OverLimit(LimitKind::Mix(_)) => return None,
         Obstacle::OverLimit(_) => raise(question, offering),
     };
     remains(question, key, offering, left_out, &change).then_some(change)
