@@ -19,6 +19,9 @@ use crate::online::stream::Streams;
 use crate::online::worth::{Worth, largest_part, sum_of_parts};
 use crate::prune::Offer;
 
+/// Of the time by which a job outlasts the rest of a host, other work is expected to share so much while jobs keep coming.
+const SHARED_PART: f64 = 0.8;
+
 /// Of a host's later life, what comes fills so much.
 const FILLED_PART: f64 = 0.85;
 
@@ -104,7 +107,13 @@ impl<'a> Hasty<'a> {
         }
     }
 
-    fn place_group(&self, asked: &Asked, rooms: &mut [Room], open: &[usize], backlog: &mut Backlog) {
+    fn place_group(
+        &self,
+        asked: &Asked,
+        rooms: &mut [Room],
+        open: &[usize],
+        backlog: &mut Backlog,
+    ) {
         let world = &self.queue.world;
         let mut left = backlog.left(asked.shape, asked.rank);
         if left == 0 {
@@ -141,7 +150,7 @@ impl<'a> Hasty<'a> {
         let end = f64::from(seat.start) + asked.secs;
         let longer = (end - f64::from(seat.paid_until)).max(0.0);
         let share = largest_part(&shape.need, &seat.offer.capacity).min(1.0);
-        let is_shared = (-end / (self.age + 1.0)).exp();
+        let is_shared = SHARED_PART * (-end / (self.age + 1.0)).exp();
         let cost = score_of(seat.offer.price) * longer * (is_shared * share + 1.0 - is_shared);
         let alone = asked.worth.alone * (asked.secs + self.boot);
         if alone < cost {
@@ -214,8 +223,7 @@ impl<'a> Hasty<'a> {
             let mut free = offer.capacity.less(&shape.need, 1);
             let mut worth = asked.worth.alone * life;
             let is_allowed = |c: &&Company| c.classes.has(offer.class) && c.need.fits(&free);
-            let density =
-                |c: &Company| c.worth / sum_of_parts(&c.need, &offer.capacity).max(1e-9);
+            let density = |c: &Company| c.worth / sum_of_parts(&c.need, &offer.capacity).max(1e-9);
             let mut by_density: Vec<(f64, &Company)> =
                 company.iter().filter(is_allowed).map(|c| (density(c), c)).collect();
             by_density.sort_by(|(a, _), (b, _)| b.total_cmp(a));
