@@ -182,17 +182,63 @@ impl<'a> Hasty<'a> {
                     }
                 }
                 let [room] = only;
-                let more = self.again(&room, backlog).min(left.times(offer) - 1);
-                left.take(offer, more + 1);
+                let n_equal = self.again(&room, backlog).saturating_add(1);
+                let (offer, times) = self.together(offer, &room, n_equal, left);
+                let room = self.filled(offer, &room.first, times);
+                let count = (n_equal / times).min(left.times(offer));
+                left.take(offer, count);
                 for run in &room.first {
-                    backlog.take(run.shape, run.rank, run.count * more);
+                    // What one of the first host has is off already.
+                    let taken = run.count.saturating_mul(count) - run.count / times;
+                    backlog.take(run.shape, run.rank, taken);
                 }
-                for _ in 0..more {
+                for _ in 0..count {
                     rooms.all.push(room.clone());
                 }
-                rooms.all.push(room);
             }
         }
+    }
+
+    /// The host that takes what several equal ones would at the least price for each, and how many of them it stands for.
+    fn together<'b>(
+        &self,
+        offer: &'b Offer,
+        room: &Room,
+        n_equal: u32,
+        left: &Left,
+    ) -> (&'b Offer, u32)
+    where
+        'a: 'b,
+    {
+        let shapes = &self.queue.world.shapes;
+        let mut load = Amount::default();
+        for run in &room.first {
+            load = load.plus(&shapes[run.shape].need, run.count);
+        }
+        let (mut best, mut best_times) = (offer, 1);
+        for other in self.offers {
+            let is_allowed =
+                room.first.iter().all(|run| shapes[run.shape].classes.has(other.class));
+            let times = load.times_in(&other.capacity).min(n_equal);
+            // One that only holds the same once has no room for what comes.
+            if !is_allowed || times < 2 || left.times(other) == 0 {
+                continue;
+            }
+            let price = u128::from(other.price) * u128::from(best_times);
+            if price < u128::from(best.price) * u128::from(times) {
+                (best, best_times) = (other, times);
+            }
+        }
+        (best, best_times)
+    }
+
+    /// A new host with so many times the contents.
+    fn filled(&self, offer: &Offer, first: &[Run], times: u32) -> Room {
+        let mut room = Room::bought(*offer, self.queue.world.clock.boot);
+        let more = |run: &Run| Run { count: run.count.saturating_mul(times), ..*run };
+        let runs: Vec<Run> = first.iter().map(more).collect();
+        room.put(&self.queue.world, &runs);
+        room
     }
 
     /// How many more hosts can be filled with the same.
@@ -232,7 +278,12 @@ impl<'a> Hasty<'a> {
                 let count = other.need.times_in(&free).min(most);
                 free = free.less(&other.need, count);
                 let later = self.age.min(asked.secs) * FILLED_PART;
-                let secs = asked.secs.min(other.secs.max(later));
+                let secs = if other.shape.is_some() {
+                    // It waits for a host too.
+                    asked.secs.min(other.secs) + self.boot
+                } else {
+                    asked.secs.min(other.secs.max(later))
+                };
                 worth += f64::from(count).min(other.count) * other.worth * secs;
             }
             let lost = 1.0 + world.loss(offer, self.queue.world.secs(asked.shape, asked.rank));
