@@ -5,12 +5,14 @@
 
 mod answer;
 mod buy;
+mod hasty;
 mod keep;
 mod promise;
 mod queue;
 mod reserved;
 mod room;
 mod stream;
+mod worth;
 
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
@@ -20,6 +22,8 @@ use crate::bill::search::STYLES;
 use crate::bill::world::Backlog;
 use crate::headroom::Left;
 use crate::online::answer::Answer;
+use crate::online::hasty::Hasty;
+use crate::online::keep::Idle;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
@@ -36,11 +40,12 @@ const ROUNDS_MAX: usize = 8;
 pub(crate) struct Memory {
     streams: Streams,
     promises: Promises,
+    idle: Idle,
 }
 
 /// Decides what starts where now, what waits for which room, what is bought, and what goes back.
 pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) -> Planned {
-    memory.streams.observe(input);
+    memory.streams.observe(input, policy);
     memory.promises.observe(input);
     let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
@@ -61,7 +66,8 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
+    let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
+    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;
     for run in &later {
@@ -93,12 +99,9 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     });
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
-    memory.streams.answered(input, &planned.plan);
+    memory.streams.answered(input, policy, &planned.plan);
     memory.promises.keep(input, &queue, &later);
-    if memory.streams.knows(now, policy.boot_secs) {
-        let expected = memory.streams.expected(now, policy.boot_secs);
-        planned.plan.give_back = keep::give_back(&rooms, expected);
-    }
+    planned.plan.give_back = memory.idle.give_back(&rooms, now, policy.boot_secs);
     planned
 }
 
@@ -108,14 +111,19 @@ struct Market<'a> {
     prices: &'a Prices,
     shelf: &'a Shelf,
     policy: &'a PlanPolicy,
+    hasty: Hasty<'a>,
 }
 
 impl Market<'_> {
     /// Buys until the backlog is empty or nothing more can be bought for it.
     fn buy(&self, rooms: &mut Rooms, backlog: &mut Backlog, left: &mut Left) {
-        let Self { queue, prices, shelf, policy } = self;
+        let Self { queue, prices, shelf, policy, hasty } = self;
         // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
         let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
+        if can_buy {
+            hasty.place(rooms, backlog);
+            hasty.buy(rooms, backlog, left);
+        }
         // A host there is takes more work only once in a round.
         while can_buy && !backlog.is_empty() {
             let bought = buy::buy(queue, prices, rooms, backlog, shelf, left, policy);

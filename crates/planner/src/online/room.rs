@@ -68,10 +68,7 @@ impl Rooms {
 
     /// Adds a host that is bought, with what it runs.
     pub(crate) fn buy(&mut self, world: &World, host: &Host) {
-        let (offer, start) = (host.offer, world.clock.boot);
-        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
-        let seat = Seat { at: 0, offer, start, free, ends, paid_until };
-        let mut room = Room::new(None, false, seat);
+        let mut room = Room::bought(host.offer, world.clock.boot);
         room.put(world, &host.runs);
         self.all.push(room);
     }
@@ -218,6 +215,12 @@ impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later) = (Vec::new(), Vec::new());
         Self { id, is_ready, bare: seat.clone(), seat, first, later }
+    }
+
+    /// A host that is bought, with nothing on it.
+    pub(crate) fn bought(offer: Offer, start: u32) -> Self {
+        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
+        Self::new(None, false, Seat { at: 0, offer, start, free, ends, paid_until })
     }
 
     /// How many jobs of a group start first.
