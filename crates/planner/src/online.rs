@@ -67,18 +67,21 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     for run in &later {
         waiting.give_back(run);
     }
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..=ROUNDS_MAX {
         market.buy(&mut rooms, &mut backlog, &mut left);
         later.extend(rooms.take_later(world, &mut waiting));
         // What a limit leaves over does not wait beside room, whatever that was meant for.
         reservations.honour(&mut rooms, &queue, &mut backlog, false);
         rooms.fill_all(&queue, &prices, style, &mut backlog);
+        if round == ROUNDS_MAX {
+            break;
+        }
         // Hosts are paid for longer now than they were at first: what need not wait for another starts there, and that
         // leaves its room to others.
         let booting = rooms.take_booting(&mut waiting);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
         reservations.honour(&mut rooms, &queue, &mut waiting, false);
-        let is_moved = rooms.put_back(world, booting, &mut waiting);
+        let is_moved = rooms.put_back(world, booting, &mut waiting, &mut backlog);
         let is_moved = reserved::move_to_idle(&mut rooms, &queue) || is_moved;
         rooms.drop_unwanted(&mut left);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
@@ -94,7 +97,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
     memory.streams.answered(input, &planned.plan);
-    memory.promises.keep(input, &queue, &later);
+    memory.promises.keep(input, &queue, &later, &planned.plan);
     if memory.streams.knows(now, policy.boot_secs) {
         let expected = memory.streams.expected(now, policy.boot_secs);
         planned.plan.give_back = keep::give_back(&rooms, expected);
