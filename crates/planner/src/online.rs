@@ -23,7 +23,7 @@ use crate::online::answer::Answer;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
-use crate::online::room::Rooms;
+use crate::online::room::{Room, Rooms};
 use crate::online::stream::Streams;
 use crate::solve::Shelf;
 use crate::{prune, stock};
@@ -59,7 +59,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     reserved::move_to_idle(&mut rooms, &queue);
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
-    let held = hold(&queue, &memory.promises, now, &mut backlog);
+    let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
     let mut waiting = world.nothing_left();
@@ -136,11 +136,26 @@ impl Market<'_> {
 }
 
 /// Sets aside what has been told to wait for room, as runs that start when it is to be there: nothing is bought for it.
-fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> Vec<Run> {
+/// Not so what no host there is could hold: one may have registered with less than was thought.
+fn hold(
+    queue: &Queue,
+    promises: &Promises,
+    now: i64,
+    rooms: &Rooms,
+    backlog: &mut Backlog,
+) -> Vec<Run> {
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        for (secs, mut n) in promises.of(now, of_shape.classes, of_shape.need) {
+        let promised = promises.of(now, of_shape.classes, of_shape.need);
+        let could_hold = |room: &Room| {
+            let offer = &room.seat.offer;
+            of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
+        };
+        if promised.is_empty() || !rooms.all.iter().any(could_hold) {
+            continue;
+        }
+        for (secs, mut n) in promised {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));

@@ -94,6 +94,24 @@ fn what_waits_for_room_starts_when_the_host_is_idle_sooner_than_was_thought() {
     assert_eq!(again.plan.placements.len(), 1);
 }
 
+/// Found by `cargo xtask random-problems`, seed 1, case 35939.
+#[test]
+fn nobody_waits_for_room_on_a_host_that_registered_with_less_than_was_thought() {
+    let now = DemandKey { expected_secs: Some(600), ..job(1024, 1024) };
+    let patient = DemandKey { patience_secs: 7200, ..now };
+    let mut input = question(&[(now, 1), (patient, 1)], &[offering("one", 1024, 1024, 100_000)]);
+    let mut planner = Spillway::default();
+    let first = planner.plan(&input, &policy());
+    let host = HostView { free: resources(1024, 960, 0), ..empty_host(0, &[(now, 1)], true) };
+    input.hosts = vec![host];
+    input.headroom.hosts = Some(0);
+
+    let again = planner.plan(&input, &policy());
+
+    assert_eq!((first.plan.n_hosts(), first.report.waiting.len()), (1, 1));
+    assert_eq!(check(&input, &policy(), &again), vec![]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2500, failure_persistence: None, ..ProptestConfig::default() })]
 
