@@ -50,12 +50,12 @@ use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
 pub use certificate::JobPrices;
+pub use threads::Threads;
 
 use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
-use crate::threads::Threads;
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +85,15 @@ pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
 /// The same without the rules of the mix, and the prices of jobs that the bound rests on, of which a certificate can be
 /// made.
 pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
+    plan_and_prices_on(Threads::Two, input, policy)
+}
+
+/// The same on so many threads: for those who want to see that the number changes nothing.
+pub fn plan_and_prices_on(
+    threads: Threads,
+    input: &PlanInput,
+    policy: &PlanPolicy,
+) -> (Planned, JobPrices) {
     let mut unplaced = demand::merged(&input.demands);
     let placements = fill::fill(input, &mut unplaced);
     unplaced.retain(|group| 0 < group.count);
@@ -107,7 +116,7 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
             }
         }
         let shapes = shapes(&buyable);
-        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, Threads::Two);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, threads);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
         prices = JobPrices::of(&shapes, &solved.proof);

@@ -27,7 +27,7 @@ use crate::online::keep::Idle;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
-use crate::online::room::Rooms;
+use crate::online::room::{Room, Rooms};
 use crate::online::stream::Streams;
 use crate::solve::Shelf;
 use crate::{prune, stock};
@@ -64,7 +64,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     reserved::move_to_idle(&mut rooms, &queue);
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
-    let held = hold(&queue, &memory.promises, now, &mut backlog);
+    let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
     let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
@@ -73,18 +73,21 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     for run in &later {
         waiting.give_back(run);
     }
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..=ROUNDS_MAX {
         market.buy(&mut rooms, &mut backlog, &mut left);
         later.extend(rooms.take_later(world, &mut waiting));
         // What a limit leaves over does not wait beside room, whatever that was meant for.
         reservations.honour(&mut rooms, &queue, &mut backlog, false);
         rooms.fill_all(&queue, &prices, style, &mut backlog);
+        if round == ROUNDS_MAX {
+            break;
+        }
         // Hosts are paid for longer now than they were at first: what need not wait for another starts there, and that
         // leaves its room to others.
         let booting = rooms.take_booting(&mut waiting);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
         reservations.honour(&mut rooms, &queue, &mut waiting, false);
-        let is_moved = rooms.put_back(world, booting, &mut waiting);
+        let is_moved = rooms.put_back(world, booting, &mut waiting, &mut backlog);
         let is_moved = reserved::move_to_idle(&mut rooms, &queue) || is_moved;
         rooms.drop_unwanted(&mut left);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
@@ -100,7 +103,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
     memory.streams.answered(input, policy, &planned.plan);
-    memory.promises.keep(input, &queue, &later);
+    memory.promises.keep(input, &queue, &later, &planned.plan);
     planned.plan.give_back = memory.idle.give_back(&rooms, now, policy.boot_secs);
     planned
 }
@@ -141,11 +144,26 @@ impl Market<'_> {
 }
 
 /// Sets aside what has been told to wait for room, as runs that start when it is to be there: nothing is bought for it.
-fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> Vec<Run> {
+/// Not so what no host there is could hold: one may have registered with less than was thought.
+fn hold(
+    queue: &Queue,
+    promises: &Promises,
+    now: i64,
+    rooms: &Rooms,
+    backlog: &mut Backlog,
+) -> Vec<Run> {
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        for (secs, mut n) in promises.of(now, of_shape.classes, of_shape.need) {
+        let promised = promises.of(now, of_shape.classes, of_shape.need);
+        let could_hold = |room: &Room| {
+            let offer = &room.seat.offer;
+            of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
+        };
+        if promised.is_empty() || !rooms.all.iter().any(could_hold) {
+            continue;
+        }
+        for (secs, mut n) in promised {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));

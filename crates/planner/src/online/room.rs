@@ -187,25 +187,30 @@ impl Rooms {
         });
     }
 
-    /// Puts what is left of it where it was. Tells whether anything is gone.
+    /// Puts what is left of it where it was, as far as what the host was bought for leaves room: the rest needs a place
+    /// again. Tells whether anything is gone.
     pub(crate) fn put_back(
         &mut self,
         world: &World,
         booting: Vec<(usize, Vec<Run>)>,
+        waiting: &mut Backlog,
         backlog: &mut Backlog,
     ) -> bool {
         let mut is_moved = false;
-        for (at, mut runs) in booting {
-            runs.retain_mut(|run| {
-                let before = run.count;
-                let already = self.all[at].n_first(run.shape, run.rank);
-                let missing = before.saturating_sub(already);
-                run.count = missing.min(backlog.left(run.shape, run.rank));
-                is_moved |= run.count < missing;
-                backlog.take(run.shape, run.rank, run.count);
-                0 < run.count
-            });
-            self.all[at].put(world, &runs);
+        for (at, runs) in booting {
+            let room = &mut self.all[at];
+            for run in runs {
+                let missing = run.count.saturating_sub(room.n_first(run.shape, run.rank));
+                let left = missing.min(waiting.left(run.shape, run.rank));
+                let fitting = world.shapes[run.shape].need.times_in(&room.seat.free);
+                let count = left.min(fitting);
+                is_moved |= count < missing;
+                waiting.take(run.shape, run.rank, left);
+                backlog.give_back(&Run { count: left - count, ..run });
+                if 0 < count {
+                    room.put(world, &[Run { count, ..run }]);
+                }
+            }
         }
         is_moved
     }
