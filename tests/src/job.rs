@@ -31,6 +31,8 @@ pub fn spec(name: &str, script: &str) -> JobSpec {
         arch: None,
         market: MarketRule::Any,
         attempts: 1,
+        retry_rules: Vec::new(),
+        memory_growth: None,
         attempt_timeout: None,
         expected_duration: None,
         patience: None,

@@ -137,6 +137,8 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
             arch: None,
             market: MarketRule::Any,
             attempts: 1,
+            retry_rules: Vec::new(),
+            memory_growth: None,
             attempt_timeout: None,
             expected_duration: None,
             patience: None,

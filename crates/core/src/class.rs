@@ -56,7 +56,7 @@ impl JobClass {
         });
         let end_by = spec.deadline.filter(|_| waits).map(|at| rounded_down(at, job.created_at));
         Self {
-            need: spec.resources,
+            need: job.need(),
             arch: spec.arch,
             market: spec.market,
             shuns_spot: spec.market == MarketRule::Any && SPOT_LOSSES_MAX <= n_spot_losses(job),

@@ -15,6 +15,7 @@ use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskA
 use crate::market::{Arch, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
+use crate::retry::{FailedEnd, MemoryGrowth, RetryRule};
 
 /// What becomes the ECS task definition and its overrides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,12 @@ pub struct JobSpec {
     pub market: MarketRule,
     /// How many attempts may fail through the job's own fault, 1 to 10.
     pub attempts: u8,
+    /// When a failed attempt is followed by another, asked in order. None that matches: by another, if one is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_rules: Vec<RetryRule>,
+    /// Whether an attempt after one that ran out of memory gets more of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_growth: Option<MemoryGrowth>,
     /// How long one attempt may run, counted from `startedAt`; at least 60 s, none means for ever.
     pub attempt_timeout: Option<SignedDuration>,
     /// How long the sender thinks it will run. A hint to the planner; nothing happens if it is wrong.
@@ -411,6 +418,9 @@ pub struct Attempt {
     pub exit_code: Option<i32>,
     /// `statusReason`, in ECS's words where ECS gave one.
     pub reason: String,
+    /// The container's own `reason`, such as `OutOfMemoryError: ...`; none if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_reason: Option<String>,
     /// Why it failed; none if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCategory>,
@@ -421,11 +431,46 @@ pub struct Attempt {
     pub expected: Option<Expectation>,
 }
 
+impl Attempt {
+    /// Why it ended, in the words that say most: the container's own where it failed by itself or could not be pulled.
+    pub fn told(&self) -> &str {
+        let by_container = match self.failure {
+            Some(FailureCategory::Oom | FailureCategory::Pull | FailureCategory::Exit) => true,
+            Some(
+                FailureCategory::Timeout
+                | FailureCategory::Terminated
+                | FailureCategory::Spot
+                | FailureCategory::Host
+                | FailureCategory::Invalid
+                | FailureCategory::Unknown,
+            )
+            | None => false,
+        };
+        self.container_reason.as_deref().filter(|_| by_container).unwrap_or(&self.reason)
+    }
+
+    /// How it failed, for the rules that say what follows; none if it succeeded.
+    pub fn failed_end(&self) -> Option<FailedEnd<'_>> {
+        let failure = self.failure?;
+        let reason = self.container_reason.as_deref().unwrap_or_default();
+        Some(FailedEnd { exit_code: self.exit_code, reason, status_reason: &self.reason, failure })
+    }
+}
+
 /// The first eight bytes of a SHA-256 over the job's message, to tell a repeated message from another one under
 /// the same token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BodyHash(pub u64);
+
+/// A place in line; smaller is earlier. A retried job goes to the front, as in AWS Batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinePlace {
+    /// Whether it has had no attempt.
+    pub is_fresh: bool,
+    /// Its number among all jobs.
+    pub seq: u64,
+}
 
 /// One job, from its acceptance to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -459,6 +504,21 @@ impl Job {
     /// How many attempts failed through the infrastructure.
     pub fn n_infrastructure_failures(&self) -> usize {
         self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of
+    /// it and the job wants that. The same for as long as no attempt ends.
+    pub fn need(&self) -> Resources {
+        let asked = self.spec.resources;
+        let Some(growth) = &self.spec.memory_growth else { return asked };
+        let n_oom =
+            self.attempts.iter().filter(|a| a.failure == Some(FailureCategory::Oom)).count();
+        Resources { memory: growth.grown(asked.memory, n_oom), ..asked }
+    }
+
+    /// Its place in line: whoever had an attempt goes before whoever had none, then whoever came first.
+    pub fn line(&self) -> LinePlace {
+        LinePlace { is_fresh: self.attempts.is_empty(), seq: self.seq }
     }
 
     /// The number of the next attempt.

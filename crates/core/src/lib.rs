@@ -24,6 +24,7 @@ pub mod money;
 pub mod plan;
 pub mod port;
 pub mod quantity;
+pub mod retry;
 pub mod spot;
 pub mod task;
 
@@ -47,3 +48,4 @@ pub use market::{Arch, ArchRule, Market, MarketRule};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};
+pub use retry::{MemoryGrowth, RetryAction, RetryRule};

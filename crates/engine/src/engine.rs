@@ -186,7 +186,7 @@ impl Engine {
         match &job.state {
             JobState::Submitted | JobState::Pending => {}
             JobState::Runnable { .. } => {
-                self.waiting.insert(self.class_of(&job), job.seq, id);
+                self.waiting.insert(self.class_of(&job), job.line(), id);
                 self.replan_at = Some(now);
             }
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
@@ -299,7 +299,7 @@ impl Engine {
         if let Some(job) = self.jobs.get(&id)
             && matches!(job.state, JobState::Runnable { .. })
         {
-            self.waiting.insert(self.class_of(job), job.seq, id);
+            self.waiting.insert(self.class_of(job), job.line(), id);
         }
     }
 
@@ -308,7 +308,7 @@ impl Engine {
     pub(crate) fn leave_line(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get(&id) {
             let class = self.class_of(job);
-            self.waiting.remove(&class, job.seq, id);
+            self.waiting.remove(&class, job.line(), id);
         }
     }
 

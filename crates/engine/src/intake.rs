@@ -111,7 +111,7 @@ impl Engine {
             return Fate::Delete;
         }
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(self.class_of(&job), job.seq, id);
+            self.waiting.insert(self.class_of(&job), job.line(), id);
             let first = self.arrivals.map_or(cx.now, |(first, _)| first);
             self.arrivals = Some((first, cx.now));
         }

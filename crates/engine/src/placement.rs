@@ -129,7 +129,7 @@ impl Engine {
         let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
             return;
         };
-        let need = job.spec.resources;
+        let need = job.need();
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         if !fits {

@@ -329,6 +329,8 @@ mod tests {
                 arch: None,
                 market: MarketRule::Any,
                 attempts: 1,
+                retry_rules: Vec::new(),
+                memory_growth: None,
                 attempt_timeout: None,
                 expected_duration: None,
                 patience: None,

@@ -22,6 +22,18 @@ pub const IMAGE_CHARS_MAX: usize = 255;
 /// The most attempts (AWS Batch API reference, `RetryStrategy.attempts`).
 pub const ATTEMPTS_MAX: u8 = 10;
 
+/// The most rules of a retry strategy (AWS Batch API reference, `RetryStrategy.evaluateOnExit`).
+pub const RETRY_RULES_MAX: usize = 5;
+
+/// The most rules under `spillway`: each failed attempt is held against each of them.
+pub const OWN_RETRY_RULES_MAX: usize = 20;
+
+/// The longest pattern of a rule (AWS Batch API reference, `EvaluateOnExit`).
+pub const RETRY_PATTERN_CHARS_MAX: usize = 512;
+
+/// The most that memory grows by at once, in percent: more is a slip of units.
+pub const MEMORY_GROWTH_PERCENT_MAX: u32 = 1_000;
+
 /// The shortest attempt time limit (AWS Batch API reference, `JobTimeout`).
 pub const TIMEOUT_SECS_MIN: i64 = 60;
 

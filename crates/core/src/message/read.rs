@@ -3,6 +3,7 @@
 
 mod container;
 mod needs;
+mod retry;
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,7 @@ use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability,
-    RetryStrategy, SubmitJob,
+    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability, SubmitJob,
 };
 use super::{Request, unsupported};
 use crate::id::{JobName, QueueName};
@@ -173,11 +173,16 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
     let resources = needs::resources(&properties, &overrides, warnings)?;
     let container = container::container(properties, overrides, &parameters, warnings)?;
 
-    let attempts = match (&message.retry_strategy, &definition.retry_strategy) {
-        (Some(retry), _) => attempts_of(&root.key("retryStrategy"), retry)?,
-        (None, Some(retry)) => attempts_of(&at_definition.key("retryStrategy"), retry)?,
-        (None, None) => 1,
+    let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
+        (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
+        (None, Some(of_it)) => retry::strategy(&at_definition.key("retryStrategy"), of_it)?,
+        (None, None) => (1, Vec::new()),
     };
+    let at_rules = at_spillway.key("evaluateOnExit");
+    let mut retry_rules = retry::rules(&at_rules, spillway.evaluate_on_exit)?;
+    retry_rules.extend(rules);
+    let at_growth = at_spillway.key("growMemory");
+    let memory_growth = retry::growth(&at_growth, spillway.grow_memory, resources.memory)?;
     let attempt_timeout = match (&message.timeout, &definition.timeout) {
         (Some(timeout), _) => timeout_of(&root.key("timeout"), timeout)?,
         (None, Some(timeout)) => timeout_of(&at_definition.key("timeout"), timeout)?,
@@ -210,6 +215,8 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         arch,
         market: spillway.market.unwrap_or_default(),
         attempts,
+        retry_rules,
+        memory_growth,
         attempt_timeout,
         expected_duration,
         patience,
@@ -267,16 +274,6 @@ fn merged_parameters(
         return Err(Rejection::at(code::TOO_LARGE, &At::Root.key("parameters"), &what));
     }
     Ok(parameters)
-}
-
-fn attempts_of(at: &At<'_>, retry: &RetryStrategy) -> Result<u8, Rejection> {
-    let Some(attempts) = retry.attempts else { return Ok(1) };
-    let in_range = u8::try_from(attempts).ok().filter(|n| (1..=limits::ATTEMPTS_MAX).contains(n));
-    in_range.ok_or_else(|| {
-        let what = format!("must be 1 to {}, not {attempts}", limits::ATTEMPTS_MAX);
-        Rejection::invalid(&at.key("attempts"), &what)
-            .hint("failures of the infrastructure are retried anyway and not counted")
-    })
 }
 
 fn timeout_of(at: &At<'_>, timeout: &JobTimeout) -> Result<Option<SignedDuration>, Rejection> {

@@ -112,11 +112,91 @@ pub enum PlatformCapability {
 
 /// How often to try.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RetryStrategy {
     /// How many attempts may fail through the job's own fault, 1 to 10. Unsaid, 1. Attempts that fail through the
     /// infrastructure are not counted.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: Option<i64>,
+    /// Up to five rules that say whether a failed attempt is followed by another; the first that matches decides. If none
+    /// does, the job is tried again. Needs `attempts`.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default, length(max = 5))]
+    pub evaluate_on_exit: Option<Vec<EvaluateOnExit>>,
+}
+
+/// A rule that matches a failed attempt which meets all the conditions it gives, at least one. An empty pattern gives none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluateOnExit {
+    /// The task's `statusReason` (`Host EC2*`): letters, digits, periods, colons and white space, exact in case; a `*` at the
+    /// end matches any rest.
+    #[schemars(length(max = 512))]
+    pub on_status_reason: Option<String>,
+    /// The container's `reason` (`CannotPullContainerError:*`), in the same way. One without a reason has the empty one, which
+    /// `*` matches.
+    #[schemars(length(max = 512))]
+    pub on_reason: Option<String>,
+    /// The exit code in decimal (`137`, `1*`).
+    #[schemars(regex(pattern = r"^[0-9]*[*]?$"), length(max = 512))]
+    pub on_exit_code: Option<String>,
+    /// `RETRY` or `EXIT`, in any case.
+    #[schemars(required, regex(pattern = r"^([Rr][Ee][Tt][Rr][Yy]|[Ee][Xx][Ii][Tt])$"))]
+    pub action: Option<String>,
+}
+
+/// A rule as in `retryStrategy.evaluateOnExit`, which may also ask whose fault the failure was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluateFailure {
+    /// One of these: `spot` (EC2 took the host back), `host` (it went away or was unfit), `pull` (the image could not be
+    /// pulled, or not in time), `oom` (out of memory), `timeout` (the attempt's own), `exit` (any other exit code than 0),
+    /// `unknown` (nobody saw how it ended).
+    pub on_failure: Option<Vec<FailureCause>>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(length(max = 512))]
+    pub on_status_reason: Option<String>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(length(max = 512))]
+    pub on_reason: Option<String>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(regex(pattern = r"^[0-9]*[*]?$"), length(max = 512))]
+    pub on_exit_code: Option<String>,
+    /// `RETRY` or `EXIT`, in any case.
+    #[schemars(required, regex(pattern = r"^([Rr][Ee][Tt][Rr][Yy]|[Ee][Xx][Ii][Tt])$"))]
+    pub action: Option<String>,
+}
+
+/// Whose fault a failure was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureCause {
+    /// EC2 took a Spot host back.
+    Spot,
+    /// The host went away or was unfit.
+    Host,
+    /// The image could not be pulled, or not in time.
+    Pull,
+    /// The container ran out of memory.
+    Oom,
+    /// The attempt ran longer than it may. Only a rule that names this lets such a job be tried again.
+    Timeout,
+    /// The container ended with another exit code than 0.
+    Exit,
+    /// Nobody saw how it ended.
+    Unknown,
+}
+
+/// More memory for an attempt after one that ran out of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GrowMemory {
+    /// How much more each time, in percent of the last attempt's; 1 to 1000.
+    #[schemars(required, range(min = 1, max = 1000))]
+    pub percent: Option<i64>,
+    /// Never more than this, in whole MiB as a string; at least what the job asks for at first.
+    #[schemars(required, regex(pattern = r"^[0-9]+$"))]
+    pub max_memory: Option<String>,
 }
 
 /// How long one attempt may run.
@@ -156,6 +236,14 @@ pub struct Spillway {
     /// be run cheaply. Nothing happens if it is missed.
     #[schemars(extend("format" = "date-time"))]
     pub deadline: Option<String>,
+    /// Up to 20 more rules, asked before those of `retryStrategy.evaluateOnExit`.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default, length(max = 20))]
+    pub evaluate_on_exit: Option<Vec<EvaluateFailure>>,
+    /// Whether an attempt after one that ran out of memory gets more of it. Such an attempt uses up one of `attempts`.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub grow_memory: Option<GrowMemory>,
 }
 
 /// What a message with a job asks for, by the name of AWS Batch's operation.

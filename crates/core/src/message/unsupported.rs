@@ -22,8 +22,6 @@ const LOGS: &[&str] = &["jobDefinition", "containerProperties", "logConfiguratio
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
 const SEND_MANY: &str = "send one message for each job";
 const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
-const NO_RETRY_RULES: &str =
-    "retryStrategy.attempts is honoured; a failure of the infrastructure is retried anyway";
 const NO_VOLUMES: &str = "fetch input and store output over the network";
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
 const NO_COUNTERS: &str = "leave it out";
@@ -78,12 +76,6 @@ const KEYS: &[Unsupported] = &[
     Unsupported { parent: LINUX, key: "maxSwap", hint: "hosts have no swap; leave it out" },
     Unsupported { parent: LINUX, key: "swappiness", hint: "hosts have no swap; leave it out" },
     Unsupported { parent: LOGS, key: "secretOptions", hint: "the awslogs driver needs none" },
-    Unsupported {
-        parent: &["jobDefinition", "retryStrategy"],
-        key: "evaluateOnExit",
-        hint: NO_RETRY_RULES,
-    },
-    Unsupported { parent: &["retryStrategy"], key: "evaluateOnExit", hint: NO_RETRY_RULES },
     Unsupported {
         parent: &["containerOverrides"],
         key: "instanceType",

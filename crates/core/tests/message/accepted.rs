@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use spillway_core::job::FailureCategory;
 use spillway_core::message::{self, Request, SimpleJob};
-use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources};
+use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources, RetryAction};
 
 use crate::sample::{full, job, least, parse, with};
 
@@ -278,4 +279,38 @@ fn a_producer_knows_the_id_of_the_job_it_sends() {
     let id = JobId::derive(&spec.queue, &client_token.unwrap());
 
     assert_eq!(id, JobId::derive(&"default".parse().unwrap(), "align-0017"));
+}
+
+#[test]
+fn retry_rules_are_kept_in_order_and_those_under_spillway_come_first() {
+    let retry = json!({"attempts": 4, "evaluateOnExit": [
+        {"onStatusReason": "Host EC2*", "action": "Retry"},
+        {"onReason": "*", "onExitCode": "", "action": "exit"}
+    ]});
+    let own = json!([{"onFailure": ["oom", "timeout"], "onExitCode": "13*", "action": "RETRY"}]);
+    let message = with(with(least(), "/retryStrategy", retry), "/spillway/evaluateOnExit", own);
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!((spec.attempts, warnings), (4, Vec::new()));
+    let [own, first, second] = spec.retry_rules.as_slice() else { panic!("{spec:?}") };
+    assert_eq!(own.on_failure, [FailureCategory::Oom, FailureCategory::Timeout]);
+    assert_eq!((own.action, first.action), (RetryAction::Retry, RetryAction::Retry));
+    let text = |pattern: &Option<spillway_core::retry::ExitPattern>| {
+        pattern.as_ref().map(ToString::to_string)
+    };
+    assert_eq!(text(&first.on_status_reason).as_deref(), Some("Host EC2*"));
+    assert_eq!((text(&second.on_reason).as_deref(), text(&second.on_exit_code)), (Some("*"), None));
+    assert_eq!(second.action, RetryAction::Exit);
+}
+
+#[test]
+fn memory_grows_only_where_the_job_says_so() {
+    let growth = json!({"percent": 100, "maxMemory": "4096"});
+
+    let (spec, _) = job(&with(least(), "/spillway/growMemory", growth));
+
+    let growth = spec.memory_growth.expect("it was asked for");
+    assert_eq!((growth.percent, growth.max.get()), (100, 4096));
+    assert_eq!(job(&least()).0.memory_growth, None);
 }

@@ -317,10 +317,6 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         let path = format!("linuxParameters.{key}");
         container("linuxParameters", json!({key: [1]}), UNSUPPORTED, &path, "does not honour");
     }
-    let rules = json!({"attempts": 3, "evaluateOnExit": [{"action": "RETRY"}]});
-    refused("/retryStrategy", rules.clone(), UNSUPPORTED, "retryStrategy.evaluateOnExit", "honour");
-    let path = "jobDefinition.retryStrategy.evaluateOnExit";
-    refused("/jobDefinition/retryStrategy", rules, UNSUPPORTED, path, "honour");
 }
 
 #[test]
@@ -466,4 +462,49 @@ fn a_list_is_no_object_whatever_its_length() {
     container("environment", json!([["A", "1"]]), INVALID, path, "expected an object");
     container("linuxParameters", json!([true]), INVALID, "linuxParameters", "expected an object");
     container("command", json!("true"), INVALID, "command", "expected a list");
+}
+
+#[test]
+fn retry_rules_follow_batch_to_the_letter() {
+    let at = "retryStrategy.evaluateOnExit";
+    let rules = |rules: Value| json!({"attempts": 3, "evaluateOnExit": rules});
+    let one = |rule: Value, path: &str, words: &str| {
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        refused("/retryStrategy", rules(json!([rule])), code, &format!("{at}[0]{path}"), words);
+    };
+
+    one(json!({"action": "RETRY"}), "", "no condition");
+    one(json!({"onReason": "", "onExitCode": "", "action": "RETRY"}), "", "no condition");
+    one(json!({"onReason": "*"}), ".action", "is missing");
+    one(json!({"onReason": "*", "action": "STOP"}), ".action", "no action");
+    one(json!({"onReason": "a*b", "action": "EXIT"}), ".onReason", "holds '*'");
+    one(json!({"onStatusReason": "Host (x", "action": "EXIT"}), ".onStatusReason", "holds '('");
+    one(json!({"onExitCode": "-1", "action": "EXIT"}), ".onExitCode", "holds '-'");
+    one(json!({"onReason": "x".repeat(513), "action": "EXIT"}), ".onReason", "1 to 512");
+    let six = vec![json!({"onExitCode": "1", "action": "RETRY"}); 6];
+    refused("/retryStrategy", rules(json!(six)), INVALID, at, "more than 5");
+    let alone = json!({"evaluateOnExit": [{"onExitCode": "1", "action": "RETRY"}]});
+    refused("/retryStrategy", alone.clone(), MISSING, "retryStrategy.attempts", "is missing");
+    let path = "jobDefinition.retryStrategy.attempts";
+    refused("/jobDefinition/retryStrategy", alone, MISSING, path, "is missing");
+}
+
+#[test]
+fn what_spillway_adds_to_retries_is_looked_at() {
+    let rule = |key: &str, value: Value| json!([{key: value, "action": "RETRY"}]);
+    let rules = "/spillway/evaluateOnExit";
+    let path = "spillway.evaluateOnExit[0]";
+    refused(rules, rule("onFailure", json!([])), INVALID, path, "no condition");
+    let path = "spillway.evaluateOnExit[0].onFailure[0]";
+    refused(rules, rule("onFailure", json!(["bad-luck"])), INVALID, path, "spot");
+    let many = vec![json!({"onExitCode": "1", "action": "RETRY"}); 21];
+    refused(rules, json!(many), INVALID, "spillway.evaluateOnExit", "more than 20");
+
+    let growth = "/spillway/growMemory";
+    let less = json!({"percent": 50, "maxMemory": "256"});
+    refused(growth, less, INVALID, "spillway.growMemory.maxMemory", "less than the job asks");
+    let none = json!({"percent": 0, "maxMemory": "1024"});
+    refused(growth, none, INVALID, "spillway.growMemory.percent", "1 to 1000");
+    let unbounded = json!({"percent": 50});
+    refused(growth, unbounded, MISSING, "spillway.growMemory.maxMemory", "is missing");
 }

@@ -16,5 +16,6 @@ mod learning;
 mod pace;
 mod refusals;
 mod restart;
+mod retry_rules;
 mod rig;
 mod way_of_one_job;

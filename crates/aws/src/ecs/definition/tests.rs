@@ -50,6 +50,8 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
             arch: None,
             market: MarketRule::Any,
             attempts: 1,
+            retry_rules: Vec::new(),
+            memory_growth: None,
             attempt_timeout: None,
             expected_duration: None,
             patience: None,

@@ -109,7 +109,7 @@ fn cpu_of(at: &At<'_>, value: &str) -> Result<CpuUnits, Rejection> {
     Ok(cpu)
 }
 
-fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
+pub(super) fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
     let is_whole = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     if !is_whole {
         let rejection = Rejection::invalid(at, &format!("{value:?} is not a whole number of MiB"));
