@@ -26,7 +26,7 @@ use spillway_core::task::{
 };
 use spillway_core::{
     Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market,
-    MarketRule, MiB, Offering, Resources,
+    MiB, Offering, Resources,
 };
 use uuid::Uuid;
 
@@ -111,41 +111,18 @@ fn launch_request(offering: &Offering, count: u32) -> LaunchRequest {
 fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskRequest {
     let job = JobId::from_uuid(fresh_id("job"));
     let container = ContainerSpec {
-        image: "busybox".into(),
         command: command.iter().map(|&word| word.to_owned()).collect(),
         environment: vec![("ANSWER".into(), "42".into())],
-        user: None,
-        readonly_root_filesystem: false,
-        init_process: false,
-        shared_memory_mib: None,
-        ulimits: Vec::new(),
-        job_role_arn: None,
-        execution_role_arn: None,
-        awslogs_options: BTreeMap::new(),
+        ..ContainerSpec::new("busybox")
     };
+    let resources = Resources::new(CpuUnits::new(256), memory, 0);
+    let (name, queue) = ("wire".parse().unwrap(), "default".parse().unwrap());
     TaskRequest {
         job,
         attempt: AttemptOrd::FIRST,
         token: ClientToken::of_attempt(job, AttemptOrd::FIRST),
         instance: instance.clone(),
-        spec: Arc::new(JobSpec {
-            name: "wire".parse().unwrap(),
-            queue: "default".parse().unwrap(),
-            definition: None,
-            container,
-            resources: Resources::new(CpuUnits::new(256), memory, 0),
-            arch: None,
-            market: MarketRule::Any,
-            attempts: 1,
-            retry_rules: Vec::new(),
-            memory_growth: None,
-            attempt_timeout: None,
-            expected_duration: None,
-            patience: None,
-            deadline: None,
-            tags: BTreeMap::new(),
-            propagate_tags: false,
-        }),
+        spec: Arc::new(JobSpec::new(name, queue, container, resources)),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }
 }

@@ -52,6 +52,49 @@ pub struct ContainerSpec {
     pub awslogs_options: BTreeMap<String, String>,
 }
 
+impl ContainerSpec {
+    /// An image with its own command and nothing unusual.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            command: Vec::new(),
+            environment: Vec::new(),
+            user: None,
+            readonly_root_filesystem: false,
+            init_process: false,
+            shared_memory_mib: None,
+            ulimits: Vec::new(),
+            job_role_arn: None,
+            execution_role_arn: None,
+            awslogs_options: BTreeMap::new(),
+        }
+    }
+}
+
+/// A job's time limits beside that of an attempt; none is no limit, or the operator's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLimits {
+    /// From the acceptance to the end, whatever happens between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<SignedDuration>,
+    /// For a stay in line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<SignedDuration>,
+    /// From the placement on a host to RUNNING; pulling the image is part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<SignedDuration>,
+    /// From SIGTERM to SIGKILL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<SignedDuration>,
+}
+
+impl TimeLimits {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What was asked for. Immutable once accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -80,6 +123,9 @@ pub struct JobSpec {
     pub memory_growth: Option<MemoryGrowth>,
     /// How long one attempt may run, counted from `startedAt`; at least 60 s, none means for ever.
     pub attempt_timeout: Option<SignedDuration>,
+    /// Its other time limits.
+    #[serde(default, skip_serializing_if = "TimeLimits::is_empty")]
+    pub time_limits: TimeLimits,
     /// How long the sender thinks it will run. A hint to the planner; nothing happens if it is wrong.
     pub expected_duration: Option<SignedDuration>,
     /// How long it may wait to be run cheaply; none leaves it to the queue.
@@ -93,6 +139,36 @@ pub struct JobSpec {
     /// Whether the ECS task carries the tags too.
     #[serde(default)]
     pub propagate_tags: bool,
+}
+
+impl JobSpec {
+    /// A job that says no more than it must.
+    pub fn new(
+        name: JobName,
+        queue: QueueName,
+        container: ContainerSpec,
+        resources: Resources,
+    ) -> Self {
+        Self {
+            name,
+            queue,
+            definition: None,
+            container,
+            resources,
+            arch: None,
+            market: MarketRule::Any,
+            attempts: 1,
+            retry_rules: Vec::new(),
+            memory_growth: None,
+            attempt_timeout: None,
+            time_limits: TimeLimits::default(),
+            expected_duration: None,
+            patience: None,
+            deadline: None,
+            tags: BTreeMap::new(),
+            propagate_tags: false,
+        }
+    }
 }
 
 /// AWS Batch's seven job states, each with what is true in it.
@@ -321,6 +397,8 @@ pub enum StopCause {
     },
     /// The attempt ran longer than its `attemptDurationSeconds`.
     Timeout,
+    /// The job took longer than it may, all its attempts and waits together.
+    JobTimeout,
     /// The task never came to run.
     StuckStarting,
     /// EC2 takes the host back.
@@ -335,6 +413,7 @@ impl StopCause {
         match self {
             Self::Terminated { reason } => reason.clone(),
             Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
+            Self::JobTimeout => "Job duration exceeded timeout".to_owned(),
             Self::StuckStarting => "Task did not start in time".to_owned(),
             Self::SpotInterruption => "Spot interruption notice".to_owned(),
             Self::Stray => "Task is not the job's live attempt".to_owned(),

@@ -185,10 +185,7 @@ impl Engine {
         let id = job.id;
         match &job.state {
             JobState::Submitted | JobState::Pending => {}
-            JobState::Runnable { .. } => {
-                self.waiting.insert(self.class_of(&job), job.line(), id);
-                self.replan_at = Some(now);
-            }
+            JobState::Runnable { .. } => self.replan_at = Some(now),
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
                 let ord = attempt.ord;
                 if attempt.task.is_none() {
@@ -203,11 +200,12 @@ impl Engine {
                     self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
                 } else {
                     // It may have started while nobody listened.
-                    let due = attempt.placed_at + self.config.start_timeout;
+                    let due = attempt.placed_at + self.start_timeout(&job.spec);
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
                 self.jobs.insert(id, job);
+                self.limit_job(id);
                 self.take_place(id);
                 return;
             }
@@ -217,6 +215,8 @@ impl Engine {
             }
         }
         self.jobs.insert(id, job);
+        self.limit_job(id);
+        self.join_line(id);
     }
 
     /// Takes one input. Total: it never fails, and an input that makes no sense any more changes nothing.
@@ -254,6 +254,8 @@ impl Engine {
                 Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
+                Timer::QueueTimeout(job) => self.queue_timed_out(cx, job),
+                Timer::JobTimeout(job) => self.job_timed_out(cx, job),
                 Timer::Requeue(job) => self.requeue(cx, job),
                 Timer::Register(host) => self.register_timed_out(cx, host),
                 Timer::Idle(host) => self.drain_if_idle(cx, host),
@@ -300,6 +302,7 @@ impl Engine {
             && matches!(job.state, JobState::Runnable { .. })
         {
             self.waiting.insert(self.class_of(job), job.line(), id);
+            self.limit_wait(id);
         }
     }
 

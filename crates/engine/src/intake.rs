@@ -111,11 +111,12 @@ impl Engine {
             return Fate::Delete;
         }
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(self.class_of(&job), job.line(), id);
             let first = self.arrivals.map_or(cx.now, |(first, _)| first);
             self.arrivals = Some((first, cx.now));
         }
         self.jobs.insert(id, job);
+        self.limit_job(id);
+        self.join_line(id);
         Fate::Delete
     }
 

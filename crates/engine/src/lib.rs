@@ -28,6 +28,7 @@ mod retry;
 mod scale_in;
 mod stop;
 mod survival;
+mod time_limit;
 mod timer;
 mod waiting;
 

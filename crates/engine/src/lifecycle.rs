@@ -15,6 +15,7 @@ use spillway_core::{
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::{Verdict, backoff, classify, decide, says_host_ended, status_reason_of};
+use crate::time_limit::is_overdue;
 use crate::timer::Timer;
 
 /// How an attempt ended.
@@ -269,7 +270,7 @@ impl Engine {
         let stopped_by_us = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = match stopped_by_us {
             Some(StopCause::Terminated { .. }) => FailureCategory::Terminated,
-            Some(StopCause::Timeout) => FailureCategory::Timeout,
+            Some(StopCause::Timeout | StopCause::JobTimeout) => FailureCategory::Timeout,
             Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
             | None => {
                 if is_spot {
@@ -334,7 +335,17 @@ impl Engine {
             (Some(_), Some(StopCause::Terminated { reason })) if attempt.failure.is_some() => {
                 Verdict::Fail { reason }
             }
-            (Some(job), _) => decide(&spec, &job, &attempt),
+            (Some(_), Some(cause @ StopCause::JobTimeout)) if attempt.failure.is_some() => {
+                Verdict::Fail { reason: cause.reason() }
+            }
+            (Some(job), _) => match decide(&spec, &job, &attempt) {
+                Verdict::Retry { .. } if is_overdue(&job, cx.now) => {
+                    Verdict::Fail { reason: StopCause::JobTimeout.reason() }
+                }
+                verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => {
+                    verdict
+                }
+            },
             (None, _) => return,
         };
         match verdict {

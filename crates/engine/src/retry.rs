@@ -49,7 +49,7 @@ pub(crate) fn classify(
     if let Some(cause) = stop {
         return Some(match cause {
             StopCause::Terminated { .. } => FailureCategory::Terminated,
-            StopCause::Timeout => FailureCategory::Timeout,
+            StopCause::Timeout | StopCause::JobTimeout => FailureCategory::Timeout,
             StopCause::SpotInterruption => FailureCategory::Spot,
             // Image pull is what takes long before RUNNING; a host's own trouble shows in other ways.
             StopCause::StuckStarting => FailureCategory::Pull,

@@ -294,8 +294,8 @@ impl LedgerReader for MemoryLedger {
 mod tests {
     use std::sync::Arc;
 
+    use spillway_core::QueueName;
     use spillway_core::job::{ContainerSpec, JobSpec};
-    use spillway_core::{MarketRule, QueueName};
     use uuid::Uuid;
 
     use super::*;
@@ -306,38 +306,11 @@ mod tests {
 
     fn job(token: &str) -> Job {
         let queue: QueueName = "default".parse().unwrap();
+        let (id, name) = (JobId::derive(&queue, token), "job".parse().unwrap());
+        let container = ContainerSpec::new("busybox");
         Job {
-            id: JobId::derive(&queue, token),
-            spec: Arc::new(JobSpec {
-                name: "job".parse().unwrap(),
-                queue,
-                definition: None,
-                container: ContainerSpec {
-                    image: "busybox".into(),
-                    command: Vec::new(),
-                    environment: Vec::new(),
-                    user: None,
-                    readonly_root_filesystem: false,
-                    init_process: false,
-                    shared_memory_mib: None,
-                    ulimits: Vec::new(),
-                    job_role_arn: None,
-                    execution_role_arn: None,
-                    awslogs_options: BTreeMap::new(),
-                },
-                resources: Resources::ZERO,
-                arch: None,
-                market: MarketRule::Any,
-                attempts: 1,
-                retry_rules: Vec::new(),
-                memory_growth: None,
-                attempt_timeout: None,
-                expected_duration: None,
-                patience: None,
-                deadline: None,
-                tags: BTreeMap::new(),
-                propagate_tags: false,
-            }),
+            id,
+            spec: Arc::new(JobSpec::new(name, queue, container, Resources::ZERO)),
             body_hash: BodyHash(7),
             created_at: Timestamp::UNIX_EPOCH,
             seq: 0,

@@ -17,7 +17,7 @@ use super::JOB_CONTAINER;
 use crate::{convert, limits};
 
 /// To be raised when [`Definition::input`] makes something else of the same content.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What the installation adds to a job.
 #[derive(Debug, Clone)]
@@ -57,6 +57,7 @@ pub(super) struct Definition {
     task_role: Option<String>,
     execution_role: Option<String>,
     logs: Option<BTreeMap<String, String>>,
+    stop_timeout: i32,
 }
 
 /// Splits a job. The job's own variables replace Spillway's of the same name.
@@ -123,6 +124,9 @@ fn definition(request: &TaskRequest, defaults: &Defaults) -> Definition {
             .clone()
             .or_else(|| defaults.execution_role.clone()),
         logs: logs(&container.awslogs_options, defaults),
+        stop_timeout: spec.time_limits.stop.map_or(limits::STOP_TIMEOUT_SECONDS, |time| {
+            i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+        }),
     }
 }
 
@@ -179,7 +183,7 @@ impl Definition {
             .set_ulimits(self.ulimits())
             .set_resource_requirements(self.gpu_requirement())
             .set_log_configuration(self.log_configuration())
-            .stop_timeout(limits::STOP_TIMEOUT_SECONDS)
+            .stop_timeout(self.stop_timeout)
             .build()
     }
 

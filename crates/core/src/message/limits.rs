@@ -40,6 +40,10 @@ pub const TIMEOUT_SECS_MIN: i64 = 60;
 /// The longest time limit or expected duration, ten years: more is a slip of units.
 pub const DURATION_SECS_MAX: i64 = 10 * 365 * 24 * 3600;
 
+/// The shortest and the longest time between SIGTERM and SIGKILL. ECS takes no less than 2 s (ECS API reference,
+/// `ContainerDefinition.stopTimeout`); who needs more than an hour should not wait for SIGTERM.
+pub const STOP_TIMEOUT_SECS: std::ops::RangeInclusive<i64> = 2..=3_600;
+
 /// The least memory a container may have, in MiB (AWS Batch API reference, `ResourceRequirement`).
 pub const MEMORY_MIB_MIN: u32 = 4;
 

@@ -16,11 +16,12 @@ use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability, SubmitJob,
+    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability, Spillway,
+    SubmitJob,
 };
 use super::{Request, unsupported};
 use crate::id::{JobName, QueueName};
-use crate::job::JobSpec;
+use crate::job::{JobSpec, TimeLimits};
 
 /// What a message asks for, and what was odd about it.
 pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
@@ -178,6 +179,7 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         (None, Some(of_it)) => retry::strategy(&at_definition.key("retryStrategy"), of_it)?,
         (None, None) => (1, Vec::new()),
     };
+    let time_limits = time_limits(&at_spillway, &spillway)?;
     let at_rules = at_spillway.key("evaluateOnExit");
     let mut retry_rules = retry::rules(&at_rules, spillway.evaluate_on_exit)?;
     retry_rules.extend(rules);
@@ -218,6 +220,7 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         retry_rules,
         memory_growth,
         attempt_timeout,
+        time_limits,
         expected_duration,
         patience,
         deadline,
@@ -282,6 +285,25 @@ fn timeout_of(at: &At<'_>, timeout: &JobTimeout) -> Result<Option<SignedDuration
         Some(secs) => seconds(&at, secs, limits::TIMEOUT_SECS_MIN).map(Some),
         None => Ok(None),
     }
+}
+
+fn time_limits(at: &At<'_>, spillway: &Spillway) -> Result<TimeLimits, Rejection> {
+    let limit = |key: &str, secs: Option<i64>, min: i64| {
+        secs.map(|secs| seconds(&at.key(key), secs, min)).transpose()
+    };
+    let min = limits::TIMEOUT_SECS_MIN;
+    let stop_secs = spillway.stop_timeout_seconds;
+    let (stop_min, stop_max) = limits::STOP_TIMEOUT_SECS.into_inner();
+    if let Some(secs) = stop_secs.filter(|secs| !limits::STOP_TIMEOUT_SECS.contains(secs)) {
+        let what = format!("must be {stop_min} to {stop_max} seconds, not {secs}");
+        return Err(Rejection::invalid(&at.key("stopTimeoutSeconds"), &what));
+    }
+    Ok(TimeLimits {
+        job: limit("jobTimeoutSeconds", spillway.job_timeout_seconds, min)?,
+        queue: limit("queueTimeoutSeconds", spillway.queue_timeout_seconds, 1)?,
+        start: limit("startTimeoutSeconds", spillway.start_timeout_seconds, min)?,
+        stop: stop_secs.map(SignedDuration::from_secs),
+    })
 }
 
 fn seconds(at: &At<'_>, secs: i64, min: i64) -> Result<SignedDuration, Rejection> {

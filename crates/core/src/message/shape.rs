@@ -236,6 +236,21 @@ pub struct Spillway {
     /// be run cheaply. Nothing happens if it is missed.
     #[schemars(extend("format" = "date-time"))]
     pub deadline: Option<String>,
+    /// How long the job may take altogether, from its acceptance, in seconds; at least 60. Then it is FAILED, wherever it is.
+    #[schemars(range(min = 60))]
+    pub job_timeout_seconds: Option<i64>,
+    /// How long the job may wait in line at a time (RUNNABLE), in seconds. Then it is FAILED.
+    #[schemars(range(min = 1))]
+    pub queue_timeout_seconds: Option<i64>,
+    /// How long an attempt may take from its placement on a host to RUNNING, in seconds, at least 60; pulling the image is
+    /// part of it. Then it is stopped and tried again elsewhere at no charge, a few times. Unsaid, what the dispatcher's
+    /// configuration says.
+    #[schemars(range(min = 60))]
+    pub start_timeout_seconds: Option<i64>,
+    /// How long a container has between SIGTERM and SIGKILL, in seconds. Unsaid, 30. A Spot host that is reclaimed leaves it
+    /// two minutes at most.
+    #[schemars(range(min = 2, max = 3600))]
+    pub stop_timeout_seconds: Option<i64>,
     /// Up to 20 more rules, asked before those of `retryStrategy.evaluateOnExit`.
     #[serde(default, deserialize_with = "object::many")]
     #[schemars(!default, length(max = 20))]

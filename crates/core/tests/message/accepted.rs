@@ -314,3 +314,20 @@ fn memory_grows_only_where_the_job_says_so() {
     assert_eq!((growth.percent, growth.max.get()), (100, 4096));
     assert_eq!(job(&least()).0.memory_growth, None);
 }
+
+#[test]
+fn time_limits_reach_the_job_and_are_none_unless_said() {
+    let said = json!({"jobTimeoutSeconds": 7200, "queueTimeoutSeconds": 600, "startTimeoutSeconds": 300,
+        "stopTimeoutSeconds": 90});
+
+    let (spec, warnings) = job(&with(least(), "/spillway", said));
+
+    let secs = |secs| Some(SignedDuration::from_secs(secs));
+    let limits = spec.time_limits;
+    assert_eq!(
+        [limits.job, limits.queue, limits.start, limits.stop],
+        [7200, 600, 300, 90].map(secs)
+    );
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(job(&least()).0.time_limits.is_empty());
+}

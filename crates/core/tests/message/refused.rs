@@ -490,6 +490,22 @@ fn retry_rules_follow_batch_to_the_letter() {
 }
 
 #[test]
+fn time_limits_are_looked_at() {
+    for (key, least) in [
+        ("jobTimeoutSeconds", 60),
+        ("queueTimeoutSeconds", 1),
+        ("startTimeoutSeconds", 60),
+        ("stopTimeoutSeconds", 2),
+    ] {
+        let path = format!("spillway.{key}");
+        let words = format!("must be {least} to");
+        for wrong in [least - 1, i64::MAX] {
+            refused(&format!("/spillway/{key}"), json!(wrong), INVALID, &path, &words);
+        }
+    }
+}
+
+#[test]
 fn what_spillway_adds_to_retries_is_looked_at() {
     let rule = |key: &str, value: Value| json!([{key: value, "action": "RETRY"}]);
     let rules = "/spillway/evaluateOnExit";

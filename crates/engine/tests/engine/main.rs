@@ -18,4 +18,5 @@ mod refusals;
 mod restart;
 mod retry_rules;
 mod rig;
+mod time_limits;
 mod way_of_one_job;

@@ -11,7 +11,7 @@ use spillway_core::launch::PoolChoice;
 use spillway_core::{
     Arch, Attempt, AttemptOrd, Change, CpuUnits, Durations, Expectation, FailureCategory, Hazard,
     Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch,
-    LaunchId, LaunchState, Market, MarketRule, MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
+    LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
     SpotEvidence,
 };
 use uuid::Uuid;
@@ -27,35 +27,18 @@ pub(crate) fn job_id(n: u64) -> JobId {
 
 /// The `n`-th job ever: runnable, in queue `default`, with nothing unusual.
 pub(crate) fn job(n: u64) -> Job {
+    let container = ContainerSpec {
+        command: vec!["sh".into(), "-c".into(), "exit 3".into()],
+        environment: vec![("A".into(), "1".into())],
+        ..ContainerSpec::new("busybox")
+    };
+    let (name, queue) = (format!("job-{n}").parse().unwrap(), "default".parse().unwrap());
+    let resources = Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(2), 0);
     let spec = JobSpec {
-        name: format!("job-{n}").parse().unwrap(),
-        queue: "default".parse().unwrap(),
-        definition: None,
-        container: ContainerSpec {
-            image: "busybox".into(),
-            command: vec!["sh".into(), "-c".into(), "exit 3".into()],
-            environment: vec![("A".into(), "1".into())],
-            user: None,
-            readonly_root_filesystem: false,
-            init_process: false,
-            shared_memory_mib: None,
-            ulimits: Vec::new(),
-            job_role_arn: None,
-            execution_role_arn: None,
-            awslogs_options: BTreeMap::new(),
-        },
-        resources: Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(2), 0),
-        arch: None,
-        market: MarketRule::Any,
         attempts: 2,
-        retry_rules: Vec::new(),
-        memory_growth: None,
         attempt_timeout: Some(SignedDuration::from_mins(10)),
-        expected_duration: None,
-        patience: None,
-        deadline: None,
-        propagate_tags: false,
         tags: BTreeMap::from([("team".to_owned(), "genomics".to_owned())]),
+        ..JobSpec::new(name, queue, container, resources)
     };
     Job {
         id: job_id(n),

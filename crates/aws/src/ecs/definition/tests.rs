@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use spillway_core::job::ContainerSpec;
 use spillway_core::{
-    AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MarketRule, MiB, Resources,
+    AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MiB, Resources,
 };
 
 use super::*;
@@ -20,17 +20,9 @@ pub(in crate::ecs) fn defaults() -> Defaults {
 
 fn container(command: &[&str], environment: &[(&str, &str)]) -> ContainerSpec {
     ContainerSpec {
-        image: "busybox".into(),
         command: command.iter().map(|&word| word.to_owned()).collect(),
         environment: environment.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        user: None,
-        readonly_root_filesystem: false,
-        init_process: false,
-        shared_memory_mib: None,
-        ulimits: Vec::new(),
-        job_role_arn: None,
-        execution_role_arn: None,
-        awslogs_options: BTreeMap::new(),
+        ..ContainerSpec::new("busybox")
     }
 }
 
@@ -41,24 +33,12 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
         attempt: AttemptOrd::FIRST,
         token: ClientToken::of_attempt(job, AttemptOrd::FIRST),
         instance: "i-0123456789abcdef0".parse().unwrap(),
-        spec: Arc::new(JobSpec {
-            name: "align".parse().unwrap(),
-            queue: "default".parse().unwrap(),
-            definition: None,
+        spec: Arc::new(JobSpec::new(
+            "align".parse().unwrap(),
+            "default".parse().unwrap(),
             container,
             resources,
-            arch: None,
-            market: MarketRule::Any,
-            attempts: 1,
-            retry_rules: Vec::new(),
-            memory_growth: None,
-            attempt_timeout: None,
-            expected_duration: None,
-            patience: None,
-            deadline: None,
-            tags: BTreeMap::new(),
-            propagate_tags: false,
-        }),
+        )),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }
 }
