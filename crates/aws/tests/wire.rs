@@ -25,8 +25,8 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market,
-    MiB, Offering, Resources,
+    Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market, MiB,
+    Offering, Resources,
 };
 use uuid::Uuid;
 
@@ -55,6 +55,8 @@ async fn settings(deployment: &str) -> Option<Settings> {
         ami: AmiSettings::default(),
         log_group: None,
         execution_role: None,
+        privileged: false,
+        log_drivers: Vec::new(),
         prices_file: None,
         instance_types: vec!["c5*".into(), "m5.large".into()],
         zones: Vec::new(),

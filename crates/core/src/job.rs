@@ -11,65 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PoolId;
+pub use crate::container::ContainerSpec;
 use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskArn};
 use crate::market::{Arch, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::retry::{FailedEnd, MemoryGrowth, RetryRule};
-
-/// What becomes the ECS task definition and its overrides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerSpec {
-    /// The image reference, at most 255 characters.
-    pub image: String,
-    /// The command; empty means the image's own.
-    pub command: Vec<String>,
-    /// Environment variables in the order given; names are unique.
-    pub environment: Vec<(String, String)>,
-    /// The user to run as, as Docker takes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Whether the root file system is mounted read-only.
-    #[serde(default)]
-    pub readonly_root_filesystem: bool,
-    /// Whether an init process reaps children and forwards signals (`linuxParameters.initProcessEnabled`).
-    #[serde(default)]
-    pub init_process: bool,
-    /// Size of `/dev/shm` in MiB (`linuxParameters.sharedMemorySize`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared_memory_mib: Option<u32>,
-    /// Docker's ulimits: name, soft and hard limit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ulimits: Vec<(String, u32, u32)>,
-    /// The IAM role of the job's own code. Refused unless the operator allows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_role_arn: Option<String>,
-    /// The IAM role that pulls the image and writes logs. Refused unless the operator allows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_role_arn: Option<String>,
-    /// Options of the `awslogs` driver; none means the dispatcher's default.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub awslogs_options: BTreeMap<String, String>,
-}
-
-impl ContainerSpec {
-    /// An image with its own command and nothing unusual.
-    pub fn new(image: impl Into<String>) -> Self {
-        Self {
-            image: image.into(),
-            command: Vec::new(),
-            environment: Vec::new(),
-            user: None,
-            readonly_root_filesystem: false,
-            init_process: false,
-            shared_memory_mib: None,
-            ulimits: Vec::new(),
-            job_role_arn: None,
-            execution_role_arn: None,
-            awslogs_options: BTreeMap::new(),
-        }
-    }
-}
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod change;
 pub mod class;
+pub mod container;
 pub mod cost;
 pub mod durations;
 pub mod effect;

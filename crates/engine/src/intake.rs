@@ -66,7 +66,8 @@ impl Engine {
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
                 let id = JobId::derive(&spec.queue, token);
-                self.add_job(cx, id, *spec, body_hash, warnings)
+                let sender = delivery.sender.as_deref();
+                self.add_job(cx, id, *spec, sender, body_hash, warnings)
             }
             Request::Cancel { job, reason } => self.end_job(cx, delivery, job, reason, false),
             Request::Terminate { job, reason } => self.end_job(cx, delivery, job, reason, true),
@@ -78,6 +79,7 @@ impl Engine {
         cx: &mut Cx,
         id: JobId,
         spec: JobSpec,
+        sender: Option<&str>,
         body_hash: BodyHash,
         warnings: Vec<String>,
     ) -> Fate {
@@ -94,7 +96,7 @@ impl Engine {
         }
         let seq = self.n_jobs;
         self.n_jobs += 1;
-        let state = self.admit(cx, &spec);
+        let state = self.admit(cx, &spec, sender);
         let job = Job {
             id,
             spec: Arc::new(spec),

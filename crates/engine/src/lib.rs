@@ -23,6 +23,7 @@ pub mod limits;
 mod memory;
 mod observation;
 mod placement;
+pub mod policy;
 mod question;
 mod retry;
 mod scale_in;
@@ -32,7 +33,8 @@ mod time_limit;
 mod timer;
 mod waiting;
 
-pub use config::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
+pub use config::{EngineConfig, Limits, OfferingFilter, Patience};
 pub use engine::{Engine, Step};
 pub use forecast::KindForecast;
+pub use policy::{JobException, JobPolicy, JobRules};
 pub use question::Standing;

@@ -172,6 +172,7 @@ impl SimCloud {
             receipt,
             body: message.body.clone(),
             sent_at: Some(message.sent_at),
+            sender: None,
         };
         received.map(delivery).collect()
     }

@@ -68,6 +68,13 @@ pub const ARN_CHARS_MAX: usize = 2_048;
 /// The longest `user`; Linux allows 32 characters for each of user and group, numbers fit too.
 pub const USER_CHARS_MAX: usize = 255;
 
+/// The longest name of a volume (AWS Batch API reference, `Volume.name`).
+pub const VOLUME_NAME_CHARS_MAX: usize = 255;
+
+/// The longest path; Linux takes no longer one (`PATH_MAX`), nor does EFS (AWS Batch API reference,
+/// `EFSVolumeConfiguration.rootDirectory`).
+pub const PATH_CHARS_MAX: usize = 4_096;
+
 /// ECS takes ulimits as 32-bit signed integers.
 pub const ULIMIT_MAX: u32 = 2_147_483_647;
 

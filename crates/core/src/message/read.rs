@@ -4,6 +4,8 @@
 mod container;
 mod needs;
 mod retry;
+mod secret;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -170,9 +172,15 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
             .hint("describe the container: image, command, resourceRequirements")
     })?;
     let overrides = container_overrides.unwrap_or_default();
-    let arch = container::arch(properties.runtime_platform.as_ref(), spillway.architecture)?;
-    let resources = needs::resources(&properties, &overrides, warnings)?;
-    let container = container::container(properties, overrides, &parameters, warnings)?;
+    let at_properties = at_definition.key("containerProperties");
+    let arch = container::arch(
+        &at_properties,
+        properties.runtime_platform.as_ref(),
+        spillway.architecture,
+    )?;
+    let resources = needs::resources(&at_properties, &properties, &overrides, warnings)?;
+    let container =
+        container::container(&at_properties, properties, overrides, &parameters, warnings)?;
 
     let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
         (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
@@ -257,6 +265,11 @@ fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> 
         Some(JobDefinitionType::Container) | None => {}
     }
     let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
+    if platforms.contains(&PlatformCapability::ManagedInstances) {
+        let at = at.key("platformCapabilities");
+        return Err(Rejection::unsupported(&at, "ECS Managed Instances are not supported")
+            .hint("Spillway buys the instances itself: say [\"EC2\"], or leave it out"));
+    }
     if platforms.contains(&PlatformCapability::Fargate) {
         let at = at.key("platformCapabilities");
         return Err(Rejection::unsupported(&at, "Fargate is not supported")

@@ -5,6 +5,7 @@
 
 mod container;
 mod object;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use container::{
-    ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
-    LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
+    ContainerOverrides, ContainerProperties, CpuArchitecture, Device, DevicePermission,
+    LinuxParameters, LogConfiguration, LogDriver, NameValue, ResourceRequirement, ResourceType,
+    RuntimePlatform, Tmpfs, Ulimit,
+};
+pub use storage::{
+    EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
+    Volume,
 };
 
 use crate::market::{ArchRule, MarketRule};
@@ -108,6 +114,10 @@ pub enum PlatformCapability {
     /// Fargate. Refused.
     #[schemars(skip)]
     Fargate,
+    /// ECS Managed Instances. Refused.
+    #[schemars(skip)]
+    #[serde(rename = "MANAGED_INSTANCES")]
+    ManagedInstances,
 }
 
 /// How often to try.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use spillway_core::container::{DevicePermission, LogDriver, VolumeSource};
 use spillway_core::job::FailureCategory;
 use spillway_core::message::{self, Request, SimpleJob};
 use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources, RetryAction};
@@ -39,7 +40,7 @@ fn every_key_reaches_the_job() {
     assert_eq!(container.ulimits, [("nofile".to_owned(), 1024, 4096)]);
     assert!(container.job_role_arn.unwrap().ends_with("/job"));
     assert!(container.execution_role_arn.unwrap().ends_with("/pull"));
-    assert_eq!(container.awslogs_options["awslogs-group"], "/jobs");
+    assert_eq!(container.log_options["awslogs-group"], "/jobs");
 }
 
 #[test]
@@ -330,4 +331,92 @@ fn time_limits_reach_the_job_and_are_none_unless_said() {
     );
     assert_eq!(warnings, Vec::<String>::new());
     assert!(job(&least()).0.time_limits.is_empty());
+}
+
+/// What a container gets from outside its image.
+fn storage() -> Value {
+    json!({
+        "privileged": true,
+        "volumes": [
+            {"name": "scratch"},
+            {"name": "host", "host": {"sourcePath": "/data"}},
+            {"name": "efs", "efsVolumeConfiguration": {
+                "fileSystemId": "fs-0123", "rootDirectory": "/", "transitEncryption": "ENABLED",
+                "transitEncryptionPort": 2049,
+                "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}
+            }}
+        ],
+        "mountPoints": [
+            {"sourceVolume": "scratch", "containerPath": "/tmp/x"},
+            {"sourceVolume": "host", "containerPath": "/data", "readOnly": true},
+            {"sourceVolume": "efs", "containerPath": "/shared"}
+        ],
+        "secrets": [{"name": "TOKEN", "valueFrom": "arn:aws:ssm:us-east-1:1:parameter/token"}],
+        "repositoryCredentials": {"credentialsParameter": "arn:aws:secretsmanager:us-east-1:1:secret:hub"},
+        "linuxParameters": {
+            "tmpfs": [{"containerPath": "/run", "size": 64, "mountOptions": ["noexec", "mode=755"]}],
+            "maxSwap": 0,
+            "swappiness": 10,
+            "devices": [{"hostPath": "/dev/fuse", "permissions": ["MKNOD", "READ"]}]
+        },
+        "logConfiguration": {
+            "logDriver": "splunk",
+            "options": {"splunk-url": "https://splunk"},
+            "secretOptions": [{"name": "splunk-token", "valueFrom": "splunk"}]
+        }
+    })
+}
+
+#[test]
+fn what_a_container_gets_from_outside_reaches_the_job() {
+    let mut message = least();
+    let container = &mut message["jobDefinition"]["containerProperties"];
+    for (key, value) in storage().as_object().unwrap() {
+        container[key] = value.clone();
+    }
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!(warnings, Vec::<String>::new());
+    let c = spec.container;
+    let sources: Vec<&VolumeSource> = c.volumes.iter().map(|volume| &volume.source).collect();
+    let [VolumeSource::Scratch, VolumeSource::Host { path }, VolumeSource::Efs(efs)] = sources[..]
+    else {
+        panic!("{sources:?}")
+    };
+    assert_eq!((path.as_str(), efs.file_system.as_str()), ("/data", "fs-0123"));
+    assert_eq!((efs.transit_encryption, efs.transit_port, efs.iam), (true, Some(2049), true));
+    assert_eq!((efs.root.as_deref(), efs.access_point.as_deref()), (Some("/"), Some("fsap-1")));
+    let read_only: Vec<bool> = c.mounts.iter().map(|mount| mount.read_only).collect();
+    assert_eq!(read_only, [false, true, false]);
+    assert_eq!(c.secrets[0].name, "TOKEN");
+    assert!(c.registry_credentials.unwrap().ends_with("secret:hub"));
+    assert_eq!((c.tmpfs[0].size_mib, c.tmpfs[0].options.len()), (64, 2));
+    assert_eq!((c.privileged, c.max_swap_mib, c.swappiness), (true, Some(0), Some(10)));
+    assert_eq!(c.devices[0].permissions, [DevicePermission::Read, DevicePermission::Mknod]);
+    assert_eq!((c.log_driver, c.log_secrets[0].name.as_str()), (LogDriver::Splunk, "splunk-token"));
+}
+
+#[test]
+fn a_volume_that_nobody_mounts_and_swappiness_alone_are_told() {
+    let c = "/jobDefinition/containerProperties";
+    let message = with(least(), &format!("{c}/volumes"), json!([{"name": "v"}]));
+    let message = with(message, &format!("{c}/linuxParameters/swappiness"), json!(10));
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!(spec.container.swappiness, None);
+    assert!(warnings[0].contains("no mount point uses the volume"), "{warnings:?}");
+    assert!(warnings[1].contains("no effect without maxSwap"), "{warnings:?}");
+}
+
+#[test]
+fn a_ledger_of_before_knows_a_jobs_log_options_under_their_old_name() {
+    let (spec, _) = job(&full());
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(text.contains("\"log_options\""));
+
+    let old = text.replace("\"log_options\"", "\"awslogs_options\"");
+
+    assert_eq!(serde_json::from_str::<spillway_core::JobSpec>(&old).unwrap(), spec);
 }

@@ -309,14 +309,14 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         let path = format!("jobDefinition.{key}");
         refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
     }
-    for key in ["volumes", "mountPoints", "secrets"] {
-        container(key, json!([{"name": "x"}]), UNSUPPORTED, key, "does not honour");
+    let volume = json!([{"name": "a"}, {"s3filesVolumeConfiguration": {"fileSystemArn": "x"}}]);
+    let path = "volumes[1].s3filesVolumeConfiguration";
+    container("volumes", volume, UNSUPPORTED, path, "does not honour");
+    let fargate = ["networkConfiguration", "fargatePlatformConfiguration", "ephemeralStorage"];
+    for key in fargate {
+        container(key, json!({"x": 1}), UNSUPPORTED, key, "does not honour");
     }
-    container("privileged", json!(true), UNSUPPORTED, "privileged", "does not honour");
-    for key in ["devices", "tmpfs"] {
-        let path = format!("linuxParameters.{key}");
-        container("linuxParameters", json!({key: [1]}), UNSUPPORTED, &path, "does not honour");
-    }
+    container("enableExecuteCommand", json!(true), UNSUPPORTED, "enableExecuteCommand", "honour");
 }
 
 #[test]
@@ -337,7 +337,9 @@ fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
         platforms,
         "Fargate",
     );
-    let driver = json!({"logDriver": "splunk"});
+    let managed = json!(["MANAGED_INSTANCES"]);
+    refused("/jobDefinition/platformCapabilities", managed, UNSUPPORTED, platforms, "Managed");
+    let driver = json!({"logDriver": "awsfirelens"});
     container(
         "logConfiguration",
         driver,
@@ -523,4 +525,87 @@ fn what_spillway_adds_to_retries_is_looked_at() {
     refused(growth, none, INVALID, "spillway.growMemory.percent", "1 to 1000");
     let unbounded = json!({"percent": 50});
     refused(growth, unbounded, MISSING, "spillway.growMemory.maxMemory", "is missing");
+}
+
+#[test]
+fn volumes_and_mounts_are_looked_at() {
+    let volume = |value: Value, path: &str, words: &str| {
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        container("volumes", json!([value]), code, &format!("volumes[0]{path}"), words);
+    };
+    volume(json!({}), ".name", "is missing");
+    volume(json!({"name": ""}), ".name", "1 to 255");
+    volume(json!({"name": "a b"}), ".name", "not a volume's name");
+    let both = json!({"name": "v", "host": {"sourcePath": "/x"},
+        "efsVolumeConfiguration": {"fileSystemId": "fs-1"}});
+    volume(both, "", "both on the host and on EFS");
+    for path in ["x", "/a/../etc", ".."] {
+        let host = json!({"name": "v", "host": {"sourcePath": path}});
+        volume(host, ".host.sourcePath", "not an absolute path");
+    }
+    let efs = |value: Value| json!({"name": "v", "efsVolumeConfiguration": value});
+    let at = ".efsVolumeConfiguration";
+    volume(efs(json!({})), &format!("{at}.fileSystemId"), "is missing");
+    volume(efs(json!({"fileSystemId": "vol-1"})), &format!("{at}.fileSystemId"), "no file system");
+    let iam = json!({"fileSystemId": "fs-1", "authorizationConfig": {"iam": "ENABLED"}});
+    volume(efs(iam), &format!("{at}.transitEncryption"), "must be ENABLED");
+    let root = json!({"fileSystemId": "fs-1", "rootDirectory": "/x", "transitEncryption": "ENABLED",
+        "authorizationConfig": {"accessPointId": "fsap-1"}});
+    volume(efs(root), &format!("{at}.rootDirectory"), "with an access point");
+    let port = json!({"fileSystemId": "fs-1", "transitEncryptionPort": 65536});
+    volume(efs(port), &format!("{at}.transitEncryptionPort"), "no port");
+    let twice = json!([{"name": "v"}, {"name": "v"}]);
+    container("volumes", twice, INVALID, "volumes[1].name", "is there twice");
+
+    let nowhere = json!([{"sourceVolume": "v", "containerPath": "/x"}]);
+    let path = "mountPoints[0].sourceVolume";
+    container("mountPoints", nowhere, INVALID, path, "there is no volume");
+    let message = with(least(), &format!("{CONTAINER}/volumes"), json!([{"name": "v"}]));
+    let mount = |path: &str| json!({"sourceVolume": "v", "containerPath": path});
+    let mounts = json!([mount("/x"), mount("/x")]);
+    let message = with(message, &format!("{CONTAINER}/mountPoints"), mounts);
+    assert!(parse(&message).unwrap_err().reason.contains("mounted twice"));
+}
+
+#[test]
+fn linux_parameters_are_looked_at() {
+    let linux = |value: Value, path: &str, words: &str| {
+        let path = format!("linuxParameters.{path}");
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        container("linuxParameters", value, code, &path, words);
+    };
+    linux(json!({"maxSwap": -1}), "maxSwap", "must be 0 to");
+    linux(json!({"maxSwap": 1, "swappiness": 101}), "swappiness", "0 to 100");
+    linux(json!({"tmpfs": [{"containerPath": "/x"}]}), "tmpfs[0].size", "is missing");
+    let size = json!({"tmpfs": [{"containerPath": "/x", "size": 0}]});
+    linux(size, "tmpfs[0].size", "must be 1 to");
+    let option = json!({"tmpfs": [{"containerPath": "/x", "size": 1, "mountOptions": ["fast"]}]});
+    linux(option, "tmpfs[0].mountOptions[0]", "no mount option");
+    linux(json!({"devices": [{}]}), "devices[0].hostPath", "is missing");
+    linux(json!({"devices": [{"hostPath": "fuse"}]}), "devices[0].hostPath", "absolute");
+    let twice = json!({"devices": [{"hostPath": "/dev/a"}, {"hostPath": "/dev/a"}]});
+    linux(twice, "devices[1]", "is there twice");
+    let power = json!({"devices": [{"hostPath": "/dev/a", "permissions": ["OWN"]}]});
+    linux(power, "devices[0].permissions[0]", "MKNOD");
+}
+
+#[test]
+fn secrets_and_credentials_are_looked_at() {
+    let secret = |name: &str, from: &str| json!([{"name": name, "valueFrom": from}]);
+    container("secrets", json!([{"name": "A"}]), MISSING, "secrets[0].valueFrom", "is missing");
+    container("secrets", secret("A", ""), INVALID, "secrets[0].valueFrom", "1 to 2048");
+    container("secrets", secret("A", "a b"), INVALID, "secrets[0].valueFrom", "names no secret");
+    container("secrets", secret("SPILLWAY_X", "a"), INVALID, "secrets[0].name", "reserved");
+    let twice = json!([{"name": "A", "valueFrom": "a"}, {"name": "A", "valueFrom": "b"}]);
+    container("secrets", twice, INVALID, "secrets[1].name", "set twice");
+    let message = with(least(), &format!("{CONTAINER}/environment"), json!([{"name": "A"}]));
+    let message = with(message, &format!("{CONTAINER}/secrets"), secret("A", "a"));
+    assert!(parse(&message).unwrap_err().reason.contains("plain variable too"));
+
+    let path = "repositoryCredentials.credentialsParameter";
+    container("repositoryCredentials", json!({}), MISSING, path, "is missing");
+    let logs = json!({"logDriver": "splunk", "options": {"t": "1"},
+        "secretOptions": [{"name": "t", "valueFrom": "x"}]});
+    let path = "logConfiguration.secretOptions[0].name";
+    container("logConfiguration", logs, INVALID, path, "plain option too");
 }

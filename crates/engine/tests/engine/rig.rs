@@ -180,12 +180,18 @@ impl Rig {
     }
 
     pub(crate) fn send(&mut self, body: String) {
+        self.send_as(body, None);
+    }
+
+    /// The same, from somebody.
+    pub(crate) fn send_as(&mut self, body: String, sender: Option<&str>) {
         self.n_deliveries += 1;
         let delivery = Delivery {
             message_id: format!("message-{}", self.n_deliveries),
             receipt: Receipt(format!("receipt-{}", self.n_deliveries)),
             body,
             sent_at: Some(self.now),
+            sender: sender.map(str::to_owned),
         };
         self.step(Input::Received(vec![delivery]));
     }
