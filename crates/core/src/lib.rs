@@ -4,6 +4,7 @@
 //! Nothing here performs I/O, reads a clock, draws a random number or knows an AWS crate. The ports
 //! ([`port`]) are traits only.
 
+pub mod attempt;
 pub mod catalog;
 pub mod change;
 pub mod class;
