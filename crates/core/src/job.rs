@@ -52,6 +52,9 @@ pub struct JobSpec {
     /// The name of its definition, if it has one: jobs of one definition are taken to run equally long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<JobName>,
+    /// The revision of its definition, if it is a registered one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_revision: Option<u32>,
     /// The container to run.
     pub container: ContainerSpec,
     /// What it needs, reserved on its host for as long as it runs.
@@ -100,6 +103,7 @@ impl JobSpec {
             name,
             queue,
             definition: None,
+            definition_revision: None,
             container,
             resources,
             arch: None,

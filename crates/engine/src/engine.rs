@@ -8,8 +8,8 @@ use spillway_core::change::Cooldown;
 use spillway_core::job::{Attempt, BodyHash};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
-    JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
+    AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input, InstanceId,
+    Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
 };
 
 use spillway_planner::Spillway;
@@ -59,6 +59,7 @@ pub struct Engine {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) ended: BTreeMap<JobId, BodyHash>,
     pub(crate) waiting: Waiting,
+    pub(crate) definitions: Definitions,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
     pub(crate) memory: Memory,
@@ -112,6 +113,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             ended: state.ended,
             waiting: Waiting::default(),
+            definitions: Definitions::new(state.definitions),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
             memory: Memory::new(state.history),

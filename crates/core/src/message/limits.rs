@@ -3,6 +3,9 @@
 /// The largest message SQS delivers, in bytes of UTF-8 (SQS quotas, "Message size").
 pub const BODY_BYTES_MAX: usize = 1_048_576;
 
+/// The largest job definition, in bytes of JSON (AWS Batch user guide, "AWS Batch service quotas").
+pub const DEFINITION_BYTES_MAX: usize = 24 * 1024;
+
 /// How deep values may nest. A real message needs eight levels; a deeper one is an attack on the parser's stack.
 pub const DEPTH_MAX: usize = 64;
 

@@ -18,34 +18,103 @@ use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability, Spillway,
-    SubmitJob,
+    DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
+    PlatformCapability, Spillway, SubmitJob,
 };
-use super::{Request, unsupported};
+use super::{Request, define, unsupported};
+use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
 
 /// What a message asks for, and what was odd about it.
-pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
+pub(super) fn request(
+    mut message: Value,
+    definitions: &dyn DefinitionSource,
+) -> Result<(Request, Vec<String>), Rejection> {
     let spillway = message.get("spillway");
     check_version(spillway)?;
     let said = spillway.and_then(|spillway| spillway.get("action")).and_then(Value::as_str);
     match said {
-        Some("SubmitJob") | None => {}
+        None if define::is_definition(&message) => register(&message),
+        Some("RegisterJobDefinition") => register(&message),
+        Some("SubmitJob") | None => {
+            let revision = define::settle(&mut message, definitions)?;
+            let (request, warnings) = job(&message, revision)?;
+            Ok((request, warnings.into_texts()))
+        }
         Some("CancelJob" | "TerminateJob") => {
-            let (order, warnings) = typed::<EndJob>(message)?;
-            return Ok((end(order)?, warnings.into_texts()));
+            let (order, warnings) = typed::<EndJob>(&message)?;
+            Ok((end(order)?, warnings.into_texts()))
+        }
+        Some("DeregisterJobDefinition") => {
+            let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
+            Ok((deregister(order)?, warnings.into_texts()))
         }
         Some(other) => {
             let at = At::Root.key("spillway");
-            return Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known"))
-                .hint("say SubmitJob, CancelJob or TerminateJob"));
+            Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
+                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition or \
+                 DeregisterJobDefinition",
+            ))
         }
     }
+}
+
+fn job(message: &Value, revision: Option<u32>) -> Result<(Request, Warnings), Rejection> {
     unsupported::check(message)?;
     let (job, mut warnings) = typed::<SubmitJob>(message)?;
-    let request = submit(job, &mut warnings)?;
-    Ok((request, warnings.into_texts()))
+    let request = submit(job, revision, &mut warnings)?;
+    Ok((request, warnings))
+}
+
+/// A definition is good if a job of it is. What it says of parameters a job may still give.
+fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
+    const PREFIX: &str = "jobDefinition.";
+    let here = |rejection: Rejection| rejection.without(PREFIX);
+    let (content, mut check) = define::taken_apart(message)?;
+    let own = message.get("spillway").and_then(|own| own.get("clientToken"));
+    let at_name = At::Root.key("jobDefinitionName");
+    let name = content.get("jobDefinitionName").and_then(Value::as_str);
+    let name = name.ok_or_else(|| Rejection::missing(&at_name))?;
+    let name: JobName =
+        name.parse().map_err(|error| Rejection::invalid(&at_name, &format!("{error}")))?;
+    if content.get("type").is_none_or(Value::is_null) {
+        return Err(Rejection::missing(&At::Root.key("type")).hint("say \"container\""));
+    }
+    define::settle(&mut check, &NoDefinitions).map_err(here)?;
+    let (_, warnings) = job(&check, None).map_err(here)?;
+    let client_token = match own.filter(|token| !token.is_null()) {
+        Some(token) => {
+            let at = At::Root.key("spillway");
+            let at = at.key("clientToken");
+            let text = token.as_str().ok_or_else(|| Rejection::invalid(&at, "must be a string"))?;
+            check_chars(&at, text, 1, limits::TOKEN_CHARS_MAX)?;
+            Some(text.to_owned())
+        }
+        None => None,
+    };
+    let texts = warnings.into_texts().into_iter().filter(|text| !text.contains(": Ref::"));
+    let texts = texts.map(|text| text.strip_prefix(PREFIX).map_or(text.clone(), str::to_owned));
+    let request = Request::Register { name, content: Box::new(content), client_token };
+    Ok((request, texts.collect()))
+}
+
+fn deregister(order: DeregisterJobDefinition) -> Result<Request, Rejection> {
+    let at = At::Root.key("jobDefinition");
+    let text = order.job_definition.ok_or_else(|| Rejection::missing(&at))?;
+    let DefinitionRef { name, revision } =
+        text.parse().map_err(|error| Rejection::invalid(&at, &format!("{error}")))?;
+    let revision = revision.ok_or_else(|| {
+        Rejection::invalid(&at, &format!("{text:?} does not say which revision"))
+            .hint("write NAME:REVISION")
+    })?;
+    Ok(Request::Deregister { name, revision })
+}
+
+/// The queue of a job, if it names one.
+pub(super) fn queue(message: &Value) -> Option<QueueName> {
+    let text = message.get("jobQueue").and_then(Value::as_str)?;
+    queue_of(&At::Root, Some(text.to_owned())).ok()
 }
 
 /// What was odd and did no harm. Bounded: it is stored with the job.
@@ -152,7 +221,11 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
     }
 }
 
-fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Rejection> {
+fn submit(
+    message: SubmitJob,
+    revision: Option<u32>,
+    warnings: &mut Warnings,
+) -> Result<Request, Rejection> {
     let root = At::Root;
     let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
     let name = job_name_of(&root.key("jobName"), job_name)?;
@@ -220,6 +293,7 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         queue,
         // One that breaks Batch's rule was never a definition's name; it only helps to estimate.
         definition: definition.job_definition_name.and_then(|name| name.parse().ok()),
+        definition_revision: revision,
         container,
         resources,
         arch,

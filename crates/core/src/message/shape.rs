@@ -9,7 +9,7 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use container::{
@@ -34,9 +34,10 @@ pub struct SubmitJob {
     /// The queue: its name, or the ARN of a Batch job queue, of which the name is taken. The dispatcher must serve it.
     #[schemars(required)]
     pub job_queue: Option<String>,
-    /// What to run: the object that `RegisterJobDefinition` takes. A name or an ARN of a definition is refused.
+    /// What to run: the object that `RegisterJobDefinition` takes; or a registered definition by `name` (its newest active
+    /// revision), `name:revision`, or the ARN of either.
     #[serde(default, deserialize_with = "object::one")]
-    #[schemars(!default, required)]
+    #[schemars(!default, required, schema_with = "definition_or_name")]
     pub job_definition: Option<JobDefinition>,
     /// What this job does otherwise than its definition says.
     #[serde(default, deserialize_with = "object::one")]
@@ -92,6 +93,16 @@ pub struct JobDefinition {
     pub propagate_tags: Option<bool>,
     /// Where the job may run. Only `EC2` is known.
     pub platform_capabilities: Option<Vec<PlatformCapability>>,
+    /// Defaults for the `spillway` of its jobs. In a message that registers it, `action` and `clientToken` are the message's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub spillway: Option<Spillway>,
+}
+
+/// A job's definition: itself, or what it is registered under.
+fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
+    let definition = generator.subschema_for::<JobDefinition>();
+    json_schema!({ "anyOf": [definition, { "type": "string", "minLength": 1 }] })
 }
 
 /// The kind of a job definition.
@@ -276,6 +287,9 @@ pub struct Spillway {
 pub enum SubmitAction {
     /// Run it.
     SubmitJob,
+    /// Register a job definition; also what is meant without it by a message with a `jobDefinitionName` and neither `jobName`
+    /// nor `jobQueue`.
+    RegisterJobDefinition,
 }
 
 /// What a message without a job asks for, by the name of AWS Batch's operation.
@@ -312,4 +326,35 @@ pub struct EndJobSpillway {
     /// `CancelJob` or `TerminateJob`.
     #[schemars(required)]
     pub action: Option<EndAction>,
+}
+
+/// AWS Batch's `DeregisterJobDefinition`: jobs may not name that revision any more. Jobs that have been accepted go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeregisterJobDefinition {
+    /// Which: `name:revision`, or its ARN.
+    #[schemars(required)]
+    pub job_definition: Option<String>,
+    /// That it is to be deregistered.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
+    pub spillway: Option<DeregisterSpillway>,
+}
+
+/// That a definition is to be deregistered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeregisterSpillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// `DeregisterJobDefinition`.
+    #[schemars(required)]
+    pub action: Option<DeregisterAction>,
+}
+
+/// The name of AWS Batch's operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeregisterAction {
+    /// Jobs may not name the revision any more.
+    DeregisterJobDefinition,
 }

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use super::path::At;
 use super::reject::Rejection;
 
 /// A key that is refused, where it may stand, and what to do instead.
@@ -67,12 +66,6 @@ const KEYS: &[Unsupported] = &[
 
 /// The first key that asks for something Spillway does not do.
 pub(super) fn check(message: &Value) -> Result<(), Rejection> {
-    let definition = message.get("jobDefinition");
-    if definition.is_some_and(Value::is_string) {
-        let what = "the name or ARN of a job definition is not supported";
-        return Err(Rejection::unsupported(&At::Root.key("jobDefinition"), what)
-            .hint("put the definition itself there: the object that RegisterJobDefinition takes"));
-    }
     for Unsupported { parent, key, hint } in KEYS {
         if let Some(path) = asked_for(message, parent, key, "") {
             let what = "AWS Batch knows this, Spillway does not honour it yet";

@@ -8,6 +8,7 @@
 )]
 
 mod accepted;
+mod definitions;
 mod orders;
 mod property;
 mod refused;

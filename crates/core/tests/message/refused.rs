@@ -321,7 +321,6 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
 
 #[test]
 fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
-    refused("/jobDefinition", json!("align:3"), UNSUPPORTED, "jobDefinition", "name or ARN");
     refused(
         "/jobDefinition/type",
         json!("multinode"),

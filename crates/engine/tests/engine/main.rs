@@ -8,6 +8,7 @@
 )]
 
 mod chaos;
+mod definitions;
 mod ends;
 mod faults;
 mod intake;

@@ -9,10 +9,10 @@ use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::{
-    Arch, Attempt, AttemptOrd, Change, CpuUnits, Durations, Expectation, FailureCategory, Hazard,
-    Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch,
-    LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
-    SpotEvidence,
+    Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
+    FailureCategory, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState,
+    KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour,
+    PoolId, Resources, SpotEvidence,
 };
 use uuid::Uuid;
 
@@ -216,6 +216,17 @@ pub(crate) fn put_boots(secs: u32) -> Change {
     Change::PutBoots(boots)
 }
 
+pub(crate) fn put_definition(revision: u32, deregistered: bool) -> Change {
+    Change::PutDefinition(Box::new(DefinitionRecord {
+        name: "align".parse().unwrap(),
+        revision,
+        token: format!("token-{revision}"),
+        registered_at: at(0),
+        deregistered_at: deregistered.then(|| at(60)),
+        content: Arc::new(serde_json::json!({"jobDefinitionName": "align", "type": "container"})),
+    }))
+}
+
 /// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
@@ -239,6 +250,9 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         cool(Market::OnDemand, Some(1)),
         put_kind("definition align", 600),
         put_spot(1_000),
+        put_definition(1, false),
+        put_definition(1, true),
+        put_definition(2, false),
         put_boots(75),
         Change::Counters { n_launches: 2, n_jobs: 4 },
     ]

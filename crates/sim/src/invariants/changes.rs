@@ -53,6 +53,7 @@ impl Invariants {
             | Change::PutKind { .. }
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
+            | Change::PutDefinition(_)
             | Change::Counters { .. } => false,
         }
     }
