@@ -8,6 +8,7 @@
 )]
 
 mod accepted;
+mod conformance;
 mod definitions;
 mod orders;
 mod property;
