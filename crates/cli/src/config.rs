@@ -2,6 +2,7 @@
 //!
 //! The structs here are the only list of the keys: names, defaults, help and JSON Schema all come from them.
 
+mod jobs;
 pub mod layers;
 pub mod values;
 
@@ -12,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use spillway_core::id::DeploymentName;
 use spillway_core::{Arch, Market, MixRules, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
-use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
+use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
+pub use jobs::{JobsConfig, JobsException};
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, Count, Memory, Price, QueuePatience, Span, VcpuQuota, Vcpus};
+use values::{Cap, Count, Price, QueuePatience, Span, VcpuQuota, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -160,20 +162,6 @@ pub struct OfferingsConfig {
     pub architectures: Vec<Arch>,
 }
 
-/// What a job may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct JobsConfig {
-    /// Roles a job may name; a trailing `*` matches the rest. Empty refuses all.
-    pub allowed_roles: Vec<String>,
-    /// Images a job may run; a trailing `*` matches the rest. Empty allows all.
-    pub allowed_images: Vec<String>,
-    /// The most vCPUs one job may ask for.
-    pub max_vcpus: Cap<Vcpus>,
-    /// The most memory one job may ask for.
-    pub max_memory: Cap<Memory>,
-}
-
 /// How to plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
@@ -273,17 +261,6 @@ impl LimitsConfig {
     }
 }
 
-impl Default for JobsConfig {
-    fn default() -> Self {
-        Self {
-            allowed_roles: Vec::new(),
-            allowed_images: Vec::new(),
-            max_vcpus: Cap::None,
-            max_memory: Cap::None,
-        }
-    }
-}
-
 impl Default for PlanConfig {
     fn default() -> Self {
         let policy = spillway_core::PlanPolicy::default();
@@ -315,12 +292,7 @@ impl Config {
                 markets: self.offerings.markets.clone(),
                 archs: self.offerings.architectures.clone(),
             },
-            jobs: JobPolicy {
-                roles: text(&self.jobs.allowed_roles),
-                images: text(&self.jobs.allowed_images),
-                cpu_max: self.jobs.max_vcpus.get().map(|n| n.0),
-                memory_max: self.jobs.max_memory.get().map(|n| n.0),
-            },
+            jobs: self.jobs.policy(),
             plan: spillway_core::PlanPolicy {
                 host_cpu_max: self.plan.max_host_vcpus.get().map(|n| n.0),
                 choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),

@@ -60,7 +60,7 @@ impl JobClass {
         });
         let end_by = spec.deadline.filter(|_| waits).map(|at| rounded_down(at, job.created_at));
         Self {
-            need: spec.resources,
+            need: job.need(),
             arch: spec.arch,
             gpu_kinds: spec.gpu_kinds,
             market: spec.market,

@@ -4,10 +4,13 @@
 //! Nothing here performs I/O, reads a clock, draws a random number or knows an AWS crate. The ports
 //! ([`port`]) are traits only.
 
+pub mod attempt;
 pub mod catalog;
 pub mod change;
 pub mod class;
+pub mod container;
 pub mod cost;
+pub mod definition;
 pub mod durations;
 pub mod effect;
 pub mod error;
@@ -27,12 +30,14 @@ pub mod plan;
 pub mod port;
 pub mod quantity;
 pub mod quota;
+pub mod retry;
 pub mod spot;
 pub mod task;
 
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;
+pub use definition::{DefinitionRecord, DefinitionRef, Definitions};
 pub use durations::Durations;
 pub use effect::Effect;
 pub use error::CloudError;
@@ -53,3 +58,4 @@ pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};
 pub use quota::{Quota, QuotaGroup, Quotas};
+pub use retry::{MemoryGrowth, RetryAction, RetryRule};

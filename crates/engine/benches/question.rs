@@ -73,7 +73,10 @@ fn spec(n: u32) -> JobSpec {
     let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
     match parsed.request {
         Request::Submit { spec, .. } => *spec,
-        Request::Cancel { .. } | Request::Terminate { .. } => unreachable!("it submits"),
+        Request::Cancel { .. }
+        | Request::Terminate { .. }
+        | Request::Register { .. }
+        | Request::Deregister { .. } => unreachable!("it submits"),
     }
 }
 

@@ -73,6 +73,7 @@ fn delivery(n: u32) -> Delivery {
         receipt: Receipt(n.to_string()),
         body: message::submit(&job).to_string(),
         sent_at: None,
+        sender: None,
     }
 }
 

@@ -129,7 +129,7 @@ impl Engine {
         let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
             return;
         };
-        let need = job.spec.resources;
+        let need = job.need();
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         if !fits {
@@ -137,6 +137,7 @@ impl Engine {
         }
         let ord = job.next_attempt();
         let expected = Some(question.expectation(&self.memory, &job.spec));
+        let start_by = cx.now + self.start_timeout(&job.spec);
         self.leave_line(id);
         let attempt = LiveAttempt {
             ord,
@@ -147,7 +148,7 @@ impl Engine {
             stop: None,
             expected,
         };
-        self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
+        self.timers.set(start_by, Timer::StartTimeout(id, ord));
         self.move_job(cx, id, JobState::Starting { attempt }, None);
         self.take_place(id);
         let send_at = self.task_calls.take(cx.now);

@@ -302,7 +302,7 @@ pub(crate) fn run_of(job: &Job) -> Option<(HostId, Run)> {
         | JobState::Failed { .. } => attempt.placed_at,
     };
     let run = Run {
-        need: job.spec.resources,
+        need: job.need(),
         kind: KindId::of(&job.spec),
         told_secs: job.spec.expected_duration.map(whole_secs),
         since_sec: since.as_second(),

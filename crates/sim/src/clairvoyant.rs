@@ -60,6 +60,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
                 ended.insert(job);
             }
+            Request::Register { .. } | Request::Deregister { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();

@@ -21,10 +21,13 @@ impl<'de> Deserialize<'de> for Scalar {
         impl Visitor<'_> for ScalarVisitor {
             type Value = Scalar;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a number")
+                f.write_str("a text, a number, or true or false")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
                 Ok(Scalar(text.to_owned()))
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Scalar, E> {
+                Ok(Scalar(flag.to_string()))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
                 Ok(Scalar(number.to_string()))
@@ -49,7 +52,7 @@ pub struct ValueError {
 }
 
 macro_rules! value {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $expected:literal, $parse:expr, $show:expr) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $kind:literal, $expected:literal, $parse:expr, $show:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name(pub $inner);
@@ -95,7 +98,7 @@ macro_rules! value {
                 true
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": ["string", "number"] })
+                json_schema!({ "type": ["string", $kind] })
             }
         }
     };
@@ -104,6 +107,7 @@ macro_rules! value {
 value!(
     /// A length of time, not negative.
     Span(SignedDuration),
+    "number",
     "a duration such as \"90s\", \"5m\" or \"1h 30m\"",
     |text| text.parse::<SignedDuration>().ok().filter(|span| !span.is_negative()),
     |span| format!("{span:#}")
@@ -111,6 +115,7 @@ value!(
 value!(
     /// An amount of memory.
     Memory(MiB),
+    "number",
     "an amount of memory such as \"512MiB\" or \"2GiB\"",
     |text| text.parse().ok(),
     |mib| mib.to_string().replace(' ', "")
@@ -118,6 +123,7 @@ value!(
 value!(
     /// A number of vCPUs.
     Vcpus(CpuUnits),
+    "number",
     "a number of vCPUs such as 4 or 0.25",
     |text| text.parse().ok(),
     ToString::to_string
@@ -125,6 +131,7 @@ value!(
 value!(
     /// Dollars per hour.
     Price(MicroUsdPerHour),
+    "number",
     "a price per hour such as \"$12.50\"",
     |text| text.parse().ok(),
     |price| price.to_string().trim_end_matches("/h").to_owned()
@@ -132,7 +139,17 @@ value!(
 value!(
     /// A whole number.
     Count(u32),
+    "number",
     "a whole number such as 100",
+    |text| text.parse().ok(),
+    ToString::to_string
+);
+
+value!(
+    /// Yes or no.
+    Flag(bool),
+    "boolean",
+    "true or false",
     |text| text.parse().ok(),
     ToString::to_string
 );

@@ -97,9 +97,9 @@ pub(crate) fn status_reason(job: &Job) -> Option<String> {
         | JobState::Runnable { .. }
         | JobState::Starting { .. }
         | JobState::Running { .. } => {
-            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.reason))
+            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.told()))
         }
-        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.reason.clone()),
+        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.told().to_owned()),
     }
     .filter(|reason| !reason.is_empty())
 }

@@ -83,7 +83,9 @@ pub fn submit(job: &SimpleJob) -> Value {
             container_properties: Some(container),
             ..JobDefinition::default()
         }),
-        retry_strategy: job.attempts.map(|n| RetryStrategy { attempts: Some(i64::from(n)) }),
+        retry_strategy: job
+            .attempts
+            .map(|n| RetryStrategy { attempts: Some(i64::from(n)), ..RetryStrategy::default() }),
         timeout: job
             .attempt_timeout
             .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
@@ -98,6 +100,7 @@ pub fn submit(job: &SimpleJob) -> Value {
             expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
+            ..Spillway::default()
         }),
         ..SubmitJob::default()
     };

@@ -104,6 +104,7 @@ impl World {
             receipt: Receipt(format!("receipt-{n}")),
             body,
             sent_at: None,
+            sender: None,
         });
     }
 

@@ -53,6 +53,7 @@ impl Invariants {
             | Change::PutKind { .. }
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
+            | Change::PutDefinition(_)
             | Change::Counters { .. } => false,
         }
     }
@@ -82,7 +83,7 @@ impl Invariants {
         let live = Live {
             ord: attempt.ord,
             host: attempt.host,
-            need: job.spec.resources,
+            need: job.need(),
             is_terminated: matches!(cause, Some(StopCause::Terminated { .. })),
         };
         self.live.insert(job.id, live);

@@ -152,6 +152,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         stopped_at: at(172),
         exit_code,
         reason: "it ended".into(),
+        container_reason: None,
         failure,
         cost: MicroUsd::ZERO,
         expected: None,

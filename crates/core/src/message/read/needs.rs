@@ -20,20 +20,18 @@ struct Amounts {
 /// `resourceRequirements` win over the old `vcpus` and `memory`, the job's over the definition's. The old ones of a job
 /// override old ones only (AWS Batch user guide, "Can't override job definition resource requirements").
 pub(super) fn resources(
+    at_definition: &At<'_>,
     definition: &ContainerProperties,
     overrides: &ContainerOverrides,
     warnings: &mut Warnings,
 ) -> Result<Resources, Rejection> {
-    let root = At::Root;
-    let at = root.key("jobDefinition");
-    let at_definition = at.key("containerProperties");
-    let at_overrides = root.key("containerOverrides");
+    let at_overrides = At::Root.key("containerOverrides");
 
-    let listed = amounts(&at_definition, definition.resource_requirements.as_deref())?;
+    let listed = amounts(at_definition, definition.resource_requirements.as_deref())?;
     let listed_by_job = amounts(&at_overrides, overrides.resource_requirements.as_deref())?;
     let old = Amounts {
-        cpu: vcpus(&at_definition, definition.vcpus)?,
-        memory: memory(&at_definition, definition.memory)?,
+        cpu: vcpus(at_definition, definition.vcpus)?,
+        memory: memory(at_definition, definition.memory)?,
         gpus: None,
     };
     let old_by_job = Amounts {
@@ -125,7 +123,7 @@ fn cpu_of(at: &At<'_>, value: &str) -> Result<CpuUnits, Rejection> {
     Ok(cpu)
 }
 
-fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
+pub(super) fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
     let is_whole = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     if !is_whole {
         let rejection = Rejection::invalid(at, &format!("{value:?} is not a whole number of MiB"));
