@@ -66,7 +66,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
+    let hasty = Hasty::new(&queue, &shelf.frontier, &memory.streams, now);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;
@@ -155,15 +155,15 @@ fn hold(
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        let promised = promises.of(now, of_shape.classes, of_shape.need);
+        let awaited = promises.of(now, of_shape.classes, of_shape.need);
         let could_hold = |room: &Room| {
             let offer = &room.seat.offer;
             of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
         };
-        if promised.is_empty() || !rooms.all.iter().any(could_hold) {
+        if awaited.is_empty() || !rooms.all.iter().any(could_hold) {
             continue;
         }
-        for (secs, mut n) in promised {
+        for (secs, mut n) in awaited {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));

@@ -93,10 +93,9 @@ fn samples() -> Vec<Value> {
 
 /// What a message means, or that it means nothing.
 fn meaning(message: &Value) -> Option<JobSpec> {
-    match parse(message).ok()?.request {
-        Request::Submit { spec, .. } => Some(*spec),
-        other => panic!("it is a job: {other:?}"),
-    }
+    let request = parse(message).ok()?.request;
+    let Request::Submit { spec, .. } = request else { panic!("it is a job: {request:?}") };
+    Some(*spec)
 }
 
 /// Other values of a key than the one it has, and none.

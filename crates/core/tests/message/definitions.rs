@@ -117,7 +117,7 @@ fn what_is_registered_is_the_message_without_what_is_spillways_alone() {
 fn a_definitions_own_additions_are_defaults_of_its_jobs() {
     let own = json!({"growMemory": {"percent": 50, "maxMemory": "9000"}, "patienceSeconds": 1});
     let definition = with(definition(), "/spillway", own);
-    let definitions = registered(&[definition.clone()]);
+    let definitions = registered(std::slice::from_ref(&definition));
 
     let parsed = parse(&naming("align"), &definitions).unwrap();
     let Request::Submit { spec, client_token } = parsed.request else { panic!("it is a job") };

@@ -149,9 +149,9 @@ impl<'a> Hasty<'a> {
         }
         let end = f64::from(seat.start) + asked.secs;
         let longer = (end - f64::from(seat.paid_until)).max(0.0);
-        let share = largest_part(&shape.need, &seat.offer.capacity).min(1.0);
+        let part = largest_part(&shape.need, &seat.offer.capacity).min(1.0);
         let is_shared = SHARED_PART * (-end / (self.age + 1.0)).exp();
-        let cost = score_of(seat.offer.price) * longer * (is_shared * share + 1.0 - is_shared);
+        let cost = score_of(seat.offer.price) * longer * (is_shared * part + 1.0 - is_shared);
         let alone = asked.worth.alone * (asked.secs + self.boot);
         if alone < cost {
             return None;
@@ -182,7 +182,7 @@ impl<'a> Hasty<'a> {
                     }
                 }
                 let [room] = only;
-                let n_equal = self.again(&room, backlog).saturating_add(1);
+                let n_equal = again(&room, backlog).saturating_add(1);
                 let (offer, times) = self.together(offer, &room, n_equal, left);
                 let room = self.filled(offer, &room.first, times);
                 let count = (n_equal / times).min(left.times(offer));
@@ -239,19 +239,6 @@ impl<'a> Hasty<'a> {
         let runs: Vec<Run> = first.iter().map(more).collect();
         room.put(&self.queue.world, &runs);
         room
-    }
-
-    /// How many more hosts can be filled with the same.
-    fn again(&self, room: &Room, backlog: &Backlog) -> u32 {
-        let mut counts: Vec<((usize, usize), u32)> = Vec::new();
-        for run in &room.first {
-            match counts.iter_mut().find(|(group, _)| *group == (run.shape, run.rank)) {
-                Some((_, count)) => *count += run.count,
-                None => counts.push(((run.shape, run.rank), run.count)),
-            }
-        }
-        let times = |((shape, rank), n): &((usize, usize), u32)| backlog.left(*shape, *rank) / n;
-        counts.iter().map(times).min().unwrap_or(0)
     }
 
     /// The host that is worth most for its cost.
@@ -332,4 +319,17 @@ fn put(room: &mut Room, queue: &Queue, asked: &Asked, count: u32) {
     let start = room.seat.start;
     let end = start.saturating_add(queue.world.secs(shape, rank));
     room.put(&queue.world, &[Run { start, end, shape, rank, count }]);
+}
+
+/// How many more hosts can be filled with the same.
+fn again(room: &Room, backlog: &Backlog) -> u32 {
+    let mut counts: Vec<((usize, usize), u32)> = Vec::new();
+    for run in &room.first {
+        match counts.iter_mut().find(|(group, _)| *group == (run.shape, run.rank)) {
+            Some((_, count)) => *count += run.count,
+            None => counts.push(((run.shape, run.rank), run.count)),
+        }
+    }
+    let times = |((shape, rank), n): &((usize, usize), u32)| backlog.left(*shape, *rank) / n;
+    counts.iter().map(times).min().unwrap_or(0)
 }

@@ -53,3 +53,34 @@ fn parts(need: &Amount, capacity: &Amount) -> [f64; DIMS] {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(cpu: u32, memory: u32, price: u64) -> Offer {
+        Offer { capacity: Amount([cpu, memory, 0]), price, ..Offer::NOTHING }
+    }
+
+    #[test]
+    fn alone_a_job_costs_the_cheapest_host_that_holds_it_and_among_many_its_part_of_the_best() {
+        let offers = [offer(1, 8, 50), offer(2, 4, 60), offer(16, 64, 320)];
+
+        let worth =
+            Worth::of(&Amount([2, 4, 0]), ClassSet::ALL, &offers).map(|w| (w.alone, w.among_many));
+
+        assert_eq!(worth, Some((60.0, 40.0)));
+    }
+
+    #[test]
+    fn what_fits_nothing_has_no_worth() {
+        assert!(Worth::of(&Amount([2, 9, 0]), ClassSet::ALL, &[offer(1, 8, 50)]).is_none());
+    }
+
+    #[test]
+    fn parts_of_what_a_host_does_not_have_count_nothing() {
+        let (need, capacity) = (Amount([2, 4, 0]), Amount([4, 32, 0]));
+
+        assert_eq!((largest_part(&need, &capacity), sum_of_parts(&need, &capacity)), (0.5, 0.625));
+    }
+}
