@@ -111,6 +111,7 @@ fn headroom(draw: &mut Draw, fleet: &Fleet) -> Headroom {
         hosts: draw.percent(40).then(|| draw.between(0, 12).saturating_sub(n_hosts)),
         cpu: draw.percent(40).then(|| CpuUnits::new(draw.magnitude(400_000))),
         price: draw.percent(40).then(|| MicroUsdPerHour::new(draw.magnitude(20_000_000).into())),
+        ..Headroom::default()
     }
 }
 
@@ -123,6 +124,7 @@ fn headroom_left(headroom: Headroom, planned: &Planned) -> Headroom {
         hosts: headroom.hosts.map(|left| left - planned.plan.n_hosts()),
         cpu: headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu)),
         price: headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price)),
+        ..headroom
     }
 }
 

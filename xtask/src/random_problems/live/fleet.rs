@@ -145,6 +145,7 @@ impl Fleet {
             catalog: Arc::clone(&self.catalog),
             cooling: self.cooling.clone(),
             headroom,
+            fleet: BTreeMap::new(),
         }
     }
 
@@ -169,6 +170,7 @@ impl Fleet {
         HostView {
             id: host.id,
             arch: host.arch,
+            gpu: None,
             market: host.market,
             price: host.price,
             free: host.free(),
