@@ -7,6 +7,8 @@ mod ci;
 mod docs;
 mod localstack;
 mod process;
+#[cfg(feature = "bench")]
+mod random_problems;
 mod shell;
 mod summary;
 mod test;
@@ -59,6 +61,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+    /// Plan problems drawn by lot and see that every promise of the planner is kept
+    #[cfg(feature = "bench")]
+    RandomProblems(random_problems::Wanted),
+    /// Plan problems drawn by lot and see that every promise of the planner is kept
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    RandomProblems {
+        /// What the optimized build of this program is told; `--help` lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
     Docs {
         /// Write nothing; fail if a committed document differs
@@ -89,7 +102,11 @@ fn run(task: &Task) -> anyhow::Result<bool> {
         #[cfg(feature = "bench")]
         Task::BenchPlanner(wanted) => bench_planner::run(shell.root(), wanted),
         #[cfg(not(feature = "bench"))]
-        Task::BenchPlanner { args } => bench_optimized(&shell, args),
+        Task::BenchPlanner { args } => run_optimized(&shell, "bench-planner", args),
+        #[cfg(feature = "bench")]
+        Task::RandomProblems(wanted) => random_problems::run(&shell, wanted),
+        #[cfg(not(feature = "bench"))]
+        Task::RandomProblems { args } => run_optimized(&shell, "random-problems", args),
         Task::Docs { check } => write_docs(&shell, *check),
     }
 }
@@ -108,10 +125,10 @@ fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
 
 /// Runs this program again, optimized and with the planner in it, from the folder that its arguments are meant in.
 #[cfg(not(feature = "bench"))]
-fn bench_optimized(shell: &Shell, args: &[std::ffi::OsString]) -> anyhow::Result<bool> {
+fn run_optimized(shell: &Shell, task: &str, args: &[std::ffi::OsString]) -> anyhow::Result<bool> {
     let cargo = ["run", "--quiet", "--release", "-p", "xtask", "--features", "bench", "--"];
-    let mut bench = shell.cargo(&cargo);
-    bench.arg("bench-planner").args(args).current_dir(std::env::current_dir()?);
-    shell.run("bench-planner", bench)?;
+    let mut command = shell.cargo(&cargo);
+    command.arg(task).args(args).current_dir(std::env::current_dir()?);
+    shell.run(task, command)?;
     Ok(true)
 }

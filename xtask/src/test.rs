@@ -21,14 +21,14 @@ pub(crate) enum Stage {
     Localstack,
 }
 
-/// All that is pure, what makes documents included: the SDK is left alone, and so is nothing else.
+/// All that is pure, what makes documents and random problems included: the SDK is left alone, and so is nothing else.
 pub(crate) const PURE: [&str; 6] = [
     "--workspace",
     "--exclude",
     "spillway-aws",
     "--no-default-features",
     "--features",
-    "xtask/docs",
+    "xtask/docs,xtask/bench",
 ];
 
 /// What needs the SDK, besides the CLI.

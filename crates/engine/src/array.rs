@@ -1,14 +1,16 @@
 //! Array jobs: which children may start, which are on hosts, and what becomes of the whole. A child is a bit until it is given
 //! to a host, a record until its attempts are over, and a bit again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use jiff::Timestamp;
 use spillway_core::array::{self, ArrayRecord, ArraySpec, Indexes};
 use spillway_core::dependency::{self, Outcome};
 use spillway_core::job::JobStatus;
 use spillway_core::{Change, Dependency, DependencyKind, Job, JobId, JobState, OrdSet};
 
 use crate::engine::{Cx, Engine};
+use crate::timer::Timer;
 use crate::waiting::Place;
 
 /// An array that has children to come.
@@ -23,6 +25,8 @@ pub(crate) struct ArrayJob {
     n_live: u32,
     succeeded: OrdSet,
     failed: OrdSet,
+    /// Since when children have been in line, oldest first; empty if that has no limit.
+    in_line_since: VecDeque<(Timestamp, OrdSet)>,
 }
 
 impl ArrayJob {
@@ -62,7 +66,8 @@ impl Engine {
             blocked.remove(ord);
         }
         let place = Place { class: self.class_of(job), seq: job.seq, array: job.id, indexes };
-        let array = ArrayJob { spec, place, blocked, n_live: 0, succeeded, failed };
+        let in_line_since = VecDeque::new();
+        let array = ArrayJob { spec, place, blocked, n_live: 0, succeeded, failed, in_line_since };
         self.arrays.insert(job.id, array);
     }
 
@@ -76,7 +81,7 @@ impl Engine {
     }
 
     /// Puts every child in line that waits for nothing any more. Whole jobs that the array waits for are not looked at here.
-    pub(crate) fn release_children(&mut self, id: JobId) {
+    pub(crate) fn release_children(&mut self, now: Timestamp, id: JobId) {
         let (Some(array), Some(job)) = (self.arrays.get(&id), self.jobs.get(&id)) else { return };
         let in_turn = |ord: u32| {
             let before = ord.checked_sub(1).filter(|_| array.spec.sequential);
@@ -96,14 +101,14 @@ impl Engine {
         } else {
             array.blocked.iter().filter(|ord| met(*ord)).collect()
         };
-        self.put_in_line(id, &released);
+        self.put_in_line(now, id, released);
     }
 
     /// Puts one child in line if it waits for nothing any more.
-    pub(crate) fn release_child(&mut self, id: JobId, ord: u32) {
+    pub(crate) fn release_child(&mut self, now: Timestamp, id: JobId, ord: u32) {
         let (Some(array), Some(job)) = (self.arrays.get(&id), self.jobs.get(&id)) else { return };
         if array.spec.sequential {
-            return self.release_children(id);
+            return self.release_children(now, id);
         }
         let Some(index) = array.indexes().index_of(ord).filter(|_| array.blocked.contains(ord))
         else {
@@ -112,17 +117,34 @@ impl Engine {
         let is_met = paired_with(&job.spec.depends_on)
             .all(|pair| self.outcome(pair.child(index)) == Outcome::Succeeded);
         if is_met {
-            self.put_in_line(id, &OrdSet::from_iter([ord]));
+            self.put_in_line(now, id, OrdSet::from_iter([ord]));
         }
     }
 
-    fn put_in_line(&mut self, id: JobId, ords: &OrdSet) {
-        let Some(array) = self.arrays.get_mut(&id) else { return };
+    fn put_in_line(&mut self, now: Timestamp, id: JobId, ords: OrdSet) {
+        let limit = self.jobs.get(&id).and_then(|job| job.spec.time_limits.queue);
+        let Some(array) = self.arrays.get_mut(&id).filter(|_| !ords.is_empty()) else { return };
         for ord in ords.iter() {
             array.blocked.remove(ord);
         }
-        self.waiting.add_children(&array.place, ords, array.room());
-        self.waits.is_released |= !ords.is_empty();
+        self.waiting.add_children(&array.place, &ords, array.room());
+        self.waits.is_released = true;
+        if let Some(limit) = limit {
+            array.in_line_since.push_back((now, ords));
+            self.timers.set(now + limit, Timer::QueueTimeout(id));
+        }
+    }
+
+    /// The children that have been in line since `then` or longer, as far as they still are.
+    pub(crate) fn waited_since(&mut self, id: JobId, then: Timestamp) -> OrdSet {
+        let Some(array) = self.arrays.get_mut(&id) else { return OrdSet::new() };
+        let mut overdue = OrdSet::new();
+        while let Some((_, ords)) = array.in_line_since.pop_front_if(|(since, _)| *since <= then) {
+            for (first, last) in ords.runs() {
+                overdue.insert_run(first, last);
+            }
+        }
+        overdue
     }
 
     /// A child of an array that has no record yet, as it would be if it had one.
@@ -168,7 +190,7 @@ impl Engine {
         self.note_settled(id);
         if array_is_sequential(self.arrays.get(&id.whole())) {
             if succeeded {
-                self.release_children(id.whole());
+                self.release_children(cx.now, id.whole());
             } else {
                 self.fail_rest(cx, id);
             }

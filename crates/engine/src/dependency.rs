@@ -296,7 +296,7 @@ impl Engine {
         let never = never_met(Dependency { job, kind: DependencyKind::NToN });
         self.end_children(cx, id, &failed, &never);
         if !self.waits.unmet.contains_key(&id) {
-            self.release_if_admitted(id);
+            self.release_if_admitted(cx, id);
         }
     }
 
@@ -317,7 +317,7 @@ impl Engine {
                 let is_admitted =
                     self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending));
                 if is_admitted && !self.waits.unmet.contains_key(&id) {
-                    self.release_child(id, ord);
+                    self.release_child(cx.now, id, ord);
                 }
             }
             Verdict::Never => {
@@ -327,9 +327,9 @@ impl Engine {
         }
     }
 
-    fn release_if_admitted(&mut self, id: JobId) {
+    fn release_if_admitted(&mut self, cx: &Cx, id: JobId) {
         if self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending)) {
-            self.release_children(id);
+            self.release_children(cx.now, id);
         }
     }
 
@@ -341,7 +341,7 @@ impl Engine {
             return;
         }
         if job.spec.array.is_some() {
-            return self.release_children(id);
+            return self.release_children(cx.now, id);
         }
         let spec = Arc::clone(&job.spec);
         self.forget_waits(id, &spec);

@@ -9,7 +9,7 @@ use spillway_core::dependency;
 use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
-use spillway_core::message::{self, Parsed, Request};
+use spillway_core::message::{self, Parsed, Rejection, Request, code};
 use spillway_core::{Change, Effect, Job, JobId, JobState, JobTarget, QueueName};
 
 use crate::engine::{Cx, Engine};
@@ -30,13 +30,12 @@ impl Engine {
     pub(crate) fn receive(&mut self, cx: &mut Cx, deliveries: Vec<Delivery>) {
         let mut receipts: Vec<Receipt> = Vec::new();
         for delivery in deliveries {
-            let fate = match message::parse(&delivery.body) {
+            let fate = match message::parse_with(&delivery.body, &self.definitions) {
                 Ok(parsed) => self.take_request(cx, &delivery, parsed),
-                Err(rejection) => {
-                    let hint = rejection.hint.as_ref().map(|h| format!(" (hint: {h})"));
-                    let reason = format!("{rejection}{}", hint.unwrap_or_default());
-                    Fate::Reject { code: rejection.code, reason }
+                Err(rejection) if rejection.code == code::UNKNOWN_DEFINITION => {
+                    self.take_unresolved(cx, &delivery, &rejection)
                 }
+                Err(rejection) => rejected(&rejection),
             };
             match fate {
                 Fate::Delete => receipts.push(delivery.receipt),
@@ -70,11 +69,48 @@ impl Engine {
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
                 let id = JobId::derive(&spec.queue, token);
-                self.add_job(cx, id, *spec, body_hash, warnings)
+                let sender = delivery.sender.as_deref();
+                self.add_job(cx, id, *spec, sender, body_hash, warnings)
+            }
+            Request::Register { name, content, client_token } => {
+                let token = client_token.unwrap_or_else(|| delivery.message_id.clone());
+                // One that has come before is known by its token.
+                if let Some(record) = self.definitions.register(name, token, *content, cx.now) {
+                    cx.changes.push(Change::PutDefinition(Box::new(record)));
+                }
+                Fate::Delete
+            }
+            Request::Deregister { name, revision } => {
+                if let Some(record) = self.definitions.deregister(&name, revision, cx.now) {
+                    cx.changes.push(Change::PutDefinition(Box::new(record)));
+                    return Fate::Delete;
+                }
+                if self.definitions.was_registered(&name, revision) {
+                    return Fate::Delete;
+                }
+                let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
+                unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
+    }
+
+    /// A job whose definition is not there. It may have been taken when it still was.
+    fn take_unresolved(&self, cx: &Cx, delivery: &Delivery, rejection: &Rejection) -> Fate {
+        if let Some((queue, token, body_hash)) = message::identity(&delivery.body) {
+            let id = JobId::derive(&queue, token.as_deref().unwrap_or(&delivery.message_id));
+            if self.known(id) == Some(body_hash) {
+                return Fate::Delete;
+            }
+        }
+        unknown_yet(cx, delivery, rejection.code, told(rejection))
+    }
+
+    /// The hash of a job that there is or was.
+    fn known(&self, id: JobId) -> Option<BodyHash> {
+        let ended = self.ended.get(&id).map(|ended| ended.body_hash);
+        self.jobs.get(&id).map(|job| job.body_hash).or(ended)
     }
 
     fn add_job(
@@ -82,12 +118,11 @@ impl Engine {
         cx: &mut Cx,
         id: JobId,
         spec: JobSpec,
+        sender: Option<&str>,
         body_hash: BodyHash,
         warnings: Vec<String>,
     ) -> Fate {
-        let ended = self.ended.get(&id).map(|ended| ended.body_hash);
-        let known = self.jobs.get(&id).map(|job| job.body_hash).or(ended);
-        if let Some(known) = known {
+        if let Some(known) = self.known(id) {
             if known == body_hash {
                 return Fate::Delete;
             }
@@ -104,7 +139,7 @@ impl Engine {
         let n_children = spec.array.map_or(0, |array| array.indexes.size);
         self.n_jobs += 1 + u64::from(n_children);
         let (unmet, mut state) = match self.judge_all(&spec) {
-            Ok(unmet) => (unmet, self.admit(cx, &spec)),
+            Ok(unmet) => (unmet, self.admit(cx, &spec, sender)),
             Err(never) => {
                 let reason = dependency::never_met(never);
                 (BTreeSet::new(), JobState::Failed { at: cx.now, reason })
@@ -133,9 +168,10 @@ impl Engine {
             return Fate::Delete;
         }
         self.jobs.insert(id, job.clone());
+        self.limit_job(id);
         self.wait_for(&job, unmet);
         match &job.state {
-            JobState::Pending if !is_held => self.release_children(id),
+            JobState::Pending if !is_held => self.release_children(cx.now, id),
             JobState::Runnable { .. } => {
                 self.join_line(id);
                 self.note_arrival(cx.now);
@@ -163,13 +199,8 @@ impl Engine {
         let whole = target.job.whole();
         let is_open = self.jobs.contains_key(&whole);
         if !is_open && !self.ended.contains_key(&whole) {
-            let sent_at = delivery.sent_at.unwrap_or(cx.now);
-            // The queue is not ordered: the job's own message may be behind this one.
-            if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
-                return Fate::Leave;
-            }
             let reason = format!("jobId: there is no job {whole}");
-            return Fate::Reject { code: "UNKNOWN_JOB", reason };
+            return unknown_yet(cx, delivery, "UNKNOWN_JOB", reason);
         }
         let indexes = self.indexes_of(whole);
         let asks_for =
@@ -226,4 +257,22 @@ impl Engine {
             | JobState::Failed { .. } => {}
         }
     }
+}
+
+/// The queue is not ordered: the message that this one means may be behind it.
+fn unknown_yet(cx: &Cx, delivery: &Delivery, code: &'static str, reason: String) -> Fate {
+    let sent_at = delivery.sent_at.unwrap_or(cx.now);
+    if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
+        return Fate::Leave;
+    }
+    Fate::Reject { code, reason }
+}
+
+fn rejected(rejection: &Rejection) -> Fate {
+    Fate::Reject { code: rejection.code, reason: told(rejection) }
+}
+
+fn told(rejection: &Rejection) -> String {
+    let hint = rejection.hint.as_ref().map(|h| format!(" (hint: {h})"));
+    format!("{rejection}{}", hint.unwrap_or_default())
 }

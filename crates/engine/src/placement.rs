@@ -143,13 +143,14 @@ impl Engine {
     fn start_on(&mut self, cx: &mut Cx, question: &mut Question, id: JobId, host: HostId) {
         let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
         let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return };
-        let need = job.spec.resources;
+        let need = job.need();
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         if !fits {
             return;
         }
         let expected = Some(question.expectation(&self.memory, &job.spec));
+        let start_by = cx.now + self.start_timeout(&job.spec);
         let is_new = !self.jobs.contains_key(&id);
         if is_new {
             if !self.begin_child(id) {
@@ -168,7 +169,7 @@ impl Engine {
             stop: None,
             expected,
         };
-        self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
+        self.timers.set(start_by, Timer::StartTimeout(id, ord));
         let state = JobState::Starting { attempt };
         if is_new {
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -199,6 +200,7 @@ impl Engine {
             let id = LaunchId::derive(self.ledger, self.n_launches);
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            let offering = self.catalog.get(&first.pool);
             for host in &hosts {
                 let contents = planned.contents.iter();
                 let kept = contents.flat_map(|(key, n)| question.keep(&self.waiting, key, *n));
@@ -207,9 +209,10 @@ impl Engine {
                     launch: Some(id),
                     pool: first.pool.clone(),
                     arch: planned.arch,
+                    gpu: offering.and_then(|o| o.gpu),
                     price: first.price,
                     capacity: planned.capacity,
-                    hazard: self.catalog.get(&first.pool).map(|o| o.hazard).unwrap_or_default(),
+                    hazard: offering.map(|o| o.hazard).unwrap_or_default(),
                     reserved: kept.collect(),
                     state: HostState::Requested,
                 };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_core::array::{Indexes, child_seq};
+use spillway_core::job::LinePlace;
 use spillway_core::{JobClass, JobId, OrdSet};
 
 /// An array's place in line.
@@ -34,7 +35,7 @@ impl Children {
 
 #[derive(Debug, Default)]
 struct Group {
-    jobs: BTreeSet<(u64, JobId)>,
+    jobs: BTreeSet<(LinePlace, JobId)>,
     arrays: BTreeMap<u64, Children>,
     /// Over both.
     n: u32,
@@ -48,39 +49,46 @@ impl Group {
 
     /// The first `n`, with their numbers. The numbers of an array's children lie between those of no two jobs or children of
     /// another array, so that arrays can be taken one after the other.
-    fn first(&self, n: usize) -> impl Iterator<Item = (u64, JobId)> {
+    fn first(&self, n: usize) -> impl Iterator<Item = (LinePlace, JobId)> {
         let children = self.arrays.iter().flat_map(|(seq, of)| {
             let room = usize::try_from(of.room).unwrap_or(usize::MAX);
             let ready = of.ready.iter().take(room);
-            ready.filter_map(|ord| Some((child_seq(*seq, ord), of.indexes.child(of.array, ord)?)))
+            ready.filter_map(|ord| {
+                Some((fresh(child_seq(*seq, ord)), of.indexes.child(of.array, ord)?))
+            })
         });
         self.jobs.iter().copied().take(n).chain(children.take(n))
     }
 
     /// The number and id of who is first; of an array, its own.
-    fn head(&self) -> Option<(u64, JobId)> {
+    fn head(&self) -> Option<(LinePlace, JobId)> {
         let offering = self.arrays.iter().find(|(_, of)| 0 < of.offered());
-        let array = offering.map(|(seq, of)| (*seq, of.array));
+        let array = offering.map(|(seq, of)| (fresh(*seq), of.array));
         [self.jobs.first().copied(), array].into_iter().flatten().min()
     }
 }
 
-/// Runnable jobs in groups that are equal to the control loop. A retried job keeps its number, so it is first in line.
+/// The place in line of one that has had no attempt.
+const fn fresh(seq: u64) -> LinePlace {
+    LinePlace { is_fresh: true, seq }
+}
+
+/// Runnable jobs in groups that are equal to the control loop. A retried job is first in line.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     groups: BTreeMap<JobClass, Group>,
 }
 
 impl Waiting {
-    pub(crate) fn insert(&mut self, class: JobClass, seq: u64, id: JobId) {
+    pub(crate) fn insert(&mut self, class: JobClass, line: LinePlace, id: JobId) {
         let group = self.groups.entry(class).or_default();
-        let is_new = group.jobs.insert((seq, id));
+        let is_new = group.jobs.insert((line, id));
         group.n = group.n.saturating_add(u32::from(is_new));
     }
 
-    pub(crate) fn remove(&mut self, class: &JobClass, seq: u64, id: JobId) {
+    pub(crate) fn remove(&mut self, class: &JobClass, line: LinePlace, id: JobId) {
         if let Some(group) = self.groups.get_mut(class) {
-            let was_there = group.jobs.remove(&(seq, id));
+            let was_there = group.jobs.remove(&(line, id));
             group.n = group.n.saturating_sub(u32::from(was_there));
         }
         self.drop_if_empty(class);
@@ -141,7 +149,7 @@ impl Waiting {
     pub(crate) fn first(&self, classes: &[JobClass], n: u32) -> Vec<JobId> {
         let n = usize::try_from(n).unwrap_or(usize::MAX);
         let groups = classes.iter().filter_map(|class| self.groups.get(class));
-        let mut first: Vec<(u64, JobId)> = groups.flat_map(|group| group.first(n)).collect();
+        let mut first: Vec<(LinePlace, JobId)> = groups.flat_map(|group| group.first(n)).collect();
         first.sort_unstable();
         first.into_iter().take(n).map(|(_, id)| id).collect()
     }
@@ -180,6 +188,7 @@ mod tests {
         JobClass {
             need: Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(1), 0),
             arch: None,
+            gpu_kinds: spillway_core::gpu::GpuKinds::ANY,
             market: MarketRule::Any,
             shuns_spot: false,
             told_secs: None,
@@ -202,9 +211,9 @@ mod tests {
         let mut waiting = Waiting::default();
         let (a, b) = (place("a", 10, 3), place("b", 14, 2));
         waiting.add_children(&b, &OrdSet::below(2), u32::MAX);
-        waiting.insert(class(), 20, id("last"));
+        waiting.insert(class(), fresh(20), id("last"));
         waiting.add_children(&a, &OrdSet::below(3), u32::MAX);
-        waiting.insert(class(), 12, a.array.child(1));
+        waiting.insert(class(), fresh(12), a.array.child(1));
         assert!(waiting.take_child(&a, 1));
 
         let line = waiting.first(&[class()], 10);
@@ -220,6 +229,22 @@ mod tests {
         assert_eq!(line, expected);
         assert_eq!(waiting.first(&[class()], 2), expected[..2]);
         assert_eq!(waiting.count(&class()), 6);
+    }
+
+    #[test]
+    fn a_retried_job_goes_before_those_that_came_before_it() {
+        let mut waiting = Waiting::default();
+        let a = place("a", 10, 2);
+        waiting.add_children(&a, &OrdSet::below(2), u32::MAX);
+        for (is_fresh, seq) in [(true, 1), (true, 2), (false, 7), (false, 5)] {
+            waiting.insert(class(), LinePlace { is_fresh, seq }, id(&seq.to_string()));
+        }
+
+        let line = waiting.first(&[class()], u32::MAX);
+
+        let singles = ["5", "7", "1", "2"].map(id).into_iter();
+        let children = [0, 1].map(|n| a.array.child(n));
+        assert_eq!(line, singles.chain(children).collect::<Vec<_>>());
     }
 
     #[test]
@@ -242,11 +267,11 @@ mod tests {
         let mut waiting = Waiting::default();
         let a = place("a", 0, 2);
         waiting.add_children(&a, &OrdSet::below(2), 2);
-        waiting.insert(class(), 9, id("x"));
+        waiting.insert(class(), fresh(9), id("x"));
 
         assert!(waiting.take_child(&a, 0) && waiting.take_child(&a, 1));
         assert!(!waiting.take_child(&a, 1));
-        waiting.remove(&class(), 9, id("x"));
+        waiting.remove(&class(), fresh(9), id("x"));
 
         assert!(waiting.is_empty() && waiting.groups.is_empty());
     }

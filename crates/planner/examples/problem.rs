@@ -34,14 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
 fn solve(file: &Path, out: Option<&Path>, policy: &PlanPolicy) -> Result<(), Box<dyn Error>> {
     let problem: Problem = serde_json::from_str(&fs::read_to_string(file)?)?;
-    let input = problem.to_input()?;
+    let input = problem.to_exact_input()?;
     let started = Instant::now();
     let planned = plan(&input, policy);
     let elapsed = started.elapsed();
     for violation in check(&input, policy, &planned) {
         println!("  VIOLATION {violation}");
     }
-    let answer = solution(&problem, &input, &planned)?;
+    let answer = solution(&problem, &planned)?;
     println!(
         "{:24} {:>14.6} bound {:>14.6} gap {:.4} hosts {:>6} launches {:>5} of {:>4} {:>9.2} ms",
         file.file_stem().map(|s| s.to_string_lossy()).unwrap_or_default(),

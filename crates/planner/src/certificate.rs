@@ -66,8 +66,9 @@ impl JobPrices {
     /// The same, line by line of a problem file.
     fn of_lines(&self, problem: &Problem) -> Result<Vec<u64>, ProblemError> {
         let mut prices = Vec::with_capacity(problem.jobs.len());
+        let unit = problem.exact_unit();
         for (index, line) in problem.jobs.iter().enumerate() {
-            let (key, _) = line.to_exact(index)?;
+            let key = line.to_key(index, unit)?;
             prices.push(self.0.get(&key).copied().unwrap_or(0));
         }
         Ok(prices)
@@ -88,7 +89,8 @@ pub enum CertifyError {
     OutOfRange,
 }
 
-/// The certificate of a problem whose jobs are all held at once, from the prices that the plan's bound rests on.
+/// The certificate of a problem whose jobs are all held at once, from the prices that the bound of the plan for
+/// [its exact input](Problem::to_exact_input) rests on.
 ///
 /// # Errors
 /// What in the problem cannot be understood.

@@ -29,6 +29,7 @@ mod knapsack;
 mod launch;
 mod limits;
 mod master;
+mod mix;
 mod multiplier;
 mod online;
 mod pass;
@@ -49,12 +50,12 @@ use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
 pub use admit::admit;
 pub use certificate::JobPrices;
+pub use threads::Threads;
 
 use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
 use crate::headroom::Left;
 use crate::solve::{Shelf, Solved};
-use crate::threads::Threads;
 
 /// Our planner, as the control loop asks it: jobs have durations, hosts are paid from launch to termination.
 #[derive(Debug, Clone, Default)]
@@ -64,24 +65,41 @@ pub struct Spillway {
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy, &mut self.memory)
+        if policy.mix.is_none() {
+            return online::plan(input, policy, &mut self.memory);
+        }
+        let before = self.memory.clone();
+        mix::plan(input, policy, |input| {
+            self.memory = before.clone();
+            online::plan(input, policy, &mut self.memory)
+        })
     }
 }
 
 /// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
 /// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    plan_and_prices(input, policy).0
+    mix::plan(input, policy, |input| plan_and_prices(input, policy).0)
 }
 
-/// The same, and the prices of jobs that the bound rests on, of which a certificate can be made.
+/// The same without the rules of the mix, and the prices of jobs that the bound rests on, of which a certificate can be
+/// made.
 pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
+    plan_and_prices_on(Threads::Two, input, policy)
+}
+
+/// The same on so many threads: for those who want to see that the number changes nothing.
+pub fn plan_and_prices_on(
+    threads: Threads,
+    input: &PlanInput,
+    policy: &PlanPolicy,
+) -> (Planned, JobPrices) {
     let mut unplaced = demand::merged(&input.demands);
     let placements = fill::fill(input, &mut unplaced);
     unplaced.retain(|group| 0 < group.count);
 
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut report = Report { n_offerings, ..Report::default() };
     let mut launches = Vec::new();
@@ -98,7 +116,7 @@ pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobP
             }
         }
         let shapes = shapes(&buyable);
-        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, Threads::Two);
+        let solved = solve::solve(&shapes, &shelf, &input.headroom, policy.effort, threads);
         report.bound = MicroUsdPerHour::new(solved.bound);
         report.n_undominated = u32::try_from(solved.n_undominated).unwrap_or(u32::MAX);
         prices = JobPrices::of(&shapes, &solved.proof);

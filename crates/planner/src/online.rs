@@ -5,12 +5,14 @@
 
 mod answer;
 mod buy;
+mod hasty;
 mod keep;
 mod promise;
 mod queue;
 mod reserved;
 mod room;
 mod stream;
+mod worth;
 
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
@@ -20,10 +22,12 @@ use crate::bill::search::STYLES;
 use crate::bill::world::Backlog;
 use crate::headroom::Left;
 use crate::online::answer::Answer;
+use crate::online::hasty::Hasty;
+use crate::online::keep::Idle;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
-use crate::online::room::Rooms;
+use crate::online::room::{Room, Rooms};
 use crate::online::stream::Streams;
 use crate::solve::Shelf;
 use crate::{prune, stock};
@@ -36,15 +40,16 @@ const ROUNDS_MAX: usize = 8;
 pub(crate) struct Memory {
     streams: Streams,
     promises: Promises,
+    idle: Idle,
 }
 
 /// Decides what starts where now, what waits for which room, what is bought, and what goes back.
 pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) -> Planned {
-    memory.streams.observe(input);
+    memory.streams.observe(input, policy);
     memory.promises.observe(input);
     let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let shelf = stock(input, all);
     let queue = Queue::new(input, policy, &shelf);
     let world = &queue.world;
@@ -59,26 +64,30 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     reserved::move_to_idle(&mut rooms, &queue);
     reservations.honour(&mut rooms, &queue, &mut backlog, false);
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
-    let held = hold(&queue, &memory.promises, now, &mut backlog);
+    let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
+    let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
+    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;
     for run in &later {
         waiting.give_back(run);
     }
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..=ROUNDS_MAX {
         market.buy(&mut rooms, &mut backlog, &mut left);
         later.extend(rooms.take_later(world, &mut waiting));
         // What a limit leaves over does not wait beside room, whatever that was meant for.
         reservations.honour(&mut rooms, &queue, &mut backlog, false);
         rooms.fill_all(&queue, &prices, style, &mut backlog);
+        if round == ROUNDS_MAX {
+            break;
+        }
         // Hosts are paid for longer now than they were at first: what need not wait for another starts there, and that
         // leaves its room to others.
         let booting = rooms.take_booting(&mut waiting);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, true);
         reservations.honour(&mut rooms, &queue, &mut waiting, false);
-        let is_moved = rooms.put_back(world, booting, &mut waiting);
+        let is_moved = rooms.put_back(world, booting, &mut waiting, &mut backlog);
         let is_moved = reserved::move_to_idle(&mut rooms, &queue) || is_moved;
         rooms.drop_unwanted(&mut left);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
@@ -93,12 +102,9 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     });
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
-    memory.streams.answered(input, &planned.plan);
-    memory.promises.keep(input, &queue, &later);
-    if memory.streams.knows(now, policy.boot_secs) {
-        let expected = memory.streams.expected(now, policy.boot_secs);
-        planned.plan.give_back = keep::give_back(&rooms, expected);
-    }
+    memory.streams.answered(input, policy, &planned.plan);
+    memory.promises.keep(input, &queue, &later, &planned.plan);
+    planned.plan.give_back = memory.idle.give_back(&rooms, now, policy.boot_secs);
     planned
 }
 
@@ -108,14 +114,19 @@ struct Market<'a> {
     prices: &'a Prices,
     shelf: &'a Shelf,
     policy: &'a PlanPolicy,
+    hasty: Hasty<'a>,
 }
 
 impl Market<'_> {
     /// Buys until the backlog is empty or nothing more can be bought for it.
     fn buy(&self, rooms: &mut Rooms, backlog: &mut Backlog, left: &mut Left) {
-        let Self { queue, prices, shelf, policy } = self;
+        let Self { queue, prices, shelf, policy, hasty } = self;
         // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
         let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
+        if can_buy {
+            hasty.place(rooms, backlog);
+            hasty.buy(rooms, backlog, left);
+        }
         // A host there is takes more work only once in a round.
         while can_buy && !backlog.is_empty() {
             let bought = buy::buy(queue, prices, rooms, backlog, shelf, left, policy);
@@ -133,11 +144,26 @@ impl Market<'_> {
 }
 
 /// Sets aside what has been told to wait for room, as runs that start when it is to be there: nothing is bought for it.
-fn hold(queue: &Queue, promises: &Promises, now: i64, backlog: &mut Backlog) -> Vec<Run> {
+/// Not so what no host there is could hold: one may have registered with less than was thought.
+fn hold(
+    queue: &Queue,
+    promises: &Promises,
+    now: i64,
+    rooms: &Rooms,
+    backlog: &mut Backlog,
+) -> Vec<Run> {
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        for (secs, mut n) in promises.of(now, of_shape.classes, of_shape.need) {
+        let awaited = promises.of(now, of_shape.classes, of_shape.need);
+        let could_hold = |room: &Room| {
+            let offer = &room.seat.offer;
+            of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
+        };
+        if awaited.is_empty() || !rooms.all.iter().any(could_hold) {
+            continue;
+        }
+        for (secs, mut n) in awaited {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));

@@ -2,6 +2,10 @@
 //!
 //! Plans on such a problem start from nothing: no hosts, no limits. Keys of the file that say nothing about what must
 //! be held at once (names, durations, deadlines) are ignored; [`crate::bill`] reads those.
+//!
+//! Files count CPU in thousandths of a vCPU, ECS in 1024ths. Where these are not the same a plan for a file is made in the
+//! file's own unit ([`Problem::to_exact_input`]): rounded to the other, jobs that fill a host to the thousandth would not
+//! fit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spillway_core::id::IdError;
 use spillway_core::market::UnknownName;
-use spillway_core::plan::{Demand, DemandKey, Headroom};
+use spillway_core::plan::{Demand, DemandKey, Headroom, NoFit, WaitReason, Waiting};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
-    Planned, PoolId, Resources,
+    Arch, Catalog, CpuUnits, GpuKinds, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering,
+    PlanInput, Planned, PoolId, Resources,
 };
 
 use crate::amount::whole_of;
@@ -121,21 +125,47 @@ fn scaled(value: f64, scale: f64, max: u64) -> Option<u64> {
     (is_sensible && whole <= max).then_some(whole)
 }
 
+/// An eighth of a vCPU: 125 thousandths, 128 CPU units.
+const MILLI_IN_128_UNITS: u32 = 125;
+
 /// vCPUs as thousandths, in the range in which [`CpuUnits`] can hold them.
 fn milli(vcpus: f64) -> Option<u32> {
     const MILLI_MAX: u32 = u32::MAX / 128;
     u32::try_from(scaled(vcpus, 1000.0, MILLI_MAX.into())?).ok()
 }
 
-impl Offer {
-    /// The offering, and its vCPUs in thousandths, before they are rounded to CPU units.
-    pub(crate) fn to_exact(&self, index: usize) -> Result<(Offering, u32), ProblemError> {
-        let out_of_range =
-            ProblemError::OutOfRange { list: "offers", index, field: "vcpus", value: self.vcpus };
-        Ok((self.to_offering(index)?, milli(self.vcpus).ok_or(out_of_range)?))
+/// What CPU is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// What ECS counts; offerings are rounded down and jobs up.
+    CpuUnits,
+    /// What the file counts.
+    Thousandths,
+}
+
+impl Unit {
+    const fn of_offer(self, milli: u32) -> CpuUnits {
+        match self {
+            Self::CpuUnits => CpuUnits::from_milli_floor(milli),
+            Self::Thousandths => CpuUnits::new(milli),
+        }
     }
 
-    fn to_offering(&self, index: usize) -> Result<Offering, ProblemError> {
+    const fn of_job(self, milli: u32) -> CpuUnits {
+        match self {
+            Self::CpuUnits => CpuUnits::from_milli_ceil(milli),
+            Self::Thousandths => CpuUnits::new(milli),
+        }
+    }
+}
+
+impl Offer {
+    /// The offering, with its CPU in thousandths.
+    pub(crate) fn to_exact_offering(&self, index: usize) -> Result<Offering, ProblemError> {
+        self.to_offering(index, Unit::Thousandths)
+    }
+
+    fn to_offering(&self, index: usize, unit: Unit) -> Result<Offering, ProblemError> {
         let out_of_range =
             |field, value| ProblemError::OutOfRange { list: "offers", index, field, value };
         let unknown = |field| {
@@ -152,7 +182,8 @@ impl Offer {
                 market: self.market.parse().map_err(unknown("market"))?,
             },
             arch: self.arch.parse().map_err(unknown("arch"))?,
-            capacity: Resources::new(CpuUnits::from_milli_floor(cpu), memory, self.gpus),
+            gpu: None,
+            capacity: Resources::new(unit.of_offer(cpu), memory, self.gpus),
             price: MicroUsdPerHour::new(micro),
             hazard: Hazard::NEVER,
         })
@@ -160,14 +191,12 @@ impl Offer {
 }
 
 impl JobLine {
-    /// The group, and the vCPUs in thousandths, before they are rounded to CPU units.
-    pub(crate) fn to_exact(&self, index: usize) -> Result<(DemandKey, u32), ProblemError> {
-        let out_of_range =
-            ProblemError::OutOfRange { list: "jobs", index, field: "vcpus", value: self.vcpus };
-        Ok((self.to_key(index)?, milli(self.vcpus).ok_or(out_of_range)?))
+    /// The group, with its CPU in thousandths.
+    pub(crate) fn to_exact_key(&self, index: usize) -> Result<DemandKey, ProblemError> {
+        self.to_key(index, Unit::Thousandths)
     }
 
-    fn to_key(&self, index: usize) -> Result<DemandKey, ProblemError> {
+    pub(crate) fn to_key(&self, index: usize, unit: Unit) -> Result<DemandKey, ProblemError> {
         let cpu = milli(self.vcpus).ok_or(ProblemError::OutOfRange {
             list: "jobs",
             index,
@@ -185,8 +214,9 @@ impl JobLine {
         };
         let memory = MiB::new(self.memory_mib);
         Ok(DemandKey {
-            need: Resources::new(CpuUnits::from_milli_ceil(cpu), memory, self.gpus),
+            need: Resources::new(unit.of_job(cpu), memory, self.gpus),
             arch,
+            gpu_kinds: GpuKinds::ANY,
             market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
             expected_secs: None,
             patience_secs: 0,
@@ -195,14 +225,46 @@ impl JobLine {
 }
 
 impl Problem {
-    /// The question to the planner. Job lines that are the same to it are counted together.
+    /// The question to the planner, as if ECS counted. Job lines that are the same to it are counted together.
     ///
     /// # Errors
     /// The line and field that cannot be understood.
     pub fn to_input(&self) -> Result<PlanInput, ProblemError> {
+        self.to_input_in(Unit::CpuUnits)
+    }
+
+    /// The same without anything rounded: all CPU is counted in thousandths of a vCPU where CPU units would not do.
+    /// [`certify`](crate::certificate::certify) and [`solution`] understand plans for this. To the planner it makes no
+    /// difference what is counted; what it says of a job to people has to go through [`Problem::in_cpu_units`].
+    ///
+    /// # Errors
+    /// As [`Problem::to_input`].
+    pub fn to_exact_input(&self) -> Result<PlanInput, ProblemError> {
+        self.to_input_in(self.exact_unit())
+    }
+
+    /// The coarsest unit in which nothing is rounded.
+    pub(crate) fn exact_unit(&self) -> Unit {
+        let of_offers = self.offers.iter().map(|offer| offer.vcpus);
+        let of_jobs = self.jobs.iter().map(|job| job.vcpus);
+        let is_whole =
+            |vcpus: f64| milli(vcpus).is_none_or(|milli| milli.is_multiple_of(MILLI_IN_128_UNITS));
+        if of_offers.chain(of_jobs).all(is_whole) { Unit::CpuUnits } else { Unit::Thousandths }
+    }
+
+    /// What is said of jobs in a plan for the exact input, in CPU units.
+    #[must_use]
+    pub fn in_cpu_units(&self, waiting: &Waiting) -> Waiting {
+        match self.exact_unit() {
+            Unit::CpuUnits => waiting.clone(),
+            Unit::Thousandths => in_cpu_units(waiting),
+        }
+    }
+
+    fn to_input_in(&self, unit: Unit) -> Result<PlanInput, ProblemError> {
         let mut offerings: BTreeMap<PoolId, Offering> = BTreeMap::new();
         for (index, offer) in self.offers.iter().enumerate() {
-            let offering = offer.to_offering(index)?;
+            let offering = offer.to_offering(index, unit)?;
             let pool = offering.pool.clone();
             if offerings.insert(pool.clone(), offering).is_some() {
                 return Err(ProblemError::RepeatedOffer { index, pool });
@@ -210,7 +272,7 @@ impl Problem {
         }
         let mut counts: BTreeMap<DemandKey, u32> = BTreeMap::new();
         for (index, job) in self.jobs.iter().enumerate() {
-            let count = counts.entry(job.to_key(index)?).or_insert(0);
+            let count = counts.entry(job.to_key(index, unit)?).or_insert(0);
             *count = count.checked_add(job.count).ok_or(ProblemError::OutOfRange {
                 list: "jobs",
                 index,
@@ -229,6 +291,7 @@ impl Problem {
             )),
             cooling: BTreeMap::new(),
             headroom: Headroom::default(),
+            fleet: BTreeMap::new(),
         })
     }
 }
@@ -262,28 +325,49 @@ pub struct Instances {
     pub jobs_per_instance: Vec<(usize, u32)>,
 }
 
-/// The answer to a problem. Jobs are handed back to the lines they came from, in order.
+/// What is said of jobs in thousandths of a vCPU, in CPU units.
+fn in_cpu_units(waiting: &Waiting) -> Waiting {
+    let with_cpu = |resources: &Resources, cpu| Resources { cpu, ..*resources };
+    let of_job = |need: &Resources| with_cpu(need, CpuUnits::from_milli_ceil(need.cpu.get()));
+    let reason = match &waiting.reason {
+        WaitReason::TooLarge(NoFit::Exceeds { dimension, need, nearest, nearest_has }) => {
+            let has = CpuUnits::from_milli_floor(nearest_has.cpu.get());
+            WaitReason::TooLarge(NoFit::Exceeds {
+                dimension: *dimension,
+                need: of_job(need),
+                nearest: nearest.clone(),
+                nearest_has: with_cpu(nearest_has, has),
+            })
+        }
+        WaitReason::TooLarge(NoFit::NoOffering { .. })
+        | WaitReason::CoolingDown { .. }
+        | WaitReason::LimitReached { .. }
+        | WaitReason::NoCatalog
+        | WaitReason::RoomExpected { .. } => waiting.reason.clone(),
+    };
+    let key = DemandKey { need: of_job(&waiting.key.need), ..waiting.key };
+    Waiting { key, count: waiting.count, reason }
+}
+
+/// The answer to a problem, from the plan for [its exact input](Problem::to_exact_input). Jobs are handed back to the lines
+/// they came from, in order.
 ///
 /// # Errors
 /// As [`Problem::to_input`].
-pub fn solution(
-    problem: &Problem,
-    input: &PlanInput,
-    planned: &Planned,
-) -> Result<Solution, ProblemError> {
-    let keys: Vec<DemandKey> = input.demands.iter().map(|d| d.key).collect();
+pub fn solution(problem: &Problem, planned: &Planned) -> Result<Solution, ProblemError> {
+    let unit = problem.exact_unit();
     let mut lines: BTreeMap<DemandKey, Vec<(usize, u64)>> = BTreeMap::new();
     for (index, job) in problem.jobs.iter().enumerate() {
-        lines.entry(job.to_key(index)?).or_default().push((index, u64::from(job.count)));
+        lines.entry(job.to_key(index, unit)?).or_default().push((index, u64::from(job.count)));
     }
-    let of_key = |key: &DemandKey| Pile::new(lines.remove(key).unwrap_or_default());
-    let mut piles: Vec<Pile<usize>> = keys.iter().map(of_key).collect();
+    let (keys, lines): (Vec<DemandKey>, Vec<_>) = lines.into_iter().unzip();
+    let mut piles: Vec<Pile<usize>> = lines.into_iter().map(Pile::new).collect();
     let mut instances = Vec::new();
     for launch in &planned.plan.launches {
         let Some(choice) = launch.choices.first() else { continue };
         let mut contents = Vec::new();
         for (key, n) in &launch.contents {
-            if let Some(pile) = keys.iter().position(|k| k == key) {
+            if let Ok(pile) = keys.binary_search(key) {
                 contents.push((pile, *n));
             }
         }

@@ -6,8 +6,10 @@ use std::thread::{Builder, scope};
 
 /// How many threads to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
+    /// One half after the other.
     One,
+    /// Both at a time.
     Two,
 }
 

@@ -61,6 +61,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
                 ended.insert(target.job.whole());
             }
+            Request::Register { .. } | Request::Deregister { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();
@@ -82,6 +83,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,

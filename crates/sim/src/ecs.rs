@@ -91,6 +91,8 @@ pub struct SimTask {
     pub image: String,
     /// How it behaves.
     pub behaviour: Behaviour,
+    /// How long it has between SIGTERM and SIGKILL; none leaves it to the world.
+    pub stop_timeout: Option<SignedDuration>,
     /// Where it stands.
     pub status: TaskStatus,
     /// ECS's counter.
@@ -303,6 +305,7 @@ impl Ecs {
             need,
             image: request.spec.container.image.clone(),
             behaviour,
+            stop_timeout: request.spec.time_limits.stop,
             status: TaskStatus::Pending,
             version: 1,
             created_at: now,

@@ -48,11 +48,11 @@ pub(crate) fn run(problem: &Path, plan: &Path, effort: Effort) -> Result<()> {
     let started = Instant::now();
     let (mut alone, answer) = match &problem {
         AnyProblem::Static(problem) => {
-            let input = problem.to_input()?;
+            let input = problem.to_exact_input()?;
             let policy = PlanPolicy { effort, ..PlanPolicy::default() };
             let planned = spillway_planner::plan(&input, &policy);
             let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
-            let solution = solution(problem, &input, &planned)?;
+            let solution = solution(problem, &planned)?;
             let (cost, bound) = (solution.cost_usd_per_hour, solution.lower_bound_usd_per_hour);
             let jobs = problem.jobs.iter().map(|line| u64::from(line.count)).sum();
             let lines = problem.jobs.len();

@@ -13,6 +13,7 @@ use super::shape::{
 };
 use crate::array::{ArraySpec, Indexes};
 use crate::dependency::{Dependency, DependencyKind};
+use crate::gpu::GpuKind;
 use crate::id::{JobName, QueueName};
 use crate::market::{ArchRule, MarketRule};
 use crate::quantity::Resources;
@@ -35,6 +36,8 @@ pub struct SimpleJob {
     pub resources: Resources,
     /// Which architecture the image is for.
     pub arch: ArchRule,
+    /// The kinds of GPU it accepts; none named is any.
+    pub gpu_kinds: Vec<GpuKind>,
     /// Which market its host may be bought in.
     pub market: MarketRule,
     /// How many attempts may fail through the job's own fault, 1 to 10.
@@ -115,7 +118,9 @@ pub fn submit(job: &SimpleJob) -> Value {
             container_properties: Some(container),
             ..JobDefinition::default()
         }),
-        retry_strategy: job.attempts.map(|n| RetryStrategy { attempts: Some(i64::from(n)) }),
+        retry_strategy: job
+            .attempts
+            .map(|n| RetryStrategy { attempts: Some(i64::from(n)), ..RetryStrategy::default() }),
         timeout: job
             .attempt_timeout
             .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
@@ -130,12 +135,14 @@ pub fn submit(job: &SimpleJob) -> Value {
             client_token: job.client_token.clone(),
             market: Some(job.market),
             architecture: Some(job.arch),
+            gpu_kinds: Some(job.gpu_kinds.clone()),
             expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
             array: job.array.map(array_of),
             after_any: Some(ids_of(job, DependencyKind::AfterAny)),
             after_not_ok: Some(ids_of(job, DependencyKind::AfterNotOk)),
+            ..Spillway::default()
         }),
         ..SubmitJob::default()
     };

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod chaos;
+mod definitions;
 mod dependencies;
 mod ends;
 mod faults;
@@ -19,5 +20,7 @@ mod learning;
 mod pace;
 mod refusals;
 mod restart;
+mod retry_rules;
 mod rig;
+mod time_limits;
 mod way_of_one_job;

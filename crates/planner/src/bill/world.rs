@@ -6,6 +6,7 @@ use crate::amount::Amount;
 use crate::bill::host::Run;
 use crate::bill::problem::{BillError, TimedProblem};
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 
 /// The rules of time, in seconds.
@@ -97,11 +98,11 @@ impl World {
         let mut grouped: BTreeMap<(ClassSet, Amount), BTreeMap<u32, Vec<Line>>> = BTreeMap::new();
         for (index, job) in problem.jobs.iter().enumerate() {
             let secs = seconds(job.duration_s, || format!("jobs[{index}].duration_s"))?;
-            let (key, milli) = job.to_line().to_exact(index)?;
+            let key = job.to_line().to_exact_key(index)?;
             if job.count == 0 {
                 continue;
             }
-            let need = Amount([milli, job.memory_mib, job.gpus]);
+            let need = Amount::of(&key.need);
             let classes = ClassSet::of(&key);
             let holds = |o: &Offer| classes.has(o.class) && need.fits(&o.capacity);
             if !offers.iter().any(holds) {
@@ -203,14 +204,17 @@ fn offers(problem: &TimedProblem) -> Result<(Vec<Offer>, Vec<usize>), BillError>
     let mut seen = BTreeMap::new();
     let mut named = Vec::with_capacity(problem.offers.len());
     for (at, offer) in problem.offers.iter().enumerate() {
-        let (offering, milli) = offer.to_exact(at)?;
-        let capacity = Amount([milli, offer.memory_mib, offer.gpus]);
-        let class = class_of(offering.arch, offering.pool.market);
+        let offering = offer.to_exact_offering(at)?;
+        let capacity = Amount::of(&offering.capacity);
+        let class = class_of(offering.traits());
         let pool = offering.pool;
         if seen.insert(pool.clone(), at).is_some() {
             return Err(crate::problem::ProblemError::RepeatedOffer { index: at, pool }.into());
         }
-        named.push((pool, Offer { capacity, price: offering.price.get(), class, at }));
+        named.push((
+            pool,
+            Offer { capacity, price: offering.price.get(), class, caps: CapSet::default(), at },
+        ));
     }
     named.sort_by(|(pool, a), (other, b)| (a.price, pool).cmp(&(b.price, other)));
     let file_indices = named.iter().map(|(_, offer)| offer.at).collect();

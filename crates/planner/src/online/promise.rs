@@ -1,11 +1,13 @@
 //! What was told to wait for room, and until when nothing is bought for it: so that the plan of an unchanged world is
 //! the same plan again.
 //!
-//! A promise is bounded by the wait that the plan allowed when it was made. It is forgotten when a host is lost, since
-//! it may have been the one that was counted on, and when the dispatcher starts again.
+//! A promise is bounded by the wait that the plan allowed when it was made. It is forgotten when a host is lost, one that
+//! was bought does not come, or one has nothing more to do: it may have been the one that was counted on. And when the
+//! dispatcher starts again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spillway_core::plan::{HostView, Plan};
 use spillway_core::{HostId, PlanInput};
 
 use crate::amount::Amount;
@@ -22,13 +24,22 @@ pub(crate) struct Promises {
     of_shape: BTreeMap<(ClassSet, Amount), Expected>,
     /// The hosts that were counted on.
     hosts: BTreeSet<HostId>,
+    /// All there were.
+    known: BTreeSet<HostId>,
+    /// How many were bought beside them.
+    n_bought: usize,
 }
 
 impl Promises {
-    /// Forgets what is due, and all of it if a host is gone.
+    /// Forgets what is due, and all of it if a host is gone, has not come, or is idle sooner than was thought.
     pub(crate) fn observe(&mut self, input: &PlanInput) {
         let there: BTreeSet<HostId> = input.hosts.iter().map(|host| host.id).collect();
-        if !self.hosts.is_subset(&there) {
+        let have_come = self.n_bought <= there.difference(&self.known).count();
+        let is_idle =
+            |host: &&HostView| host.ready && host.busy.is_empty() && host.reserved.is_empty();
+        let is_any_idle =
+            input.hosts.iter().filter(is_idle).any(|host| self.hosts.contains(&host.id));
+        if is_any_idle || !have_come || !self.hosts.is_subset(&there) {
             self.of_shape.clear();
         }
         let now = input.now.as_second();
@@ -48,8 +59,8 @@ impl Promises {
         expected
     }
 
-    /// Remembers what waits for room now.
-    pub(crate) fn keep(&mut self, input: &PlanInput, queue: &Queue, later: &[Run]) {
+    /// Remembers what waits for room now, and which hosts the plan counts on.
+    pub(crate) fn keep(&mut self, input: &PlanInput, queue: &Queue, later: &[Run], plan: &Plan) {
         let now = input.now.as_second();
         self.of_shape = BTreeMap::new();
         for run in later {
@@ -57,7 +68,10 @@ impl Promises {
             let expected = self.of_shape.entry((shape.classes, shape.need)).or_default();
             expected.push((now + i64::from(run.start.max(1)), run.count));
         }
-        let is_busy = |host: &&spillway_core::plan::HostView| !host.busy.is_empty();
-        self.hosts = input.hosts.iter().filter(is_busy).map(|host| host.id).collect();
+        let is_used = |host: &&HostView| !host.ready || !host.busy.is_empty();
+        self.hosts = input.hosts.iter().filter(is_used).map(|host| host.id).collect();
+        self.hosts.extend(plan.placements.iter().map(|placement| placement.host));
+        self.known = input.hosts.iter().map(|host| host.id).collect();
+        self.n_bought = usize::try_from(plan.n_hosts()).unwrap_or(usize::MAX);
     }
 }

@@ -10,7 +10,7 @@ use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
-use crate::headroom::Left;
+use crate::headroom::{CapSet, Left};
 use crate::online::queue::Queue;
 use crate::prune::Offer;
 
@@ -50,8 +50,14 @@ impl Rooms {
                 capacity = capacity.plus(&freed, 1);
             }
             ends.sort_unstable();
-            let class = class_of(host.arch, host.market);
-            let offer = Offer { capacity, price: host.price.get(), class, at: usize::MAX };
+            let class = class_of(host.traits());
+            let offer = Offer {
+                capacity,
+                price: host.price.get(),
+                class,
+                caps: CapSet::default(),
+                at: usize::MAX,
+            };
             let start = if host.ready { 0 } else { host.ready_in_secs };
             let paid_until = ends.last().map_or(0, |(end, _)| *end);
             let seat = Seat { at: 0, offer, start, free, ends, paid_until };
@@ -62,10 +68,7 @@ impl Rooms {
 
     /// Adds a host that is bought, with what it runs.
     pub(crate) fn buy(&mut self, world: &World, host: &Host) {
-        let (offer, start) = (host.offer, world.clock.boot);
-        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
-        let seat = Seat { at: 0, offer, start, free, ends, paid_until };
-        let mut room = Room::new(None, false, seat);
+        let mut room = Room::bought(host.offer, world.clock.boot);
         room.put(world, &host.runs);
         self.all.push(room);
     }
@@ -184,25 +187,30 @@ impl Rooms {
         });
     }
 
-    /// Puts what is left of it where it was. Tells whether anything is gone.
+    /// Puts what is left of it where it was, as far as what the host was bought for leaves room: the rest needs a place
+    /// again. Tells whether anything is gone.
     pub(crate) fn put_back(
         &mut self,
         world: &World,
         booting: Vec<(usize, Vec<Run>)>,
+        waiting: &mut Backlog,
         backlog: &mut Backlog,
     ) -> bool {
         let mut is_moved = false;
-        for (at, mut runs) in booting {
-            runs.retain_mut(|run| {
-                let before = run.count;
-                let already = self.all[at].n_first(run.shape, run.rank);
-                let missing = before.saturating_sub(already);
-                run.count = missing.min(backlog.left(run.shape, run.rank));
-                is_moved |= run.count < missing;
-                backlog.take(run.shape, run.rank, run.count);
-                0 < run.count
-            });
-            self.all[at].put(world, &runs);
+        for (at, runs) in booting {
+            let room = &mut self.all[at];
+            for run in runs {
+                let missing = run.count.saturating_sub(room.n_first(run.shape, run.rank));
+                let left = missing.min(waiting.left(run.shape, run.rank));
+                let fitting = world.shapes[run.shape].need.times_in(&room.seat.free);
+                let count = left.min(fitting);
+                is_moved |= count < missing;
+                waiting.take(run.shape, run.rank, left);
+                backlog.give_back(&Run { count: left - count, ..run });
+                if 0 < count {
+                    room.put(world, &[Run { count, ..run }]);
+                }
+            }
         }
         is_moved
     }
@@ -212,6 +220,12 @@ impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later) = (Vec::new(), Vec::new());
         Self { id, is_ready, bare: seat.clone(), seat, first, later }
+    }
+
+    /// A host that is bought, with nothing on it.
+    pub(crate) fn bought(offer: Offer, start: u32) -> Self {
+        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
+        Self::new(None, false, Seat { at: 0, offer, start, free, ends, paid_until })
     }
 
     /// How many jobs of a group start first.

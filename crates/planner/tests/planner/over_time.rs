@@ -1,17 +1,116 @@
 //! Promises of the dispatcher's plan, that knows of time: soundness, idempotence, no order, and that nobody waits for ever.
 
 use proptest::prelude::*;
-use spillway_core::plan::{Headroom, WaitReason};
-use spillway_core::{PlanInput, PlanPolicy, Planned, Planner};
+use spillway_core::plan::{DemandKey, Headroom, HostView, WaitReason};
+use spillway_core::{Arch, Busy, Market, MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 use spillway_planner::Spillway;
 use spillway_planner::check::check;
 
 use crate::properties::shuffled;
-use crate::world::{carried_out, policies, policy, questions};
+use crate::world::{
+    carried_out, host_id, job, offering, policies, policy, question, questions, resources,
+};
 
 /// What a dispatcher that remembers nothing plans.
 fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
     Spillway::default().plan(input, policy)
+}
+
+/// A host of 16 vCPU with nothing on it, kept for these.
+fn empty_host(ord: u32, reserved: &[(DemandKey, u32)], ready: bool) -> HostView {
+    HostView {
+        gpu: None,
+        id: host_id(ord),
+        arch: Arch::X86_64,
+        market: Market::Spot,
+        price: MicroUsdPerHour::new(100_000),
+        free: resources(16_384, 65_536, 0),
+        busy: Vec::new(),
+        reserved: reserved.to_vec(),
+        ready,
+        ready_in_secs: if ready { 0 } else { 60 },
+    }
+}
+
+/// Found by `cargo xtask random-problems`, seed 1, case 469 of its first version.
+#[test]
+fn a_host_that_boots_is_given_no_more_than_fits_beside_what_it_was_bought_for() {
+    let short = DemandKey { expected_secs: Some(60), ..job(8192, 1024) };
+    let long = DemandKey { expected_secs: Some(4000), ..job(8192, 1024) };
+    let offerings = [offering("large", 16_384, 65_536, 900_000)];
+    let mut input = question(&[(short, 4), (long, 2)], &offerings);
+    // The work of the first starts on the idle one; then the first is there for what the second was bought for.
+    let bought_for = [(short, 2)];
+    input.hosts = vec![
+        empty_host(0, &bought_for, false),
+        empty_host(1, &bought_for, false),
+        empty_host(2, &[], true),
+    ];
+
+    let planned = plan(&input, &policy());
+
+    assert_eq!(check(&input, &policy(), &planned), vec![]);
+    assert_eq!(planned.report.waiting, vec![]);
+}
+
+/// Found by `cargo xtask random-problems`, seed 1, case 438 of its first version.
+#[test]
+fn nobody_waits_for_room_on_a_host_that_was_bought_and_did_not_come() {
+    let now = DemandKey { expected_secs: Some(600), ..job(1024, 1024) };
+    let patient = DemandKey { patience_secs: 7200, ..now };
+    let offerings = [offering("one", 1024, 2048, 100_000)];
+    let input = question(&[(now, 1), (patient, 1)], &offerings);
+    let mut planner = Spillway::default();
+    let first = planner.plan(&input, &policy());
+    let is_room_expected = |planned: &Planned| {
+        let reasons = planned.report.waiting.iter().map(|line| &line.reason);
+        { reasons }.any(|reason| matches!(reason, WaitReason::RoomExpected { .. }))
+    };
+    let limited =
+        PlanInput { headroom: Headroom { hosts: Some(0), ..Headroom::default() }, ..input.clone() };
+
+    let again = planner.plan(&limited, &policy());
+
+    assert!(is_room_expected(&first), "{first:?}");
+    assert!(!is_room_expected(&again), "{again:?}");
+}
+
+/// Found by `cargo xtask random-problems`, seed 1, case 2119 of its first version.
+#[test]
+fn what_waits_for_room_starts_when_the_host_is_idle_sooner_than_was_thought() {
+    let key = DemandKey { expected_secs: Some(600), patience_secs: 7200, ..job(8192, 1024) };
+    let offerings = [offering("large", 16_384, 65_536, 900_000)];
+    let mut input = question(&[(key, 1)], &offerings);
+    let busy = Busy { ends_in_secs: 180, need: resources(16_384, 1024, 0), count: 1 };
+    let host = empty_host(0, &[], true);
+    let full = HostView { free: resources(0, 1024, 0), busy: vec![busy], ..host.clone() };
+    input.hosts = vec![full];
+    let mut planner = Spillway::default();
+    let first = planner.plan(&input, &policy());
+    input.hosts = vec![host];
+
+    let again = planner.plan(&input, &policy());
+
+    assert_eq!((first.plan.placements.len(), first.plan.launches.len()), (0, 0));
+    assert_eq!(again.plan.placements.len(), 1);
+}
+
+/// Found by `cargo xtask random-problems`, seed 1, case 35939.
+#[test]
+fn nobody_waits_for_room_on_a_host_that_registered_with_less_than_was_thought() {
+    let now = DemandKey { expected_secs: Some(600), ..job(1024, 1024) };
+    let patient = DemandKey { patience_secs: 7200, ..now };
+    let mut input = question(&[(now, 1), (patient, 1)], &[offering("one", 1024, 1024, 100_000)]);
+    let mut planner = Spillway::default();
+    let first = planner.plan(&input, &policy());
+    let host = HostView { free: resources(1024, 960, 0), ..empty_host(0, &[(now, 1)], true) };
+    input.hosts = vec![host];
+    input.headroom.hosts = Some(0);
+
+    let again = planner.plan(&input, &policy());
+
+    assert_eq!((first.plan.n_hosts(), first.report.waiting.len()), (1, 1));
+    assert_eq!(check(&input, &policy(), &again), vec![]);
 }
 
 proptest! {

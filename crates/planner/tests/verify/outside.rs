@@ -1,8 +1,10 @@
 //! Plans that somebody else has made, and what the verifier says of wrong ones.
 
 use serde_json::{Value, json};
-use spillway_planner::problem::Problem;
+use spillway_planner::problem::{Problem, Solution};
 use spillway_planner::verify::{Claim, GivenPlan, Terms, claimed_bound, claimed_cost, feasible};
+
+use crate::world::planned;
 
 fn terms() -> Terms {
     let problem: Problem = serde_json::from_value(json!({
@@ -30,8 +32,34 @@ fn plan(instances: &[Value]) -> GivenPlan {
     serde_json::from_value(json!({"instances": instances})).unwrap()
 }
 
+fn given(solution: &Solution) -> GivenPlan {
+    serde_json::from_value(serde_json::to_value(solution).unwrap()).unwrap()
+}
+
 fn violated(instances: &[Value]) -> String {
     feasible(&terms(), &plan(instances)).unwrap_err().to_string()
+}
+
+/// Found by `cargo xtask random-problems`, seed 1, case 4809 of its first version: in 1024ths the three need a little more
+/// than the host has.
+#[test]
+fn jobs_that_fill_a_host_to_the_thousandth_of_a_vcpu_are_planned_on_one() {
+    let problem: Problem = serde_json::from_value(json!({
+        "offers": [{"type": "c7g.xlarge", "market": "spot", "az": "us-east-1a", "vcpus": 4, "memory_mib": 7400,
+                    "gpus": 0, "arch": "arm64", "usd_per_hour": 0.06}],
+        "jobs": [
+            {"count": 1, "vcpus": 3.334, "memory_mib": 1024, "gpus": 0, "arch": "any", "spot_ok": true},
+            {"count": 2, "vcpus": 0.333, "memory_mib": 1024, "gpus": 0, "arch": "any", "spot_ok": true},
+        ],
+    }))
+    .unwrap();
+
+    let (solution, certificate) = planned(&problem);
+
+    assert_eq!((solution.instances.len(), solution.instances[0].count), (1, 1));
+    assert_eq!(certificate.bound, 60_000);
+    let held = feasible(&Terms::of(&problem).unwrap(), &given(&solution)).unwrap();
+    assert_eq!((held.cost, held.jobs), (60_000, 3));
 }
 
 #[test]

@@ -30,16 +30,16 @@ pub(crate) fn problems(
 
 /// A plan of ours, with its certificate.
 pub(crate) fn planned(problem: &Problem) -> (Solution, Certificate) {
-    let input = problem.to_input().unwrap();
+    let input = problem.to_exact_input().unwrap();
     let (mut planned, prices) = plan_and_prices(&input, &PlanPolicy::default());
     let certificate = certify(problem, &prices).unwrap();
     planned.report.bound = spillway_core::MicroUsdPerHour::new(certificate.bound);
-    (solution(problem, &input, &planned).unwrap(), certificate)
+    (solution(problem, &planned).unwrap(), certificate)
 }
 
 /// A certificate of each kind that can be made for a problem.
 pub(crate) fn certificates(problem: &Problem) -> Vec<Certificate> {
-    let input = problem.to_input().unwrap();
+    let input = problem.to_exact_input().unwrap();
     let (_, prices) = plan_and_prices(&input, &PlanPolicy::default());
     certify_each(problem, &prices).unwrap()
 }

@@ -17,7 +17,8 @@ use crate::sample::{at, job, job_id, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
 const V2: &str = include_str!("../golden/ledger-v2.sql");
-const NEWEST: &str = include_str!("../golden/ledger-v3.sql");
+const V3: &str = include_str!("../golden/ledger-v3.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v4.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
@@ -91,12 +92,19 @@ async fn a_ledger_of_format_1_is_taken_over() {
     is_taken_over(V1).await;
 }
 
-/// Format 2 knew no arrays, and not how a job that is over ended.
 #[tokio::test]
 async fn a_ledger_of_format_2_is_taken_over() {
     let loaded = is_taken_over(V2).await;
 
-    assert!(loaded.arrays.is_empty());
+    assert_eq!((loaded.history.kinds.len(), loaded.definitions.len()), (1, 0));
+}
+
+/// Format 3 knew no arrays, and not how a job that is over ended.
+#[tokio::test]
+async fn a_ledger_of_format_3_is_taken_over() {
+    let loaded = is_taken_over(V3).await;
+
+    assert!(loaded.arrays.is_empty() && !loaded.definitions.is_empty());
     let succeeded = [2, 3].map(|n| loaded.ended[&job_id(n)].succeeded);
     assert_eq!(succeeded, [true, false]);
 }

@@ -34,6 +34,7 @@ struct PackedAttempt {
     stopped_at: Timestamp,
     exit_code: Option<i32>,
     reason: Arc<str>,
+    container_reason: Option<Arc<str>>,
     failure: Option<FailureCategory>,
     cost: MicroUsd,
     expected: Option<Expectation>,
@@ -112,6 +113,7 @@ impl Shared {
 
     fn pack(&mut self, attempt: Attempt) -> PackedAttempt {
         let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
+        let container_reason = attempt.container_reason.as_deref().map(|text| self.text(text));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
         let Attempt { exit_code, failure, cost, expected, .. } = attempt;
         PackedAttempt {
@@ -123,6 +125,7 @@ impl Shared {
             stopped_at,
             exit_code,
             reason,
+            container_reason,
             failure,
             cost,
             expected,
@@ -144,6 +147,7 @@ impl From<&PackedAttempt> for Attempt {
             stopped_at: packed.stopped_at,
             exit_code: packed.exit_code,
             reason: packed.reason.as_ref().to_owned(),
+            container_reason: packed.container_reason.as_deref().map(str::to_owned),
             failure: packed.failure,
             cost: packed.cost,
             expected: packed.expected,

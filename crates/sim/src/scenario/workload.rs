@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use spillway_core::{
-    ArraySpec, CpuUnits, Dependency, DependencyKind, JobId, JobName, MiB, QueueName,
+    ArraySpec, CpuUnits, Dependency, DependencyKind, GpuKind, JobId, JobName, MiB, QueueName,
 };
 
 use super::duration::Distribution;
@@ -114,6 +114,8 @@ pub struct JobGroup {
     pub sizes: Vec<Size>,
     /// `x86_64`, `arm64` or `any`.
     pub architecture: Option<String>,
+    /// The kinds of GPU they accept; none named is any.
+    pub gpu_kinds: Vec<GpuKind>,
     /// `any`, `spot` or `on-demand`.
     pub market: Option<String>,
     /// How long they run.
@@ -242,6 +244,9 @@ impl JobGroup {
         let mut spillway = json!({"clientToken": self.client_token(section, ord)});
         if let Some(architecture) = &self.architecture {
             spillway["architecture"] = json!(architecture);
+        }
+        if !self.gpu_kinds.is_empty() {
+            spillway["gpuKinds"] = json!(self.gpu_kinds);
         }
         if let Some(market) = &self.market {
             spillway["market"] = json!(market);

@@ -6,6 +6,7 @@ mod clairvoyant;
 mod cloud;
 mod ec2;
 mod ecs;
+mod estimates;
 mod fixture;
 mod invariants;
 mod peers;

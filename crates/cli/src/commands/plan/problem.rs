@@ -51,7 +51,7 @@ pub(super) fn run(
     let problem = read(file)?;
     let wrong =
         |error: &dyn std::error::Error| Complaint::usage(format!("{}: {error}", file.display()));
-    let question = problem.to_input().map_err(|error| wrong(&error))?;
+    let question = problem.to_exact_input().map_err(|error| wrong(&error))?;
     let started = Instant::now();
     let (mut planned, prices) =
         plan_and_prices(&question, &PlanPolicy { effort, ..PlanPolicy::default() });
@@ -59,8 +59,8 @@ pub(super) fn run(
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     // What is printed is what is certified.
     planned.report.bound = MicroUsdPerHour::new(certificate.bound);
-    let solution = solution(&problem, &question, &planned).map_err(|error| wrong(&error))?;
-    let waiting = planned.report.waiting.iter();
+    let solution = solution(&problem, &planned).map_err(|error| wrong(&error))?;
+    let waiting = planned.report.waiting.iter().map(|w| problem.in_cpu_units(w));
     let view = SolutionView {
         instances: solution.instances,
         cost_usd_per_hour: solution.cost_usd_per_hour,

@@ -166,7 +166,7 @@ impl Question {
     fn own_certificate(&self, file: &Path) -> Result<Certificate> {
         let certificate = match self {
             Self::Static(problem) => {
-                let input = problem.to_input().map_err(|error| unclear(file, &error))?;
+                let input = problem.to_exact_input().map_err(|error| unclear(file, &error))?;
                 certify(problem, &plan_and_prices(&input, &PlanPolicy::default()).1)
             }
             Self::Timed(problem) => {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use spillway_core::array::Indexes;
-use spillway_core::{ArraySpec, CpuUnits, DependencyKind, JobName, MiB, QueueName};
+use spillway_core::{ArraySpec, CpuUnits, DependencyKind, GpuKind, JobName, MiB, QueueName};
 
 use crate::scenario::duration::Distribution;
 use crate::scenario::estimate::{self, Estimate};
@@ -39,6 +39,8 @@ struct JobsFile {
     #[serde(default)]
     sizes: Vec<SizeFile>,
     architecture: Option<String>,
+    #[serde(default)]
+    gpu_kinds: Vec<GpuKind>,
     market: Option<String>,
     duration: Option<Distribution>,
     tell_duration: Option<bool>,
@@ -232,6 +234,7 @@ impl JobsFile {
             command: self.command,
             sizes,
             architecture: self.architecture,
+            gpu_kinds: self.gpu_kinds,
             market: self.market,
             duration: self.duration.unwrap_or(Distribution::Even(Spread::of_secs(60, 60))),
             estimate,
