@@ -342,6 +342,8 @@ impl Engine {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         debug_assert!(!job.state.status().is_terminal(), "a terminal state is written once");
         if let Some(attempt) = &ended {
+            // Most jobs have one attempt, and room for more would be most of what they take.
+            job.attempts.reserve_exact(1);
             job.attempts.push(attempt.clone());
         }
         job.state = state.clone();

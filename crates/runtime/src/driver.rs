@@ -164,7 +164,10 @@ impl Inbox {
             receivers.spawn(keep_receiving(queue, clock, jobs_in.clone(), stop.clone()));
         }
         let queue = Arc::new(Events(Arc::clone(&ports.events)));
-        receivers.spawn(keep_receiving(queue, Arc::clone(clock), events_in, stop.clone()));
+        for _ in 0..limits::EVENT_RECEIVERS {
+            let (queue, clock) = (Arc::clone(&queue), Arc::clone(clock));
+            receivers.spawn(keep_receiving(queue, clock, events_in.clone(), stop.clone()));
+        }
         Self { jobs, events, _receivers: receivers }
     }
 }

@@ -11,6 +11,9 @@ pub const RECEIVE_WAIT: Duration = Duration::from_secs(20);
 /// requests a month.
 pub const JOB_RECEIVERS: usize = 4;
 
+/// Receivers of the event queue that poll at once. A task is at least four events, and ECS starts 40 tasks a second.
+pub const EVENT_RECEIVERS: usize = 4;
+
 /// Batches of up to ten messages that may wait for the control loop. Beyond it nothing is received: a message is
 /// better left in SQS, where its visibility does not run out.
 pub const BACKLOG_BATCHES: usize = 16;

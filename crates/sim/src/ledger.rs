@@ -236,6 +236,7 @@ impl MemoryLedger {
             Change::MoveJob { id, state, ended } => {
                 if let Some(job) = self.jobs.get_mut(id) {
                     job.state = state.clone();
+                    job.attempts.reserve_exact(usize::from(ended.is_some()));
                     job.attempts.extend(ended.as_deref().cloned());
                 }
                 self.pack_if_ended(*id);

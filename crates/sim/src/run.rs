@@ -18,7 +18,7 @@ use spillway_planner::Spillway;
 use uuid::Uuid;
 
 use crate::agenda::Agenda;
-use crate::cloud::SimCloud;
+use crate::cloud::{RECEIVE_MAX, SimCloud};
 use crate::invariants::{Invariants, Violation};
 use crate::ledger::MemoryLedger;
 use crate::scenario::Scenario;
@@ -28,6 +28,9 @@ use crate::trace::Trace;
 
 /// How long a dispatcher that died is away: from a process restart to a new machine.
 const RESTART: Spread = Spread::of_secs(2, 120);
+
+/// Receivers of the event queue that poll at once, as the real dispatcher has them. What they bring is taken together.
+const EVENT_RECEIVERS: usize = 4;
 
 /// Nothing real takes so many steps at one moment: the loop would not let time pass.
 const STEPS_AT_ONCE_MAX: u32 = 100_000;
@@ -281,7 +284,13 @@ impl<'s, 't> Runner<'s, 't> {
             }
             Turn::ReceiveEvents => {
                 dispatcher.events_from = answered_at;
-                let deliveries = self.cloud.receive_events(self.now);
+                let mut deliveries = self.cloud.receive_events(self.now);
+                for n_receivers in 1..EVENT_RECEIVERS {
+                    if deliveries.len() < n_receivers * RECEIVE_MAX {
+                        break;
+                    }
+                    deliveries.extend(self.cloud.receive_events(self.now));
+                }
                 self.step(Input::Events(deliveries))
             }
             Turn::Wake => self.step(Input::Tick),
