@@ -26,6 +26,13 @@ impl Budget {
         self.full_at = Some(full_at + self.interval);
         (full_at - self.tolerance).max(now)
     }
+
+    /// When `n` calls (at most a burst) could be sent at once, if none is sent before; `now` or later.
+    pub(crate) fn free_at(&self, now: Timestamp, n: u32) -> Timestamp {
+        let more = i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX);
+        let at = self.full_at.map_or(now, |at| at - self.tolerance + self.interval * more);
+        at.max(now)
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +47,20 @@ mod tests {
         let at: Vec<i64> = (0..5).map(|_| budget.take(now).as_millisecond()).collect();
 
         assert_eq!(at, [0, 0, 0, 100, 200]);
+    }
+
+    #[test]
+    fn room_for_several_calls_is_told_beforehand() {
+        let mut budget = Budget::new(3, 10);
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(budget.free_at(now, 3), now);
+
+        for _ in 0..3 {
+            budget.take(now);
+        }
+
+        let free_in = |n| budget.free_at(now, n).duration_since(now).as_millis();
+        assert_eq!([1, 2, 3].map(free_in), [100, 200, 300]);
     }
 
     #[test]

@@ -391,7 +391,9 @@ impl Engine {
         let Some(entry) = self.fleet.get(host) else { return };
         // A place for a job that waits, or a host that may be worth nothing any more.
         if !self.waiting.is_empty() || entry.live().is_empty() {
-            self.replan_by(cx.now + limits::REPLAN_DELAY);
+            // While starts queue for their calls, another plan would only lengthen the queue.
+            let calls_at = self.task_calls.free_at(cx.now, limits::TASK_CALLS_PER_SEC);
+            self.replan_by(calls_at.max(cx.now + limits::REPLAN_DELAY));
         }
         let Some(entry) = self.fleet.get(host) else { return };
         if entry.live().is_empty() && entry.ended_at.is_some() {
