@@ -281,7 +281,7 @@ impl JobState {
 }
 
 /// An attempt that has been given to a host and has not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveAttempt {
     /// Which attempt; with the job's id it makes the RunTask client token.
     pub ord: AttemptOrd,
@@ -301,6 +301,24 @@ pub struct LiveAttempt {
     /// What was expected of it when it was given to its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expectation>,
+}
+
+/// Only what is known of it: it is written with each of a job's moves.
+impl fmt::Debug for LiveAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ord, host, placed_at, task, task_version, stop, expected } = self;
+        write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
+        if let Some(task) = task {
+            write!(f, ", {task} v{task_version}")?;
+        }
+        if let Some(stop) = stop {
+            write!(f, ", {stop:?}")?;
+        }
+        if let Some(Expectation { secs, high_secs, from }) = expected {
+            write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// How long an attempt is expected to run, and where that comes from.

@@ -172,7 +172,7 @@ impl Engine {
         }
         array.n_live = array.n_live.saturating_add(1);
         self.waiting.set_room(&array.place, array.room());
-        self.jobs.insert(id, job);
+        self.jobs.insert(id, Box::new(job));
         true
     }
 

@@ -74,7 +74,8 @@ pub struct Engine {
     pub(crate) config: EngineConfig,
     pub(crate) planner: Box<dyn Planner>,
     pub(crate) ledger: spillway_core::id::LedgerId,
-    pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// Boxed: they come and go by the thousand, and a map moves what it holds.
+    pub(crate) jobs: BTreeMap<JobId, Box<Job>>,
     pub(crate) ended: BTreeMap<JobId, EndedJob>,
     /// Arrays that have not ended.
     pub(crate) arrays: BTreeMap<JobId, ArrayJob>,
@@ -258,7 +259,7 @@ impl Engine {
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
-                self.jobs.insert(id, job);
+                self.jobs.insert(id, Box::new(job));
                 self.limit_job(id);
                 self.take_place(id);
                 return;
@@ -268,7 +269,7 @@ impl Engine {
                 return;
             }
         }
-        self.jobs.insert(id, job);
+        self.jobs.insert(id, Box::new(job));
         self.limit_job(id);
         self.join_line(id);
     }
@@ -434,14 +435,14 @@ impl Engine {
 
     /// Jobs that have not ended.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values()
+        self.jobs.values().map(AsRef::as_ref)
     }
 
     /// How many jobs that have not ended are in each state; of arrays, their children.
     pub fn status_counts(&self) -> BTreeMap<JobStatus, u64> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
         let is_counted = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
-        for job in self.jobs.values().filter(is_counted) {
+        for job in self.jobs().filter(is_counted) {
             *counts.entry(job.state.status()).or_default() += 1;
         }
         for summary in self.arrays.keys().filter_map(|id| self.status_summary(*id)) {

@@ -167,7 +167,7 @@ impl Engine {
             self.note_settled(id);
             return Fate::Delete;
         }
-        self.jobs.insert(id, job.clone());
+        self.jobs.insert(id, Box::new(job.clone()));
         self.limit_job(id);
         self.wait_for(&job, unmet);
         match &job.state {

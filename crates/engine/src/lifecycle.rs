@@ -331,7 +331,7 @@ impl Engine {
             );
             self.memory.ended(cx.now, &spec, ran, by_itself);
         }
-        let mut with_attempt = job_with(&self.jobs, id, &attempt);
+        let mut with_attempt = self.jobs.get(&id).map(|job| job_with(job, &attempt));
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
             // Whoever asked for the end gets it, however the task ended; success stands.
             (Some(_), Some(StopCause::Terminated { reason })) if attempt.failure.is_some() => {
@@ -417,10 +417,11 @@ fn started_at(state: &JobState) -> Option<Timestamp> {
     }
 }
 
-fn job_with(jobs: &BTreeMap<JobId, Job>, id: JobId, attempt: &Attempt) -> Option<Job> {
-    let mut job = jobs.get(&id)?.clone();
+fn job_with(job: &Job, attempt: &Attempt) -> Job {
+    let mut job = job.clone();
+    job.attempts.reserve_exact(1);
     job.attempts.push(attempt.clone());
-    Some(job)
+    job
 }
 
 /// A job's words for its next start: with more memory than it asked for at first, if it wants that.

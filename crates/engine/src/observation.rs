@@ -99,7 +99,10 @@ impl Engine {
 
     /// Jobs with a live attempt. There are as many as fit on the fleet, however many wait.
     fn live_jobs(&self) -> impl Iterator<Item = &Job> {
-        self.fleet.iter().flat_map(Entry::live).filter_map(|id| self.jobs.get(id))
+        self.fleet
+            .iter()
+            .flat_map(Entry::live)
+            .filter_map(|id| self.jobs.get(id).map(AsRef::as_ref))
     }
 
     /// The live attempts with these tasks that are old enough for ECS to know them.

@@ -7,7 +7,7 @@ use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
 use spillway_core::{
-    Change, Host, HostId, HostState, Job, JobId, JobState, Launch, LaunchId, OrdSet, Planned,
+    Change, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet, Planned,
 };
 
 use crate::engine::{Cx, Engine, OpenLaunch};
@@ -159,7 +159,7 @@ impl Engine {
         } else {
             self.leave_line(id);
         }
-        let Some(ord) = self.jobs.get(&id).map(Job::next_attempt) else { return };
+        let Some(ord) = self.jobs.get(&id).map(|job| job.next_attempt()) else { return };
         let attempt = LiveAttempt {
             ord,
             host,

@@ -27,7 +27,7 @@ impl Engine {
 
     /// Asks to be woken when a job has waited as long as it may.
     pub(crate) fn limit_wait(&mut self, id: JobId) {
-        if let Some(at) = self.jobs.get(&id).and_then(wait_due) {
+        if let Some(at) = self.jobs.get(&id).and_then(|job| wait_due(job)) {
             self.timers.set(at, Timer::QueueTimeout(id));
         }
     }

@@ -27,7 +27,7 @@ pub struct Message<T> {
 pub struct Queue<T> {
     name: &'static str,
     visibility_timeout: SignedDuration,
-    messages: BTreeMap<u64, Message<T>>,
+    messages: BTreeMap<u64, Box<Message<T>>>,
     /// By the time at which each can be received.
     visible: BTreeSet<(Timestamp, u64)>,
     n_sent: u64,
@@ -50,7 +50,8 @@ impl<T> Queue<T> {
         let ord = self.n_sent;
         self.n_sent += 1;
         self.visible.insert((visible_at, ord));
-        self.messages.insert(ord, Message { id, sent_at, body, n_received: 0, visible_at });
+        let message = Message { id, sent_at, body, n_received: 0, visible_at };
+        self.messages.insert(ord, Box::new(message));
     }
 
     /// Up to `n` messages that are visible at `now`, each hidden from now on for the visibility timeout.
@@ -72,7 +73,7 @@ impl<T> Queue<T> {
             }
         }
         let with_receipt = |ord: &u64| {
-            let message = self.messages.get(ord)?;
+            let message = self.messages.get(ord)?.as_ref();
             Some((Receipt(format!("{}-{ord}-{}", self.name, message.n_received)), message))
         };
         ords.iter().filter_map(with_receipt).collect()
@@ -81,7 +82,8 @@ impl<T> Queue<T> {
     /// The message of a receipt, if it is still there and the receipt is of its newest delivery.
     pub fn get(&self, receipt: &Receipt) -> Option<&Message<T>> {
         let (ord, n_received) = self.parse(receipt)?;
-        self.messages.get(&ord).filter(|m| m.n_received == n_received)
+        let message = self.messages.get(&ord)?.as_ref();
+        (message.n_received == n_received).then_some(message)
     }
 
     /// Deletes by receipt. An old receipt deletes nothing, and is no error: SQS promises no more.
@@ -90,7 +92,7 @@ impl<T> Queue<T> {
         let (ord, _) = self.parse(receipt)?;
         let message = self.messages.remove(&ord)?;
         self.visible.remove(&(message.visible_at, ord));
-        Some(message)
+        Some(*message)
     }
 
     fn parse(&self, receipt: &Receipt) -> Option<(u64, u32)> {

@@ -3,7 +3,7 @@
 use spillway_core::dependency::{Outcome, Verdict};
 use spillway_core::host::HostStatus;
 use spillway_core::id::HostId;
-use spillway_core::job::StopCause;
+use spillway_core::job::{LiveAttempt, StopCause};
 use spillway_core::task::TaskStatus;
 use spillway_core::{
     Attempt, Change, DependencyKind, FailureCategory, Host, HostState, Job, JobId, JobState,
@@ -79,6 +79,13 @@ impl Invariants {
         ledger: &MemoryLedger,
         cloud: &SimCloud,
     ) {
+        let attempt = state.live_attempt();
+        if let (Some(known), Some(attempt)) = (self.live.get(&job.id), attempt)
+            && known.is(attempt)
+        {
+            // Only what is known of its task has changed.
+            return;
+        }
         if state.status().is_terminal() {
             self.open_jobs.remove(&job.id);
         } else {
@@ -90,13 +97,12 @@ impl Invariants {
         {
             on_host.remove(&job.id);
         }
-        let Some(attempt) = state.live_attempt() else { return };
-        let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
+        let Some(attempt) = attempt else { return };
         let live = Live {
             ord: attempt.ord,
             host: attempt.host,
             need: job.need(),
-            is_terminated: matches!(cause, Some(StopCause::Terminated { .. })),
+            is_terminated: is_terminated(attempt),
         };
         self.live.insert(job.id, live);
         self.on_host.entry(attempt.host).or_default().insert(job.id);
@@ -322,5 +328,18 @@ impl Invariants {
         for text in broken {
             self.violate("I7", moment, text);
         }
+    }
+}
+
+/// Whether somebody has asked for the job's end.
+fn is_terminated(attempt: &LiveAttempt) -> bool {
+    let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
+    matches!(cause, Some(StopCause::Terminated { .. }))
+}
+
+impl Live {
+    fn is(&self, attempt: &LiveAttempt) -> bool {
+        let known = (self.ord, self.host, self.is_terminated);
+        known == (attempt.ord, attempt.host, is_terminated(attempt))
     }
 }
