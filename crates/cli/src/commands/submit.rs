@@ -45,6 +45,7 @@ Examples:
 
 /// Flags of `submit`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SubmitArgs {
     /// The container image
     #[arg(long, value_name = "IMAGE", required_unless_present = "file")]

@@ -69,12 +69,11 @@ impl ArrayView {
         let most = self.max_concurrency.map(|max| format!(", at most {max} at once"));
         let order = if self.sequential { ", one after the other" } else { "" };
         let range = format!("{size} children, {first} to {last}{by}");
-        match self.index {
-            Some(index) => page.field("Array", format!("index {index} of {range}")),
-            None => {
-                page.field("Array", format!("{range}{}{order}", most.unwrap_or_default()));
-                page.field("Children", counts_text(&self.status_summary));
-            }
+        if let Some(index) = self.index {
+            page.field("Array", format!("index {index} of {range}"));
+        } else {
+            page.field("Array", format!("{range}{}{order}", most.unwrap_or_default()));
+            page.field("Children", counts_text(&self.status_summary));
         }
     }
 }
