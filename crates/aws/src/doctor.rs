@@ -70,9 +70,11 @@ impl Finding {
 fn hint_of(error: &ConnectError) -> Option<String> {
     let ConnectError::Call(call) = error else { return error.hint() };
     let hint = match call {
-        CloudError::Denied { action, .. } => format!(
-            "allow it: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"*\"}}"
-        ),
+        CloudError::Denied { action, .. } => {
+            format!(
+                "allow {action} as docs/iam.md lists it, on its resources and under its conditions"
+            )
+        }
         CloudError::Unsettled { .. } | CloudError::Throttled { .. } => "try again".to_owned(),
         CloudError::Quota { .. } => {
             "ask AWS for a higher limit in the Service Quotas console".to_owned()
