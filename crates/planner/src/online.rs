@@ -147,15 +147,15 @@ fn hold(
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        let promised = promises.of(now, of_shape.classes, of_shape.need);
+        let told = promises.of(now, of_shape.classes, of_shape.need);
         let could_hold = |room: &Room| {
             let offer = &room.seat.offer;
             of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
         };
-        if promised.is_empty() || !rooms.all.iter().any(could_hold) {
+        if told.is_empty() || !rooms.all.iter().any(could_hold) {
             continue;
         }
-        for (secs, mut n) in promised {
+        for (secs, mut n) in told {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));
