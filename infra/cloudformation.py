@@ -168,6 +168,8 @@ WITH_ALL = {
     "DispatcherService": "ec2.amazonaws.com",
     "CreateExecutionRole": "yes",
     "JobRoleArns": "arn:aws:iam::123456789012:role/job-a,arn:aws:iam::123456789012:role/job-b",
+    "JobSecretArns": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:jobs/*",
+    "JobParameterArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/jobs/*",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:pager",
     "VpcId": "vpc-0123456789abcdef0",
 }

@@ -164,7 +164,7 @@ class Module:
         return [statement | replaced for statement in self._policy(match["policy"])]
 
     def _policy(self, name: str) -> list[dict[str, Any]]:
-        text = (POLICIES / f"{name}.json").read_text().replace("${job_role_arns}", "replaced")
+        text = re.sub(r"\$\{job_\w+_arns\}", "replaced", (POLICIES / f"{name}.json").read_text())
         return json.loads(self.names.fill(text))["Statement"]
 
     def _reference(self, text: str) -> tuple[Any] | None:

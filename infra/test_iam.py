@@ -43,7 +43,15 @@ TEMPLATE_POLICIES = {
     "DispatcherPolicy": ["dispatcher", "pass-execution-role", "pass-job-roles"],
     "ProducerPolicy": ["producer"],
     "HostRole.agent": ["host"],
-    "ExecutionRole.execution": ["execution"],
+    "ExecutionRole.execution": ["execution", "read-secrets", "read-parameters"],
+}
+
+# Lists of ARNs that only who installs can know, by their placeholder: the policy that has it, its one statement, and
+# the parameter of the template.
+LISTS = {
+    "job_role_arns": ("pass-job-roles", "PassJobRoles", "JobRoleArns"),
+    "job_secret_arns": ("read-secrets", "ReadSecrets", "JobSecretArns"),
+    "job_parameter_arns": ("read-parameters", "ReadParameters", "JobParameterArns"),
 }
 
 
@@ -51,10 +59,10 @@ def policy(name: str, names: Names | None = None) -> list[dict[str, Any]]:
     """The statements of a policy file for one installation."""
     text = (INFRA / "policies" / f"{name}.json").read_text()
     statements = json.loads(text)["Statement"]
-    roles = WITH_ALL["JobRoleArns"].split(",")
     for statement in statements:
-        if statement["Resource"] == ["${job_role_arns}"]:
-            statement["Resource"] = roles
+        for placeholder, (_, _, parameter) in LISTS.items():
+            if statement["Resource"] == [f"${{{placeholder}}}"]:
+                statement["Resource"] = WITH_ALL[parameter].split(",")
     return json.loads((names or Names()).fill(json.dumps(statements)))
 
 
@@ -91,6 +99,13 @@ def test_roles_are_passed_to_tasks_only_if_the_stack_has_them() -> None:
     statements = dict(documents(Stack()))["DispatcherPolicy"]["Statement"]
 
     assert [s["Sid"] for s in statements if s["Action"] == "iam:PassRole"] == ["PassHostRole"]
+
+
+def test_secrets_are_read_only_if_the_stack_lists_them() -> None:
+    wishes = {"CreateExecutionRole": "yes"}
+    statements = dict(documents(Stack(wishes)))["ExecutionRole.execution"]["Statement"]
+
+    assert [s["Sid"] for s in statements] == ["NoResourceLevel", "PullImages", "WriteLogs"]
 
 
 def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
@@ -151,7 +166,7 @@ def test_a_wildcard_resource_is_for_actions_that_take_no_other_and_is_fenced_by_
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_every_action_takes_a_resource_of_its_statement(statement: dict[str, Any]) -> None:
     """IAM never grants an action on what it does not take: it would look granted and be denied."""
-    if "*" in statement["resources"] or statement["sid"] == "PassJobRoles":
+    if "*" in statement["resources"] or statement["sid"] in {sid for _, sid, _ in LISTS.values()}:
         return
     granted = {written_type(arn) for arn in statement["resources"]}
     for action in (action["name"] for action in statement["actions"]):
@@ -191,8 +206,7 @@ def test_a_right_that_spends_or_ends_is_bound(action: str, kind: str, condition:
 def test_every_placeholder_of_a_policy_file_is_one_that_is_explained(name: str) -> None:
     text = (INFRA / "policies" / f"{name}.json").read_text()
     explained = {"partition", "region", "account", "dns_suffix", "deployment"}
-    if name == "pass-job-roles":
-        explained |= {"job_role_arns"}
+    explained |= {placeholder for placeholder, (policy, _, _) in LISTS.items() if policy == name}
 
     assert set(re.findall(r"\$\{([^}]*)\}", text)) <= explained
 

@@ -20,6 +20,8 @@ ALL = {
     "dispatcher_service": WITH_ALL["DispatcherService"],
     "create_execution_role": True,
     "job_role_arns": WITH_ALL["JobRoleArns"].split(","),
+    "job_secret_arns": WITH_ALL["JobSecretArns"].split(","),
+    "job_parameter_arns": WITH_ALL["JobParameterArns"].split(","),
     "alarm_topic_arn": WITH_ALL["AlarmTopicArn"],
     "vpc_id": WITH_ALL["VpcId"],
 }

@@ -8,16 +8,18 @@ data "aws_region" "current" {}
 
 locals {
   names = {
-    partition     = data.aws_partition.current.partition
-    dns_suffix    = data.aws_partition.current.dns_suffix
-    region        = data.aws_region.current.region
-    account       = data.aws_caller_identity.current.account_id
-    deployment    = var.deployment
-    job_role_arns = "replaced by the list below"
+    partition          = data.aws_partition.current.partition
+    dns_suffix         = data.aws_partition.current.dns_suffix
+    region             = data.aws_region.current.region
+    account            = data.aws_caller_identity.current.account_id
+    deployment         = var.deployment
+    job_role_arns      = "replaced by the list below"
+    job_secret_arns    = "replaced by the list below"
+    job_parameter_arns = "replaced by the list below"
   }
 
   statements = {
-    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "producer", "host", "execution"] :
+    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "producer", "host", "execution", "read-secrets", "read-parameters"] :
     name => jsondecode(templatefile("${path.module}/../policies/${name}.json", local.names)).Statement
   }
 }
@@ -89,9 +91,17 @@ data "aws_iam_policy_document" "execution_trust" {
 resource "aws_iam_role_policy" "execution" {
   count = var.create_execution_role ? 1 : 0
 
-  name   = "execution"
-  role   = aws_iam_role.execution[0].name
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements["execution"] })
+  name = "execution"
+  role = aws_iam_role.execution[0].name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      local.statements["execution"],
+      [for statement in local.statements["read-secrets"] : merge(statement, { Resource = var.job_secret_arns }) if length(var.job_secret_arns) > 0],
+      [for statement in local.statements["read-parameters"] : merge(statement, { Resource = var.job_parameter_arns }) if length(var.job_parameter_arns) > 0],
+    )
+  })
 }
 
 # --- Dispatcher ----------------------------------------------------------------------------------------------------------

@@ -66,6 +66,18 @@ variable "job_role_arns" {
   default     = []
 }
 
+variable "job_secret_arns" {
+  description = "ARNs of the Secrets Manager secrets that the execution role may read for jobs; a * at the end is any rest. Name the same in the setting jobs.allowed-secrets. Without create_execution_role it has no effect."
+  type        = list(string)
+  default     = []
+}
+
+variable "job_parameter_arns" {
+  description = "ARNs of the Parameter Store's parameters that the execution role may read for jobs; a * at the end is any rest. Name the same in the setting jobs.allowed-secrets. Without create_execution_role it has no effect."
+  type        = list(string)
+  default     = []
+}
+
 variable "log_retention_days" {
   description = "How long the output of jobs is kept, in days."
   type        = number

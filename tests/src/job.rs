@@ -1,41 +1,19 @@
 //! Jobs for tests: small, quick, and named after what they do.
 
-use std::collections::BTreeMap;
-
 use spillway_core::job::ContainerSpec;
-use spillway_core::{CpuUnits, JobSpec, MarketRule, MiB, Resources};
+use spillway_core::{CpuUnits, JobSpec, MiB, Resources};
 
 /// The image that the emulator's agent has, in Docker or as a name for local processes.
 pub const IMAGE: &str = "busybox";
 
 /// A job with a quarter of a vCPU and 128 MiB that runs `sh -c <script>`.
 pub fn spec(name: &str, script: &str) -> JobSpec {
-    JobSpec {
-        name: name.parse().expect("it is a job name"),
-        queue: "default".parse().expect("it is a queue name"),
-        definition: None,
-        container: ContainerSpec {
-            image: IMAGE.to_owned(),
-            command: ["sh", "-c", script].map(str::to_owned).to_vec(),
-            environment: Vec::new(),
-            user: None,
-            readonly_root_filesystem: false,
-            init_process: false,
-            shared_memory_mib: None,
-            ulimits: Vec::new(),
-            job_role_arn: None,
-            execution_role_arn: None,
-            awslogs_options: BTreeMap::new(),
-        },
-        resources: Resources::new(CpuUnits::new(256), MiB::new(128), 0),
-        arch: None,
-        market: MarketRule::Any,
-        attempts: 1,
-        attempt_timeout: None,
-        expected_duration: None,
-        patience: None,
-        deadline: None,
-        tags: BTreeMap::new(),
-        propagate_tags: false,
-    }
+    let container = ContainerSpec {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        ..ContainerSpec::new(IMAGE)
+    };
+    let name = name.parse().expect("it is a job name");
+    let queue = "default".parse().expect("it is a queue name");
+    let resources = Resources::new(CpuUnits::new(256), MiB::new(128), 0);
+    JobSpec::new(name, queue, container, resources)
 }

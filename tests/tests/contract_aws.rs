@@ -61,6 +61,8 @@ fn settings(deployment: &Deployment) -> Settings {
         ami: AmiSettings::default(),
         log_group: None,
         execution_role: None,
+        privileged: false,
+        log_drivers: Vec::new(),
         prices_file: None,
         instance_types: Shape::default()
             .instance_types

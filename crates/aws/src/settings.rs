@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use spillway_core::container::LogDriver;
 use spillway_core::id::DeploymentName;
 
 /// Where things are in the account. Names are checked by [`Settings::check`].
@@ -37,6 +38,10 @@ pub struct Settings {
     pub log_group: Option<String>,
     /// The execution role of jobs that name none.
     pub execution_role: Option<String>,
+    /// Whether hosts run privileged containers.
+    pub privileged: bool,
+    /// The log drivers that hosts offer; files and `awslogs` they do in any case.
+    pub log_drivers: Vec<LogDriver>,
     /// A file whose prices take the place of AWS's price list.
     pub prices_file: Option<PathBuf>,
     /// Instance types to ask about, with `*` as wildcard; empty asks about all.
@@ -172,6 +177,8 @@ pub(crate) mod tests {
             ami: AmiSettings::default(),
             log_group: None,
             execution_role: None,
+            privileged: false,
+            log_drivers: Vec::new(),
             prices_file: None,
             instance_types: Vec::new(),
             zones: Vec::new(),

@@ -28,6 +28,7 @@ async fn receive(client: &Client, queue_url: &str, wait: Duration) -> CallResult
         .max_number_of_messages(i32::try_from(limits::SQS_BATCH).unwrap_or(1))
         .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(0))
         .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+        .message_system_attribute_names(MessageSystemAttributeName::SenderId)
         .send()
         .await;
     let answer = answer.map_err(|error| call::sort("sqs:ReceiveMessage", &error))?;

@@ -25,8 +25,8 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market,
-    MarketRule, MiB, Offering, Resources,
+    Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market, MiB,
+    Offering, Resources,
 };
 use uuid::Uuid;
 
@@ -55,6 +55,8 @@ async fn settings(deployment: &str) -> Option<Settings> {
         ami: AmiSettings::default(),
         log_group: None,
         execution_role: None,
+        privileged: false,
+        log_drivers: Vec::new(),
         prices_file: None,
         instance_types: vec!["c5*".into(), "m5.large".into()],
         zones: Vec::new(),
@@ -111,39 +113,18 @@ fn launch_request(offering: &Offering, count: u32) -> LaunchRequest {
 fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskRequest {
     let job = JobId::from_uuid(fresh_id("job"));
     let container = ContainerSpec {
-        image: "busybox".into(),
         command: command.iter().map(|&word| word.to_owned()).collect(),
         environment: vec![("ANSWER".into(), "42".into())],
-        user: None,
-        readonly_root_filesystem: false,
-        init_process: false,
-        shared_memory_mib: None,
-        ulimits: Vec::new(),
-        job_role_arn: None,
-        execution_role_arn: None,
-        awslogs_options: BTreeMap::new(),
+        ..ContainerSpec::new("busybox")
     };
+    let resources = Resources::new(CpuUnits::new(256), memory, 0);
+    let (name, queue) = ("wire".parse().unwrap(), "default".parse().unwrap());
     TaskRequest {
         job,
         attempt: AttemptOrd::FIRST,
         token: ClientToken::of_attempt(job, AttemptOrd::FIRST),
         instance: instance.clone(),
-        spec: Arc::new(JobSpec {
-            name: "wire".parse().unwrap(),
-            queue: "default".parse().unwrap(),
-            definition: None,
-            container,
-            resources: Resources::new(CpuUnits::new(256), memory, 0),
-            arch: None,
-            market: MarketRule::Any,
-            attempts: 1,
-            attempt_timeout: None,
-            expected_duration: None,
-            patience: None,
-            deadline: None,
-            tags: BTreeMap::new(),
-            propagate_tags: false,
-        }),
+        spec: Arc::new(JobSpec::new(name, queue, container, resources)),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }
 }

@@ -123,6 +123,9 @@ pub enum Command {
     /// List, show and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
+    /// Register, list, show and deregister job definitions
+    #[command(subcommand)]
+    Definitions(commands::definitions::DefinitionsCommand),
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),

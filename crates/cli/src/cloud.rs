@@ -70,6 +70,8 @@ fn settings(config: &Config) -> Settings {
         },
         log_group: config.log_group.clone(),
         execution_role: config.execution_role.clone(),
+        privileged: config.engine().jobs.allows_privileged(),
+        log_drivers: config.engine().jobs.log_drivers(),
         prices_file: config.prices_file.clone(),
         instance_types: config.offerings.instance_types.clone(),
         zones: config.offerings.zones.clone(),

@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod definitions;
 pub mod demo;
 pub mod doctor;
 pub mod hosts;
@@ -28,6 +29,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
+        Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,

@@ -2,6 +2,7 @@
 //!
 //! The structs here are the only list of the keys: names, defaults, help and JSON Schema all come from them.
 
+mod jobs;
 pub mod layers;
 pub mod values;
 
@@ -10,14 +11,15 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spillway_core::id::DeploymentName;
-use spillway_core::{Arch, Market, QueueName};
+use spillway_core::{Arch, Market, MixRules, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
-use spillway_engine::{EngineConfig, JobPolicy, Limits, OfferingFilter, Patience};
+use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
+pub use jobs::{JobsConfig, JobsException};
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, Count, Memory, Price, QueuePatience, Span, Vcpus};
+use values::{Cap, Count, Price, QueuePatience, Span, VcpuQuota, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -125,6 +127,23 @@ pub struct LimitsConfig {
     pub max_vcpus: Cap<Vcpus>,
     /// Dollars per hour over all hosts.
     pub max_price_per_hour: Cap<Price>,
+    /// vCPUs over the hosts that one of EC2's quotas counts: `["on-demand/standard=256", "spot/g=64"]`. The groups of families are
+    /// standard (A, C, D, H, I, M, R, T, Z), g (G and VT), p, f, x, inf, trn, dl, hpc and u. What is not named is not limited.
+    #[schemars(with = "Vec<String>")]
+    pub vcpu_quotas: Vec<VcpuQuota>,
+    /// No Spot is bought before On-Demand hosts have so many vCPUs.
+    pub on_demand_base_vcpus: Vcpus,
+    /// Spot is bought only up to this part of the fleet's vCPUs, in percent.
+    pub max_spot_percent: Cap<Count>,
+    /// On-Demand beyond the base is bought only while Spot has this part of the fleet's vCPUs, in percent; at most
+    /// `max-spot-percent` counts. 0 is no limit.
+    pub min_spot_percent: Count,
+    /// A pool (type, zone and market) is bought from only up to this part of the fleet's vCPUs, in percent.
+    pub max_pool_percent: Cap<Count>,
+    /// The same for a zone.
+    pub max_zone_percent: Cap<Count>,
+    /// A pool and a zone may have so many vCPUs whatever their part: a small fleet cannot be spread.
+    pub spread_above_vcpus: Vcpus,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -141,20 +160,6 @@ pub struct OfferingsConfig {
     /// `x86_64` and `arm64`.
     #[schemars(with = "Vec<String>")]
     pub architectures: Vec<Arch>,
-}
-
-/// What a job may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct JobsConfig {
-    /// Roles a job may name; a trailing `*` matches the rest. Empty refuses all.
-    pub allowed_roles: Vec<String>,
-    /// Images a job may run; a trailing `*` matches the rest. Empty allows all.
-    pub allowed_images: Vec<String>,
-    /// The most vCPUs one job may ask for.
-    pub max_vcpus: Cap<Vcpus>,
-    /// The most memory one job may ask for.
-    pub max_memory: Cap<Memory>,
 }
 
 /// How to plan.
@@ -225,18 +230,34 @@ impl Default for LimitsConfig {
             max_hosts: Cap::At(Count(engine_limits::HOSTS_MAX_DEFAULT)),
             max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
             max_price_per_hour: Cap::None,
+            vcpu_quotas: Vec::new(),
+            on_demand_base_vcpus: Vcpus(MixRules::NONE.on_demand_base),
+            max_spot_percent: Cap::None,
+            min_spot_percent: Count(0),
+            max_pool_percent: Cap::None,
+            max_zone_percent: Cap::None,
+            spread_above_vcpus: Vcpus(MixRules::NONE.spread_above),
         }
     }
 }
 
-impl Default for JobsConfig {
-    fn default() -> Self {
-        Self {
-            allowed_roles: Vec::new(),
-            allowed_images: Vec::new(),
-            max_vcpus: Cap::None,
-            max_memory: Cap::None,
+impl LimitsConfig {
+    fn mix(&self) -> MixRules {
+        let percent = |cap: Cap<Count>| cap.get().map_or(100, |percent| percent.0.min(100));
+        let spot_percent_max = percent(self.max_spot_percent);
+        MixRules {
+            on_demand_base: self.on_demand_base_vcpus.0,
+            spot_percent_min: self.min_spot_percent.0.min(spot_percent_max),
+            spot_percent_max,
+            pool_percent_max: percent(self.max_pool_percent),
+            zone_percent_max: percent(self.max_zone_percent),
+            spread_above: self.spread_above_vcpus.0,
         }
+    }
+
+    fn quotas(&self) -> Quotas {
+        let of = |of: &VcpuQuota| (of.quota, of.vcpus.0);
+        self.vcpu_quotas.iter().map(of).collect::<Vec<_>>().into()
     }
 }
 
@@ -263,6 +284,7 @@ impl Config {
                 hosts_max: self.limits.max_hosts.get().map(|n| n.0),
                 cpu_max: self.limits.max_vcpus.get().map(|n| n.0),
                 price_max: self.limits.max_price_per_hour.get().map(|n| n.0),
+                quotas: self.limits.quotas(),
             },
             offerings: OfferingFilter {
                 instance_types: text(&self.offerings.instance_types),
@@ -270,16 +292,12 @@ impl Config {
                 markets: self.offerings.markets.clone(),
                 archs: self.offerings.architectures.clone(),
             },
-            jobs: JobPolicy {
-                roles: text(&self.jobs.allowed_roles),
-                images: text(&self.jobs.allowed_images),
-                cpu_max: self.jobs.max_vcpus.get().map(|n| n.0),
-                memory_max: self.jobs.max_memory.get().map(|n| n.0),
-            },
+            jobs: self.jobs.policy(),
             plan: spillway_core::PlanPolicy {
                 host_cpu_max: self.plan.max_host_vcpus.get().map(|n| n.0),
                 choices_max: usize::try_from(self.plan.max_choices.0).unwrap_or(usize::MAX),
                 choice_premium_percent: self.plan.choice_premium_percent.0,
+                mix: self.limits.mix(),
                 ..spillway_core::PlanPolicy::default()
             },
             patience: Patience {

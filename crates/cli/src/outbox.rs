@@ -98,12 +98,17 @@ impl Completion<'_> {
         }
         let body = message.to_string();
         let flaw = |place, reason: String, hint: Option<String>| Flaw { place, reason, hint };
-        let parsed = match message::parse(&body) {
+        // What is registered only the dispatcher knows; all else of the message is checked here.
+        let parsed = match message::parse_with(&body, &message::StandIn) {
             Ok(parsed) => parsed,
             Err(rejection) => return Err(flaw(place, rejection.reason, rejection.hint)),
         };
         let (spec, client_token) = match parsed.request {
             Request::Submit { spec, client_token } => (spec, client_token),
+            Request::Register { .. } | Request::Deregister { .. } => {
+                let hint = "use `spillway definitions`".to_owned();
+                return Err(flaw(place, "it is about a job definition".to_owned(), Some(hint)));
+            }
             Request::Cancel { .. } | Request::Terminate { .. } => {
                 let hint = "use `spillway cancel` or `spillway terminate`".to_owned();
                 return Err(flaw(place, "it is an order to end a job".to_owned(), Some(hint)));

@@ -3,6 +3,7 @@
 
 pub mod attempt;
 pub mod calibration;
+pub mod definition;
 pub mod expected;
 pub mod host;
 pub mod job;

@@ -3,7 +3,7 @@
 use spillway_core::host::{HostState, HostStatus};
 use spillway_core::{
     CpuUnits, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
-    MicroUsdPerHour,
+    MicroUsdPerHour, Quota,
 };
 
 use crate::config::Config;
@@ -67,11 +67,10 @@ fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
     let is_on_it =
         |other: &&Job| other.state.live_attempt().is_some_and(|live| live.host == host.id);
     let on_it = state.jobs.iter().filter(is_on_it);
-    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.spec.resources));
+    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.need()));
     let spec = &job.spec;
-    let may_run =
-        spec.arch.is_none_or(|arch| arch == host.arch) && spec.market.allows(host.pool.market);
-    let would_do = may_run && spec.resources.fits(&free);
+    let may_run = spec.allows(host.traits());
+    let would_do = may_run && job.need().fits(&free);
     would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
 }
 
@@ -122,6 +121,14 @@ fn limits(hosts: &[Host], config: &Config) -> Vec<String> {
     }
     if limits.price_max.is_some_and(|max| max <= price) {
         reasons.push(format!("limits.max-price-per-hour is used up: {price}"));
+    }
+    for (quota, max) in limits.quotas.iter() {
+        let counted = hosts.iter().filter(|host| Quota::of(&host.pool) == Some(quota));
+        let cpu = counted.fold(0_u32, |sum, host| sum.saturating_add(host.capacity.cpu.get()));
+        if max.get() <= cpu {
+            let used = CpuUnits::new(cpu);
+            reasons.push(format!("limits.vcpu-quotas {quota} is used up: {used} vCPUs"));
+        }
     }
     reasons
 }

@@ -6,8 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::GpuKind;
 use crate::id::Zone;
-use crate::market::{Arch, Market};
+use crate::market::{Arch, HostTraits, Market};
 use crate::money::MicroUsdPerHour;
 use crate::quantity::{MiB, Resources};
 
@@ -41,6 +42,8 @@ pub struct InstanceShape {
     pub arch: Arch,
     /// vCPU, *nominal* memory, GPUs.
     pub nominal: Resources,
+    /// The kind of its GPUs; none without any, or if it is not known.
+    pub gpu: Option<GpuKind>,
 }
 
 impl InstanceShape {
@@ -68,6 +71,9 @@ pub struct Offering {
     pub pool: PoolId,
     /// The type's architecture.
     pub arch: Arch,
+    /// The kind of its GPUs; none without any, or if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuKind>,
     /// What tasks can use on it, as ECS registers it (learned), or as it is expected to.
     pub capacity: Resources,
     /// What it costs while it runs.
@@ -75,6 +81,13 @@ pub struct Offering {
     /// How often EC2 takes such a host back; never for On-Demand.
     #[serde(default)]
     pub hazard: Hazard,
+}
+
+impl Offering {
+    /// What jobs may insist on.
+    pub const fn traits(&self) -> HostTraits {
+        HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }
+    }
 }
 
 /// How often a host of a pool is interrupted, as a rate: a whole number of interruptions in a million hours of one host.
@@ -173,6 +186,7 @@ mod tests {
                 market,
             },
             arch: Arch::X86_64,
+            gpu: None,
             capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::from_gib(4), 0),
             price: MicroUsdPerHour::new(price),
             hazard: Hazard::NEVER,
@@ -203,6 +217,7 @@ mod tests {
             name: "m7g.large".into(),
             arch: Arch::Arm64,
             nominal: Resources::new(CpuUnits::from_vcpus(2), MiB::from_gib(8), 0),
+            gpu: None,
         };
 
         assert_eq!(shape.expected_registered().memory, MiB::new(8192 - 614 - 64));

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{InstanceType, PoolId};
+use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
 use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
@@ -74,6 +75,8 @@ pub enum Change {
     },
     /// How long hosts took to boot.
     PutBoots(Durations),
+    /// A revision of a job definition, registered or deregistered.
+    PutDefinition(Box<DefinitionRecord>),
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -102,6 +105,8 @@ pub struct LedgerState {
     pub cooling: BTreeMap<PoolId, Cooldown>,
     /// What to estimate from.
     pub history: History,
+    /// All revisions of job definitions.
+    pub definitions: Vec<DefinitionRecord>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -120,6 +125,7 @@ impl LedgerState {
             learned: BTreeMap::new(),
             cooling: BTreeMap::new(),
             history: History::default(),
+            definitions: Vec::new(),
             n_launches: 0,
             n_jobs: 0,
         }

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::GpuKinds;
 use crate::job::{FailureCategory, Job};
 use crate::kind::KindId;
 use crate::market::{Arch, MarketRule};
@@ -26,6 +27,9 @@ pub struct JobClass {
     pub need: Resources,
     /// The architecture; `None` runs on either.
     pub arch: Option<Arch>,
+    /// The kinds of GPU it accepts.
+    #[serde(default, skip_serializing_if = "GpuKinds::is_any")]
+    pub gpu_kinds: GpuKinds,
     /// The markets it may run in.
     pub market: MarketRule,
     /// Whether it has lost its work to [`SPOT_LOSSES_MAX`] interruptions.
@@ -56,8 +60,9 @@ impl JobClass {
         });
         let end_by = spec.deadline.filter(|_| waits).map(|at| rounded_down(at, job.created_at));
         Self {
-            need: spec.resources,
+            need: job.need(),
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             shuns_spot: spec.market == MarketRule::Any && SPOT_LOSSES_MAX <= n_spot_losses(job),
             told_secs: spec.expected_duration.map(|time| rounded(whole_secs(time))),

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Hazard, PoolId};
 use crate::class::JobClass;
+use crate::gpu::GpuKind;
 use crate::id::{ContainerInstanceArn, HostId, InstanceId, LaunchId};
-use crate::market::Arch;
+use crate::market::{Arch, HostTraits};
 use crate::money::{MicroUsd, MicroUsdPerHour};
 use crate::quantity::Resources;
 
@@ -170,6 +171,9 @@ pub struct Host {
     pub pool: PoolId,
     /// Its architecture.
     pub arch: Arch,
+    /// The kind of its GPUs; none without any, or if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuKind>,
     /// What it costs while it runs, as known at its launch.
     pub price: MicroUsdPerHour,
     /// What tasks can use: expected until it registers, then what ECS registered.
@@ -185,6 +189,11 @@ pub struct Host {
 }
 
 impl Host {
+    /// What jobs may insist on.
+    pub const fn traits(&self) -> HostTraits {
+        HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }
+    }
+
     /// The EC2 instance, as soon as there is one.
     pub const fn instance(&self) -> Option<&Instance> {
         match &self.state {

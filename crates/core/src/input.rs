@@ -18,6 +18,8 @@ pub struct Delivery {
     pub body: String,
     /// When the sender sent it, by SQS's clock.
     pub sent_at: Option<Timestamp>,
+    /// Who sent it: SQS's `SenderId`, such as `AROAEXAMPLE:session` for a role.
+    pub sender: Option<String>,
 }
 
 /// One delivery of a message of the event queue.

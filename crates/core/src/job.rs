@@ -10,45 +10,37 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::PoolId;
-use crate::id::{AttemptOrd, HostId, InstanceId, JobId, JobName, QueueName, TaskArn};
-use crate::market::{Arch, MarketRule, UnknownName};
+pub use crate::attempt::{Attempt, FailureCategory};
+pub use crate::container::ContainerSpec;
+use crate::gpu::GpuKinds;
+use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
+use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
+use crate::retry::{MemoryGrowth, RetryRule};
 
-/// What becomes the ECS task definition and its overrides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerSpec {
-    /// The image reference, at most 255 characters.
-    pub image: String,
-    /// The command; empty means the image's own.
-    pub command: Vec<String>,
-    /// Environment variables in the order given; names are unique.
-    pub environment: Vec<(String, String)>,
-    /// The user to run as, as Docker takes it.
+/// A job's time limits beside that of an attempt; none is no limit, or the operator's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLimits {
+    /// From the acceptance to the end, whatever happens between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Whether the root file system is mounted read-only.
-    #[serde(default)]
-    pub readonly_root_filesystem: bool,
-    /// Whether an init process reaps children and forwards signals (`linuxParameters.initProcessEnabled`).
-    #[serde(default)]
-    pub init_process: bool,
-    /// Size of `/dev/shm` in MiB (`linuxParameters.sharedMemorySize`).
+    pub job: Option<SignedDuration>,
+    /// For a stay in line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared_memory_mib: Option<u32>,
-    /// Docker's ulimits: name, soft and hard limit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ulimits: Vec<(String, u32, u32)>,
-    /// The IAM role of the job's own code. Refused unless the operator allows it.
+    pub queue: Option<SignedDuration>,
+    /// From the placement on a host to RUNNING; pulling the image is part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job_role_arn: Option<String>,
-    /// The IAM role that pulls the image and writes logs. Refused unless the operator allows it.
+    pub start: Option<SignedDuration>,
+    /// From SIGTERM to SIGKILL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_role_arn: Option<String>,
-    /// Options of the `awslogs` driver; none means the dispatcher's default.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub awslogs_options: BTreeMap<String, String>,
+    pub stop: Option<SignedDuration>,
+}
+
+impl TimeLimits {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What was asked for. Immutable once accepted.
@@ -61,18 +53,33 @@ pub struct JobSpec {
     /// The name of its definition, if it has one: jobs of one definition are taken to run equally long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<JobName>,
+    /// The revision of its definition, if it is a registered one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_revision: Option<u32>,
     /// The container to run.
     pub container: ContainerSpec,
     /// What it needs, reserved on its host for as long as it runs.
     pub resources: Resources,
     /// The architecture its image is for; `None` runs on either.
     pub arch: Option<Arch>,
+    /// The kinds of GPU it accepts.
+    #[serde(default, skip_serializing_if = "GpuKinds::is_any")]
+    pub gpu_kinds: GpuKinds,
     /// Where it may run.
     pub market: MarketRule,
     /// How many attempts may fail through the job's own fault, 1 to 10.
     pub attempts: u8,
+    /// When a failed attempt is followed by another, asked in order. None that matches: by another, if one is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry_rules: Vec<RetryRule>,
+    /// Whether an attempt after one that ran out of memory gets more of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_growth: Option<MemoryGrowth>,
     /// How long one attempt may run, counted from `startedAt`; at least 60 s, none means for ever.
     pub attempt_timeout: Option<SignedDuration>,
+    /// Its other time limits.
+    #[serde(default, skip_serializing_if = "TimeLimits::is_empty")]
+    pub time_limits: TimeLimits,
     /// How long the sender thinks it will run. A hint to the planner; nothing happens if it is wrong.
     pub expected_duration: Option<SignedDuration>,
     /// How long it may wait to be run cheaply; none leaves it to the queue.
@@ -86,6 +93,45 @@ pub struct JobSpec {
     /// Whether the ECS task carries the tags too.
     #[serde(default)]
     pub propagate_tags: bool,
+}
+
+impl JobSpec {
+    /// Whether it may run on such a host.
+    pub fn allows(&self, host: HostTraits) -> bool {
+        self.arch.is_none_or(|wanted| wanted == host.arch)
+            && self.market.allows(host.market)
+            && self.gpu_kinds.allows(host.gpu)
+    }
+
+    /// A job that says no more than it must.
+    pub fn new(
+        name: JobName,
+        queue: QueueName,
+        container: ContainerSpec,
+        resources: Resources,
+    ) -> Self {
+        Self {
+            name,
+            queue,
+            definition: None,
+            definition_revision: None,
+            container,
+            resources,
+            arch: None,
+            gpu_kinds: GpuKinds::ANY,
+            market: MarketRule::Any,
+            attempts: 1,
+            retry_rules: Vec::new(),
+            memory_growth: None,
+            attempt_timeout: None,
+            time_limits: TimeLimits::default(),
+            expected_duration: None,
+            patience: None,
+            deadline: None,
+            tags: BTreeMap::new(),
+            propagate_tags: false,
+        }
+    }
 }
 
 /// AWS Batch's seven job states, each with what is true in it.
@@ -314,6 +360,8 @@ pub enum StopCause {
     },
     /// The attempt ran longer than its `attemptDurationSeconds`.
     Timeout,
+    /// The job took longer than it may, all its attempts and waits together.
+    JobTimeout,
     /// The task never came to run.
     StuckStarting,
     /// EC2 takes the host back.
@@ -328,6 +376,7 @@ impl StopCause {
         match self {
             Self::Terminated { reason } => reason.clone(),
             Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
+            Self::JobTimeout => "Job duration exceeded timeout".to_owned(),
             Self::StuckStarting => "Task did not start in time".to_owned(),
             Self::SpotInterruption => "Spot interruption notice".to_owned(),
             Self::Stray => "Task is not the job's live attempt".to_owned(),
@@ -335,97 +384,20 @@ impl StopCause {
     }
 }
 
-/// Whose fault the end of an attempt was, by what happens next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureCategory {
-    /// Exit code other than 0: uses up an attempt.
-    Exit,
-    /// The kernel killed the container for memory: uses up an attempt.
-    Oom,
-    /// The attempt's own time limit: not retried, as in AWS Batch.
-    Timeout,
-    /// Somebody ended it: not retried.
-    Terminated,
-    /// EC2 reclaimed a Spot host: free.
-    Spot,
-    /// The host went away or was unfit: free.
-    Host,
-    /// The image could not be pulled: free a few times.
-    Pull,
-    /// The task could not be created for a reason that will not go away: not retried.
-    Invalid,
-    /// Nobody knows how it ended: free.
-    Unknown,
-}
-
-impl FailureCategory {
-    /// Whether the failure was the infrastructure's, so that it uses up none of the job's attempts.
-    pub const fn is_infrastructure(self) -> bool {
-        match self {
-            Self::Spot | Self::Host | Self::Pull | Self::Unknown => true,
-            Self::Exit | Self::Oom | Self::Timeout | Self::Terminated | Self::Invalid => false,
-        }
-    }
-}
-
-impl fmt::Display for FailureCategory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Exit => "exit",
-            Self::Oom => "oom",
-            Self::Timeout => "timeout",
-            Self::Terminated => "terminated",
-            Self::Spot => "spot",
-            Self::Host => "host",
-            Self::Pull => "pull",
-            Self::Invalid => "invalid",
-            Self::Unknown => "unknown",
-        })
-    }
-}
-
-/// An attempt that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Which attempt.
-    pub ord: AttemptOrd,
-    /// The host.
-    pub host: HostId,
-    /// The host's EC2 instance.
-    pub instance: InstanceId,
-    /// The instance's type, zone and market.
-    pub pool: PoolId,
-    /// The task, if ECS ever made one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskArn>,
-    /// When it was given to the host.
-    pub placed_at: Timestamp,
-    /// ECS's `startedAt`; none if it never ran.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub stopped_at: Timestamp,
-    /// The container's exit code; none if it never exited by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// `statusReason`, in ECS's words where ECS gave one.
-    pub reason: String,
-    /// Why it failed; none if it succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<FailureCategory>,
-    /// Its share of what the host cost while it held its place.
-    pub cost: MicroUsd,
-    /// What was expected of it when it was given to its host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Expectation>,
-}
-
 /// The first eight bytes of a SHA-256 over the job's message, to tell a repeated message from another one under
 /// the same token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BodyHash(pub u64);
+
+/// A place in line; smaller is earlier. A retried job goes to the front, as in AWS Batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinePlace {
+    /// Whether it has had no attempt.
+    pub is_fresh: bool,
+    /// Its number among all jobs.
+    pub seq: u64,
+}
 
 /// One job, from its acceptance to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -459,6 +431,21 @@ impl Job {
     /// How many attempts failed through the infrastructure.
     pub fn n_infrastructure_failures(&self) -> usize {
         self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of
+    /// it and the job wants that. The same for as long as no attempt ends.
+    pub fn need(&self) -> Resources {
+        let asked = self.spec.resources;
+        let Some(growth) = &self.spec.memory_growth else { return asked };
+        let n_oom =
+            self.attempts.iter().filter(|a| a.failure == Some(FailureCategory::Oom)).count();
+        Resources { memory: growth.grown(asked.memory, n_oom), ..asked }
+    }
+
+    /// Its place in line: whoever had an attempt goes before whoever had none, then whoever came first.
+    pub fn line(&self) -> LinePlace {
+        LinePlace { is_fresh: self.attempts.is_empty(), seq: self.seq }
     }
 
     /// The number of the next attempt.

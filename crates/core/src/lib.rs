@@ -4,13 +4,17 @@
 //! Nothing here performs I/O, reads a clock, draws a random number or knows an AWS crate. The ports
 //! ([`port`]) are traits only.
 
+pub mod attempt;
 pub mod catalog;
 pub mod change;
 pub mod class;
+pub mod container;
 pub mod cost;
+pub mod definition;
 pub mod durations;
 pub mod effect;
 pub mod error;
+pub mod gpu;
 pub mod history;
 pub mod host;
 pub mod id;
@@ -20,19 +24,24 @@ pub mod kind;
 pub mod launch;
 pub mod market;
 pub mod message;
+pub mod mix;
 pub mod money;
 pub mod plan;
 pub mod port;
 pub mod quantity;
+pub mod quota;
+pub mod retry;
 pub mod spot;
 pub mod task;
 
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;
+pub use definition::{DefinitionRecord, DefinitionRef, Definitions};
 pub use durations::Durations;
 pub use effect::Effect;
 pub use error::CloudError;
+pub use gpu::{GpuKind, GpuKinds};
 pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
@@ -43,7 +52,10 @@ pub use input::{Answer, Input};
 pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
 pub use kind::{KindId, kind_name};
 pub use launch::{Launch, LaunchState};
-pub use market::{Arch, ArchRule, Market, MarketRule};
+pub use market::{Arch, ArchRule, HostTraits, Market, MarketRule};
+pub use mix::{MixRule, MixRules};
 pub use money::{MicroUsd, MicroUsdPerHour};
 pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Planner};
 pub use quantity::{CpuUnits, MiB, Resources};
+pub use quota::{Quota, QuotaGroup, Quotas};
+pub use retry::{MemoryGrowth, RetryAction, RetryRule};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gpu::GpuKind;
+
 /// A text that names none of the values of a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not one of {allowed}")]
@@ -204,4 +206,15 @@ impl FromStr for Arch {
             _ => Err(UnknownName { text: text.to_owned(), allowed: "X86_64, ARM64" }),
         }
     }
+}
+
+/// What a host is, apart from how large: what a job may insist on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostTraits {
+    /// Its architecture.
+    pub arch: Arch,
+    /// The market it is bought in.
+    pub market: Market,
+    /// The kind of its GPUs; none without any, or if it is not known.
+    pub gpu: Option<GpuKind>,
 }

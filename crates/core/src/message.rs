@@ -8,6 +8,7 @@
 //! The way of a body: `tree` reads it, `unwrap` takes it out of its envelopes, `unsupported` refuses what Batch knows and
 //! Spillway does not honour, `read` gives it its types (`shape`) and holds the rules; `write` is the way back.
 
+mod define;
 pub mod limits;
 mod nearest;
 mod path;
@@ -21,11 +22,15 @@ mod unsupported;
 mod unwrap;
 mod write;
 
+pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
 pub use write::{Ending, SimpleJob, end_job, submit};
 
-use crate::id::JobId;
+use serde_json::Value;
+
+use crate::definition::{DefinitionSource, NoDefinitions};
+use crate::id::{JobId, JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
 
 /// What a message asks for.
@@ -37,6 +42,22 @@ pub enum Request {
         spec: Box<JobSpec>,
         /// The sender's idempotency token (`spillway.clientToken`); without one SQS's message id is taken.
         client_token: Option<String>,
+    },
+    /// `RegisterJobDefinition`: a new revision.
+    Register {
+        /// The definition's name.
+        name: JobName,
+        /// What it says: the message without what is Spillway's alone.
+        content: Box<Value>,
+        /// The sender's idempotency token; without one SQS's message id is taken.
+        client_token: Option<String>,
+    },
+    /// `DeregisterJobDefinition`: jobs may not name it any more. What runs goes on.
+    Deregister {
+        /// Its name.
+        name: JobName,
+        /// The revision.
+        revision: u32,
     },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {
@@ -69,8 +90,25 @@ pub struct Parsed {
 ///
 /// The key `spillway.action` says what it asks for, by AWS Batch's names; unsaid, it is a job. An order to end one is
 /// `{"jobId": "...", "reason": "...", "spillway": {"action": "CancelJob"}}`, or `TerminateJob`.
+///
+/// A job that names a registered definition is refused here; see [`parse_with`].
 pub fn parse(body: &str) -> Result<Parsed, Rejection> {
+    parse_with(body, &NoDefinitions)
+}
+
+/// The same, with a place to look up the definitions that jobs name. The hash is over what was sent, whatever revision is
+/// meant by it.
+pub fn parse_with(body: &str, definitions: &dyn DefinitionSource) -> Result<Parsed, Rejection> {
     let message = unwrap::message(body)?;
-    let (request, warnings) = read::request(&message)?;
-    Ok(Parsed { request, warnings, body_hash: tree::hash(&message) })
+    let body_hash = tree::hash(&message);
+    let (request, warnings) = read::request(message, definitions)?;
+    Ok(Parsed { request, warnings, body_hash })
+}
+
+/// What tells one job from another, whether or not the rest of its message makes sense: its queue, its token, and its hash.
+pub fn identity(body: &str) -> Option<(QueueName, Option<String>, BodyHash)> {
+    let message = unwrap::message(body).ok()?;
+    let queue = read::queue(&message)?;
+    let token = message.get("spillway").and_then(|own| own.get("clientToken"));
+    Some((queue, token.and_then(Value::as_str).map(str::to_owned), tree::hash(&message)))
 }

@@ -2,19 +2,28 @@
 //!
 //! Demand is counted by shape, not listed by job: a million jobs of five hundred shapes are five hundred lines.
 
+mod filter;
+mod reason;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Catalog, InstanceType, PoolId};
+use crate::catalog::{Catalog, PoolId};
+use crate::gpu::{GpuKind, GpuKinds};
 use crate::id::HostId;
 use crate::launch::PoolChoice;
-use crate::market::{Arch, Market, MarketRule};
+use crate::market::{Arch, HostTraits, Market, MarketRule};
+use crate::mix::MixRules;
 use crate::money::MicroUsdPerHour;
-use crate::quantity::{CpuUnits, Dimension, Resources};
+use crate::quantity::{CpuUnits, Resources};
+use crate::quota::Quotas;
+
+pub use filter::{FilterKind, FilterSet};
+pub use reason::{LimitKind, NoFit, WaitReason};
 
 /// What makes two jobs the same to the planner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +32,9 @@ pub struct DemandKey {
     pub need: Resources,
     /// The architecture; `None` runs on either.
     pub arch: Option<Arch>,
+    /// The kinds of GPU it accepts.
+    #[serde(default, skip_serializing_if = "GpuKinds::is_any")]
+    pub gpu_kinds: GpuKinds,
     /// The markets it may run in.
     pub market: MarketRule,
     /// The expected duration in seconds, rounded up to the end of its [bucket](crate::durations), which is a quarter wide;
@@ -33,9 +45,11 @@ pub struct DemandKey {
 }
 
 impl DemandKey {
-    /// Whether such a job may run on a host of this architecture and market.
-    pub fn allows(&self, arch: Arch, market: Market) -> bool {
-        self.arch.is_none_or(|wanted| wanted == arch) && self.market.allows(market)
+    /// Whether such a job may run on such a host.
+    pub fn allows(&self, host: HostTraits) -> bool {
+        self.arch.is_none_or(|wanted| wanted == host.arch)
+            && self.market.allows(host.market)
+            && self.gpu_kinds.allows(host.gpu)
     }
 }
 
@@ -44,6 +58,9 @@ impl fmt::Display for DemandKey {
         write!(f, "{}", self.need)?;
         if let Some(arch) = self.arch {
             write!(f, ", {arch}")?;
+        }
+        if !self.gpu_kinds.is_any() {
+            write!(f, ", {}", self.gpu_kinds)?;
         }
         if self.market != MarketRule::Any {
             write!(f, ", {} only", self.market)?;
@@ -91,6 +108,9 @@ pub struct HostView {
     pub arch: Arch,
     /// Its market.
     pub market: Market,
+    /// The kind of its GPUs; none without any, or if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuKind>,
     /// What it costs while it runs.
     pub price: MicroUsdPerHour,
     /// What is free on it now, or will be when it has registered.
@@ -105,6 +125,13 @@ pub struct HostView {
     pub ready_in_secs: u32,
 }
 
+impl HostView {
+    /// What jobs may insist on.
+    pub const fn traits(&self) -> HostTraits {
+        HostTraits { arch: self.arch, market: self.market, gpu: self.gpu }
+    }
+}
+
 /// What may still be bought. `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headroom {
@@ -114,6 +141,15 @@ pub struct Headroom {
     pub cpu: Option<CpuUnits>,
     /// Dollars per hour over all new hosts.
     pub price: Option<MicroUsdPerHour>,
+    /// CPU over the new hosts that each of EC2's quotas counts.
+    #[serde(default, skip_serializing_if = "Quotas::is_none")]
+    pub quotas: Quotas,
+    /// CPU over new On-Demand hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<CpuUnits>,
+    /// CPU over new Spot hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<CpuUnits>,
 }
 
 /// Everything the planner may know. It learns the time only here.
@@ -131,6 +167,9 @@ pub struct PlanInput {
     pub cooling: BTreeMap<PoolId, Timestamp>,
     /// How much may be bought.
     pub headroom: Headroom,
+    /// What the rules of the mix count: the CPU of all hosts that are paid for or asked for, by pool. Those that take no more
+    /// work count too. Empty where there are no rules.
+    pub fleet: BTreeMap<PoolId, CpuUnits>,
 }
 
 /// How much thought goes into a plan. Counted in steps, never in time: a plan is the same on every machine.
@@ -155,6 +194,9 @@ pub struct PlanPolicy {
     pub choices_max: usize,
     /// An alternative pool may cost this much more than the planned one, in percent.
     pub choice_premium_percent: u32,
+    /// How the fleet is to be mixed.
+    #[serde(default)]
+    pub mix: MixRules,
     /// How much thought goes into it.
     #[serde(default)]
     pub effort: Effort,
@@ -184,6 +226,7 @@ impl Default for PlanPolicy {
     fn default() -> Self {
         Self {
             host_cpu_max: None,
+            mix: MixRules::NONE,
             choices_max: 20,
             choice_premium_percent: 10,
             effort: Effort::Default,
@@ -258,196 +301,6 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.placements.is_empty() && self.launches.is_empty() && self.give_back.is_empty()
-    }
-}
-
-/// Why jobs of a group are in no host of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum WaitReason {
-    /// Nothing on offer is large enough.
-    TooLarge(NoFit),
-    /// All that would do is cooling down after "insufficient capacity".
-    CoolingDown {
-        /// How many pools that is.
-        n_pools: u32,
-        /// When the first of them is tried again.
-        until: Timestamp,
-    },
-    /// A limit of ours leaves no room for another host.
-    LimitReached {
-        /// Which limit: `hosts`, `vcpus` or `price`.
-        limit: LimitKind,
-    },
-    /// There is no catalog yet.
-    NoCatalog,
-    /// Room that comes free on a host we have or buy is cheaper than another host, and in time.
-    RoomExpected {
-        /// When the first of them is expected to start, in seconds from the plan.
-        in_secs: u32,
-    },
-}
-
-/// Which limit was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LimitKind {
-    /// `max-hosts`.
-    Hosts,
-    /// `max-vcpus`.
-    Vcpus,
-    /// `max-price-per-hour`.
-    Price,
-}
-
-impl fmt::Display for LimitKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Hosts => "max-hosts",
-            Self::Vcpus => "max-vcpus",
-            Self::Price => "max-price-per-hour",
-        })
-    }
-}
-
-/// A list of the configuration that says what may be bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FilterKind {
-    /// `offerings.instance-types`.
-    InstanceTypes,
-    /// `offerings.zones`.
-    Zones,
-    /// `offerings.markets`.
-    Markets,
-    /// `offerings.architectures`.
-    Architectures,
-}
-
-impl FilterKind {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::InstanceTypes, Self::Zones, Self::Markets, Self::Architectures];
-
-    const fn bit(self) -> u8 {
-        match self {
-            Self::InstanceTypes => 1,
-            Self::Zones => 2,
-            Self::Markets => 4,
-            Self::Architectures => 8,
-        }
-    }
-}
-
-impl fmt::Display for FilterKind {
-    /// The key of the configuration.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::InstanceTypes => "offerings.instance-types",
-            Self::Zones => "offerings.zones",
-            Self::Markets => "offerings.markets",
-            Self::Architectures => "offerings.architectures",
-        })
-    }
-}
-
-/// The lists that leave an offering out, each for itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FilterSet(u8);
-
-impl FilterSet {
-    /// None: it may be bought.
-    pub const EMPTY: Self = Self(0);
-
-    /// With one more.
-    #[must_use]
-    pub const fn with(self, kind: FilterKind) -> Self {
-        Self(self.0 | kind.bit())
-    }
-
-    /// Without one.
-    #[must_use]
-    pub const fn without(self, kind: FilterKind) -> Self {
-        Self(self.0 & !kind.bit())
-    }
-
-    /// Whether none leaves it out.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The first in the order of [`FilterKind::ALL`].
-    pub fn first(self) -> Option<FilterKind> {
-        FilterKind::ALL.into_iter().find(|kind| self.0 & kind.bit() != 0)
-    }
-}
-
-impl fmt::Display for WaitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge(no_fit) => no_fit.fmt(f),
-            Self::CoolingDown { n_pools, until } => write!(
-                f,
-                "all {n_pools} pools that would do are cooling down after a lack of capacity; next try at {until}"
-            ),
-            Self::LimitReached { limit } => {
-                write!(f, "the limit {limit} leaves no room for another host")
-            }
-            Self::NoCatalog => f.write_str("no prices have been read yet"),
-            Self::RoomExpected { in_secs } => {
-                let span = SignedDuration::from_secs(i64::from(*in_secs));
-                write!(
-                    f,
-                    "room for it is expected to come free on a host in {span:#}, in time and cheaper than another host"
-                )
-            }
-        }
-    }
-}
-
-/// Why a job fits nothing that is on offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NoFit {
-    /// No offering has the architecture and market at all.
-    NoOffering {
-        /// The architecture asked for.
-        arch: Option<Arch>,
-        /// The market asked for.
-        market: MarketRule,
-    },
-    /// One dimension binds, on the offering that comes nearest.
-    Exceeds {
-        /// The dimension.
-        dimension: Dimension,
-        /// What the job needs.
-        need: Resources,
-        /// The type that comes nearest.
-        nearest: InstanceType,
-        /// What tasks can use on it.
-        nearest_has: Resources,
-    },
-}
-
-impl fmt::Display for NoFit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoOffering { arch, market } => {
-                let arch = arch.map_or("any architecture".to_owned(), |a| a.to_string());
-                write!(f, "no instance type is on offer for {arch} in market {market}")
-            }
-            Self::Exceeds { dimension, need, nearest, nearest_has } => {
-                let show = |r: &Resources| match dimension {
-                    Dimension::Cpu => format!("{} vCPU", r.cpu),
-                    Dimension::Memory => r.memory.to_string(),
-                    Dimension::Gpu => format!("{} GPU", r.gpus),
-                };
-                let (need, has) = (show(need), show(nearest_has));
-                write!(
-                    f,
-                    "{dimension}: needs {need}, the nearest type {nearest} has {has} for tasks"
-                )
-            }
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::change::{Change, LedgerState};
+use crate::definition::DefinitionRecord;
 use crate::effect::{
     CallResult, DeadLetter, LaunchAnswer, LaunchRequest, Receipt, TaskRequest, TaskStart,
 };
@@ -148,6 +149,9 @@ pub trait LedgerReader {
 
     /// All launches, newest first.
     fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError>;
+
+    /// All revisions of job definitions, by name and revision.
+    fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError>;
 
     /// What a dispatcher would start from.
     fn state(&self) -> Result<LedgerState, LedgerError>;

@@ -60,6 +60,7 @@ fn spec(n: u32) -> JobSpec {
             0,
         ),
         arch: ArchRule::X86_64,
+        gpu_kinds: Vec::new(),
         market: MarketRule::Any,
         attempts: Some(3),
         attempt_timeout: None,
@@ -72,7 +73,10 @@ fn spec(n: u32) -> JobSpec {
     let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
     match parsed.request {
         Request::Submit { spec, .. } => *spec,
-        Request::Cancel { .. } | Request::Terminate { .. } => unreachable!("it submits"),
+        Request::Cancel { .. }
+        | Request::Terminate { .. }
+        | Request::Register { .. }
+        | Request::Deregister { .. } => unreachable!("it submits"),
     }
 }
 
@@ -103,6 +107,7 @@ fn ledger(n_waiting: u32) -> LedgerState {
             launch: Some(launch),
             pool: pool(),
             arch: Arch::X86_64,
+            gpu: None,
             price: MicroUsdPerHour::new(600_000),
             capacity: capacity(),
             hazard: Hazard::NEVER,
@@ -152,6 +157,7 @@ fn catalog() -> Catalog {
     let offering = Offering {
         pool: pool(),
         arch: Arch::X86_64,
+        gpu: None,
         capacity: capacity(),
         price: MicroUsdPerHour::new(600_000),
         hazard: Hazard::NEVER,

@@ -36,6 +36,7 @@ fn catalog() -> Catalog {
             market: Market::OnDemand,
         },
         arch: Arch::X86_64,
+        gpu: None,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(2 * vcpus), 0),
         price: MicroUsdPerHour::new(42_500 * u64::from(vcpus)),
         hazard: Hazard::NEVER,
@@ -57,6 +58,7 @@ fn delivery(n: u32) -> Delivery {
             0,
         ),
         arch: ArchRule::X86_64,
+        gpu_kinds: Vec::new(),
         market: MarketRule::Any,
         attempts: Some(3),
         attempt_timeout: None,
@@ -71,6 +73,7 @@ fn delivery(n: u32) -> Delivery {
         receipt: Receipt(n.to_string()),
         body: message::submit(&job).to_string(),
         sent_at: None,
+        sender: None,
     }
 }
 

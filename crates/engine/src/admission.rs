@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use spillway_core::job::JobSpec;
 use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId};
 
-use crate::config::matches;
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::backoff;
@@ -14,8 +13,8 @@ use crate::timer::Timer;
 
 impl Engine {
     /// The first state of a new job. Without prices it waits as SUBMITTED until there are some.
-    pub(crate) fn admit(&self, cx: &Cx, spec: &JobSpec) -> JobState {
-        if let Some(reason) = self.refusal(spec) {
+    pub(crate) fn admit(&self, cx: &Cx, spec: &JobSpec, sender: Option<&str>) -> JobState {
+        if let Some(reason) = self.config.jobs.refusal(spec, sender) {
             return JobState::Failed { at: cx.now, reason };
         }
         if self.raw_catalog.is_none() {
@@ -28,6 +27,7 @@ impl Engine {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,
@@ -38,35 +38,6 @@ impl Engine {
                 JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
             }
         }
-    }
-
-    /// Which of the operator's rules a job breaks.
-    fn refusal(&self, spec: &JobSpec) -> Option<String> {
-        let policy = &self.config.jobs;
-        let roles = [
-            ("jobRoleArn", &spec.container.job_role_arn),
-            ("executionRoleArn", &spec.container.execution_role_arn),
-        ];
-        for (field, role) in roles {
-            let Some(role) = role else { continue };
-            if !policy.roles.iter().any(|pattern| matches(pattern, role)) {
-                return Some(format!("{field} {role} is not allowed by jobs.allowed-roles"));
-            }
-        }
-        let image = &spec.container.image;
-        let image_allowed =
-            policy.images.is_empty() || policy.images.iter().any(|pattern| matches(pattern, image));
-        if !image_allowed {
-            return Some(format!("image {image} is not allowed by jobs.allowed-images"));
-        }
-        let need = &spec.resources;
-        if let Some(max) = policy.cpu_max.filter(|max| *max < need.cpu) {
-            return Some(format!("{} vCPU is more than jobs.max-vcpus allows ({max})", need.cpu));
-        }
-        if let Some(max) = policy.memory_max.filter(|max| *max < need.memory) {
-            return Some(format!("{} is more than jobs.max-memory allows ({max})", need.memory));
-        }
-        None
     }
 
     /// Asks for prices, unless that has been done and not been answered.

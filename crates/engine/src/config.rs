@@ -6,9 +6,10 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
 use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
-use spillway_core::{Arch, CpuUnits, Market, MiB, MicroUsdPerHour, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName, Quotas};
 
 use crate::limits;
+use crate::policy::{JobPolicy, matches};
 
 /// How much may run at once. `None` is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Limits {
     pub cpu_max: Option<CpuUnits>,
     /// Dollars per hour over all hosts.
     pub price_max: Option<MicroUsdPerHour>,
+    /// CPU over the hosts that each of EC2's vCPU quotas counts.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -58,24 +62,6 @@ impl OfferingFilter {
         let left_out = allowed.into_iter().filter(|(_, allowed)| !allowed);
         left_out.fold(FilterSet::EMPTY, |set, (kind, _)| set.with(kind))
     }
-}
-
-/// Whether `text` is `pattern`, or begins with what stands before its trailing `*`.
-pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == text, |prefix| text.starts_with(prefix))
-}
-
-/// What a job may ask for. Whatever would hand out AWS power is refused unless it is listed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobPolicy {
-    /// Job and execution roles that may be named; a trailing `*` matches the rest. Empty refuses all.
-    pub roles: Vec<String>,
-    /// Image references that may be run; a trailing `*` matches the rest. Empty allows all.
-    pub images: Vec<String>,
-    /// The most CPU one job may ask for.
-    pub cpu_max: Option<CpuUnits>,
-    /// The most memory one job may ask for.
-    pub memory_max: Option<MiB>,
 }
 
 /// How long jobs may wait to be run cheaply if they do not say it themselves. More patience, smaller bills.
@@ -133,6 +119,7 @@ impl Default for EngineConfig {
                 hosts_max: Some(limits::HOSTS_MAX_DEFAULT),
                 cpu_max: Some(limits::CPU_MAX_DEFAULT),
                 price_max: None,
+                quotas: Quotas::NONE,
             },
             offerings: OfferingFilter::default(),
             jobs: JobPolicy::default(),

@@ -8,8 +8,8 @@ use spillway_core::change::Cooldown;
 use spillway_core::job::{Attempt, BodyHash};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Effect, Host, HostId, HostState, Input, InstanceId, Job, JobId,
-    JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
+    AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input, InstanceId,
+    Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
 };
 
 use spillway_planner::Spillway;
@@ -59,6 +59,7 @@ pub struct Engine {
     pub(crate) jobs: BTreeMap<JobId, Job>,
     pub(crate) ended: BTreeMap<JobId, BodyHash>,
     pub(crate) waiting: Waiting,
+    pub(crate) definitions: Definitions,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
     pub(crate) memory: Memory,
@@ -112,6 +113,7 @@ impl Engine {
             jobs: BTreeMap::new(),
             ended: state.ended,
             waiting: Waiting::default(),
+            definitions: Definitions::new(state.definitions),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
             memory: Memory::new(state.history),
@@ -185,10 +187,7 @@ impl Engine {
         let id = job.id;
         match &job.state {
             JobState::Submitted | JobState::Pending => {}
-            JobState::Runnable { .. } => {
-                self.waiting.insert(self.class_of(&job), job.seq, id);
-                self.replan_at = Some(now);
-            }
+            JobState::Runnable { .. } => self.replan_at = Some(now),
             JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
                 let ord = attempt.ord;
                 if attempt.task.is_none() {
@@ -203,11 +202,12 @@ impl Engine {
                     self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
                 } else {
                     // It may have started while nobody listened.
-                    let due = attempt.placed_at + self.config.start_timeout;
+                    let due = attempt.placed_at + self.start_timeout(&job.spec);
                     let news_by = now + limits::CONSISTENCY_GRACE;
                     self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
                 }
                 self.jobs.insert(id, job);
+                self.limit_job(id);
                 self.take_place(id);
                 return;
             }
@@ -217,6 +217,8 @@ impl Engine {
             }
         }
         self.jobs.insert(id, job);
+        self.limit_job(id);
+        self.join_line(id);
     }
 
     /// Takes one input. Total: it never fails, and an input that makes no sense any more changes nothing.
@@ -254,6 +256,8 @@ impl Engine {
                 Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
+                Timer::QueueTimeout(job) => self.queue_timed_out(cx, job),
+                Timer::JobTimeout(job) => self.job_timed_out(cx, job),
                 Timer::Requeue(job) => self.requeue(cx, job),
                 Timer::Register(host) => self.register_timed_out(cx, host),
                 Timer::Idle(host) => self.drain_if_idle(cx, host),
@@ -299,7 +303,8 @@ impl Engine {
         if let Some(job) = self.jobs.get(&id)
             && matches!(job.state, JobState::Runnable { .. })
         {
-            self.waiting.insert(self.class_of(job), job.seq, id);
+            self.waiting.insert(self.class_of(job), job.line(), id);
+            self.limit_wait(id);
         }
     }
 
@@ -308,7 +313,7 @@ impl Engine {
     pub(crate) fn leave_line(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get(&id) {
             let class = self.class_of(job);
-            self.waiting.remove(&class, job.seq, id);
+            self.waiting.remove(&class, job.line(), id);
         }
     }
 

@@ -7,7 +7,7 @@ use spillway_core::id::ContainerInstanceArn;
 use spillway_core::plan::HostView;
 use spillway_core::{
     Busy, CpuUnits, DemandKey, Host, HostId, HostState, InstanceId, JobId, KindId, MicroUsdPerHour,
-    Resources,
+    PoolId, Resources,
 };
 
 use crate::limits;
@@ -218,6 +218,7 @@ impl Fleet {
             HostView {
                 id: e.host.id,
                 arch: e.host.arch,
+                gpu: e.host.gpu,
                 market: e.host.pool.market,
                 price: e.host.price,
                 free: e.free(),
@@ -233,6 +234,17 @@ impl Fleet {
     /// Whether some host is ready and has nothing to do.
     pub(crate) fn has_idle(&self, now: Timestamp) -> bool {
         self.entries.values().any(|entry| entry.is_ready(now) && entry.live.is_empty())
+    }
+
+    /// The CPU of all hosts that are paid for or asked for, by pool.
+    pub(crate) fn cpu_by_pool(&self) -> BTreeMap<PoolId, CpuUnits> {
+        let mut cpu: BTreeMap<PoolId, CpuUnits> = BTreeMap::new();
+        for entry in self.entries.values() {
+            let of_pool = cpu.entry(entry.host.pool.clone()).or_default();
+            let sum = of_pool.get().saturating_add(entry.host.capacity.cpu.get());
+            *of_pool = CpuUnits::new(sum);
+        }
+        cpu
     }
 
     /// How many hosts count against the limits, their CPU and their price: all that are paid for or asked for.

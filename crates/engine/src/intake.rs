@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
-use spillway_core::message::{self, Parsed, Request};
+use spillway_core::message::{self, Parsed, Rejection, Request, code};
 use spillway_core::{Change, Effect, Job, JobId, JobState, QueueName};
 
 use crate::engine::{Cx, Engine};
@@ -26,13 +26,12 @@ impl Engine {
     pub(crate) fn receive(&mut self, cx: &mut Cx, deliveries: Vec<Delivery>) {
         let mut receipts: Vec<Receipt> = Vec::new();
         for delivery in deliveries {
-            let fate = match message::parse(&delivery.body) {
+            let fate = match message::parse_with(&delivery.body, &self.definitions) {
                 Ok(parsed) => self.take_request(cx, &delivery, parsed),
-                Err(rejection) => {
-                    let hint = rejection.hint.as_ref().map(|h| format!(" (hint: {h})"));
-                    let reason = format!("{rejection}{}", hint.unwrap_or_default());
-                    Fate::Reject { code: rejection.code, reason }
+                Err(rejection) if rejection.code == code::UNKNOWN_DEFINITION => {
+                    self.take_unresolved(cx, &delivery, &rejection)
                 }
+                Err(rejection) => rejected(&rejection),
             };
             match fate {
                 Fate::Delete => receipts.push(delivery.receipt),
@@ -66,11 +65,47 @@ impl Engine {
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
                 let id = JobId::derive(&spec.queue, token);
-                self.add_job(cx, id, *spec, body_hash, warnings)
+                let sender = delivery.sender.as_deref();
+                self.add_job(cx, id, *spec, sender, body_hash, warnings)
+            }
+            Request::Register { name, content, client_token } => {
+                let token = client_token.unwrap_or_else(|| delivery.message_id.clone());
+                // One that has come before is known by its token.
+                if let Some(record) = self.definitions.register(name, token, *content, cx.now) {
+                    cx.changes.push(Change::PutDefinition(Box::new(record)));
+                }
+                Fate::Delete
+            }
+            Request::Deregister { name, revision } => {
+                if let Some(record) = self.definitions.deregister(&name, revision, cx.now) {
+                    cx.changes.push(Change::PutDefinition(Box::new(record)));
+                    return Fate::Delete;
+                }
+                if self.definitions.was_registered(&name, revision) {
+                    return Fate::Delete;
+                }
+                let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
+                unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
             Request::Cancel { job, reason } => self.end_job(cx, delivery, job, reason, false),
             Request::Terminate { job, reason } => self.end_job(cx, delivery, job, reason, true),
         }
+    }
+
+    /// A job whose definition is not there. It may have been taken when it still was.
+    fn take_unresolved(&self, cx: &Cx, delivery: &Delivery, rejection: &Rejection) -> Fate {
+        if let Some((queue, token, body_hash)) = message::identity(&delivery.body) {
+            let id = JobId::derive(&queue, token.as_deref().unwrap_or(&delivery.message_id));
+            if self.known(id) == Some(body_hash) {
+                return Fate::Delete;
+            }
+        }
+        unknown_yet(cx, delivery, rejection.code, told(rejection))
+    }
+
+    /// The hash of a job that there is or was.
+    fn known(&self, id: JobId) -> Option<BodyHash> {
+        self.jobs.get(&id).map(|job| job.body_hash).or(self.ended.get(&id).copied())
     }
 
     fn add_job(
@@ -78,11 +113,11 @@ impl Engine {
         cx: &mut Cx,
         id: JobId,
         spec: JobSpec,
+        sender: Option<&str>,
         body_hash: BodyHash,
         warnings: Vec<String>,
     ) -> Fate {
-        let known = self.jobs.get(&id).map(|job| job.body_hash).or(self.ended.get(&id).copied());
-        if let Some(known) = known {
+        if let Some(known) = self.known(id) {
             if known == body_hash {
                 return Fate::Delete;
             }
@@ -94,7 +129,7 @@ impl Engine {
         }
         let seq = self.n_jobs;
         self.n_jobs += 1;
-        let state = self.admit(cx, &spec);
+        let state = self.admit(cx, &spec, sender);
         let job = Job {
             id,
             spec: Arc::new(spec),
@@ -111,11 +146,12 @@ impl Engine {
             return Fate::Delete;
         }
         if matches!(job.state, JobState::Runnable { .. }) {
-            self.waiting.insert(self.class_of(&job), job.seq, id);
             let first = self.arrivals.map_or(cx.now, |(first, _)| first);
             self.arrivals = Some((first, cx.now));
         }
         self.jobs.insert(id, job);
+        self.limit_job(id);
+        self.join_line(id);
         Fate::Delete
     }
 
@@ -132,13 +168,8 @@ impl Engine {
             if self.ended.contains_key(&id) {
                 return Fate::Delete;
             }
-            let sent_at = delivery.sent_at.unwrap_or(cx.now);
-            // The queue is not ordered: the job's own message may be behind this one.
-            if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
-                return Fate::Leave;
-            }
             let reason = format!("jobId: there is no job {id}");
-            return Fate::Reject { code: "UNKNOWN_JOB", reason };
+            return unknown_yet(cx, delivery, "UNKNOWN_JOB", reason);
         };
         match &job.state {
             JobState::Submitted | JobState::Pending | JobState::Runnable { .. } => {
@@ -155,4 +186,22 @@ impl Engine {
         }
         Fate::Delete
     }
+}
+
+/// The queue is not ordered: the message that this one means may be behind it.
+fn unknown_yet(cx: &Cx, delivery: &Delivery, code: &'static str, reason: String) -> Fate {
+    let sent_at = delivery.sent_at.unwrap_or(cx.now);
+    if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
+        return Fate::Leave;
+    }
+    Fate::Reject { code, reason }
+}
+
+fn rejected(rejection: &Rejection) -> Fate {
+    Fate::Reject { code: rejection.code, reason: told(rejection) }
+}
+
+fn told(rejection: &Rejection) -> String {
+    let hint = rejection.hint.as_ref().map(|h| format!(" (hint: {h})"));
+    format!("{rejection}{}", hint.unwrap_or_default())
 }

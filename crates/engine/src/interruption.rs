@@ -1,11 +1,13 @@
 //! What to do when EC2 wants a host back, or ECS loses sight of it.
 
+use jiff::Timestamp;
 use spillway_core::host::DrainCause;
 use spillway_core::job::StopCause;
 use spillway_core::{HostId, HostState, JobId};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
+use crate::time_limit::told_after_notice;
 use crate::timer::Timer;
 
 impl Engine {
@@ -39,15 +41,30 @@ impl Engine {
         };
         self.move_host(cx, id, draining);
         self.cool(cx, pool, limits::POOL_COOLDOWN);
-        self.timers.set(cx.now + limits::RECLAIM_STOP_AFTER, Timer::ReclaimNear(id));
+        self.stop_before_reclaim(cx, id);
         self.advance_drain(cx, id);
         self.replan_by(cx.now);
     }
 
-    /// The rest of the two minutes is for SIGTERM and what the job does about it.
+    /// Stops what would else have too little of the two minutes for SIGTERM and what it does about it; asks to be woken for
+    /// the others.
     pub(crate) fn stop_before_reclaim(&mut self, cx: &mut Cx, id: HostId) {
+        let noticed_at = match self.fleet.get(id).map(|entry| &entry.host.state) {
+            Some(HostState::Draining { since, cause: DrainCause::SpotInterruption, .. }) => *since,
+            Some(_) | None => return,
+        };
+        let mut next: Option<Timestamp> = None;
         for job in self.live_on(id) {
-            self.stop_attempt(cx, job, StopCause::SpotInterruption);
+            let Some(spec) = self.jobs.get(&job).map(|job| &job.spec) else { continue };
+            let due = noticed_at + told_after_notice(spec);
+            if due <= cx.now {
+                self.stop_attempt(cx, job, StopCause::SpotInterruption);
+            } else {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
+        }
+        if let Some(at) = next {
+            self.timers.set(at, Timer::ReclaimNear(id));
         }
     }
 

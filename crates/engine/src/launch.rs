@@ -8,7 +8,7 @@ use spillway_core::host::DrainCause;
 use spillway_core::launch::LaunchState;
 use spillway_core::{
     Arch, Change, CloudError, Effect, Host, HostId, HostState, Instance, Launch, LaunchId,
-    MicroUsd, PoolId,
+    MicroUsd, PoolId, Quota,
 };
 
 use crate::engine::{Cx, Engine};
@@ -144,6 +144,7 @@ impl Engine {
         let price = self.price_in(launch, &instance.pool);
         let offering = self.catalog.get(&instance.pool);
         let (expected, hazard) = (offering.map(|o| o.capacity), offering.map(|o| o.hazard));
+        let gpu = offering.map(|o| o.gpu);
         let Some(entry) = self.fleet.get_mut(id) else { return };
         if !matches!(entry.host.state, HostState::Requested) {
             return;
@@ -152,6 +153,7 @@ impl Engine {
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
         entry.host.hazard = hazard.unwrap_or(entry.host.hazard);
+        entry.host.gpu = gpu.unwrap_or(entry.host.gpu);
         let launched_at = instance.launched_at.unwrap_or(cx.now);
         let state = HostState::Launched { instance: Instance { id: instance.id, launched_at } };
         self.move_host(cx, id, state);
@@ -183,6 +185,7 @@ impl Engine {
             launch: Some(launch.id),
             pool: instance.pool.clone(),
             arch: offering.arch,
+            gpu: offering.gpu,
             price: offering.price,
             capacity: offering.capacity,
             hazard: offering.hazard,
@@ -258,11 +261,9 @@ impl Engine {
     /// An account's vCPU quota counts a whole group of families in one market, so no other pool of it will do better
     /// (EC2 service quotas, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" and its like).
     fn quota_group_of(&self, pool: PoolId) -> Vec<PoolId> {
-        let group = quota_group(&pool.instance_type);
+        let quota = Quota::of(&pool);
         let others = self.catalog.offerings().iter().map(|offering| &offering.pool);
-        let same = others.filter(|other| {
-            other.market == pool.market && quota_group(&other.instance_type) == group
-        });
+        let same = others.filter(|other| quota.is_some() && Quota::of(other) == quota);
         let mut pools: Vec<PoolId> = same.cloned().collect();
         if !pools.contains(&pool) {
             pools.push(pool);
@@ -286,29 +287,5 @@ impl Engine {
         self.cool(cx, pool, limits::POOL_COOLDOWN);
         self.begin_termination(cx, id, DrainCause::NeverRegistered);
         self.replan_by(cx.now);
-    }
-}
-
-/// The group of families that one vCPU quota counts together.
-fn quota_group(instance_type: &str) -> &str {
-    let family = instance_type.split('.').next().unwrap_or(instance_type);
-    let letters = family.find(|c: char| c.is_ascii_digit()).map_or(family, |at| &family[..at]);
-    match letters {
-        "a" | "c" | "d" | "h" | "i" | "im" | "is" | "m" | "r" | "t" | "z" => "standard",
-        "g" | "gr" | "vt" => "g",
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_share_the_quota_that_ec2_counts_them_in() {
-        assert_eq!(quota_group("c7g.large"), quota_group("r5.2xlarge"));
-        assert_eq!(quota_group("g5.xlarge"), quota_group("vt1.3xlarge"));
-        assert_ne!(quota_group("p4d.24xlarge"), quota_group("g5.xlarge"));
-        assert_eq!(quota_group("trn1.2xlarge"), "trn");
     }
 }

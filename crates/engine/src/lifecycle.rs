@@ -1,17 +1,21 @@
 //! Follows tasks: starts an attempt, applies what ECS says of it, and ends it exactly once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::cost::attempt_cost;
 use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
-use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobState};
+use spillway_core::{
+    AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobSpec, JobState,
+};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
-use crate::retry::{Verdict, backoff, classify, decide, reason_of, says_host_ended};
+use crate::retry::{Verdict, backoff, classify, decide, says_host_ended, status_reason_of};
+use crate::time_limit::is_overdue;
 use crate::timer::Timer;
 
 /// How an attempt ended.
@@ -20,7 +24,21 @@ struct End {
     stopped_at: Timestamp,
     exit_code: Option<i32>,
     reason: String,
+    container_reason: Option<String>,
     failure: Option<FailureCategory>,
+}
+
+impl End {
+    /// Of an attempt whose container said nothing.
+    const fn silent(
+        started_at: Option<Timestamp>,
+        stopped_at: Timestamp,
+        reason: String,
+        failure: FailureCategory,
+    ) -> Self {
+        let (exit_code, container_reason) = (None, None);
+        Self { started_at, stopped_at, exit_code, reason, container_reason, failure: Some(failure) }
+    }
 }
 
 impl Engine {
@@ -71,7 +89,7 @@ impl Engine {
             attempt: ord,
             token: ClientToken::of_attempt(id, ord),
             instance: instance.id,
-            spec: std::sync::Arc::clone(&job.spec),
+            spec: spec_to_run(job),
             environment: environment(job, ord),
         };
         if self.starting.insert((id, ord)) {
@@ -150,9 +168,7 @@ impl Engine {
         reason: String,
         failure: FailureCategory,
     ) {
-        let failure = Some(failure);
-        let end = End { started_at: None, stopped_at: cx.now, exit_code: None, reason, failure };
-        self.end_attempt(cx, id, ord, end);
+        self.end_attempt(cx, id, ord, End::silent(None, cx.now, reason, failure));
     }
 
     /// Applies one state of one task. News that is older than what was applied changes nothing.
@@ -222,13 +238,14 @@ impl Engine {
                 ),
                 Some(cause),
             ) => cause.reason(),
-            _ => reason_of(report, failure),
+            _ => status_reason_of(report),
         };
         let end = End {
             started_at: report.started_at.or(seen_start),
             stopped_at: report.stopped_at.unwrap_or(cx.now),
             exit_code: report.exit_code,
             reason,
+            container_reason: report.container_reason.clone().filter(|r| !r.is_empty()),
             failure,
         };
         if says_host_ended(report) {
@@ -253,7 +270,7 @@ impl Engine {
         let stopped_by_us = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = match stopped_by_us {
             Some(StopCause::Terminated { .. }) => FailureCategory::Terminated,
-            Some(StopCause::Timeout) => FailureCategory::Timeout,
+            Some(StopCause::Timeout | StopCause::JobTimeout) => FailureCategory::Timeout,
             Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
             | None => {
                 if is_spot {
@@ -266,25 +283,22 @@ impl Engine {
         let started_at = started_at(&job.state);
         let stopped_at = entry.ended_at.unwrap_or(cx.now);
         let ord = attempt.ord;
-        let failure = Some(failure);
-        let end = End { started_at, stopped_at, exit_code: None, reason, failure };
-        self.end_attempt(cx, id, ord, end);
+        self.end_attempt(cx, id, ord, End::silent(started_at, stopped_at, reason, failure));
     }
 
     /// ECS has forgotten a task that we never saw stop: how it ended is not known.
     pub(crate) fn task_missing(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
         let started_at = self.live(id, ord).and_then(|(job, _)| started_at(&job.state));
         let reason = "ECS no longer knows the task; how it ended is not known".to_owned();
-        let failure = Some(FailureCategory::Unknown);
-        let end = End { started_at, stopped_at: cx.now, exit_code: None, reason, failure };
+        let end = End::silent(started_at, cx.now, reason, FailureCategory::Unknown);
         self.end_attempt(cx, id, ord, end);
     }
 
     /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
     fn end_attempt(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, end: End) {
         let Some((job, live)) = self.live(id, ord) else { return };
-        let need = job.spec.resources;
-        let spec = std::sync::Arc::clone(&job.spec);
+        let need = job.need();
+        let spec = Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
         self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
@@ -301,6 +315,7 @@ impl Engine {
             stopped_at: end.stopped_at,
             exit_code: end.exit_code,
             reason: end.reason,
+            container_reason: end.container_reason,
             failure: end.failure,
             cost: attempt_cost(host.price, held, &need, &host.capacity),
             expected: live.expected,
@@ -320,7 +335,17 @@ impl Engine {
             (Some(_), Some(StopCause::Terminated { reason })) if attempt.failure.is_some() => {
                 Verdict::Fail { reason }
             }
-            (Some(job), _) => decide(&spec, &job, &attempt),
+            (Some(_), Some(cause @ StopCause::JobTimeout)) if attempt.failure.is_some() => {
+                Verdict::Fail { reason: cause.reason() }
+            }
+            (Some(job), _) => match decide(&spec, &job, &attempt) {
+                Verdict::Retry { .. } if is_overdue(&job, cx.now) => {
+                    Verdict::Fail { reason: StopCause::JobTimeout.reason() }
+                }
+                verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => {
+                    verdict
+                }
+            },
             (None, _) => return,
         };
         match verdict {
@@ -392,6 +417,15 @@ fn job_with(jobs: &BTreeMap<JobId, Job>, id: JobId, attempt: &Attempt) -> Option
     let mut job = jobs.get(&id)?.clone();
     job.attempts.push(attempt.clone());
     Some(job)
+}
+
+/// A job's words for its next start: with more memory than it asked for at first, if it wants that.
+fn spec_to_run(job: &Job) -> Arc<JobSpec> {
+    let resources = job.need();
+    if resources == job.spec.resources {
+        return Arc::clone(&job.spec);
+    }
+    Arc::new(JobSpec { resources, ..JobSpec::clone(&job.spec) })
 }
 
 /// What every container is told about itself: AWS Batch's names, and ours.

@@ -117,9 +117,15 @@ pub const TERMINATE_REPEAT: SignedDuration = SignedDuration::from_mins(2);
 /// How long the tasks of an ended host have to say how they ended before they count as lost.
 pub const LAST_WORDS: SignedDuration = SignedDuration::from_secs(30);
 
-/// A Spot notice leaves two minutes. What can end by itself gets three quarters of them; the rest is for SIGTERM and
-/// the 30 s after it.
-pub const RECLAIM_STOP_AFTER: SignedDuration = SignedDuration::from_secs(85);
+/// What a Spot notice leaves (EC2 user guide, "Spot Instance interruption notices").
+pub const SPOT_NOTICE: SignedDuration = SignedDuration::from_mins(2);
+
+/// Between SIGTERM and SIGKILL, unless the job says otherwise; AWS Batch's and the ECS agent's default
+/// (`ECS_CONTAINER_STOP_TIMEOUT`).
+pub const STOP_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a stop order may take to its container. What can end by itself gets the rest of the notice.
+pub const RECLAIM_MARGIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// An instance with our tag and without a record is left to its launch's answer for so long. Karpenter waits 30 s too.
 pub const ADOPT_AFTER: SignedDuration = SignedDuration::from_secs(30);

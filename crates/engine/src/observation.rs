@@ -171,6 +171,7 @@ impl Engine {
             launch: seen.launch,
             pool: seen.pool.clone(),
             arch: seen.arch,
+            gpu: offering.and_then(|o| o.gpu),
             price: offering.map(|o| o.price).unwrap_or_default(),
             capacity: offering.map(|o| o.capacity).unwrap_or_default(),
             hazard: offering.map(|o| o.hazard).unwrap_or_default(),

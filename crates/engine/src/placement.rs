@@ -129,7 +129,7 @@ impl Engine {
         let (Some(job), Some(entry)) = (self.jobs.get(&id), self.fleet.get(host)) else {
             return;
         };
-        let need = job.spec.resources;
+        let need = job.need();
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         if !fits {
@@ -137,6 +137,7 @@ impl Engine {
         }
         let ord = job.next_attempt();
         let expected = Some(question.expectation(&self.memory, &job.spec));
+        let start_by = cx.now + self.start_timeout(&job.spec);
         self.leave_line(id);
         let attempt = LiveAttempt {
             ord,
@@ -147,7 +148,7 @@ impl Engine {
             stop: None,
             expected,
         };
-        self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
+        self.timers.set(start_by, Timer::StartTimeout(id, ord));
         self.move_job(cx, id, JobState::Starting { attempt }, None);
         self.take_place(id);
         let send_at = self.task_calls.take(cx.now);
@@ -170,6 +171,7 @@ impl Engine {
             let id = LaunchId::derive(self.ledger, self.n_launches);
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            let offering = self.catalog.get(&first.pool);
             for host in &hosts {
                 let contents = planned.contents.iter();
                 let kept = contents.flat_map(|(key, n)| question.keep(&self.waiting, key, *n));
@@ -178,9 +180,10 @@ impl Engine {
                     launch: Some(id),
                     pool: first.pool.clone(),
                     arch: planned.arch,
+                    gpu: offering.and_then(|o| o.gpu),
                     price: first.price,
                     capacity: planned.capacity,
-                    hazard: self.catalog.get(&first.pool).map(|o| o.hazard).unwrap_or_default(),
+                    hazard: offering.map(|o| o.hazard).unwrap_or_default(),
                     reserved: kept.collect(),
                     state: HostState::Requested,
                 };

@@ -179,6 +179,11 @@ impl Engine {
             catalog: Arc::clone(&self.catalog),
             cooling: cooling.map(|(pool, cooldown)| (pool.clone(), cooldown.until)).collect(),
             headroom: self.headroom(),
+            fleet: if self.config.plan.mix.is_none() {
+                BTreeMap::new()
+            } else {
+                self.fleet.cpu_by_pool()
+            },
         };
         Question { input, classes, kept: BTreeMap::new(), forecasts }
     }
@@ -197,6 +202,7 @@ impl Engine {
         DemandKey {
             need: class.need,
             arch: class.arch,
+            gpu_kinds: class.gpu_kinds,
             market: if class.shuns_spot && self.sells_on_demand(class) {
                 MarketRule::OnDemand
             } else {
@@ -212,6 +218,7 @@ impl Engine {
         let key = DemandKey {
             need: class.need,
             arch: class.arch,
+            gpu_kinds: class.gpu_kinds,
             market: MarketRule::OnDemand,
             expected_secs: None,
             patience_secs: 0,
@@ -259,7 +266,16 @@ impl Engine {
         let (n_hosts, cpu, price) = self.fleet.totals();
         let limits = &self.config.limits;
         let left = |max: u64, used: u64| max.saturating_sub(used);
+        let mut quotas = limits.quotas;
+        if !quotas.is_none() {
+            for entry in self.fleet.iter() {
+                quotas.take(&entry.host.pool, entry.host.capacity.cpu);
+            }
+        }
         Headroom {
+            quotas,
+            on_demand: None,
+            spot: None,
             hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
             cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
             price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),
@@ -286,7 +302,7 @@ pub(crate) fn run_of(job: &Job) -> Option<(HostId, Run)> {
         | JobState::Failed { .. } => attempt.placed_at,
     };
     let run = Run {
-        need: job.spec.resources,
+        need: job.need(),
         kind: KindId::of(&job.spec),
         told_secs: job.spec.expected_duration.map(whole_secs),
         since_sec: since.as_second(),

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use spillway_core::job::{Attempt, FailureCategory, Job, JobSpec, StopCause};
+use spillway_core::retry::{RetryAction, first_match};
 use spillway_core::task::TaskReport;
 
 use crate::limits;
@@ -48,7 +49,7 @@ pub(crate) fn classify(
     if let Some(cause) = stop {
         return Some(match cause {
             StopCause::Terminated { .. } => FailureCategory::Terminated,
-            StopCause::Timeout => FailureCategory::Timeout,
+            StopCause::Timeout | StopCause::JobTimeout => FailureCategory::Timeout,
             StopCause::SpotInterruption => FailureCategory::Spot,
             // Image pull is what takes long before RUNNING; a host's own trouble shows in other ways.
             StopCause::StuckStarting => FailureCategory::Pull,
@@ -86,54 +87,69 @@ pub(crate) fn says_host_ended(report: &TaskReport) -> bool {
         || matches!(report.stop_code.as_deref(), Some("TerminationNotice" | "SpotInterruption"))
 }
 
-/// Batch's `statusReason` for a task that has stopped.
-pub(crate) fn reason_of(report: &TaskReport, failure: Option<FailureCategory>) -> String {
-    let container_reason = report.container_reason.clone().filter(|r| !r.is_empty());
-    let stopped_reason = report.stopped_reason.clone().filter(|r| !r.is_empty());
-    let container_first = matches!(
-        failure,
-        Some(FailureCategory::Oom | FailureCategory::Pull | FailureCategory::Exit)
-    );
-    let (first, second) = if container_first {
-        (container_reason, stopped_reason)
-    } else {
-        (stopped_reason, container_reason)
-    };
-    first.or(second).unwrap_or_else(|| "Essential container in task exited".to_owned())
+/// Batch's `statusReason` for a task that has stopped: ECS's `stoppedReason` where it gave one.
+pub(crate) fn status_reason_of(report: &TaskReport) -> String {
+    let container_reason = report.container_reason.as_ref();
+    let said = report.stopped_reason.as_ref().filter(|reason| !reason.is_empty());
+    let said = said.or(container_reason.filter(|reason| !reason.is_empty()));
+    said.cloned().unwrap_or_else(|| "Essential container in task exited".to_owned())
 }
 
 /// What follows for a job whose `attempts` already include the one that just ended.
+///
+/// AWS Batch's rules to the letter: `evaluateOnExit` is asked in order, the first rule that matches decides, none that
+/// matches means another try; a time-out, an order to end the job and a definition that cannot run are not tried again.
+/// Beyond Batch, a rule that names the time-out is asked about it, and what failed through the infrastructure uses up no
+/// attempt. Rules are asked of attempts that ECS made a task for: of one that it refused nobody could write a rule.
 pub(crate) fn decide(spec: &JobSpec, job: &Job, ended: &Attempt) -> Verdict {
     let Some(failure) = ended.failure else { return Verdict::Succeed };
-    let fail = || Verdict::Fail { reason: ended.reason.clone() };
-    let n_of = |category| job.attempts.iter().filter(|a| a.failure == Some(category)).count();
+    let fail = || Verdict::Fail { reason: ended.told().to_owned() };
+    let was_seen = ended.task.is_some();
+    let end = ended.failed_end().filter(|_| was_seen);
+    let rule = end.as_ref().and_then(|end| first_match(&spec.retry_rules, end));
+    if rule.is_some_and(|rule| rule.action == RetryAction::Exit) {
+        return fail();
+    }
+    let names_it = rule.is_some_and(|rule| rule.on_failure.contains(&failure));
     match failure {
-        FailureCategory::Timeout | FailureCategory::Terminated | FailureCategory::Invalid => fail(),
-        FailureCategory::Exit | FailureCategory::Oom => {
-            if job.n_counted_attempts() < usize::from(spec.attempts) {
-                Verdict::Retry { after: SignedDuration::ZERO }
-            } else {
-                fail()
-            }
+        FailureCategory::Terminated | FailureCategory::Invalid => fail(),
+        FailureCategory::Timeout if !names_it => fail(),
+        FailureCategory::Timeout | FailureCategory::Exit | FailureCategory::Oom => {
+            retry_at_charge(spec, job, ended)
         }
-        FailureCategory::Pull if limits::PULL_FAILURES_MAX <= n_of(FailureCategory::Pull) => fail(),
         FailureCategory::Spot
         | FailureCategory::Host
         | FailureCategory::Pull
-        | FailureCategory::Unknown => {
-            let n_failed = job.n_infrastructure_failures();
-            if limits::INFRASTRUCTURE_FAILURES_MAX <= n_failed {
-                let reason = format!(
-                    "{} (the last of {n_failed} failures of the infrastructure)",
-                    ended.reason
-                );
-                return Verdict::Fail { reason };
-            }
-            let is_lost_host = matches!(failure, FailureCategory::Spot);
-            let after = if is_lost_host { SignedDuration::ZERO } else { backoff(n_failed) };
-            Verdict::Retry { after }
-        }
+        | FailureCategory::Unknown => retry_free(spec, job, ended, failure),
     }
+}
+
+/// Another try if the job has one left.
+fn retry_at_charge(spec: &JobSpec, job: &Job, ended: &Attempt) -> Verdict {
+    if job.n_counted_attempts() < usize::from(spec.attempts) {
+        Verdict::Retry { after: SignedDuration::ZERO }
+    } else {
+        Verdict::Fail { reason: ended.told().to_owned() }
+    }
+}
+
+/// Another try that uses up none of the job's, unless the infrastructure has had its chances.
+fn retry_free(spec: &JobSpec, job: &Job, ended: &Attempt, failure: FailureCategory) -> Verdict {
+    let n_pulls = job.attempts.iter().filter(|a| a.failure == Some(FailureCategory::Pull)).count();
+    // Never fewer tries than Batch would have given it.
+    let pulls_max = limits::PULL_FAILURES_MAX.max(spec.attempts.into());
+    if failure == FailureCategory::Pull && pulls_max <= n_pulls {
+        return Verdict::Fail { reason: ended.told().to_owned() };
+    }
+    let n_failed = job.n_infrastructure_failures();
+    if limits::INFRASTRUCTURE_FAILURES_MAX <= n_failed {
+        let told = ended.told();
+        let reason = format!("{told} (the last of {n_failed} failures of the infrastructure)");
+        return Verdict::Fail { reason };
+    }
+    let is_lost_host = matches!(failure, FailureCategory::Spot);
+    let after = if is_lost_host { SignedDuration::ZERO } else { backoff(n_failed) };
+    Verdict::Retry { after }
 }
 
 /// The pause before try number `n_failed + 1`: doubling from [`limits::CALL_RETRY`] to [`limits::CALL_RETRY_MAX`].
@@ -143,96 +159,6 @@ pub(crate) fn backoff(n_failed: usize) -> SignedDuration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use spillway_core::task::TaskStatus;
-
-    fn stopped() -> TaskReport {
-        TaskReport {
-            arn: "arn:aws:ecs:us-east-1:1:task/c/t".parse().unwrap(),
-            started_by: None,
-            container_instance: None,
-            version: 3,
-            status: TaskStatus::Stopped,
-            started_at: None,
-            stopped_at: None,
-            exit_code: None,
-            stop_code: None,
-            stopped_reason: None,
-            container_reason: None,
-        }
-    }
-
-    fn exited(code: i32) -> TaskReport {
-        TaskReport {
-            exit_code: Some(code),
-            stop_code: Some("EssentialContainerExited".into()),
-            ..stopped()
-        }
-    }
-
-    #[test]
-    fn a_container_that_exits_by_itself_decides() {
-        assert_eq!(classify(&exited(0), None, true), None);
-        assert_eq!(classify(&exited(3), None, true), Some(FailureCategory::Exit));
-        assert_eq!(classify(&exited(0), Some(&StopCause::Timeout), true), None);
-    }
-
-    #[test]
-    fn a_task_we_stopped_ended_for_our_reason() {
-        let report = TaskReport {
-            exit_code: Some(143),
-            stop_code: Some("UserInitiated".into()),
-            ..stopped()
-        };
-
-        let timeout = classify(&report, Some(&StopCause::Timeout), false);
-        let spot = classify(&report, Some(&StopCause::SpotInterruption), true);
-
-        assert_eq!(timeout, Some(FailureCategory::Timeout));
-        assert_eq!(spot, Some(FailureCategory::Spot));
-    }
-
-    #[test]
-    fn a_task_that_never_came_to_run_is_free_only_a_few_times() {
-        let report = TaskReport { stop_code: Some("UserInitiated".into()), ..stopped() };
-
-        let failure = classify(&report, Some(&StopCause::StuckStarting), false);
-
-        assert_eq!(failure, Some(FailureCategory::Pull));
-    }
-
-    #[test]
-    fn a_lost_host_is_not_the_jobs_fault() {
-        let report = TaskReport {
-            stopped_reason: Some("Host EC2 (instance i-0123456789abcdef0) terminated.".into()),
-            ..stopped()
-        };
-
-        assert_eq!(classify(&report, None, true), Some(FailureCategory::Spot));
-        assert_eq!(classify(&report, None, false), Some(FailureCategory::Host));
-    }
-
-    #[test]
-    fn exit_137_alone_is_no_oom() {
-        let oom = TaskReport {
-            container_reason: Some("OutOfMemoryError: Container killed due to memory usage".into()),
-            ..exited(137)
-        };
-
-        assert_eq!(classify(&oom, None, false), Some(FailureCategory::Oom));
-        assert_eq!(classify(&exited(137), None, false), Some(FailureCategory::Exit));
-    }
-
-    #[test]
-    fn a_task_without_a_word_is_of_unknown_end() {
-        assert_eq!(classify(&stopped(), None, false), Some(FailureCategory::Unknown));
-    }
-
-    #[test]
-    fn pauses_double_up_to_a_limit() {
-        assert_eq!(backoff(1), limits::CALL_RETRY);
-        assert_eq!(backoff(2), limits::CALL_RETRY.saturating_mul(2));
-        assert_eq!(backoff(1000), limits::CALL_RETRY_MAX);
-    }
-}
+mod model;
+#[cfg(test)]
+mod tests;

@@ -72,10 +72,11 @@ impl Engine {
         }
         self.stop_attempt(cx, id, StopCause::StuckStarting);
         let unnamed = self.live(id, ord).filter(|(_, attempt)| attempt.task.is_none());
-        if let Some(host) = unnamed.map(|(_, attempt)| attempt.host) {
+        if let Some((job, attempt)) = unnamed {
+            let (host, again_at) = (attempt.host, cx.now + self.start_timeout(&job.spec));
             self.give_up_host(cx, host);
             // A host that is out of sight now is given up when it is back.
-            self.timers.set(cx.now + self.config.start_timeout, Timer::StartTimeout(id, ord));
+            self.timers.set(again_at, Timer::StartTimeout(id, ord));
         }
     }
 
@@ -98,10 +99,10 @@ impl Engine {
 
     /// Whether nothing keeps a host but attempts that never got a task's name and are to end.
     pub(crate) fn is_done(&self, host: HostId, now: Timestamp) -> bool {
-        let overdue = self.config.start_timeout;
         self.live_on(host).into_iter().all(|id| {
-            let attempt = self.jobs.get(&id).and_then(|job| job.state.live_attempt());
-            attempt.is_some_and(|attempt| {
+            let Some(job) = self.jobs.get(&id) else { return false };
+            let overdue = self.start_timeout(&job.spec);
+            job.state.live_attempt().is_some_and(|attempt| {
                 let is_overdue = overdue <= now.duration_since(attempt.placed_at);
                 attempt.task.is_none() && attempt.stop.is_some() && is_overdue
             })
@@ -125,6 +126,6 @@ impl Engine {
 const fn is_free(cause: &StopCause) -> bool {
     match cause {
         StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray => true,
-        StopCause::Terminated { .. } | StopCause::Timeout => false,
+        StopCause::Terminated { .. } | StopCause::Timeout | StopCause::JobTimeout => false,
     }
 }

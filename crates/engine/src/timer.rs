@@ -18,6 +18,10 @@ pub(crate) enum Timer {
     StartTimeout(JobId, AttemptOrd),
     /// An attempt has run for as long as it may.
     AttemptTimeout(JobId, AttemptOrd),
+    /// A job has waited in line for as long as it may.
+    QueueTimeout(JobId),
+    /// A job has taken as long as it may.
+    JobTimeout(JobId),
     /// A job that was held back after a failure may run again.
     Requeue(JobId),
     /// A host should have registered by now.

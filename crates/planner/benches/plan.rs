@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, HostId, Market, MarketRule, MiB, MicroUsdPerHour, PlanInput,
+    Arch, Catalog, CpuUnits, GpuKinds, HostId, Market, MarketRule, MiB, MicroUsdPerHour, PlanInput,
     PlanPolicy, Resources,
 };
 use spillway_planner::check::check;
@@ -32,7 +32,14 @@ fn demands(n_shapes: u32, n_jobs: u32) -> Vec<Demand> {
         let memory = MiB::new(cpu.get() * (1 + draw.below(9)) + 64 * draw.below(16));
         let market = if ord % 10 == 0 { MarketRule::OnDemand } else { MarketRule::Any };
         let need = Resources::new(cpu, memory, 0);
-        let key = DemandKey { need, arch: None, market, expected_secs: None, patience_secs: 0 };
+        let key = DemandKey {
+            need,
+            arch: None,
+            gpu_kinds: GpuKinds::ANY,
+            market,
+            expected_secs: None,
+            patience_secs: 0,
+        };
         *counts.entry(key).or_insert(0) += n_jobs / n_shapes;
     }
     counts.into_iter().map(|(key, count)| Demand::new(key, count)).collect()
@@ -46,6 +53,7 @@ fn question(catalog: &Arc<Catalog>, demands: Vec<Demand>, hosts: Vec<HostView>) 
         catalog: Arc::clone(catalog),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -58,6 +66,7 @@ fn hosts(n: u32) -> Vec<HostView> {
         hosts.push(HostView {
             id: HostId::derive(launch, ord),
             arch: Arch::ALL[usize::try_from(ord % 2).unwrap()],
+            gpu: None,
             market: Market::Spot,
             price: MicroUsdPerHour::new(100_000),
             free,

@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Busy, Demand, DemandKey, Headroom, HostView, Plan};
 use spillway_core::{
-    Arch, CpuUnits, HostId, Market, MarketRule, MiB, MicroUsdPerHour, PlanInput, PlanPolicy,
-    Planner, Resources,
+    Arch, CpuUnits, GpuKinds, HostId, Market, MarketRule, MiB, MicroUsdPerHour, PlanInput,
+    PlanPolicy, Planner, Resources,
 };
 use spillway_planner::Spillway;
 use spillway_planner::check::check;
@@ -42,7 +42,14 @@ fn needs() -> Vec<Resources> {
 
 fn key(need: Resources, ord: u32, secs: u32, patience_secs: u32) -> DemandKey {
     let market = if ord.is_multiple_of(10) { MarketRule::OnDemand } else { MarketRule::Any };
-    DemandKey { need, arch: None, market, expected_secs: Some(secs), patience_secs }
+    DemandKey {
+        need,
+        arch: None,
+        gpu_kinds: GpuKinds::ANY,
+        market,
+        expected_secs: Some(secs),
+        patience_secs,
+    }
 }
 
 /// So many jobs of a hundred shapes and six durations; a tenth must not run on Spot.
@@ -80,6 +87,7 @@ fn busy_hosts(n: u32) -> Vec<HostView> {
         hosts.push(HostView {
             id: host_id(ord),
             arch: Arch::ALL[usize::try_from(ord % 2).unwrap()],
+            gpu: None,
             market: Market::Spot,
             price: MicroUsdPerHour::new(400_000),
             free,
@@ -100,6 +108,7 @@ fn question(demands: Vec<Demand>, hosts: Vec<HostView>, headroom: Headroom) -> P
         catalog: Arc::new(catalog()),
         cooling: BTreeMap::new(),
         headroom,
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -131,6 +140,7 @@ fn carried_out(input: &PlanInput, plan: &Plan) -> PlanInput {
             after.hosts.push(HostView {
                 id: host_id(ord),
                 arch: launch.arch,
+                gpu: None,
                 market: launch.market().unwrap(),
                 price: launch.choices[0].price,
                 free: launch.capacity,

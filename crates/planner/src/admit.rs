@@ -20,7 +20,7 @@ pub fn admit(key: &DemandKey, catalog: &Catalog, policy: &PlanPolicy) -> Result<
     let need = Amount::of(&key.need);
     let mut is_any = false;
     for offering in catalog.offerings() {
-        if !key.allows(offering.arch, offering.pool.market) {
+        if !key.allows(offering.traits()) {
             continue;
         }
         let capacity = Amount::of(&offering.capacity);
@@ -36,7 +36,7 @@ pub fn admit(key: &DemandKey, catalog: &Catalog, policy: &PlanPolicy) -> Result<
 }
 
 fn no_offering(key: &DemandKey) -> NoFit {
-    NoFit::NoOffering { arch: key.arch, market: key.market }
+    NoFit::NoOffering { arch: key.arch, market: key.market, gpu_kinds: key.gpu_kinds }
 }
 
 /// How near an offering comes to holding a job that does not fit.
@@ -76,7 +76,7 @@ impl<'a> Miss<'a> {
 fn nearest(key: &DemandKey, catalog: &Catalog, policy: &PlanPolicy) -> NoFit {
     let mut nearest: Option<Miss<'_>> = None;
     for offering in catalog.offerings() {
-        let is_candidate = key.allows(offering.arch, offering.pool.market)
+        let is_candidate = key.allows(offering.traits())
             && is_allowed_size(&Amount::of(&offering.capacity), policy);
         if !is_candidate {
             continue;

@@ -72,6 +72,12 @@ impl Total {
         }
     }
 
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for (sum, other) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.saturating_add(other);
+        }
+    }
+
     /// The same, cut to the range of [`Amount`]: what a host could use of its capacity at most.
     pub(crate) fn clipped(&self) -> Amount {
         Amount(self.0.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))

@@ -4,6 +4,7 @@
 //! do so. Sums are in 128 bits, so that no plan is large enough to wrap around a check.
 
 mod launches;
+mod mix;
 mod violation;
 mod waiting;
 
@@ -21,6 +22,7 @@ pub fn check(input: &PlanInput, policy: &PlanPolicy, planned: &Planned) -> Vec<V
     placements(input, planned, &mut violations);
     reservations(input, planned, &mut violations);
     launches::check(input, policy, planned, &mut violations);
+    mix::check(input, policy, planned, &mut violations);
     waiting::check(input, policy, planned, &mut violations);
     violations
 }
@@ -122,7 +124,7 @@ fn placements(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violati
             if placement.count == 0 || !seen.insert(placement.key) {
                 violations.push(Violation::BadPlacement { host: id, key: placement.key });
             }
-            if !placement.key.allows(host.arch, host.market) {
+            if !placement.key.allows(host.traits()) {
                 violations.push(Violation::HostNotAllowed { host: id, key: placement.key });
             }
             load.add(&placement.key.need, placement.count);
@@ -165,7 +167,7 @@ fn reservations(input: &PlanInput, planned: &Planned, violations: &mut Vec<Viola
         for (key, _) in &host.reserved {
             let is_short = placed(host.id, key) < reserved(host, key);
             let is_elsewhere = elsewhere.contains(key) || (host.ready && at_once.contains(key));
-            if is_short && is_elsewhere && key.allows(host.arch, host.market) {
+            if is_short && is_elsewhere && key.allows(host.traits()) {
                 violations.push(Violation::ReservationIgnored { host: host.id, key: *key });
             }
         }

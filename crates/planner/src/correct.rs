@@ -37,11 +37,18 @@ pub(crate) fn correct(guide: &mut Guide, hosts: &[Hosts], rate: f64) {
 mod tests {
     use super::*;
     use crate::amount::{Amount, DIMS};
+    use crate::headroom::CapSet;
     use crate::prune::Offer;
 
     #[test]
     fn jobs_in_a_badly_filled_host_become_worth_more_than_those_in_a_full_one() {
-        let offer = Offer { capacity: Amount([1024, 2048, 0]), price: 100, class: 0, at: 0 };
+        let offer = Offer {
+            capacity: Amount([1024, 2048, 0]),
+            price: 100,
+            class: 0,
+            caps: CapSet::default(),
+            at: 0,
+        };
         let full = Hosts { offer, content: vec![(0, 2)], count: 3 };
         let half_empty = Hosts { offer, content: vec![(1, 1)], count: 1 };
         let mut guide = Guide { worth: vec![50.0, 50.0], weights: vec![[1.0; DIMS]] };

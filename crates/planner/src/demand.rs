@@ -6,51 +6,67 @@
 use std::cmp::Reverse;
 
 use spillway_core::plan::{Demand, DemandKey};
-use spillway_core::{Arch, Market};
+use spillway_core::{Arch, GpuKind, GpuKinds, HostTraits, Market};
 
 use crate::amount::{Amount, Total};
 
-/// The four kinds of host that differ in what may run on them.
-pub(crate) const CLASSES: [(Arch, Market); 4] = [
-    (Arch::X86_64, Market::OnDemand),
-    (Arch::X86_64, Market::Spot),
-    (Arch::Arm64, Market::OnDemand),
-    (Arch::Arm64, Market::Spot),
-];
+/// How many classes of host there are: architecture, market and kind of GPU.
+pub(crate) const N_CLASSES: usize = N_WAYS * (GpuKind::ALL.len() + 1);
 
-/// The index of a host's kind in [`CLASSES`].
-pub(crate) const fn class_of(arch: Arch, market: Market) -> usize {
-    match (arch, market) {
+/// Architecture and market, the lowest part of a class.
+const N_WAYS: usize = 4;
+
+/// The index of a host's class.
+pub(crate) fn class_of(host: HostTraits) -> usize {
+    let way = match (host.arch, host.market) {
         (Arch::X86_64, Market::OnDemand) => 0,
         (Arch::X86_64, Market::Spot) => 1,
         (Arch::Arm64, Market::OnDemand) => 2,
         (Arch::Arm64, Market::Spot) => 3,
-    }
+    };
+    way + N_WAYS * GpuKind::code_of(host.gpu)
 }
 
-/// The kinds of host a job may run on: bit `i` stands for `CLASSES[i]`.
+/// The architecture of a class.
+pub(crate) const fn arch_of(class: usize) -> Arch {
+    if class % N_WAYS < 2 { Arch::X86_64 } else { Arch::Arm64 }
+}
+
+/// Whether hosts of both are of one architecture and bought in one market: one launch may be served by either.
+pub(crate) const fn are_bought_alike(class: usize, other: usize) -> bool {
+    class % N_WAYS == other % N_WAYS
+}
+
+/// The classes of host a job may run on: some architectures in some markets, with some kinds of GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ClassSet(u8);
+pub(crate) struct ClassSet {
+    /// One bit for each architecture in each market.
+    ways: u8,
+    gpus: GpuKinds,
+}
 
 impl ClassSet {
-    pub(crate) const ALL: Self = Self(0b1111);
+    pub(crate) const ALL: Self = Self { ways: 0b1111, gpus: GpuKinds::ANY };
 
     pub(crate) fn of(key: &DemandKey) -> Self {
-        let mut bits = 0;
-        for (class, (arch, market)) in CLASSES.into_iter().enumerate() {
-            if key.allows(arch, market) {
-                bits |= 1 << class;
+        let mut ways = 0;
+        for arch in Arch::ALL {
+            for market in [Market::OnDemand, Market::Spot] {
+                let is_arch = key.arch.is_none_or(|wanted| wanted == arch);
+                if is_arch && key.market.allows(market) {
+                    ways |= 1 << class_of(HostTraits { arch, market, gpu: None });
+                }
             }
         }
-        Self(bits)
+        Self { ways, gpus: key.gpu_kinds }
     }
 
     pub(crate) const fn has(self, class: usize) -> bool {
-        self.0 >> class & 1 == 1
+        self.ways >> (class % N_WAYS) & 1 == 1 && self.gpus.has_code(class / N_WAYS)
     }
 
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        Self { ways: self.ways & other.ways, gpus: self.gpus.and(other.gpus) }
     }
 }
 
@@ -111,15 +127,41 @@ pub(crate) fn shapes(unplaced: &[Unplaced]) -> Vec<Shape> {
     shapes
 }
 
-/// What all jobs together need that may run on each kind of host.
-pub(crate) fn totals(shapes: &[Shape], left: &[u64]) -> [Total; 4] {
-    let mut totals = [Total::default(); 4];
-    for (shape, left) in shapes.iter().zip(left) {
-        for (class, total) in totals.iter_mut().enumerate() {
-            if shape.classes.has(class) {
-                total.add(&shape.need, *left);
-            }
+/// What all jobs together need, by the classes of host they may run on.
+pub(crate) struct Totals(Vec<(ClassSet, Total)>);
+
+impl Totals {
+    /// Of so many jobs of each shape.
+    pub(crate) fn of(shapes: &[Shape], counts: impl IntoIterator<Item = u64>) -> Self {
+        let mut totals: Vec<(ClassSet, Total)> = Vec::new();
+        for (shape, count) in shapes.iter().zip(counts) {
+            let at = totals.iter().position(|(classes, _)| *classes == shape.classes);
+            let at = at.unwrap_or_else(|| {
+                totals.push((shape.classes, Total::default()));
+                totals.len() - 1
+            });
+            totals[at].1.add(&shape.need, count);
         }
+        Self(totals)
     }
-    totals
+
+    /// Of those that may run on a class of host: no host of it can use more.
+    pub(crate) fn on(&self, class: usize) -> Amount {
+        let mut sum = Total::default();
+        for (_, total) in self.0.iter().filter(|(classes, _)| classes.has(class)) {
+            sum.add_all(total);
+        }
+        sum.clipped()
+    }
+
+    /// Whether any job may run on a class of host.
+    pub(crate) fn has(&self, class: usize) -> bool {
+        self.0.iter().any(|(classes, _)| classes.has(class))
+    }
+
+    /// Whether every job that may run on one class may run on the other too.
+    pub(crate) fn may_stand_in(&self, other: usize, class: usize) -> bool {
+        class == other
+            || self.0.iter().all(|(classes, _)| !classes.has(class) || classes.has(other))
+    }
 }

@@ -96,6 +96,11 @@ impl Question {
             let cpu = launch.capacity.cpu.get().saturating_mul(launch.count);
             headroom.hosts = headroom.hosts.map(|left| left.saturating_sub(launch.count));
             headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get().saturating_sub(cpu)));
+            if let Some(first) = launch.choices.first() {
+                headroom.quotas.take(&first.pool, CpuUnits::new(cpu));
+                let of_pool = after.input.fleet.entry(first.pool.clone()).or_default();
+                *of_pool = CpuUnits::new(of_pool.get().saturating_add(cpu));
+            }
             let price = launch.price().get();
             headroom.price =
                 headroom.price.map(|left| MicroUsdPerHour::new(left.get().saturating_sub(price)));

@@ -55,7 +55,7 @@ fn place(
 ) {
     let need = Amount::of(&group.key.need);
     let count = count_max.min(group.count).min(need.times_in(&room.free));
-    if count == 0 || !group.key.allows(room.host.arch, room.host.market) {
+    if count == 0 || !group.key.allows(room.host.traits()) {
         return;
     }
     room.free = room.free.less(&need, count);

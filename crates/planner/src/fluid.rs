@@ -383,6 +383,7 @@ mod tests {
     use super::*;
     use crate::amount::Amount;
     use crate::demand::ClassSet;
+    use crate::headroom::CapSet;
 
     fn shape(cpu: u32, memory: u32, count: u64) -> Shape {
         let need = Amount([cpu, memory, 0]);
@@ -390,7 +391,13 @@ mod tests {
     }
 
     fn offer(cpu: u32, memory: u32, price: u64) -> Offer {
-        Offer { capacity: Amount([cpu, memory, 0]), price, class: 0, at: 0 }
+        Offer {
+            capacity: Amount([cpu, memory, 0]),
+            price,
+            class: 0,
+            caps: CapSet::default(),
+            at: 0,
+        }
     }
 
     /// What all jobs cost at the best shares.

@@ -34,7 +34,8 @@ pub(crate) fn right_size(hosts: &mut [Hosts], offers: &[Offer], shapes: &[Shape]
         let is_better = |offer: &&Offer| {
             classes.has(offer.class)
                 && load.fits(&offer.capacity)
-                && (headroom.cpu.is_none() || offer.capacity.0[0] <= host.offer.capacity.0[0])
+                && offer.caps.is_within(host.offer.caps)
+                && (!headroom.limits_cpu(offer) || offer.capacity.0[0] <= host.offer.capacity.0[0])
         };
         let cheapest = offers.iter().take_while(|o| o.price <= host.offer.price).find(is_better);
         if let Some(cheapest) = cheapest {

@@ -7,38 +7,11 @@ use spillway_core::{Catalog, MicroUsdPerHour, PlanPolicy};
 use crate::amount::Amount;
 use crate::buy::Packing;
 use crate::deal::{Pile, deal};
-use crate::demand::{CLASSES, Shape};
+use crate::demand::{ClassSet, Shape, arch_of, are_bought_alike};
 use crate::headroom::Left;
-use crate::improve::load;
+use crate::improve::{classes, load};
 use crate::limits::CHOICES_MAX;
 use crate::prune::Offer;
-
-/// What would be left of the headroom if every launch were served by its dearest and largest choice.
-struct Slack(Left);
-
-impl Slack {
-    /// Whether `count` hosts may become `other` instead of `offer`.
-    fn allows(&self, offer: &Offer, other: &Offer, count: u32) -> bool {
-        let more_cpu = u64::from(other.capacity.0[0].saturating_sub(offer.capacity.0[0]));
-        let more_price = other.price.saturating_sub(offer.price).checked_mul(u64::from(count));
-        let is_cpu_there =
-            self.0.cpu.is_none_or(|cpu| more_cpu * u64::from(count) <= u64::from(cpu));
-        let is_price_there =
-            self.0.price.is_none_or(|price| more_price.is_some_and(|more| more <= price));
-        is_cpu_there && is_price_there
-    }
-
-    /// Sets aside what `count` hosts need that may become any of `choices`.
-    fn set_aside(&mut self, offer: &Offer, choices: &[Offer], count: u32) {
-        let dearest = choices.iter().map(|o| o.price).max().unwrap_or(0);
-        let largest = choices.iter().map(|o| o.capacity.0[0]).max().unwrap_or(0);
-        let price = dearest.saturating_sub(offer.price);
-        let capacity = Amount([largest.saturating_sub(offer.capacity.0[0]), 0, 0]);
-        let hosts = self.0.hosts;
-        self.0.take(&Offer { capacity, price, ..*offer }, count);
-        self.0.hosts = hosts;
-    }
-}
 
 /// The launches of a packing, in the order of their pools and contents.
 pub(crate) fn launches(
@@ -49,9 +22,10 @@ pub(crate) fn launches(
     policy: &PlanPolicy,
     headroom: &Headroom,
 ) -> Vec<PlannedLaunch> {
-    let mut slack = Slack(Left::of(headroom));
+    // What would be left if every launch were served by its dearest and largest choice.
+    let mut slack = Left::of(headroom);
     for host in &packing.hosts {
-        slack.0.take(&host.offer, host.count);
+        slack.take(&host.offer, host.count);
     }
     let mut piles: Vec<Pile<DemandKey>> = Vec::with_capacity(shapes.len());
     for shape in shapes {
@@ -59,8 +33,10 @@ pub(crate) fn launches(
     }
     let mut launches = Vec::with_capacity(packing.hosts.len());
     for host in &packing.hosts {
-        let load = load(&host.content, shapes);
-        let choices = choices(&host.offer, host.count, &load, by_price, policy, &slack);
+        let content =
+            Held { load: load(&host.content, shapes), classes: classes(&host.content, shapes) };
+        let (offer, count) = (&host.offer, host.count);
+        let choices = choices(offer, count, &content, by_price, policy, &slack, |_| true);
         slack.set_aside(&host.offer, &choices, host.count);
         let choices = pools(&choices, catalog);
         let Some(offering) = catalog.offerings().get(host.offer.at) else { continue };
@@ -69,7 +45,7 @@ pub(crate) fn launches(
             contents.sort_unstable();
             launches.push(PlannedLaunch {
                 choices: choices.clone(),
-                arch: CLASSES[host.offer.class].0,
+                arch: arch_of(host.offer.class),
                 capacity: offering.capacity,
                 count: dealt.count,
                 contents,
@@ -95,30 +71,53 @@ pub(crate) fn launches_of(
     policy: &PlanPolicy,
     headroom: &Headroom,
 ) -> Vec<PlannedLaunch> {
-    let mut slack = Slack(Left::of(headroom));
+    launches_where(wanted, by_price, catalog, policy, headroom, |_, _, _, _| true)
+}
+
+/// The same with alternatives of which `may_be` allows each: it is told the launch's place, what was planned, the
+/// alternative and how many hosts, and what it allows is taken.
+pub(crate) fn launches_where(
+    wanted: Vec<Wanted>,
+    by_price: &[Offer],
+    catalog: &Catalog,
+    policy: &PlanPolicy,
+    headroom: &Headroom,
+    mut may_be: impl FnMut(usize, &Offer, &Offer, u32) -> bool,
+) -> Vec<PlannedLaunch> {
+    let mut slack = Left::of(headroom);
     for host in &wanted {
-        slack.0.take(&host.offer, host.count);
+        slack.take(&host.offer, host.count);
     }
     let mut launches = Vec::with_capacity(wanted.len());
-    for Wanted { offer, count, load, contents } in wanted {
-        let choices = choices(&offer, count, &load, by_price, policy, &slack);
+    for (ord, Wanted { offer, count, load, contents }) in wanted.into_iter().enumerate() {
+        let classes = contents.iter().map(|(key, _)| ClassSet::of(key));
+        let content = Held { load, classes: classes.fold(ClassSet::ALL, ClassSet::and) };
+        let may_be = |other: &Offer| may_be(ord, &offer, other, count);
+        let choices = choices(&offer, count, &content, by_price, policy, &slack, may_be);
         slack.set_aside(&offer, &choices, count);
         let Some(offering) = catalog.offerings().get(offer.at) else { continue };
-        let (arch, capacity) = (CLASSES[offer.class].0, offering.capacity);
+        let (arch, capacity) = (arch_of(offer.class), offering.capacity);
         let choices = pools(&choices, catalog);
         launches.push(PlannedLaunch { choices, arch, capacity, count, contents });
     }
     launches
 }
 
-/// The planned offering, then others of its class that hold the same and cost little more, cheapest first.
+/// What one host is to hold: what it needs at once, and where it may run.
+struct Held {
+    load: Amount,
+    classes: ClassSet,
+}
+
+/// The planned offering, then others like it that hold the same and cost little more, cheapest first.
 fn choices(
     planned: &Offer,
     count: u32,
-    load: &Amount,
+    content: &Held,
     by_price: &[Offer],
     policy: &PlanPolicy,
-    slack: &Slack,
+    slack: &Left,
+    mut may_be: impl FnMut(&Offer) -> bool,
 ) -> Vec<Offer> {
     let n_max = policy.choices_max.clamp(1, CHOICES_MAX);
     let percent = 100 + u128::from(policy.choice_premium_percent);
@@ -129,9 +128,11 @@ fn choices(
             break;
         }
         let is_alternative = offer.at != planned.at
-            && offer.class == planned.class
-            && load.fits(&offer.capacity)
-            && slack.allows(planned, offer, count);
+            && are_bought_alike(offer.class, planned.class)
+            && content.classes.has(offer.class)
+            && content.load.fits(&offer.capacity)
+            && slack.allows_instead(planned, offer, count)
+            && may_be(offer);
         if is_alternative {
             choices.push(*offer);
         }

@@ -29,6 +29,7 @@ mod knapsack;
 mod launch;
 mod limits;
 mod master;
+mod mix;
 mod multiplier;
 mod online;
 mod pass;
@@ -64,17 +65,25 @@ pub struct Spillway {
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        online::plan(input, policy, &mut self.memory)
+        if policy.mix.is_none() {
+            return online::plan(input, policy, &mut self.memory);
+        }
+        let before = self.memory.clone();
+        mix::plan(input, policy, |input| {
+            self.memory = before.clone();
+            online::plan(input, policy, &mut self.memory)
+        })
     }
 }
 
 /// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
 /// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    plan_and_prices(input, policy).0
+    mix::plan(input, policy, |input| plan_and_prices(input, policy).0)
 }
 
-/// The same, and the prices of jobs that the bound rests on, of which a certificate can be made.
+/// The same without the rules of the mix, and the prices of jobs that the bound rests on, of which a certificate can be
+/// made.
 pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
     plan_and_prices_on(Threads::Two, input, policy)
 }
@@ -90,7 +99,7 @@ pub fn plan_and_prices_on(
     unplaced.retain(|group| 0 < group.count);
 
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let n_offerings = u32::try_from(all.len()).unwrap_or(u32::MAX);
     let mut report = Report { n_offerings, ..Report::default() };
     let mut launches = Vec::new();

@@ -5,12 +5,14 @@
 
 mod answer;
 mod buy;
+mod hasty;
 mod keep;
 mod promise;
 mod queue;
 mod reserved;
 mod room;
 mod stream;
+mod worth;
 
 use spillway_core::{PlanInput, PlanPolicy, Planned};
 
@@ -20,6 +22,8 @@ use crate::bill::search::STYLES;
 use crate::bill::world::Backlog;
 use crate::headroom::Left;
 use crate::online::answer::Answer;
+use crate::online::hasty::Hasty;
+use crate::online::keep::Idle;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
@@ -36,15 +40,16 @@ const ROUNDS_MAX: usize = 8;
 pub(crate) struct Memory {
     streams: Streams,
     promises: Promises,
+    idle: Idle,
 }
 
 /// Decides what starts where now, what waits for which room, what is bought, and what goes back.
 pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) -> Planned {
-    memory.streams.observe(input);
+    memory.streams.observe(input, policy);
     memory.promises.observe(input);
     let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
-    let all = prune::buyable(&input.catalog, &is_cooling, policy);
+    let all = prune::buyable(input, &is_cooling, policy);
     let shelf = stock(input, all);
     let queue = Queue::new(input, policy, &shelf);
     let world = &queue.world;
@@ -61,7 +66,8 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy };
+    let hasty = Hasty::new(&queue, &shelf.frontier, &memory.streams, now);
+    let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;
     for run in &later {
@@ -96,12 +102,9 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     });
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
-    memory.streams.answered(input, &planned.plan);
+    memory.streams.answered(input, policy, &planned.plan);
     memory.promises.keep(input, &queue, &later, &planned.plan);
-    if memory.streams.knows(now, policy.boot_secs) {
-        let expected = memory.streams.expected(now, policy.boot_secs);
-        planned.plan.give_back = keep::give_back(&rooms, expected);
-    }
+    planned.plan.give_back = memory.idle.give_back(&rooms, now, policy.boot_secs);
     planned
 }
 
@@ -111,14 +114,19 @@ struct Market<'a> {
     prices: &'a Prices,
     shelf: &'a Shelf,
     policy: &'a PlanPolicy,
+    hasty: Hasty<'a>,
 }
 
 impl Market<'_> {
     /// Buys until the backlog is empty or nothing more can be bought for it.
     fn buy(&self, rooms: &mut Rooms, backlog: &mut Backlog, left: &mut Left) {
-        let Self { queue, prices, shelf, policy } = self;
+        let Self { queue, prices, shelf, policy, hasty } = self;
         // Where nothing can be bought, as at a limit, nothing is weighed: what there is room for starts.
         let can_buy = shelf.all.iter().any(|offer| 0 < left.times(offer));
+        if can_buy {
+            hasty.place(rooms, backlog);
+            hasty.buy(rooms, backlog, left);
+        }
         // A host there is takes more work only once in a round.
         while can_buy && !backlog.is_empty() {
             let bought = buy::buy(queue, prices, rooms, backlog, shelf, left, policy);
@@ -147,15 +155,15 @@ fn hold(
     let world = &queue.world;
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
-        let told = promises.of(now, of_shape.classes, of_shape.need);
+        let awaited = promises.of(now, of_shape.classes, of_shape.need);
         let could_hold = |room: &Room| {
             let offer = &room.seat.offer;
             of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
         };
-        if told.is_empty() || !rooms.all.iter().any(could_hold) {
+        if awaited.is_empty() || !rooms.all.iter().any(could_hold) {
             continue;
         }
-        for (secs, mut n) in told {
+        for (secs, mut n) in awaited {
             for rank in (0..world.groups[shape].len()).rev() {
                 let group = &world.groups[shape][rank];
                 let count = n.min(backlog.left(shape, rank));

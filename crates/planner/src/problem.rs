@@ -16,8 +16,8 @@ use spillway_core::id::IdError;
 use spillway_core::market::UnknownName;
 use spillway_core::plan::{Demand, DemandKey, Headroom, NoFit, WaitReason, Waiting};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering, PlanInput,
-    Planned, PoolId, Resources,
+    Arch, Catalog, CpuUnits, GpuKinds, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering,
+    PlanInput, Planned, PoolId, Resources,
 };
 
 use crate::amount::whole_of;
@@ -182,6 +182,7 @@ impl Offer {
                 market: self.market.parse().map_err(unknown("market"))?,
             },
             arch: self.arch.parse().map_err(unknown("arch"))?,
+            gpu: None,
             capacity: Resources::new(unit.of_offer(cpu), memory, self.gpus),
             price: MicroUsdPerHour::new(micro),
             hazard: Hazard::NEVER,
@@ -215,6 +216,7 @@ impl JobLine {
         Ok(DemandKey {
             need: Resources::new(unit.of_job(cpu), memory, self.gpus),
             arch,
+            gpu_kinds: GpuKinds::ANY,
             market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
             expected_secs: None,
             patience_secs: 0,
@@ -289,6 +291,7 @@ impl Problem {
             )),
             cooling: BTreeMap::new(),
             headroom: Headroom::default(),
+            fleet: BTreeMap::new(),
         })
     }
 }

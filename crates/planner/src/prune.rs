@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use spillway_core::{Catalog, Market, PlanInput, PlanPolicy};
 
 use crate::amount::Amount;
-use crate::demand::{Shape, class_of, totals};
+use crate::demand::{N_CLASSES, Shape, Totals, class_of};
+use crate::headroom::CapSet;
 
 /// An offering in the solver's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +16,18 @@ pub(crate) struct Offer {
     pub(crate) capacity: Amount,
     /// Millionths of a dollar per hour.
     pub(crate) price: u64,
-    /// Index into [`crate::demand::CLASSES`].
+    /// See [`crate::demand::class_of`].
     pub(crate) class: usize,
+    /// The limits on CPU of their own that count it.
+    pub(crate) caps: CapSet,
     /// Index into the catalog, whose order is that of the pools' ids.
     pub(crate) at: usize,
+}
+
+impl Offer {
+    /// Stands where nothing was planned.
+    pub(crate) const NOTHING: Self =
+        Self { capacity: Amount([0; 3]), price: 0, class: 0, caps: CapSet::NONE, at: usize::MAX };
 }
 
 /// Whether the policy lets a host be this large.
@@ -45,15 +54,17 @@ pub(crate) fn cooling_flags(input: &PlanInput) -> Vec<bool> {
 }
 
 /// All offerings that may be bought, in the catalog's order.
-pub(crate) fn buyable(catalog: &Catalog, is_cooling: &[bool], policy: &PlanPolicy) -> Vec<Offer> {
+pub(crate) fn buyable(input: &PlanInput, is_cooling: &[bool], policy: &PlanPolicy) -> Vec<Offer> {
+    let catalog = &input.catalog;
     let mut buyable = Vec::with_capacity(catalog.offerings().len());
     for (at, (offering, is_cooling)) in catalog.offerings().iter().zip(is_cooling).enumerate() {
         let capacity = Amount::of(&offering.capacity);
         if *is_cooling || !is_allowed_size(&capacity, policy) {
             continue;
         }
-        let class = class_of(offering.arch, offering.pool.market);
-        buyable.push(Offer { capacity, price: offering.price.get(), class, at });
+        let class = class_of(offering.traits());
+        let caps = CapSet::of(&offering.pool, &input.headroom);
+        buyable.push(Offer { capacity, price: offering.price.get(), class, caps, at });
     }
     buyable
 }
@@ -92,31 +103,26 @@ pub(crate) fn cheapest_zones(catalog: &Catalog, buyable: &[Offer]) -> Vec<Offer>
 
 /// The offerings that no other one can stand in for, cheapest first.
 ///
+/// A limit on CPU of its own, such as a quota, keeps a host from standing in for one that the limit does not count.
 /// A host never uses more than the demand has, so capacity beyond that does not count; and a host may stand in for
 /// one of another kind if everything in this demand that the other may run, it may run too.
 pub(crate) fn undominated(offers: &[Offer], shapes: &[Shape]) -> Vec<Offer> {
-    let left: Vec<u64> = shapes.iter().map(|s| s.count).collect();
-    let useful = totals(shapes, &left).map(|total| total.clipped());
-    let is_wanted = |class: usize| shapes.iter().any(|s| s.classes.has(class));
-    let wanted = [is_wanted(0), is_wanted(1), is_wanted(2), is_wanted(3)];
-    let mut stands_in = [[false; 4]; 4];
-    for (class, row) in stands_in.iter_mut().enumerate() {
-        for (other, cell) in row.iter_mut().enumerate() {
-            *cell = shapes.iter().all(|s| !s.classes.has(other) || s.classes.has(class));
-        }
-    }
+    let totals = Totals::of(shapes, shapes.iter().map(|s| s.count));
+    let mut useful: [Option<Amount>; N_CLASSES] = [None; N_CLASSES];
     let mut sorted: Vec<(u64, Reverse<Amount>, Offer)> = Vec::with_capacity(offers.len());
     for offer in offers {
-        if wanted[offer.class] {
-            let clipped = offer.capacity.clipped_to(&useful[offer.class]);
-            sorted.push((offer.price, Reverse(clipped), *offer));
+        if totals.has(offer.class) {
+            let useful = useful[offer.class].get_or_insert_with(|| totals.on(offer.class));
+            sorted.push((offer.price, Reverse(offer.capacity.clipped_to(useful)), *offer));
         }
     }
     sorted.sort_unstable_by_key(|(price, clipped, offer)| (*price, *clipped, offer.at));
     let mut kept: Vec<(Amount, Offer)> = Vec::new();
     for (_, Reverse(clipped), offer) in sorted {
         let is_dominated = kept.iter().any(|(other_clipped, other)| {
-            stands_in[other.class][offer.class] && clipped.fits(other_clipped)
+            clipped.fits(other_clipped)
+                && other.caps.is_within(offer.caps)
+                && totals.may_stand_in(other.class, offer.class)
         });
         if !is_dominated {
             kept.push((clipped, offer));

@@ -28,7 +28,7 @@ pub(crate) fn unbuyable(
     for (offering, is_cooling) in catalog.offerings().iter().zip(is_cooling) {
         let capacity = Amount::of(&offering.capacity);
         let would_do = *is_cooling
-            && key.allows(offering.arch, offering.pool.market)
+            && key.allows(offering.traits())
             && need.fits(&capacity)
             && is_allowed_size(&capacity, policy);
         if would_do {

@@ -47,7 +47,8 @@ pub(crate) fn solve(
 ) -> Solved {
     let offers = undominated(&shelf.frontier, shapes);
     // At a limit, the common case of a long queue, every place that becomes free asks for a plan: it must cost nothing.
-    let is_affordable = shelf.all.iter().any(|offer| 0 < Left::of(headroom).times(offer));
+    let left = Left::of(headroom);
+    let is_affordable = shelf.all.iter().any(|offer| 0 < left.times(offer));
     if !is_affordable {
         let (packing, n_undominated) = (Packing::empty(shapes), offers.len());
         return Solved { packing, bound: 0, proof: Proof::default(), n_undominated };
@@ -196,7 +197,7 @@ fn finish(packing: &mut Packing, stock: &Stock<'_>, guide: &Guide, greed: Greed)
             buy(packing, &mut left, stock.shapes, stock.offers, guide, greed);
         }
         // A dearer host with less CPU is dominated, but may still be bought where the limit on CPU is nearly reached.
-        if packing.left.iter().any(|n| 0 < *n) && left.cpu.is_some() {
+        if packing.left.iter().any(|n| 0 < *n) && left.limits_any_cpu() {
             let small = stock.by_price.iter().filter(|offer| 0 < left.times(offer));
             let small: Vec<Offer> = small.copied().collect();
             let unweighted = Guide { worth: guide.worth.clone(), weights: Vec::new() };
@@ -229,8 +230,9 @@ fn is_better(packing: &Packing, than: &Packing, worth: &[f64]) -> bool {
 pub(crate) fn frontier(by_price: &[Offer]) -> Vec<Offer> {
     let mut frontier: Vec<Offer> = Vec::new();
     for offer in by_price {
-        let is_dominated =
-            frontier.iter().any(|o| o.class == offer.class && offer.capacity.fits(&o.capacity));
+        let is_dominated = frontier.iter().any(|o| {
+            (o.class, o.caps) == (offer.class, offer.caps) && offer.capacity.fits(&o.capacity)
+        });
         if !is_dominated {
             frontier.push(*offer);
         }
@@ -243,6 +245,7 @@ mod tests {
     use super::*;
     use crate::amount::Amount;
     use crate::demand::ClassSet;
+    use crate::headroom::CapSet;
 
     /// Jobs and offerings of many sizes, a few of each: enough for parts, corrected prices and halves of hosts.
     fn world() -> (Vec<Shape>, Vec<Offer>) {
@@ -259,7 +262,13 @@ mod tests {
             let of_price = u64::try_from(at % 3).unwrap();
             let memory = size * 2048 * [2, 4, 8][at % 3];
             let price = u64::from(size) * (40_000 + 9_000 * of_price) + 500;
-            offers.push(Offer { capacity: Amount([2048 * size, memory, 0]), price, class: 0, at });
+            offers.push(Offer {
+                capacity: Amount([2048 * size, memory, 0]),
+                price,
+                class: 0,
+                caps: CapSet::default(),
+                at,
+            });
         }
         (shapes, offers)
     }

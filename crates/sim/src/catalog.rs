@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour, Offering, PoolId,
-    Resources, Zone, spot,
+    Arch, Catalog, CpuUnits, GpuKind, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour,
+    Offering, PoolId, Resources, Zone, spot,
 };
 
 use crate::fnv::Fnv;
@@ -58,15 +58,15 @@ const FAMILIES: [(&str, Arch, u32, u64); 24] = [
     ("r8g", Arch::Arm64, 16, 117_820),
 ];
 
-/// Types with GPUs: name, vCPUs, GiB, GPUs, price in micro-dollars per hour.
-const GPU_TYPES: [(&str, u32, u32, u32, u64); 7] = [
-    ("g4dn.xlarge", 4, 16, 1, 526_000),
-    ("g4dn.2xlarge", 8, 32, 1, 752_000),
-    ("g4dn.4xlarge", 16, 64, 1, 1_204_000),
-    ("g4dn.12xlarge", 48, 192, 4, 3_912_000),
-    ("g5.xlarge", 4, 16, 1, 1_006_000),
-    ("g5.2xlarge", 8, 32, 1, 1_212_000),
-    ("g5.12xlarge", 48, 192, 4, 5_672_000),
+/// Types with GPUs: name, vCPUs, GiB, GPUs and their kind, price in micro-dollars per hour.
+const GPU_TYPES: [(&str, u32, u32, u32, GpuKind, u64); 7] = [
+    ("g4dn.xlarge", 4, 16, 1, GpuKind::T4, 526_000),
+    ("g4dn.2xlarge", 8, 32, 1, GpuKind::T4, 752_000),
+    ("g4dn.4xlarge", 16, 64, 1, GpuKind::T4, 1_204_000),
+    ("g4dn.12xlarge", 48, 192, 4, GpuKind::T4, 3_912_000),
+    ("g5.xlarge", 4, 16, 1, GpuKind::A10G, 1_006_000),
+    ("g5.2xlarge", 8, 32, 1, GpuKind::A10G, 1_212_000),
+    ("g5.12xlarge", 48, 192, 4, GpuKind::A10G, 5_672_000),
 ];
 
 /// c5 has other sizes than the later families (9xlarge, 18xlarge).
@@ -82,14 +82,16 @@ fn types() -> Vec<(InstanceShape, MicroUsdPerHour)> {
             if exists(family, size) {
                 let nominal =
                     Resources::new(CpuUnits::from_vcpus(2 * times), MiB::from_gib(gib * times), 0);
-                let shape = InstanceShape { name: format!("{family}.{size}"), arch, nominal };
+                let shape =
+                    InstanceShape { name: format!("{family}.{size}"), arch, gpu: None, nominal };
                 types.push((shape, MicroUsdPerHour::new(price * u64::from(times))));
             }
         }
     }
-    for (name, vcpus, gib, gpus, price) in GPU_TYPES {
+    for (name, vcpus, gib, gpus, kind, price) in GPU_TYPES {
         let nominal = Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(gib), gpus);
-        let shape = InstanceShape { name: name.to_owned(), arch: Arch::X86_64, nominal };
+        let shape =
+            InstanceShape { name: name.to_owned(), arch: Arch::X86_64, gpu: Some(kind), nominal };
         types.push((shape, MicroUsdPerHour::new(price)));
     }
     types
@@ -123,7 +125,8 @@ impl PriceList {
         };
         for offer in &world.offers {
             let name = offer.pool.instance_type.clone();
-            let shape = InstanceShape { name, arch: offer.arch, nominal: offer.capacity };
+            let shape =
+                InstanceShape { name, arch: offer.arch, gpu: offer.gpu, nominal: offer.capacity };
             list.add(shape, offer.pool.clone(), offer.price, world);
         }
         if list.is_exact {
@@ -167,6 +170,7 @@ impl PriceList {
             Some(Offering {
                 pool: pool.clone(),
                 arch: shape.arch,
+                gpu: shape.gpu,
                 capacity,
                 price: *price,
                 hazard: self.hazards.get(pool).copied().unwrap_or_default(),

@@ -60,6 +60,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
                 ended.insert(job);
             }
+            Request::Register { .. } | Request::Deregister { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();
@@ -68,6 +69,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
         let key = DemandKey {
             need: spec.resources,
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,

@@ -172,6 +172,7 @@ impl SimCloud {
             receipt,
             body: message.body.clone(),
             sent_at: Some(message.sent_at),
+            sender: None,
         };
         received.map(delivery).collect()
     }
@@ -275,7 +276,7 @@ impl SimCloud {
     /// `StopTask`. A task that has stopped or is not known is no error.
     pub fn stop_task(&mut self, now: Timestamp, arn: &TaskArn, reason: &str) -> CallResult<()> {
         self.calling(now, "ecs:StopTask", |cloud| {
-            let stop_timeout = cloud.config.stop_timeout;
+            let usual = cloud.config.stop_timeout;
             let sigterm = cloud.dice.roll("sigterm", arn).within(cloud.config.sigterm);
             let Some(task) = cloud.ecs.task_mut(arn) else { return Ok(()) };
             let is_first = task.stop_reason.is_none();
@@ -283,6 +284,7 @@ impl SimCloud {
                 return Ok(());
             }
             task.stop_reason = Some(reason.to_owned());
+            let stop_timeout = task.stop_timeout.unwrap_or(usual);
             let pause = match task.status {
                 TaskStatus::Running if task.behaviour.ignores_sigterm => stop_timeout,
                 TaskStatus::Running => sigterm.min(stop_timeout),

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{LaunchAnswer, LaunchRequest, LaunchedInstance, PoolError, PoolFault};
 use spillway_core::task::{InstanceReport, InstanceStatus};
 use spillway_core::{
-    Arch, ClientToken, CloudError, CpuUnits, InstanceId, LaunchId, Market, MicroUsd,
-    MicroUsdPerHour, PoolId, Resources, cost,
+    Arch, ClientToken, CloudError, CpuUnits, GpuKind, HostTraits, InstanceId, LaunchId, Market,
+    MicroUsd, MicroUsdPerHour, PoolId, Resources, cost,
 };
 
 use crate::catalog::PriceList;
@@ -43,6 +43,8 @@ pub struct SimInstance {
     pub pool: PoolId,
     /// Its architecture.
     pub arch: Arch,
+    /// The kind of its GPUs.
+    pub gpu: Option<GpuKind>,
     /// What EC2 says it has.
     pub nominal: Resources,
     /// What it costs while it runs.
@@ -72,6 +74,11 @@ impl SimInstance {
     /// Whether it is still paid.
     pub const fn is_alive(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// What jobs may insist on.
+    pub const fn traits(&self) -> HostTraits {
+        HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }
     }
 
     fn report(&self) -> InstanceReport {
@@ -254,6 +261,7 @@ impl Ec2 {
             id: id.clone(),
             pool: pool.clone(),
             arch: shape.arch,
+            gpu: shape.gpu,
             nominal: shape.nominal,
             price,
             launched_at: now,

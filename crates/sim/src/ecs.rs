@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{Refusal, TaskRequest};
 use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
 use spillway_core::{
@@ -91,6 +91,8 @@ pub struct SimTask {
     pub image: String,
     /// How it behaves.
     pub behaviour: Behaviour,
+    /// How long it has between SIGTERM and SIGKILL; none leaves it to the world.
+    pub stop_timeout: Option<SignedDuration>,
     /// Where it stands.
     pub status: TaskStatus,
     /// ECS's counter.
@@ -286,6 +288,7 @@ impl Ecs {
             need,
             image: request.spec.container.image.clone(),
             behaviour,
+            stop_timeout: request.spec.time_limits.stop,
             status: TaskStatus::Pending,
             version: 1,
             created_at: now,

@@ -7,8 +7,8 @@
 //! | I3 | a message is deleted only after its job is durable or its order carried out; a dead letter is one that can be nothing else |
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
-//! | I6 | a job runs only on an architecture and in a market that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs and price |
+//! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
@@ -27,7 +27,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Resources};
+use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -70,6 +70,7 @@ struct Live {
 struct Open {
     cpu: u64,
     price: u64,
+    quota: Option<Quota>,
 }
 
 /// The checker, and what it remembers between steps.
@@ -85,6 +86,7 @@ pub struct Invariants {
     carried: BTreeMap<HostId, MicroUsd>,
     /// Sums over `open_hosts`.
     cpu: u64,
+    of_quota: BTreeMap<Quota, u64>,
     price: u64,
     n_doubled_tasks: u64,
     n_violations: u64,
@@ -107,6 +109,7 @@ impl Invariants {
             live: BTreeMap::new(),
             on_host: BTreeMap::new(),
             open_hosts: BTreeMap::new(),
+            of_quota: BTreeMap::new(),
             open_launches: BTreeSet::new(),
             carried: BTreeMap::new(),
             cpu: 0,

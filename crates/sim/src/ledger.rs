@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::change::Cooldown;
+use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
 use spillway_core::host::HostStatus;
-use spillway_core::id::{HostId, LedgerId};
+use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
@@ -49,6 +50,7 @@ pub struct MemoryLedger {
     hosts: BTreeMap<HostId, Host>,
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
+    definitions: BTreeMap<(JobName, u32), DefinitionRecord>,
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
     n_launches: u64,
@@ -70,6 +72,7 @@ impl MemoryLedger {
             hosts: BTreeMap::new(),
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
+            definitions: BTreeMap::new(),
             cooling: BTreeMap::new(),
             history: History {
                 kinds: BTreeMap::new(),
@@ -99,6 +102,11 @@ impl MemoryLedger {
     /// One host.
     pub fn get_host(&self, id: HostId) -> Option<&Host> {
         self.hosts.get(&id)
+    }
+
+    /// All revisions of job definitions.
+    pub fn all_definitions(&self) -> impl Iterator<Item = &DefinitionRecord> {
+        self.definitions.values()
     }
 
     /// All launches there ever were.
@@ -154,6 +162,7 @@ impl MemoryLedger {
                 | Change::PutKind { .. }
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
+                | Change::PutDefinition(_)
                 | Change::Counters { .. } => {}
             }
         }
@@ -176,6 +185,10 @@ impl MemoryLedger {
             }
             Change::PutLaunch(launch) => {
                 self.launches.insert(launch.id, launch.as_ref().clone());
+            }
+            Change::PutDefinition(record) => {
+                let key = (record.name.clone(), record.revision);
+                self.definitions.insert(key, record.as_ref().clone());
             }
             Change::Learn { instance_type, registered } => {
                 self.learned.insert(instance_type.clone(), *registered);
@@ -229,6 +242,7 @@ impl MemoryLedger {
             learned: self.learned.clone(),
             cooling: self.cooling.clone(),
             history: self.history.clone(),
+            definitions: self.definitions.values().cloned().collect(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,
         }
@@ -285,6 +299,10 @@ impl LedgerReader for MemoryLedger {
         Ok(launches.into_iter().take(limit).cloned().collect())
     }
 
+    fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError> {
+        Ok(self.definitions.values().cloned().collect())
+    }
+
     fn state(&self) -> Result<LedgerState, LedgerError> {
         Ok(self.open_state())
     }
@@ -294,8 +312,8 @@ impl LedgerReader for MemoryLedger {
 mod tests {
     use std::sync::Arc;
 
+    use spillway_core::QueueName;
     use spillway_core::job::{ContainerSpec, JobSpec};
-    use spillway_core::{MarketRule, QueueName};
     use uuid::Uuid;
 
     use super::*;
@@ -306,36 +324,11 @@ mod tests {
 
     fn job(token: &str) -> Job {
         let queue: QueueName = "default".parse().unwrap();
+        let (id, name) = (JobId::derive(&queue, token), "job".parse().unwrap());
+        let container = ContainerSpec::new("busybox");
         Job {
-            id: JobId::derive(&queue, token),
-            spec: Arc::new(JobSpec {
-                name: "job".parse().unwrap(),
-                queue,
-                definition: None,
-                container: ContainerSpec {
-                    image: "busybox".into(),
-                    command: Vec::new(),
-                    environment: Vec::new(),
-                    user: None,
-                    readonly_root_filesystem: false,
-                    init_process: false,
-                    shared_memory_mib: None,
-                    ulimits: Vec::new(),
-                    job_role_arn: None,
-                    execution_role_arn: None,
-                    awslogs_options: BTreeMap::new(),
-                },
-                resources: Resources::ZERO,
-                arch: None,
-                market: MarketRule::Any,
-                attempts: 1,
-                attempt_timeout: None,
-                expected_duration: None,
-                patience: None,
-                deadline: None,
-                tags: BTreeMap::new(),
-                propagate_tags: false,
-            }),
+            id,
+            spec: Arc::new(JobSpec::new(name, queue, container, Resources::ZERO)),
             body_hash: BodyHash(7),
             created_at: Timestamp::UNIX_EPOCH,
             seq: 0,

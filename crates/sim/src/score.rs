@@ -261,9 +261,11 @@ impl Tally {
             return;
         }
         let (need, arch) = (job.spec.resources, job.spec.arch);
+        let gpu_kinds = job.spec.gpu_kinds;
         let key = DemandKey {
             need,
             arch,
+            gpu_kinds,
             market: MarketRule::OnDemand,
             expected_secs: None,
             patience_secs: 0,
@@ -299,9 +301,7 @@ impl Tally {
 
 fn cheapest(key: &DemandKey, catalog: &Catalog) -> Option<MicroUsdPerHour> {
     let fits = |o: &&Offering| {
-        o.pool.market == Market::OnDemand
-            && key.arch.is_none_or(|arch| arch == o.arch)
-            && key.need.fits(&o.capacity)
+        o.pool.market == Market::OnDemand && key.allows(o.traits()) && key.need.fits(&o.capacity)
     };
     catalog.offerings().iter().filter(fits).map(|o| o.price).min()
 }

@@ -12,6 +12,7 @@ use aws_sdk_ec2::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use spillway_core::container::LogDriver;
 use spillway_core::effect::CallResult;
 use spillway_core::id::DeploymentName;
 use tracing::info;
@@ -101,6 +102,8 @@ pub(super) struct Templates {
     cluster: String,
     instance_profile: String,
     security_groups: Vec<String>,
+    privileged: bool,
+    log_drivers: Vec<LogDriver>,
     /// Names of templates that exist.
     known: Cache<String, ()>,
 }
@@ -114,6 +117,8 @@ impl Templates {
             cluster: settings.cluster.clone(),
             instance_profile: settings.instance_profile.clone(),
             security_groups: settings.security_groups.clone(),
+            privileged: settings.privileged,
+            log_drivers: settings.log_drivers.clone(),
             known: Cache::new(limits::TYPES_LIFETIME),
         }
     }
@@ -145,7 +150,13 @@ impl Templates {
             root_device: &image.root_device,
             instance_profile: &self.instance_profile,
             security_groups: &self.security_groups,
-            user_data: UserData { cluster: &self.cluster, gpu: kind.gpu }.script(),
+            user_data: UserData {
+                cluster: &self.cluster,
+                gpu: kind.gpu,
+                privileged: self.privileged,
+                log_drivers: &self.log_drivers,
+            }
+            .script(),
             burstable: kind.burstable,
         }
     }

@@ -3,14 +3,17 @@
 //! A definition is registered once for each content, and ECS lets few be registered, so what differs from job to job
 //! (command, environment) goes into the overrides as long as it fits there.
 
+mod storage;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{
-    Compatibility, ContainerDefinition, KeyValuePair, LinuxParameters, LogConfiguration, LogDriver,
-    NetworkMode, ResourceRequirement, ResourceType, Ulimit, UlimitName,
+    Compatibility, ContainerDefinition, KeyValuePair, LinuxParameters, LogConfiguration,
+    NetworkMode, RepositoryCredentials, ResourceRequirement, ResourceType, Ulimit, UlimitName,
 };
 use serde::Serialize;
+use spillway_core::container::{ContainerSpec, Device, LogDriver, Mount, Secret, Tmpfs, Volume};
 use spillway_core::effect::TaskRequest;
 
 use super::JOB_CONTAINER;
@@ -49,14 +52,32 @@ pub(super) struct Definition {
     gpus: u32,
     command: Vec<String>,
     environment: Vec<(String, String)>,
+    secrets: Vec<Secret>,
     user: Option<String>,
+    privileged: bool,
     readonly_root_filesystem: bool,
     init_process: bool,
     shared_memory_mib: Option<i32>,
+    tmpfs: Vec<Tmpfs>,
+    max_swap_mib: Option<i32>,
+    swappiness: Option<i32>,
+    devices: Vec<Device>,
     ulimits: Vec<(String, i32, i32)>,
+    volumes: Vec<Volume>,
+    mounts: Vec<Mount>,
+    registry_credentials: Option<String>,
     task_role: Option<String>,
     execution_role: Option<String>,
-    logs: Option<BTreeMap<String, String>>,
+    logs: Option<Logs>,
+    stop_timeout: i32,
+}
+
+/// Where the output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Logs {
+    driver: LogDriver,
+    options: BTreeMap<String, String>,
+    secrets: Vec<Secret>,
 }
 
 /// Splits a job. The job's own variables replace Spillway's of the same name.
@@ -98,7 +119,7 @@ fn override_chars(command: &[String], environment: &[(String, String)]) -> usize
 fn definition(request: &TaskRequest, defaults: &Defaults) -> Definition {
     let spec = &request.spec;
     let container = &spec.container;
-    let limit = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    let limit = storage::number;
     Definition {
         format: FORMAT,
         deployment: defaults.deployment.clone(),
@@ -108,37 +129,54 @@ fn definition(request: &TaskRequest, defaults: &Defaults) -> Definition {
         gpus: spec.resources.gpus,
         command: Vec::new(),
         environment: Vec::new(),
+        secrets: container.secrets.clone(),
         user: container.user.clone(),
+        privileged: container.privileged,
         readonly_root_filesystem: container.readonly_root_filesystem,
         init_process: container.init_process,
         shared_memory_mib: container.shared_memory_mib.map(limit),
+        tmpfs: container.tmpfs.clone(),
+        max_swap_mib: container.max_swap_mib.map(limit),
+        swappiness: container.swappiness.map(limit),
+        devices: container.devices.clone(),
         ulimits: container
             .ulimits
             .iter()
             .map(|(name, soft, hard)| (name.clone(), limit(*soft), limit(*hard)))
             .collect(),
+        volumes: container.volumes.clone(),
+        mounts: container.mounts.clone(),
+        registry_credentials: container.registry_credentials.clone(),
         task_role: container.job_role_arn.clone(),
         execution_role: container
             .execution_role_arn
             .clone()
             .or_else(|| defaults.execution_role.clone()),
-        logs: logs(&container.awslogs_options, defaults),
+        logs: logs(container, defaults),
+        stop_timeout: spec.time_limits.stop.map_or(limits::STOP_TIMEOUT_SECONDS, |time| {
+            i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+        }),
     }
 }
 
-/// Options of the `awslogs` driver: the installation's, then the job's. None where nobody names a group.
-fn logs(own: &BTreeMap<String, String>, defaults: &Defaults) -> Option<BTreeMap<String, String>> {
+/// Of the `awslogs` driver the installation's options, then the job's; none where nobody names a group. Of another driver
+/// the job's alone.
+fn logs(container: &ContainerSpec, defaults: &Defaults) -> Option<Logs> {
     let mut options = BTreeMap::new();
-    if let Some(group) = &defaults.log_group {
+    let driver = container.log_driver;
+    let is_awslogs = driver == LogDriver::Awslogs;
+    if let (true, Some(group)) = (is_awslogs, &defaults.log_group) {
         options.insert("awslogs-group".to_owned(), group.clone());
     }
-    options.extend(own.clone());
-    if !options.contains_key("awslogs-group") {
-        return None;
+    options.extend(container.log_options.clone());
+    if is_awslogs {
+        if !options.contains_key("awslogs-group") {
+            return None;
+        }
+        options.entry("awslogs-region".to_owned()).or_insert_with(|| defaults.region.clone());
+        options.entry("awslogs-stream-prefix".to_owned()).or_insert_with(|| "spillway".to_owned());
     }
-    options.entry("awslogs-region".to_owned()).or_insert_with(|| defaults.region.clone());
-    options.entry("awslogs-stream-prefix".to_owned()).or_insert_with(|| "spillway".to_owned());
-    Some(options)
+    Some(Logs { driver, options, secrets: container.log_secrets.clone() })
 }
 
 impl Definition {
@@ -159,6 +197,7 @@ impl Definition {
             .requires_compatibilities(Compatibility::Ec2)
             .set_task_role_arn(self.task_role.clone())
             .set_execution_role_arn(self.execution_role.clone())
+            .set_volumes(storage::volumes(&self.volumes))
             .container_definitions(self.container())
     }
 
@@ -173,22 +212,31 @@ impl Definition {
             .memory(self.memory)
             .set_command(command)
             .set_environment(pairs(&self.environment))
+            .set_secrets(storage::secrets(&self.secrets))
+            .set_mount_points(storage::mounts(&self.mounts))
+            .set_repository_credentials(self.repository_credentials())
             .set_user(self.user.clone())
+            .set_privileged(self.privileged.then_some(true))
             .set_readonly_root_filesystem(self.readonly_root_filesystem.then_some(true))
             .set_linux_parameters(self.linux_parameters())
             .set_ulimits(self.ulimits())
             .set_resource_requirements(self.gpu_requirement())
             .set_log_configuration(self.log_configuration())
-            .stop_timeout(limits::STOP_TIMEOUT_SECONDS)
+            .stop_timeout(self.stop_timeout)
             .build()
     }
 
     fn linux_parameters(&self) -> Option<LinuxParameters> {
-        let is_needed = self.init_process || self.shared_memory_mib.is_some();
-        is_needed.then(|| {
+        let has_numbers = [self.shared_memory_mib, self.max_swap_mib].iter().any(Option::is_some);
+        let has_lists = !self.tmpfs.is_empty() || !self.devices.is_empty();
+        (self.init_process || has_numbers || has_lists).then(|| {
             LinuxParameters::builder()
                 .set_init_process_enabled(self.init_process.then_some(true))
                 .set_shared_memory_size(self.shared_memory_mib)
+                .set_tmpfs(storage::tmpfs(&self.tmpfs))
+                .set_max_swap(self.max_swap_mib)
+                .set_swappiness(self.swappiness)
+                .set_devices(storage::devices(&self.devices))
                 .build()
         })
     }
@@ -208,9 +256,18 @@ impl Definition {
     }
 
     fn log_configuration(&self) -> Option<LogConfiguration> {
-        let options = self.logs.clone()?.into_iter().collect();
-        let configuration = LogConfiguration::builder().log_driver(LogDriver::Awslogs);
-        configuration.set_options(Some(options)).build().ok()
+        let logs = self.logs.clone()?;
+        LogConfiguration::builder()
+            .log_driver(storage::log_driver(logs.driver))
+            .set_options(Some(logs.options.into_iter().collect()))
+            .set_secret_options(storage::secrets(&logs.secrets))
+            .build()
+            .ok()
+    }
+
+    fn repository_credentials(&self) -> Option<RepositoryCredentials> {
+        let secret = self.registry_credentials.as_ref()?;
+        RepositoryCredentials::builder().credentials_parameter(secret).build().ok()
     }
 }
 

@@ -62,12 +62,12 @@ pub(super) fn catalog(
                 let pool = PoolId { instance_type, zone: zone.clone(), market: *market };
                 if let Some(price) = prices.get(&pool) {
                     let capacity = info.shape.expected_registered();
-                    let arch = info.shape.arch;
+                    let (arch, gpu) = (info.shape.arch, info.shape.gpu);
                     let hazard = match market {
                         Market::OnDemand => Hazard::NEVER,
                         Market::Spot => spot::heard_of(&info.shape.name),
                     };
-                    offerings.push(Offering { pool, arch, capacity, price, hazard });
+                    offerings.push(Offering { pool, arch, gpu, capacity, price, hazard });
                 }
             }
         }
@@ -90,7 +90,7 @@ mod tests {
     fn info(name: &str, markets: &[Market]) -> TypeInfo {
         let nominal = Resources::new(CpuUnits::from_vcpus(2), MiB::from_gib(4), 0);
         TypeInfo {
-            shape: InstanceShape { name: name.into(), arch: Arch::X86_64, nominal },
+            shape: InstanceShape { name: name.into(), arch: Arch::X86_64, gpu: None, nominal },
             markets: markets.to_vec(),
         }
     }

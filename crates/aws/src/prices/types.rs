@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
 };
 use spillway_core::catalog::InstanceType;
 use spillway_core::effect::CallResult;
-use spillway_core::{Arch, CpuUnits, InstanceShape, Market, MiB, Resources, Zone};
+use spillway_core::{Arch, CpuUnits, GpuKind, InstanceShape, Market, MiB, Resources, Zone};
 
 use super::is_asked_for;
 use crate::{call, limits};
@@ -106,7 +106,7 @@ fn usable(info: &InstanceTypeInfo) -> Option<TypeInfo> {
         return None;
     }
     let arch = arch(info)?;
-    let gpus = gpus(info)?;
+    let (gpus, gpu) = gpus(info)?;
     if arch == Arch::Arm64 && 0 < gpus {
         return None;
     }
@@ -115,7 +115,7 @@ fn usable(info: &InstanceTypeInfo) -> Option<TypeInfo> {
     let nominal = Resources::new(CpuUnits::from_vcpus(vcpus), MiB::new(memory), gpus);
     let name = info.instance_type()?.as_str().to_owned();
     let markets: Vec<Market> = info.supported_usage_classes().iter().filter_map(market).collect();
-    Some(TypeInfo { shape: InstanceShape { name, arch, nominal }, markets })
+    Some(TypeInfo { shape: InstanceShape { name, arch, gpu, nominal }, markets })
 }
 
 fn arch(info: &InstanceTypeInfo) -> Option<Arch> {
@@ -124,10 +124,12 @@ fn arch(info: &InstanceTypeInfo) -> Option<Arch> {
     Arch::ALL.into_iter().find(names)
 }
 
-/// Whole NVIDIA GPUs; none for other makers and for parts of one.
-fn gpus(info: &InstanceTypeInfo) -> Option<u32> {
-    let Some(gpu_info) = info.gpu_info() else { return Some(0) };
+/// How many whole NVIDIA GPUs, and of which kind if all are of one that is known; none for other makers and for parts of a
+/// GPU.
+fn gpus(info: &InstanceTypeInfo) -> Option<(u32, Option<GpuKind>)> {
+    let Some(gpu_info) = info.gpu_info() else { return Some((0, None)) };
     let mut n_gpus = 0_u32;
+    let mut kinds: BTreeSet<Option<GpuKind>> = BTreeSet::new();
     for device in gpu_info.gpus() {
         let is_nvidia = device.manufacturer().is_some_and(|m| m.eq_ignore_ascii_case("nvidia"));
         let is_part = device.gpu_partition_size().is_some_and(|size| size < 1.0);
@@ -135,8 +137,10 @@ fn gpus(info: &InstanceTypeInfo) -> Option<u32> {
             return None;
         }
         n_gpus = n_gpus.saturating_add(u32::try_from(device.count()?).ok()?);
+        kinds.insert(device.name().and_then(|name| name.parse().ok()));
     }
-    Some(n_gpus)
+    let only = kinds.first().copied().flatten().filter(|_| kinds.len() == 1);
+    Some((n_gpus, only))
 }
 
 fn market(class: &UsageClassType) -> Option<Market> {

@@ -58,11 +58,14 @@ fn delivery(message: Message) -> Option<Delivery> {
         let millis = attributes.get(&MessageSystemAttributeName::SentTimestamp)?;
         Timestamp::from_millisecond(millis.parse().ok()?).ok()
     });
+    let attributes = message.attributes.as_ref();
+    let sender = attributes.and_then(|all| all.get(&MessageSystemAttributeName::SenderId)).cloned();
     Some(Delivery {
         message_id: message.message_id?,
         receipt: Receipt(message.receipt_handle?),
         body: message.body.unwrap_or_default(),
         sent_at,
+        sender,
     })
 }
 
@@ -77,6 +80,7 @@ mod tests {
             .receipt_handle("r-1")
             .body("{}")
             .attributes(MessageSystemAttributeName::SentTimestamp, "1700000000250")
+            .attributes(MessageSystemAttributeName::SenderId, "AROAEXAMPLE:me")
             .build();
 
         let delivery = delivery(message).unwrap();
@@ -84,6 +88,7 @@ mod tests {
         assert_eq!(delivery.message_id, "m-1");
         assert_eq!(delivery.receipt, Receipt("r-1".into()));
         assert_eq!(delivery.body, "{}");
+        assert_eq!(delivery.sender.as_deref(), Some("AROAEXAMPLE:me"));
         assert_eq!(delivery.sent_at.unwrap().as_millisecond(), 1_700_000_000_250);
     }
 

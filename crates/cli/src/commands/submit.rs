@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use jiff::Timestamp;
-use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB, QueueName};
+use spillway_core::{ArchRule, CpuUnits, GpuKind, JobName, MarketRule, MiB, QueueName};
 use uuid::Uuid;
 
 use crate::config::values::Span;
@@ -55,6 +55,9 @@ pub struct SubmitArgs {
     /// Whole GPUs
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file")]
     pub gpus: u32,
+    /// A kind of GPU it accepts, by EC2's name such as T4 or A10G; several are alternatives [default: any]
+    #[arg(long, value_name = "KIND", value_delimiter = ',', conflicts_with = "file")]
+    pub gpu_kind: Vec<GpuKind>,
     /// The job's name [default: from the image]
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub name: Option<JobName>,

@@ -286,6 +286,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(unknown) = queues.find(|queue| !config.queues.contains(queue)) {
         return wrong("plan.queue-patience", &format!("{unknown} is not one of `queues`"));
     }
+    let mut queues = config.jobs.exceptions.iter().flat_map(|exception| &exception.queues);
+    if let Some(unknown) = queues.find(|queue| !config.queues.contains(queue)) {
+        return wrong("jobs.exceptions", &format!("{unknown} is not one of `queues`"));
+    }
     if !(1..=300).contains(&config.plan.max_choices.0) {
         return wrong("plan.max-choices", "EC2 takes 1 to 300 choices in one launch");
     }

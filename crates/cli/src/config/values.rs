@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName};
+use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName, Quota};
 
 /// A text or a number, as text: `4` and `"4"` are the same.
 struct Scalar(String);
@@ -21,10 +21,13 @@ impl<'de> Deserialize<'de> for Scalar {
         impl Visitor<'_> for ScalarVisitor {
             type Value = Scalar;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a number")
+                f.write_str("a text, a number, or true or false")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
                 Ok(Scalar(text.to_owned()))
+            }
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Scalar, E> {
+                Ok(Scalar(flag.to_string()))
             }
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
                 Ok(Scalar(number.to_string()))
@@ -49,7 +52,7 @@ pub struct ValueError {
 }
 
 macro_rules! value {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $expected:literal, $parse:expr, $show:expr) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $kind:literal, $expected:literal, $parse:expr, $show:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name(pub $inner);
@@ -95,7 +98,7 @@ macro_rules! value {
                 true
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": ["string", "number"] })
+                json_schema!({ "type": ["string", $kind] })
             }
         }
     };
@@ -104,6 +107,7 @@ macro_rules! value {
 value!(
     /// A length of time, not negative.
     Span(SignedDuration),
+    "number",
     "a duration such as \"90s\", \"5m\" or \"1h 30m\"",
     |text| text.parse::<SignedDuration>().ok().filter(|span| !span.is_negative()),
     |span| format!("{span:#}")
@@ -111,6 +115,7 @@ value!(
 value!(
     /// An amount of memory.
     Memory(MiB),
+    "number",
     "an amount of memory such as \"512MiB\" or \"2GiB\"",
     |text| text.parse().ok(),
     |mib| mib.to_string().replace(' ', "")
@@ -118,6 +123,7 @@ value!(
 value!(
     /// A number of vCPUs.
     Vcpus(CpuUnits),
+    "number",
     "a number of vCPUs such as 4 or 0.25",
     |text| text.parse().ok(),
     ToString::to_string
@@ -125,6 +131,7 @@ value!(
 value!(
     /// Dollars per hour.
     Price(MicroUsdPerHour),
+    "number",
     "a price per hour such as \"$12.50\"",
     |text| text.parse().ok(),
     |price| price.to_string().trim_end_matches("/h").to_owned()
@@ -132,7 +139,17 @@ value!(
 value!(
     /// A whole number.
     Count(u32),
+    "number",
     "a whole number such as 100",
+    |text| text.parse().ok(),
+    ToString::to_string
+);
+
+value!(
+    /// Yes or no.
+    Flag(bool),
+    "boolean",
+    "true or false",
     |text| text.parse().ok(),
     ToString::to_string
 );
@@ -174,6 +191,48 @@ impl<'de> Deserialize<'de> for QueuePatience {
 }
 
 impl Serialize for QueuePatience {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How many vCPUs one of EC2's quotas allows, `on-demand/standard=256`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VcpuQuota {
+    /// Which quota.
+    pub quota: Quota,
+    /// How many.
+    pub vcpus: Vcpus,
+}
+
+impl FromStr for VcpuQuota {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError {
+            text: text.to_owned(),
+            expected: "a quota and vCPUs such as \"on-demand/standard=256\" or \"spot/g=64\"",
+        };
+        let (quota, vcpus) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Self {
+            quota: quota.trim().parse().map_err(|_| wrong())?,
+            vcpus: vcpus.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for VcpuQuota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.quota, self.vcpus)
+    }
+}
+
+impl<'de> Deserialize<'de> for VcpuQuota {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for VcpuQuota {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -57,7 +57,7 @@ impl From<&Attempt> for AttemptView {
             started_at: attempt.started_at,
             stopped_at: attempt.stopped_at,
             exit_code: attempt.exit_code,
-            reason: attempt.reason.clone(),
+            reason: attempt.told().to_owned(),
             failure: attempt.failure,
             cost_usd: usd(attempt.cost),
             cost: usd_text(attempt.cost),

@@ -97,9 +97,9 @@ pub(crate) fn status_reason(job: &Job) -> Option<String> {
         | JobState::Runnable { .. }
         | JobState::Starting { .. }
         | JobState::Running { .. } => {
-            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.reason))
+            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.told()))
         }
-        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.reason.clone()),
+        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.told().to_owned()),
     }
     .filter(|reason| !reason.is_empty())
 }
@@ -188,6 +188,9 @@ pub struct JobView {
     /// The architecture asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<spillway_core::Arch>,
+    /// The kinds of GPU it accepts; none is any.
+    #[serde(skip_serializing_if = "spillway_core::GpuKinds::is_any")]
+    pub gpu_kinds: spillway_core::GpuKinds,
     /// Where it may run.
     pub market: spillway_core::MarketRule,
     /// How many attempts may fail through its own fault.
@@ -249,6 +252,7 @@ impl JobView {
             image: spec.container.image.clone(),
             command: spec.container.command.clone(),
             arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
             market: spec.market,
             attempts_max: spec.attempts,
             timeout_s: spec.attempt_timeout.map(|span| span.as_secs()),
@@ -322,11 +326,13 @@ impl View for JobView {
 impl JobView {
     fn need_text(&self) -> String {
         let arch = self.arch.map(|arch| format!(", {arch}")).unwrap_or_default();
+        let kinds =
+            if self.gpu_kinds.is_any() { String::new() } else { format!(" ({})", self.gpu_kinds) };
         let timeout = self
             .timeout_s
             .map(|s| format!(", at most {}", span_text(SignedDuration::from_secs(s))));
         format!(
-            "{}{arch}, market {}, {} attempt{}{}",
+            "{}{kinds}{arch}, market {}, {} attempt{}{}",
             self.job.need,
             self.market,
             self.attempts_max,

@@ -5,7 +5,7 @@ pub mod frontier;
 pub mod limits;
 
 use serde::Serialize;
-use spillway_core::{Arch, DemandKey, Market, MarketRule, MicroUsdPerHour, Planned};
+use spillway_core::{Arch, DemandKey, GpuKinds, Market, MarketRule, MicroUsdPerHour, Planned};
 
 use super::job::ResourcesView;
 use crate::output::{Field, Page, Rows, Tone, View};
@@ -22,6 +22,9 @@ pub struct GroupView {
     /// The architecture; none is either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<Arch>,
+    /// The kinds of GPU it accepts; none is any.
+    #[serde(skip_serializing_if = "GpuKinds::is_any")]
+    pub gpu_kinds: GpuKinds,
     /// Where it may run.
     pub market: MarketRule,
     /// How many.
@@ -35,6 +38,7 @@ impl GroupView {
         Self {
             resources: (&key.need).into(),
             arch: key.arch,
+            gpu_kinds: key.gpu_kinds,
             market: key.market,
             count,
             text: key.to_string(),

@@ -30,7 +30,7 @@ pub(crate) fn timeline(job: &Job) -> Vec<Moment> {
             add(at, ord, "running".to_owned());
         }
         let exit = attempt.exit_code.map(|code| format!("exit code {code}: "));
-        let what = format!("ended: {}{}", exit.unwrap_or_default(), attempt.reason);
+        let what = format!("ended: {}{}", exit.unwrap_or_default(), attempt.told());
         add(attempt.stopped_at, ord, what);
     }
     if let Some(live) = job.state.live_attempt() {
@@ -106,6 +106,7 @@ mod tests {
             stopped_at: at(100),
             exit_code: Some(3),
             reason: "Essential container in task exited".into(),
+            container_reason: None,
             failure: Some(FailureCategory::Exit),
             cost: MicroUsd::new(10),
             expected: None,

@@ -251,6 +251,7 @@ fn obstacle_text(obstacle: Obstacle) -> String {
         Obstacle::Arch => "of an architecture it is not for".to_owned(),
         Obstacle::Market => "in a market it may not run in".to_owned(),
         Obstacle::TooSmall(dimension) => format!("too small: {dimension}"),
+        Obstacle::GpuKind => "with GPUs of a kind it does not accept".to_owned(),
         Obstacle::LeftOut(kind) => format!("left out by {kind}"),
         Obstacle::OverHostSize => "larger than plan.max-host-vcpus".to_owned(),
         Obstacle::Cooling => "cooling down after a lack of capacity".to_owned(),

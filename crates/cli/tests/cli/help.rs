@@ -3,13 +3,17 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 23] = [
     "",
     "serve",
     "submit",
     "jobs list",
     "jobs show",
     "jobs wait",
+    "definitions register",
+    "definitions list",
+    "definitions show",
+    "definitions deregister",
     "hosts list",
     "calibration",
     "cancel",

@@ -9,6 +9,7 @@
 mod bad_input;
 #[cfg(feature = "aws")]
 mod cloud;
+mod definitions;
 mod demo;
 mod dispatcher;
 mod help;

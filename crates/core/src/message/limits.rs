@@ -3,6 +3,9 @@
 /// The largest message SQS delivers, in bytes of UTF-8 (SQS quotas, "Message size").
 pub const BODY_BYTES_MAX: usize = 1_048_576;
 
+/// The largest job definition, in bytes of JSON (AWS Batch user guide, "AWS Batch service quotas").
+pub const DEFINITION_BYTES_MAX: usize = 24 * 1024;
+
 /// How deep values may nest. A real message needs eight levels; a deeper one is an attack on the parser's stack.
 pub const DEPTH_MAX: usize = 64;
 
@@ -22,11 +25,27 @@ pub const IMAGE_CHARS_MAX: usize = 255;
 /// The most attempts (AWS Batch API reference, `RetryStrategy.attempts`).
 pub const ATTEMPTS_MAX: u8 = 10;
 
+/// The most rules of a retry strategy (AWS Batch API reference, `RetryStrategy.evaluateOnExit`).
+pub const RETRY_RULES_MAX: usize = 5;
+
+/// The most rules under `spillway`: each failed attempt is held against each of them.
+pub const OWN_RETRY_RULES_MAX: usize = 20;
+
+/// The longest pattern of a rule (AWS Batch API reference, `EvaluateOnExit`).
+pub const RETRY_PATTERN_CHARS_MAX: usize = 512;
+
+/// The most that memory grows by at once, in percent: more is a slip of units.
+pub const MEMORY_GROWTH_PERCENT_MAX: u32 = 1_000;
+
 /// The shortest attempt time limit (AWS Batch API reference, `JobTimeout`).
 pub const TIMEOUT_SECS_MIN: i64 = 60;
 
 /// The longest time limit or expected duration, ten years: more is a slip of units.
 pub const DURATION_SECS_MAX: i64 = 10 * 365 * 24 * 3600;
+
+/// The shortest and the longest time between SIGTERM and SIGKILL. ECS takes no less than 2 s (ECS API reference,
+/// `ContainerDefinition.stopTimeout`); who needs more than an hour should not wait for SIGTERM.
+pub const STOP_TIMEOUT_SECS: std::ops::RangeInclusive<i64> = 2..=3_600;
 
 /// The least memory a container may have, in MiB (AWS Batch API reference, `ResourceRequirement`).
 pub const MEMORY_MIB_MIN: u32 = 4;
@@ -51,6 +70,13 @@ pub const ARN_CHARS_MAX: usize = 2_048;
 
 /// The longest `user`; Linux allows 32 characters for each of user and group, numbers fit too.
 pub const USER_CHARS_MAX: usize = 255;
+
+/// The longest name of a volume (AWS Batch API reference, `Volume.name`).
+pub const VOLUME_NAME_CHARS_MAX: usize = 255;
+
+/// The longest path; Linux takes no longer one (`PATH_MAX`), nor does EFS (AWS Batch API reference,
+/// `EFSVolumeConfiguration.rootDirectory`).
+pub const PATH_CHARS_MAX: usize = 4_096;
 
 /// ECS takes ulimits as 32-bit signed integers.
 pub const ULIMIT_MAX: u32 = 2_147_483_647;

@@ -3,6 +3,9 @@
 
 mod container;
 mod needs;
+mod retry;
+mod secret;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -15,34 +18,103 @@ use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout, PlatformCapability,
-    RetryStrategy, SubmitJob,
+    DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
+    PlatformCapability, Spillway, SubmitJob,
 };
-use super::{Request, unsupported};
+use super::{Request, define, unsupported};
+use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
-use crate::job::JobSpec;
+use crate::job::{JobSpec, TimeLimits};
 
 /// What a message asks for, and what was odd about it.
-pub(super) fn request(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
+pub(super) fn request(
+    mut message: Value,
+    definitions: &dyn DefinitionSource,
+) -> Result<(Request, Vec<String>), Rejection> {
     let spillway = message.get("spillway");
     check_version(spillway)?;
     let said = spillway.and_then(|spillway| spillway.get("action")).and_then(Value::as_str);
     match said {
-        Some("SubmitJob") | None => {}
+        None if define::is_definition(&message) => register(&message),
+        Some("RegisterJobDefinition") => register(&message),
+        Some("SubmitJob") | None => {
+            let revision = define::settle(&mut message, definitions)?;
+            let (request, warnings) = job(&message, revision)?;
+            Ok((request, warnings.into_texts()))
+        }
         Some("CancelJob" | "TerminateJob") => {
-            let (order, warnings) = typed::<EndJob>(message)?;
-            return Ok((end(order)?, warnings.into_texts()));
+            let (order, warnings) = typed::<EndJob>(&message)?;
+            Ok((end(order)?, warnings.into_texts()))
+        }
+        Some("DeregisterJobDefinition") => {
+            let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
+            Ok((deregister(order)?, warnings.into_texts()))
         }
         Some(other) => {
             let at = At::Root.key("spillway");
-            return Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known"))
-                .hint("say SubmitJob, CancelJob or TerminateJob"));
+            Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
+                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition or \
+                 DeregisterJobDefinition",
+            ))
         }
     }
+}
+
+fn job(message: &Value, revision: Option<u32>) -> Result<(Request, Warnings), Rejection> {
     unsupported::check(message)?;
     let (job, mut warnings) = typed::<SubmitJob>(message)?;
-    let request = submit(job, &mut warnings)?;
-    Ok((request, warnings.into_texts()))
+    let request = submit(job, revision, &mut warnings)?;
+    Ok((request, warnings))
+}
+
+/// A definition is good if a job of it is. What it says of parameters a job may still give.
+fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
+    const PREFIX: &str = "jobDefinition.";
+    let here = |rejection: Rejection| rejection.without(PREFIX);
+    let (content, mut check) = define::taken_apart(message)?;
+    let own = message.get("spillway").and_then(|own| own.get("clientToken"));
+    let at_name = At::Root.key("jobDefinitionName");
+    let name = content.get("jobDefinitionName").and_then(Value::as_str);
+    let name = name.ok_or_else(|| Rejection::missing(&at_name))?;
+    let name: JobName =
+        name.parse().map_err(|error| Rejection::invalid(&at_name, &format!("{error}")))?;
+    if content.get("type").is_none_or(Value::is_null) {
+        return Err(Rejection::missing(&At::Root.key("type")).hint("say \"container\""));
+    }
+    define::settle(&mut check, &NoDefinitions).map_err(here)?;
+    let (_, warnings) = job(&check, None).map_err(here)?;
+    let client_token = match own.filter(|token| !token.is_null()) {
+        Some(token) => {
+            let at = At::Root.key("spillway");
+            let at = at.key("clientToken");
+            let text = token.as_str().ok_or_else(|| Rejection::invalid(&at, "must be a string"))?;
+            check_chars(&at, text, 1, limits::TOKEN_CHARS_MAX)?;
+            Some(text.to_owned())
+        }
+        None => None,
+    };
+    let texts = warnings.into_texts().into_iter().filter(|text| !text.contains(": Ref::"));
+    let texts = texts.map(|text| text.strip_prefix(PREFIX).map_or(text.clone(), str::to_owned));
+    let request = Request::Register { name, content: Box::new(content), client_token };
+    Ok((request, texts.collect()))
+}
+
+fn deregister(order: DeregisterJobDefinition) -> Result<Request, Rejection> {
+    let at = At::Root.key("jobDefinition");
+    let text = order.job_definition.ok_or_else(|| Rejection::missing(&at))?;
+    let DefinitionRef { name, revision } =
+        text.parse().map_err(|error| Rejection::invalid(&at, &format!("{error}")))?;
+    let revision = revision.ok_or_else(|| {
+        Rejection::invalid(&at, &format!("{text:?} does not say which revision"))
+            .hint("write NAME:REVISION")
+    })?;
+    Ok(Request::Deregister { name, revision })
+}
+
+/// The queue of a job, if it names one.
+pub(super) fn queue(message: &Value) -> Option<QueueName> {
+    let text = message.get("jobQueue").and_then(Value::as_str)?;
+    queue_of(&At::Root, Some(text.to_owned())).ok()
 }
 
 /// What was odd and did no harm. Bounded: it is stored with the job.
@@ -149,7 +221,11 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
     }
 }
 
-fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Rejection> {
+fn submit(
+    message: SubmitJob,
+    revision: Option<u32>,
+    warnings: &mut Warnings,
+) -> Result<Request, Rejection> {
     let root = At::Root;
     let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
     let name = job_name_of(&root.key("jobName"), job_name)?;
@@ -169,15 +245,28 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
             .hint("describe the container: image, command, resourceRequirements")
     })?;
     let overrides = container_overrides.unwrap_or_default();
-    let arch = container::arch(properties.runtime_platform.as_ref(), spillway.architecture)?;
-    let resources = needs::resources(&properties, &overrides, warnings)?;
-    let container = container::container(properties, overrides, &parameters, warnings)?;
+    let at_properties = at_definition.key("containerProperties");
+    let arch = container::arch(
+        &at_properties,
+        properties.runtime_platform.as_ref(),
+        spillway.architecture,
+    )?;
+    let resources = needs::resources(&at_properties, &properties, &overrides, warnings)?;
+    let time_limits = time_limits(&at_spillway, &spillway)?;
+    let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
+    let container =
+        container::container(&at_properties, properties, overrides, &parameters, warnings)?;
 
-    let attempts = match (&message.retry_strategy, &definition.retry_strategy) {
-        (Some(retry), _) => attempts_of(&root.key("retryStrategy"), retry)?,
-        (None, Some(retry)) => attempts_of(&at_definition.key("retryStrategy"), retry)?,
-        (None, None) => 1,
+    let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
+        (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
+        (None, Some(of_it)) => retry::strategy(&at_definition.key("retryStrategy"), of_it)?,
+        (None, None) => (1, Vec::new()),
     };
+    let at_rules = at_spillway.key("evaluateOnExit");
+    let mut retry_rules = retry::rules(&at_rules, spillway.evaluate_on_exit)?;
+    retry_rules.extend(rules);
+    let at_growth = at_spillway.key("growMemory");
+    let memory_growth = retry::growth(&at_growth, spillway.grow_memory, resources.memory)?;
     let attempt_timeout = match (&message.timeout, &definition.timeout) {
         (Some(timeout), _) => timeout_of(&root.key("timeout"), timeout)?,
         (None, Some(timeout)) => timeout_of(&at_definition.key("timeout"), timeout)?,
@@ -205,12 +294,17 @@ fn submit(message: SubmitJob, warnings: &mut Warnings) -> Result<Request, Reject
         queue,
         // One that breaks Batch's rule was never a definition's name; it only helps to estimate.
         definition: definition.job_definition_name.and_then(|name| name.parse().ok()),
+        definition_revision: revision,
         container,
         resources,
         arch,
+        gpu_kinds,
         market: spillway.market.unwrap_or_default(),
         attempts,
+        retry_rules,
+        memory_growth,
         attempt_timeout,
+        time_limits,
         expected_duration,
         patience,
         deadline,
@@ -247,6 +341,11 @@ fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> 
         Some(JobDefinitionType::Container) | None => {}
     }
     let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
+    if platforms.contains(&PlatformCapability::ManagedInstances) {
+        let at = at.key("platformCapabilities");
+        return Err(Rejection::unsupported(&at, "ECS Managed Instances are not supported")
+            .hint("Spillway buys the instances itself: say [\"EC2\"], or leave it out"));
+    }
     if platforms.contains(&PlatformCapability::Fargate) {
         let at = at.key("platformCapabilities");
         return Err(Rejection::unsupported(&at, "Fargate is not supported")
@@ -269,22 +368,31 @@ fn merged_parameters(
     Ok(parameters)
 }
 
-fn attempts_of(at: &At<'_>, retry: &RetryStrategy) -> Result<u8, Rejection> {
-    let Some(attempts) = retry.attempts else { return Ok(1) };
-    let in_range = u8::try_from(attempts).ok().filter(|n| (1..=limits::ATTEMPTS_MAX).contains(n));
-    in_range.ok_or_else(|| {
-        let what = format!("must be 1 to {}, not {attempts}", limits::ATTEMPTS_MAX);
-        Rejection::invalid(&at.key("attempts"), &what)
-            .hint("failures of the infrastructure are retried anyway and not counted")
-    })
-}
-
 fn timeout_of(at: &At<'_>, timeout: &JobTimeout) -> Result<Option<SignedDuration>, Rejection> {
     let at = at.key("attemptDurationSeconds");
     match timeout.attempt_duration_seconds {
         Some(secs) => seconds(&at, secs, limits::TIMEOUT_SECS_MIN).map(Some),
         None => Ok(None),
     }
+}
+
+fn time_limits(at: &At<'_>, spillway: &Spillway) -> Result<TimeLimits, Rejection> {
+    let limit = |key: &str, secs: Option<i64>, min: i64| {
+        secs.map(|secs| seconds(&at.key(key), secs, min)).transpose()
+    };
+    let min = limits::TIMEOUT_SECS_MIN;
+    let stop_secs = spillway.stop_timeout_seconds;
+    let (stop_min, stop_max) = limits::STOP_TIMEOUT_SECS.into_inner();
+    if let Some(secs) = stop_secs.filter(|secs| !limits::STOP_TIMEOUT_SECS.contains(secs)) {
+        let what = format!("must be {stop_min} to {stop_max} seconds, not {secs}");
+        return Err(Rejection::invalid(&at.key("stopTimeoutSeconds"), &what));
+    }
+    Ok(TimeLimits {
+        job: limit("jobTimeoutSeconds", spillway.job_timeout_seconds, min)?,
+        queue: limit("queueTimeoutSeconds", spillway.queue_timeout_seconds, 1)?,
+        start: limit("startTimeoutSeconds", spillway.start_timeout_seconds, min)?,
+        stop: stop_secs.map(SignedDuration::from_secs),
+    })
 }
 
 fn seconds(at: &At<'_>, secs: i64, min: i64) -> Result<SignedDuration, Rejection> {

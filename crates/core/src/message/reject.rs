@@ -15,6 +15,8 @@ pub mod code {
     pub const INVALID_FIELD: &str = "INVALID_FIELD";
     /// A key or value of AWS Batch's that Spillway does not honour.
     pub const UNSUPPORTED_FIELD: &str = "UNSUPPORTED_FIELD";
+    /// A job names a definition that is not registered, or not any more.
+    pub const UNKNOWN_DEFINITION: &str = "UNKNOWN_DEFINITION";
     /// Written for a newer Spillway.
     pub const UNSUPPORTED_VERSION: &str = "UNSUPPORTED_VERSION";
     /// Longer or deeper than anything that can be run.
@@ -63,6 +65,16 @@ impl Rejection {
 
     pub(super) fn unsupported(at: &At<'_>, what: &str) -> Self {
         Self::at(code::UNSUPPORTED_FIELD, at, what)
+    }
+
+    /// The same in the words of a message that is what `prefix` leads to.
+    pub(super) fn without(mut self, prefix: &str) -> Self {
+        self.path =
+            self.path.map(|path| path.strip_prefix(prefix).map_or(path.clone(), str::to_owned));
+        if let Some(reason) = self.reason.strip_prefix(prefix) {
+            self.reason = reason.to_owned();
+        }
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

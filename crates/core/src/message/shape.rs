@@ -5,17 +5,24 @@
 
 mod container;
 mod object;
+mod storage;
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use container::{
-    ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
-    LogDriver, NameValue, ResourceRequirement, ResourceType, RuntimePlatform, Ulimit,
+    ContainerOverrides, ContainerProperties, CpuArchitecture, Device, DevicePermission,
+    LinuxParameters, LogConfiguration, LogDriver, NameValue, ResourceRequirement, ResourceType,
+    RuntimePlatform, Tmpfs, Ulimit,
+};
+pub use storage::{
+    EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
+    Volume,
 };
 
+use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};
 
 /// A job to run: AWS Batch's `SubmitJob`, with the job definition in the message itself.
@@ -28,9 +35,10 @@ pub struct SubmitJob {
     /// The queue: its name, or the ARN of a Batch job queue, of which the name is taken. The dispatcher must serve it.
     #[schemars(required)]
     pub job_queue: Option<String>,
-    /// What to run: the object that `RegisterJobDefinition` takes. A name or an ARN of a definition is refused.
+    /// What to run: the object that `RegisterJobDefinition` takes; or a registered definition by `name` (its newest active
+    /// revision), `name:revision`, or the ARN of either.
     #[serde(default, deserialize_with = "object::one")]
-    #[schemars(!default, required)]
+    #[schemars(!default, required, schema_with = "definition_or_name")]
     pub job_definition: Option<JobDefinition>,
     /// What this job does otherwise than its definition says.
     #[serde(default, deserialize_with = "object::one")]
@@ -86,6 +94,16 @@ pub struct JobDefinition {
     pub propagate_tags: Option<bool>,
     /// Where the job may run. Only `EC2` is known.
     pub platform_capabilities: Option<Vec<PlatformCapability>>,
+    /// Defaults for the `spillway` of its jobs. In a message that registers it, `action` and `clientToken` are the message's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub spillway: Option<Spillway>,
+}
+
+/// A job's definition: itself, or what it is registered under.
+fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
+    let definition = generator.subschema_for::<JobDefinition>();
+    json_schema!({ "anyOf": [definition, { "type": "string", "minLength": 1 }] })
 }
 
 /// The kind of a job definition.
@@ -108,15 +126,99 @@ pub enum PlatformCapability {
     /// Fargate. Refused.
     #[schemars(skip)]
     Fargate,
+    /// ECS Managed Instances. Refused.
+    #[schemars(skip)]
+    #[serde(rename = "MANAGED_INSTANCES")]
+    ManagedInstances,
 }
 
 /// How often to try.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RetryStrategy {
     /// How many attempts may fail through the job's own fault, 1 to 10. Unsaid, 1. Attempts that fail through the
     /// infrastructure are not counted.
     #[schemars(range(min = 1, max = 10))]
     pub attempts: Option<i64>,
+    /// Up to five rules that say whether a failed attempt is followed by another; the first that matches decides. If none
+    /// does, the job is tried again. Needs `attempts`.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default, length(max = 5))]
+    pub evaluate_on_exit: Option<Vec<EvaluateOnExit>>,
+}
+
+/// A rule that matches a failed attempt which meets all the conditions it gives, at least one. An empty pattern gives none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluateOnExit {
+    /// The task's `statusReason` (`Host EC2*`): letters, digits, periods, colons and white space, exact in case; a `*` at the
+    /// end matches any rest.
+    #[schemars(length(max = 512))]
+    pub on_status_reason: Option<String>,
+    /// The container's `reason` (`CannotPullContainerError:*`), in the same way. One without a reason has the empty one, which
+    /// `*` matches.
+    #[schemars(length(max = 512))]
+    pub on_reason: Option<String>,
+    /// The exit code in decimal (`137`, `1*`).
+    #[schemars(regex(pattern = r"^[0-9]*[*]?$"), length(max = 512))]
+    pub on_exit_code: Option<String>,
+    /// `RETRY` or `EXIT`, in any case.
+    #[schemars(required, regex(pattern = r"^([Rr][Ee][Tt][Rr][Yy]|[Ee][Xx][Ii][Tt])$"))]
+    pub action: Option<String>,
+}
+
+/// A rule as in `retryStrategy.evaluateOnExit`, which may also ask whose fault the failure was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluateFailure {
+    /// One of these: `spot` (EC2 took the host back), `host` (it went away or was unfit), `pull` (the image could not be
+    /// pulled, or not in time), `oom` (out of memory), `timeout` (the attempt's own), `exit` (any other exit code than 0),
+    /// `unknown` (nobody saw how it ended).
+    pub on_failure: Option<Vec<FailureCause>>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(length(max = 512))]
+    pub on_status_reason: Option<String>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(length(max = 512))]
+    pub on_reason: Option<String>,
+    /// See `retryStrategy.evaluateOnExit`.
+    #[schemars(regex(pattern = r"^[0-9]*[*]?$"), length(max = 512))]
+    pub on_exit_code: Option<String>,
+    /// `RETRY` or `EXIT`, in any case.
+    #[schemars(required, regex(pattern = r"^([Rr][Ee][Tt][Rr][Yy]|[Ee][Xx][Ii][Tt])$"))]
+    pub action: Option<String>,
+}
+
+/// Whose fault a failure was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureCause {
+    /// EC2 took a Spot host back.
+    Spot,
+    /// The host went away or was unfit.
+    Host,
+    /// The image could not be pulled, or not in time.
+    Pull,
+    /// The container ran out of memory.
+    Oom,
+    /// The attempt ran longer than it may. Only a rule that names this lets such a job be tried again.
+    Timeout,
+    /// The container ended with another exit code than 0.
+    Exit,
+    /// Nobody saw how it ended.
+    Unknown,
+}
+
+/// More memory for an attempt after one that ran out of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GrowMemory {
+    /// How much more each time, in percent of the last attempt's; 1 to 1000.
+    #[schemars(required, range(min = 1, max = 1000))]
+    pub percent: Option<i64>,
+    /// Never more than this, in whole MiB as a string; at least what the job asks for at first.
+    #[schemars(required, regex(pattern = r"^[0-9]+$"))]
+    pub max_memory: Option<String>,
 }
 
 /// How long one attempt may run.
@@ -146,6 +248,9 @@ pub struct Spillway {
     pub market: Option<MarketRule>,
     /// Which architecture the image is for. Unsaid, that of `runtimePlatform.cpuArchitecture`, else `x86_64`.
     pub architecture: Option<ArchRule>,
+    /// The kinds of GPU the job accepts, by EC2's names. Unsaid, or an empty list: whichever is cheapest. Only with a GPU in
+    /// `resourceRequirements`.
+    pub gpu_kinds: Option<Vec<GpuKind>>,
     /// How long the job will probably run, in seconds. It helps to plan; nothing happens if it is wrong.
     #[schemars(range(min = 1))]
     pub expected_duration_seconds: Option<i64>,
@@ -156,6 +261,29 @@ pub struct Spillway {
     /// be run cheaply. Nothing happens if it is missed.
     #[schemars(extend("format" = "date-time"))]
     pub deadline: Option<String>,
+    /// How long the job may take altogether, from its acceptance, in seconds; at least 60. Then it is FAILED, wherever it is.
+    #[schemars(range(min = 60))]
+    pub job_timeout_seconds: Option<i64>,
+    /// How long the job may wait in line at a time (RUNNABLE), in seconds. Then it is FAILED.
+    #[schemars(range(min = 1))]
+    pub queue_timeout_seconds: Option<i64>,
+    /// How long an attempt may take from its placement on a host to RUNNING, in seconds, at least 60; pulling the image is
+    /// part of it. Then it is stopped and tried again elsewhere at no charge, a few times. Unsaid, what the dispatcher's
+    /// configuration says.
+    #[schemars(range(min = 60))]
+    pub start_timeout_seconds: Option<i64>,
+    /// How long a container has between SIGTERM and SIGKILL, in seconds. Unsaid, 30. A Spot host that is reclaimed leaves it
+    /// two minutes at most.
+    #[schemars(range(min = 2, max = 3600))]
+    pub stop_timeout_seconds: Option<i64>,
+    /// Up to 20 more rules, asked before those of `retryStrategy.evaluateOnExit`.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default, length(max = 20))]
+    pub evaluate_on_exit: Option<Vec<EvaluateFailure>>,
+    /// Whether an attempt after one that ran out of memory gets more of it. Such an attempt uses up one of `attempts`.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub grow_memory: Option<GrowMemory>,
 }
 
 /// What a message with a job asks for, by the name of AWS Batch's operation.
@@ -163,6 +291,9 @@ pub struct Spillway {
 pub enum SubmitAction {
     /// Run it.
     SubmitJob,
+    /// Register a job definition; also what is meant without it by a message with a `jobDefinitionName` and neither `jobName`
+    /// nor `jobQueue`.
+    RegisterJobDefinition,
 }
 
 /// What a message without a job asks for, by the name of AWS Batch's operation.
@@ -199,4 +330,35 @@ pub struct EndJobSpillway {
     /// `CancelJob` or `TerminateJob`.
     #[schemars(required)]
     pub action: Option<EndAction>,
+}
+
+/// AWS Batch's `DeregisterJobDefinition`: jobs may not name that revision any more. Jobs that have been accepted go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeregisterJobDefinition {
+    /// Which: `name:revision`, or its ARN.
+    #[schemars(required)]
+    pub job_definition: Option<String>,
+    /// That it is to be deregistered.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
+    pub spillway: Option<DeregisterSpillway>,
+}
+
+/// That a definition is to be deregistered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeregisterSpillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// `DeregisterJobDefinition`.
+    #[schemars(required)]
+    pub action: Option<DeregisterAction>,
+}
+
+/// The name of AWS Batch's operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeregisterAction {
+    /// Jobs may not name the revision any more.
+    DeregisterJobDefinition,
 }

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use super::path::At;
 use super::reject::Rejection;
 
 /// A key that is refused, where it may stand, and what to do instead.
@@ -13,19 +12,20 @@ struct Unsupported {
     hint: &'static str,
 }
 
+/// Stands for any item of a list.
+const ITEM: &str = "[]";
+
 const ROOT: &[&str] = &[];
 const DEFINITION: &[&str] = &["jobDefinition"];
 const CONTAINER: &[&str] = &["jobDefinition", "containerProperties"];
-const LINUX: &[&str] = &["jobDefinition", "containerProperties", "linuxParameters"];
-const LOGS: &[&str] = &["jobDefinition", "containerProperties", "logConfiguration"];
 
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
 const SEND_MANY: &str = "send one message for each job";
 const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
-const NO_RETRY_RULES: &str =
-    "retryStrategy.attempts is honoured; a failure of the infrastructure is retried anyway";
-const NO_VOLUMES: &str = "fetch input and store output over the network";
+const VOLUMES: &[&str] = &["jobDefinition", "containerProperties", "volumes", ITEM];
+
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
+const NO_SHELL: &str = "hosts open no channel for it; look at a job through its log, or run a copy of it with a shell as its command";
 const NO_COUNTERS: &str = "leave it out";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
@@ -47,43 +47,16 @@ const KEYS: &[Unsupported] = &[
     Unsupported { parent: DEFINITION, key: "ecsProperties", hint: ONE_CONTAINER },
     Unsupported { parent: DEFINITION, key: "schedulingPriority", hint: NO_SHARES },
     Unsupported { parent: DEFINITION, key: "consumableResourceProperties", hint: NO_COUNTERS },
-    Unsupported { parent: CONTAINER, key: "volumes", hint: NO_VOLUMES },
-    Unsupported { parent: CONTAINER, key: "mountPoints", hint: NO_VOLUMES },
     Unsupported {
-        parent: CONTAINER,
-        key: "privileged",
-        hint: "a privileged container owns its host and every job on it",
-    },
-    Unsupported {
-        parent: CONTAINER,
-        key: "secrets",
-        hint: "let the job read its secrets with its jobRoleArn",
+        parent: VOLUMES,
+        key: "s3filesVolumeConfiguration",
+        hint: "mount an EFS file system, or read S3 from the job itself",
     },
     Unsupported { parent: CONTAINER, key: "instanceType", hint: "ask for vCPUs, memory and GPUs" },
     Unsupported { parent: CONTAINER, key: "networkConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "fargatePlatformConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "ephemeralStorage", hint: NO_FARGATE },
-    Unsupported { parent: CONTAINER, key: "enableExecuteCommand", hint: "leave it out" },
-    Unsupported {
-        parent: CONTAINER,
-        key: "repositoryCredentials",
-        hint: "use a registry that the host's role may pull from",
-    },
-    Unsupported {
-        parent: LINUX,
-        key: "devices",
-        hint: "GPUs are asked for in resourceRequirements",
-    },
-    Unsupported { parent: LINUX, key: "tmpfs", hint: "sharedMemorySize sets the size of /dev/shm" },
-    Unsupported { parent: LINUX, key: "maxSwap", hint: "hosts have no swap; leave it out" },
-    Unsupported { parent: LINUX, key: "swappiness", hint: "hosts have no swap; leave it out" },
-    Unsupported { parent: LOGS, key: "secretOptions", hint: "the awslogs driver needs none" },
-    Unsupported {
-        parent: &["jobDefinition", "retryStrategy"],
-        key: "evaluateOnExit",
-        hint: NO_RETRY_RULES,
-    },
-    Unsupported { parent: &["retryStrategy"], key: "evaluateOnExit", hint: NO_RETRY_RULES },
+    Unsupported { parent: CONTAINER, key: "enableExecuteCommand", hint: NO_SHELL },
     Unsupported {
         parent: &["containerOverrides"],
         key: "instanceType",
@@ -93,31 +66,40 @@ const KEYS: &[Unsupported] = &[
 
 /// The first key that asks for something Spillway does not do.
 pub(super) fn check(message: &Value) -> Result<(), Rejection> {
-    let definition = message.get("jobDefinition");
-    if definition.is_some_and(Value::is_string) {
-        let what = "the name or ARN of a job definition is not supported";
-        return Err(Rejection::unsupported(&At::Root.key("jobDefinition"), what)
-            .hint("put the definition itself there: the object that RegisterJobDefinition takes"));
-    }
     for Unsupported { parent, key, hint } in KEYS {
-        let parent_value = parent.iter().try_fold(message, |value, key| value.get(key));
-        let Some(value) = parent_value.and_then(|value| value.get(key)) else { continue };
-        if !says_nothing(value) {
-            let path: Vec<&str> = parent.iter().chain([key]).copied().collect();
+        if let Some(path) = asked_for(message, parent, key, "") {
             let what = "AWS Batch knows this, Spillway does not honour it yet";
-            return Err(Rejection::at_path(super::code::UNSUPPORTED_FIELD, &path.join("."), what)
-                .hint(*hint));
+            return Err(Rejection::at_path(super::code::UNSUPPORTED_FIELD, &path, what).hint(*hint));
         }
     }
     Ok(())
 }
 
+/// Where below `value` a key asks for something; `[]` in its parents is any item of a list.
+fn asked_for(value: &Value, parent: &[&str], key: &str, here: &str) -> Option<String> {
+    let below =
+        |name: &str| if here.is_empty() { name.to_owned() } else { format!("{here}.{name}") };
+    match parent.split_first() {
+        None => value.get(key).filter(|value| !says_nothing(value)).map(|_| below(key)),
+        Some((&ITEM, rest)) => value
+            .as_array()?
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| asked_for(item, rest, key, &format!("{here}[{index}]"))),
+        Some((name, rest)) => asked_for(value.get(name)?, rest, key, &below(name)),
+    }
+}
+
 /// Whether a path is that of a key in the table. Those that got past [`check`] say nothing, so they are worth no warning.
 pub(super) fn is_known(path: &str) -> bool {
-    KEYS.iter().any(|Unsupported { parent, key, .. }| {
-        let mut parts = path.split('.');
-        parent.iter().chain([key]).all(|part| parts.next() == Some(part)) && parts.next().is_none()
-    })
+    // An item's place is written `volumes[0]`; in the table it is `volumes` and `[]`.
+    let is_index = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = path
+        .split(['.', '[', ']'])
+        .filter(|part| !part.is_empty())
+        .map(|part| if is_index(part) { ITEM } else { part })
+        .collect();
+    KEYS.iter().any(|Unsupported { parent, key, .. }| parts.iter().eq(parent.iter().chain([key])))
 }
 
 /// Whether a value asks for nothing: tools that fill in every field of a request write such.

@@ -10,6 +10,7 @@ use super::shape::{
     ContainerProperties, EndAction, EndJob, EndJobSpillway, JobDefinition, JobDefinitionType,
     JobTimeout, NameValue, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SubmitJob,
 };
+use crate::gpu::GpuKind;
 use crate::id::{JobId, JobName, QueueName};
 use crate::market::{ArchRule, MarketRule};
 use crate::quantity::Resources;
@@ -31,6 +32,8 @@ pub struct SimpleJob {
     pub resources: Resources,
     /// Which architecture the image is for.
     pub arch: ArchRule,
+    /// The kinds of GPU it accepts; none named is any.
+    pub gpu_kinds: Vec<GpuKind>,
     /// Which market its host may be bought in.
     pub market: MarketRule,
     /// How many attempts may fail through the job's own fault, 1 to 10.
@@ -80,7 +83,9 @@ pub fn submit(job: &SimpleJob) -> Value {
             container_properties: Some(container),
             ..JobDefinition::default()
         }),
-        retry_strategy: job.attempts.map(|n| RetryStrategy { attempts: Some(i64::from(n)) }),
+        retry_strategy: job
+            .attempts
+            .map(|n| RetryStrategy { attempts: Some(i64::from(n)), ..RetryStrategy::default() }),
         timeout: job
             .attempt_timeout
             .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
@@ -91,9 +96,11 @@ pub fn submit(job: &SimpleJob) -> Value {
             client_token: job.client_token.clone(),
             market: Some(job.market),
             architecture: Some(job.arch),
+            gpu_kinds: Some(job.gpu_kinds.clone()),
             expected_duration_seconds: job.expected_duration.map(|time| time.as_secs()),
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
+            ..Spillway::default()
         }),
         ..SubmitJob::default()
     };

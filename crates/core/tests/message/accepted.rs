@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use spillway_core::container::{DevicePermission, LogDriver, VolumeSource};
+use spillway_core::job::FailureCategory;
 use spillway_core::message::{self, Request, SimpleJob};
-use spillway_core::{Arch, ArchRule, CpuUnits, JobId, MarketRule, MiB, Resources};
+use spillway_core::{
+    Arch, ArchRule, CpuUnits, GpuKind, JobId, MarketRule, MiB, Resources, RetryAction,
+};
 
 use crate::sample::{full, job, least, parse, with};
 
@@ -38,7 +42,7 @@ fn every_key_reaches_the_job() {
     assert_eq!(container.ulimits, [("nofile".to_owned(), 1024, 4096)]);
     assert!(container.job_role_arn.unwrap().ends_with("/job"));
     assert!(container.execution_role_arn.unwrap().ends_with("/pull"));
-    assert_eq!(container.awslogs_options["awslogs-group"], "/jobs");
+    assert_eq!(container.log_options["awslogs-group"], "/jobs");
 }
 
 #[test]
@@ -196,6 +200,22 @@ fn an_image_for_both_architectures_runs_on_the_cheaper() {
 }
 
 #[test]
+fn kinds_of_gpus_are_a_set_and_none_named_is_any() {
+    let at = "/jobDefinition/containerProperties/resourceRequirements";
+    let need = |kind, value| json!({"type": kind, "value": value});
+    let needs = json!([need("VCPU", "1"), need("MEMORY", "512"), need("GPU", "1")]);
+    let with_gpu = with(least(), at, needs);
+    let kinds = |kinds| job(&with(with_gpu.clone(), "/spillway/gpuKinds", kinds)).0.gpu_kinds;
+
+    let two = kinds(json!(["A10G", "L4", "A10G"]));
+
+    assert!(two.allows(Some(GpuKind::L4)) && two.allows(Some(GpuKind::A10G)));
+    assert!(!two.allows(Some(GpuKind::T4)) && !two.allows(None));
+    assert!(kinds(json!([])).is_any());
+    assert!(job(&with_gpu).0.gpu_kinds.is_any());
+}
+
+#[test]
 fn envelopes_are_taken_off_and_leave_no_trace() {
     let bare = parse(&full()).unwrap();
     let notification = json!({
@@ -240,6 +260,7 @@ fn what_the_builder_writes_is_what_is_read() {
         environment: vec![("B".into(), "1".into()), ("A".into(), String::new())],
         resources: Resources::new("0.1".parse().unwrap(), MiB::from_gib(2), 1),
         arch: ArchRule::Any,
+        gpu_kinds: vec![GpuKind::L4, GpuKind::T4],
         market: MarketRule::OnDemand,
         attempts: Some(4),
         attempt_timeout: Some(SignedDuration::from_mins(2)),
@@ -261,6 +282,7 @@ fn what_the_builder_writes_is_what_is_read() {
     assert_eq!(spec.container.environment, simple.environment);
     assert_eq!(spec.resources, simple.resources);
     assert_eq!((spec.arch, spec.market), (simple.arch.only(), simple.market));
+    assert_eq!(spec.gpu_kinds, simple.gpu_kinds.into());
     assert_eq!(
         (Some(spec.attempts), spec.attempt_timeout),
         (simple.attempts, simple.attempt_timeout)
@@ -278,4 +300,143 @@ fn a_producer_knows_the_id_of_the_job_it_sends() {
     let id = JobId::derive(&spec.queue, &client_token.unwrap());
 
     assert_eq!(id, JobId::derive(&"default".parse().unwrap(), "align-0017"));
+}
+
+#[test]
+fn retry_rules_are_kept_in_order_and_those_under_spillway_come_first() {
+    let retry = json!({"attempts": 4, "evaluateOnExit": [
+        {"onStatusReason": "Host EC2*", "action": "Retry"},
+        {"onReason": "*", "onExitCode": "", "action": "exit"}
+    ]});
+    let own = json!([{"onFailure": ["oom", "timeout"], "onExitCode": "13*", "action": "RETRY"}]);
+    let message = with(with(least(), "/retryStrategy", retry), "/spillway/evaluateOnExit", own);
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!((spec.attempts, warnings), (4, Vec::new()));
+    let [own, first, second] = spec.retry_rules.as_slice() else { panic!("{spec:?}") };
+    assert_eq!(own.on_failure, [FailureCategory::Oom, FailureCategory::Timeout]);
+    assert_eq!((own.action, first.action), (RetryAction::Retry, RetryAction::Retry));
+    let text = |pattern: &Option<spillway_core::retry::ExitPattern>| {
+        pattern.as_ref().map(ToString::to_string)
+    };
+    assert_eq!(text(&first.on_status_reason).as_deref(), Some("Host EC2*"));
+    assert_eq!((text(&second.on_reason).as_deref(), text(&second.on_exit_code)), (Some("*"), None));
+    assert_eq!(second.action, RetryAction::Exit);
+}
+
+#[test]
+fn memory_grows_only_where_the_job_says_so() {
+    let growth = json!({"percent": 100, "maxMemory": "4096"});
+
+    let (spec, _) = job(&with(least(), "/spillway/growMemory", growth));
+
+    let growth = spec.memory_growth.expect("it was asked for");
+    assert_eq!((growth.percent, growth.max.get()), (100, 4096));
+    assert_eq!(job(&least()).0.memory_growth, None);
+}
+
+#[test]
+fn time_limits_reach_the_job_and_are_none_unless_said() {
+    let said = json!({"jobTimeoutSeconds": 7200, "queueTimeoutSeconds": 600, "startTimeoutSeconds": 300,
+        "stopTimeoutSeconds": 90});
+
+    let (spec, warnings) = job(&with(least(), "/spillway", said));
+
+    let secs = |secs| Some(SignedDuration::from_secs(secs));
+    let limits = spec.time_limits;
+    assert_eq!(
+        [limits.job, limits.queue, limits.start, limits.stop],
+        [7200, 600, 300, 90].map(secs)
+    );
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(job(&least()).0.time_limits.is_empty());
+}
+
+/// What a container gets from outside its image.
+fn storage() -> Value {
+    json!({
+        "privileged": true,
+        "volumes": [
+            {"name": "scratch"},
+            {"name": "host", "host": {"sourcePath": "/data"}},
+            {"name": "efs", "efsVolumeConfiguration": {
+                "fileSystemId": "fs-0123", "rootDirectory": "/", "transitEncryption": "ENABLED",
+                "transitEncryptionPort": 2049,
+                "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}
+            }}
+        ],
+        "mountPoints": [
+            {"sourceVolume": "scratch", "containerPath": "/tmp/x"},
+            {"sourceVolume": "host", "containerPath": "/data", "readOnly": true},
+            {"sourceVolume": "efs", "containerPath": "/shared"}
+        ],
+        "secrets": [{"name": "TOKEN", "valueFrom": "arn:aws:ssm:us-east-1:1:parameter/token"}],
+        "repositoryCredentials": {"credentialsParameter": "arn:aws:secretsmanager:us-east-1:1:secret:hub"},
+        "linuxParameters": {
+            "tmpfs": [{"containerPath": "/run", "size": 64, "mountOptions": ["noexec", "mode=755"]}],
+            "maxSwap": 0,
+            "swappiness": 10,
+            "devices": [{"hostPath": "/dev/fuse", "permissions": ["MKNOD", "READ"]}]
+        },
+        "logConfiguration": {
+            "logDriver": "splunk",
+            "options": {"splunk-url": "https://splunk"},
+            "secretOptions": [{"name": "splunk-token", "valueFrom": "splunk"}]
+        }
+    })
+}
+
+#[test]
+fn what_a_container_gets_from_outside_reaches_the_job() {
+    let mut message = least();
+    let container = &mut message["jobDefinition"]["containerProperties"];
+    for (key, value) in storage().as_object().unwrap() {
+        container[key] = value.clone();
+    }
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!(warnings, Vec::<String>::new());
+    let c = spec.container;
+    let sources: Vec<&VolumeSource> = c.volumes.iter().map(|volume| &volume.source).collect();
+    let [VolumeSource::Scratch, VolumeSource::Host { path }, VolumeSource::Efs(efs)] = sources[..]
+    else {
+        panic!("{sources:?}")
+    };
+    assert_eq!((path.as_str(), efs.file_system.as_str()), ("/data", "fs-0123"));
+    assert_eq!((efs.transit_encryption, efs.transit_port, efs.iam), (true, Some(2049), true));
+    assert_eq!((efs.root.as_deref(), efs.access_point.as_deref()), (Some("/"), Some("fsap-1")));
+    let read_only: Vec<bool> = c.mounts.iter().map(|mount| mount.read_only).collect();
+    assert_eq!(read_only, [false, true, false]);
+    assert_eq!(c.secrets[0].name, "TOKEN");
+    assert!(c.registry_credentials.unwrap().ends_with("secret:hub"));
+    assert_eq!((c.tmpfs[0].size_mib, c.tmpfs[0].options.len()), (64, 2));
+    assert_eq!((c.privileged, c.max_swap_mib, c.swappiness), (true, Some(0), Some(10)));
+    assert_eq!(c.devices[0].permissions, [DevicePermission::Read, DevicePermission::Mknod]);
+    assert_eq!((c.log_driver, c.log_secrets[0].name.as_str()), (LogDriver::Splunk, "splunk-token"));
+}
+
+#[test]
+fn a_volume_that_nobody_mounts_and_swappiness_alone_are_told() {
+    let c = "/jobDefinition/containerProperties";
+    let message = with(least(), &format!("{c}/volumes"), json!([{"name": "v"}]));
+    let message = with(message, &format!("{c}/linuxParameters/swappiness"), json!(10));
+
+    let (spec, warnings) = job(&message);
+
+    assert_eq!(spec.container.swappiness, None);
+    assert!(warnings[0].contains("no mount point uses the volume"), "{warnings:?}");
+    assert!(warnings[1].contains("no effect without maxSwap"), "{warnings:?}");
+}
+
+#[test]
+fn a_ledger_of_before_knows_a_jobs_log_options_under_their_old_name() {
+    let (spec, _) = job(&full());
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(text.contains("\"log_options\""));
+
+    let old = text.replace("\"log_options\"", "\"awslogs_options\"");
+
+    assert_eq!(serde_json::from_str::<spillway_core::JobSpec>(&old).unwrap(), spec);
 }

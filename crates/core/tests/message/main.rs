@@ -8,6 +8,8 @@
 )]
 
 mod accepted;
+mod conformance;
+mod definitions;
 mod orders;
 mod property;
 mod refused;

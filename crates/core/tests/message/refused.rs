@@ -309,23 +309,18 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         let path = format!("jobDefinition.{key}");
         refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
     }
-    for key in ["volumes", "mountPoints", "secrets"] {
-        container(key, json!([{"name": "x"}]), UNSUPPORTED, key, "does not honour");
+    let volume = json!([{"name": "a"}, {"s3filesVolumeConfiguration": {"fileSystemArn": "x"}}]);
+    let path = "volumes[1].s3filesVolumeConfiguration";
+    container("volumes", volume, UNSUPPORTED, path, "does not honour");
+    let fargate = ["networkConfiguration", "fargatePlatformConfiguration", "ephemeralStorage"];
+    for key in fargate {
+        container(key, json!({"x": 1}), UNSUPPORTED, key, "does not honour");
     }
-    container("privileged", json!(true), UNSUPPORTED, "privileged", "does not honour");
-    for key in ["devices", "tmpfs"] {
-        let path = format!("linuxParameters.{key}");
-        container("linuxParameters", json!({key: [1]}), UNSUPPORTED, &path, "does not honour");
-    }
-    let rules = json!({"attempts": 3, "evaluateOnExit": [{"action": "RETRY"}]});
-    refused("/retryStrategy", rules.clone(), UNSUPPORTED, "retryStrategy.evaluateOnExit", "honour");
-    let path = "jobDefinition.retryStrategy.evaluateOnExit";
-    refused("/jobDefinition/retryStrategy", rules, UNSUPPORTED, path, "honour");
+    container("enableExecuteCommand", json!(true), UNSUPPORTED, "enableExecuteCommand", "honour");
 }
 
 #[test]
 fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
-    refused("/jobDefinition", json!("align:3"), UNSUPPORTED, "jobDefinition", "name or ARN");
     refused(
         "/jobDefinition/type",
         json!("multinode"),
@@ -341,7 +336,9 @@ fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
         platforms,
         "Fargate",
     );
-    let driver = json!({"logDriver": "splunk"});
+    let managed = json!(["MANAGED_INSTANCES"]);
+    refused("/jobDefinition/platformCapabilities", managed, UNSUPPORTED, platforms, "Managed");
+    let driver = json!({"logDriver": "awsfirelens"});
     container(
         "logConfiguration",
         driver,
@@ -369,6 +366,13 @@ fn closed_lists_name_their_values() {
         "logConfiguration.logDriver",
         "awslogs",
     );
+}
+
+#[test]
+fn kinds_of_gpus_are_refused_without_a_gpu_and_by_a_wrong_name() {
+    let at = "spillway.gpuKinds";
+    refused("/spillway/gpuKinds", json!(["T4"]), INVALID, at, "asks for no GPU");
+    refused("/spillway/gpuKinds", json!(["T5"]), INVALID, "spillway.gpuKinds[0]", "A10G");
 }
 
 #[test]
@@ -466,4 +470,148 @@ fn a_list_is_no_object_whatever_its_length() {
     container("environment", json!([["A", "1"]]), INVALID, path, "expected an object");
     container("linuxParameters", json!([true]), INVALID, "linuxParameters", "expected an object");
     container("command", json!("true"), INVALID, "command", "expected a list");
+}
+
+#[test]
+fn retry_rules_follow_batch_to_the_letter() {
+    let at = "retryStrategy.evaluateOnExit";
+    let rules = |rules: Value| json!({"attempts": 3, "evaluateOnExit": rules});
+    let one = |rule: Value, path: &str, words: &str| {
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        refused("/retryStrategy", rules(json!([rule])), code, &format!("{at}[0]{path}"), words);
+    };
+
+    one(json!({"action": "RETRY"}), "", "no condition");
+    one(json!({"onReason": "", "onExitCode": "", "action": "RETRY"}), "", "no condition");
+    one(json!({"onReason": "*"}), ".action", "is missing");
+    one(json!({"onReason": "*", "action": "STOP"}), ".action", "no action");
+    one(json!({"onReason": "a*b", "action": "EXIT"}), ".onReason", "holds '*'");
+    one(json!({"onStatusReason": "Host (x", "action": "EXIT"}), ".onStatusReason", "holds '('");
+    one(json!({"onExitCode": "-1", "action": "EXIT"}), ".onExitCode", "holds '-'");
+    one(json!({"onReason": "x".repeat(513), "action": "EXIT"}), ".onReason", "1 to 512");
+    let six = vec![json!({"onExitCode": "1", "action": "RETRY"}); 6];
+    refused("/retryStrategy", rules(json!(six)), INVALID, at, "more than 5");
+    let alone = json!({"evaluateOnExit": [{"onExitCode": "1", "action": "RETRY"}]});
+    refused("/retryStrategy", alone.clone(), MISSING, "retryStrategy.attempts", "is missing");
+    let path = "jobDefinition.retryStrategy.attempts";
+    refused("/jobDefinition/retryStrategy", alone, MISSING, path, "is missing");
+}
+
+#[test]
+fn time_limits_are_looked_at() {
+    for (key, least) in [
+        ("jobTimeoutSeconds", 60),
+        ("queueTimeoutSeconds", 1),
+        ("startTimeoutSeconds", 60),
+        ("stopTimeoutSeconds", 2),
+    ] {
+        let path = format!("spillway.{key}");
+        let words = format!("must be {least} to");
+        for wrong in [least - 1, i64::MAX] {
+            refused(&format!("/spillway/{key}"), json!(wrong), INVALID, &path, &words);
+        }
+    }
+}
+
+#[test]
+fn what_spillway_adds_to_retries_is_looked_at() {
+    let rule = |key: &str, value: Value| json!([{key: value, "action": "RETRY"}]);
+    let rules = "/spillway/evaluateOnExit";
+    let path = "spillway.evaluateOnExit[0]";
+    refused(rules, rule("onFailure", json!([])), INVALID, path, "no condition");
+    let path = "spillway.evaluateOnExit[0].onFailure[0]";
+    refused(rules, rule("onFailure", json!(["bad-luck"])), INVALID, path, "spot");
+    let many = vec![json!({"onExitCode": "1", "action": "RETRY"}); 21];
+    refused(rules, json!(many), INVALID, "spillway.evaluateOnExit", "more than 20");
+
+    let growth = "/spillway/growMemory";
+    let less = json!({"percent": 50, "maxMemory": "256"});
+    refused(growth, less, INVALID, "spillway.growMemory.maxMemory", "less than the job asks");
+    let none = json!({"percent": 0, "maxMemory": "1024"});
+    refused(growth, none, INVALID, "spillway.growMemory.percent", "1 to 1000");
+    let unbounded = json!({"percent": 50});
+    refused(growth, unbounded, MISSING, "spillway.growMemory.maxMemory", "is missing");
+}
+
+#[test]
+fn volumes_and_mounts_are_looked_at() {
+    let volume = |value: Value, path: &str, words: &str| {
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        container("volumes", json!([value]), code, &format!("volumes[0]{path}"), words);
+    };
+    volume(json!({}), ".name", "is missing");
+    volume(json!({"name": ""}), ".name", "1 to 255");
+    volume(json!({"name": "a b"}), ".name", "not a volume's name");
+    let both = json!({"name": "v", "host": {"sourcePath": "/x"},
+        "efsVolumeConfiguration": {"fileSystemId": "fs-1"}});
+    volume(both, "", "both on the host and on EFS");
+    for path in ["x", "/a/../etc", ".."] {
+        let host = json!({"name": "v", "host": {"sourcePath": path}});
+        volume(host, ".host.sourcePath", "not an absolute path");
+    }
+    let efs = |value: Value| json!({"name": "v", "efsVolumeConfiguration": value});
+    let at = ".efsVolumeConfiguration";
+    volume(efs(json!({})), &format!("{at}.fileSystemId"), "is missing");
+    volume(efs(json!({"fileSystemId": "vol-1"})), &format!("{at}.fileSystemId"), "no file system");
+    let iam = json!({"fileSystemId": "fs-1", "authorizationConfig": {"iam": "ENABLED"}});
+    volume(efs(iam), &format!("{at}.transitEncryption"), "must be ENABLED");
+    let root = json!({"fileSystemId": "fs-1", "rootDirectory": "/x", "transitEncryption": "ENABLED",
+        "authorizationConfig": {"accessPointId": "fsap-1"}});
+    volume(efs(root), &format!("{at}.rootDirectory"), "with an access point");
+    let port = json!({"fileSystemId": "fs-1", "transitEncryptionPort": 65536});
+    volume(efs(port), &format!("{at}.transitEncryptionPort"), "no port");
+    let twice = json!([{"name": "v"}, {"name": "v"}]);
+    container("volumes", twice, INVALID, "volumes[1].name", "is there twice");
+
+    let nowhere = json!([{"sourceVolume": "v", "containerPath": "/x"}]);
+    let path = "mountPoints[0].sourceVolume";
+    container("mountPoints", nowhere, INVALID, path, "there is no volume");
+    let message = with(least(), &format!("{CONTAINER}/volumes"), json!([{"name": "v"}]));
+    let mount = |path: &str| json!({"sourceVolume": "v", "containerPath": path});
+    let mounts = json!([mount("/x"), mount("/x")]);
+    let message = with(message, &format!("{CONTAINER}/mountPoints"), mounts);
+    assert!(parse(&message).unwrap_err().reason.contains("mounted twice"));
+}
+
+#[test]
+fn linux_parameters_are_looked_at() {
+    let linux = |value: Value, path: &str, words: &str| {
+        let path = format!("linuxParameters.{path}");
+        let code = if words == "is missing" { MISSING } else { INVALID };
+        container("linuxParameters", value, code, &path, words);
+    };
+    linux(json!({"maxSwap": -1}), "maxSwap", "must be 0 to");
+    linux(json!({"maxSwap": 1, "swappiness": 101}), "swappiness", "0 to 100");
+    linux(json!({"tmpfs": [{"containerPath": "/x"}]}), "tmpfs[0].size", "is missing");
+    let size = json!({"tmpfs": [{"containerPath": "/x", "size": 0}]});
+    linux(size, "tmpfs[0].size", "must be 1 to");
+    let option = json!({"tmpfs": [{"containerPath": "/x", "size": 1, "mountOptions": ["fast"]}]});
+    linux(option, "tmpfs[0].mountOptions[0]", "no mount option");
+    linux(json!({"devices": [{}]}), "devices[0].hostPath", "is missing");
+    linux(json!({"devices": [{"hostPath": "fuse"}]}), "devices[0].hostPath", "absolute");
+    let twice = json!({"devices": [{"hostPath": "/dev/a"}, {"hostPath": "/dev/a"}]});
+    linux(twice, "devices[1]", "is there twice");
+    let power = json!({"devices": [{"hostPath": "/dev/a", "permissions": ["OWN"]}]});
+    linux(power, "devices[0].permissions[0]", "MKNOD");
+}
+
+#[test]
+fn secrets_and_credentials_are_looked_at() {
+    let secret = |name: &str, from: &str| json!([{"name": name, "valueFrom": from}]);
+    container("secrets", json!([{"name": "A"}]), MISSING, "secrets[0].valueFrom", "is missing");
+    container("secrets", secret("A", ""), INVALID, "secrets[0].valueFrom", "1 to 2048");
+    container("secrets", secret("A", "a b"), INVALID, "secrets[0].valueFrom", "names no secret");
+    container("secrets", secret("SPILLWAY_X", "a"), INVALID, "secrets[0].name", "reserved");
+    let twice = json!([{"name": "A", "valueFrom": "a"}, {"name": "A", "valueFrom": "b"}]);
+    container("secrets", twice, INVALID, "secrets[1].name", "set twice");
+    let message = with(least(), &format!("{CONTAINER}/environment"), json!([{"name": "A"}]));
+    let message = with(message, &format!("{CONTAINER}/secrets"), secret("A", "a"));
+    assert!(parse(&message).unwrap_err().reason.contains("plain variable too"));
+
+    let path = "repositoryCredentials.credentialsParameter";
+    container("repositoryCredentials", json!({}), MISSING, path, "is missing");
+    let logs = json!({"logDriver": "splunk", "options": {"t": "1"},
+        "secretOptions": [{"name": "t", "valueFrom": "x"}]});
+    let path = "logConfiguration.secretOptions[0].name";
+    container("logConfiguration", logs, INVALID, path, "plain option too");
 }

@@ -2,6 +2,7 @@
 
 use spillway_core::effect::DeadLetter;
 use spillway_core::{Effect, JobState};
+use spillway_engine::{EngineConfig, JobException, JobPolicy, JobRules};
 
 use crate::rig::{Rig, job_id, message, secs};
 
@@ -96,6 +97,31 @@ fn a_role_that_the_operator_has_not_allowed_is_refused() {
 
     let JobState::Failed { reason, .. } = rig.state(job_id("a")) else { panic!("it has failed") };
     assert!(reason.contains("jobs.allowed-roles"), "{reason}");
+}
+
+#[test]
+fn what_one_sender_may_ask_for_another_may_not() {
+    let trusted = JobException {
+        senders: vec!["AROATRUSTED:*".to_owned()],
+        queues: Vec::new(),
+        rules: JobRules { privileged: true, ..JobRules::default() },
+    };
+    let jobs = JobPolicy { exceptions: vec![trusted], ..JobPolicy::default() };
+    let queues = vec!["default".parse().unwrap()];
+    let mut rig = Rig::with(EngineConfig { queues, jobs, ..EngineConfig::default() });
+    let body = |token: &str| {
+        message(token, "", "")
+            .replace(r#""image":"busybox""#, r#""image":"busybox","privileged":true"#)
+    };
+
+    rig.send_as(body("a"), Some("AROATRUSTED:deploy"));
+    rig.send_as(body("b"), Some("AIDASOMEBODY"));
+
+    assert_eq!(rig.status(job_id("a")), "RUNNABLE");
+    let JobState::Failed { reason, .. } = rig.state(job_id("b")) else { panic!("it has failed") };
+    let told = "jobDefinition.containerProperties.privileged: a privileged container is refused by \
+        jobs.allow-privileged";
+    assert_eq!(reason, told);
 }
 
 #[test]

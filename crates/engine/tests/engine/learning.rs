@@ -17,7 +17,10 @@ fn spec(token: &str, spillway: &str) -> JobSpec {
 fn submitted(body: &str) -> JobSpec {
     match message::parse(body).unwrap().request {
         message::Request::Submit { spec, .. } => Some(*spec),
-        message::Request::Cancel { .. } | message::Request::Terminate { .. } => None,
+        message::Request::Cancel { .. }
+        | message::Request::Terminate { .. }
+        | message::Request::Register { .. }
+        | message::Request::Deregister { .. } => None,
     }
     .expect("it is a job")
 }

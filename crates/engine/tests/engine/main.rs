@@ -8,6 +8,7 @@
 )]
 
 mod chaos;
+mod definitions;
 mod ends;
 mod faults;
 mod intake;
@@ -16,5 +17,7 @@ mod learning;
 mod pace;
 mod refusals;
 mod restart;
+mod retry_rules;
 mod rig;
+mod time_limits;
 mod way_of_one_job;

@@ -32,6 +32,7 @@ fn offering(instance_type: &str, zone: &str, market: Market, vcpus: u32, price: 
     Offering {
         pool: pool(instance_type, zone, market),
         arch: Arch::X86_64,
+        gpu: None,
         capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(vcpus * 2), 0),
         price: MicroUsdPerHour::new(price),
         hazard: Hazard::NEVER,
@@ -152,6 +153,7 @@ impl Rig {
             Change::PutSpot { instance_type, zone, evidence } => {
                 self.state.history.spot.insert((instance_type, zone), evidence);
             }
+            Change::PutDefinition(record) => self.state.definitions.push(*record),
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
@@ -180,12 +182,27 @@ impl Rig {
     }
 
     pub(crate) fn send(&mut self, body: String) {
+        self.send_as(body, None);
+    }
+
+    /// The same, from somebody.
+    pub(crate) fn send_as(&mut self, body: String, sender: Option<&str>) {
+        self.deliver(body, sender, self.now);
+    }
+
+    /// The same, some time after it was sent.
+    pub(crate) fn send_of(&mut self, body: String, age: SignedDuration) {
+        self.deliver(body, None, self.now - age);
+    }
+
+    fn deliver(&mut self, body: String, sender: Option<&str>, sent_at: Timestamp) {
         self.n_deliveries += 1;
         let delivery = Delivery {
             message_id: format!("message-{}", self.n_deliveries),
             receipt: Receipt(format!("receipt-{}", self.n_deliveries)),
             body,
-            sent_at: Some(self.now),
+            sent_at: Some(sent_at),
+            sender: sender.map(str::to_owned),
         };
         self.step(Input::Received(vec![delivery]));
     }

@@ -37,7 +37,14 @@ pub(crate) fn catalog() -> Catalog {
                         market,
                     };
                     let price = MicroUsdPerHour::new(price * u64::from(vcpus));
-                    offerings.push(Offering { pool, arch, capacity, price, hazard: Hazard::NEVER });
+                    offerings.push(Offering {
+                        pool,
+                        arch,
+                        gpu: None,
+                        capacity,
+                        price,
+                        hazard: Hazard::NEVER,
+                    });
                 }
             }
         }

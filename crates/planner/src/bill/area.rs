@@ -13,6 +13,7 @@ use spillway_core::plan::DemandKey;
 use crate::amount::Amount;
 use crate::bill::prices::Prices;
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 
 /// A lower bound on what hosts out of `offerings` are billed that do this much work: the time for which jobs of each group run,
@@ -21,7 +22,8 @@ pub fn area_bound(offerings: &[Offering], work: &[(DemandKey, u64)]) -> u64 {
     let offer = |(at, offering): (usize, &Offering)| Offer {
         capacity: Amount::of(&offering.capacity),
         price: offering.price.get(),
-        class: class_of(offering.arch, offering.pool.market),
+        class: class_of(offering.traits()),
+        caps: CapSet::default(),
         at,
     };
     let mut offers: Vec<Offer> = offerings.iter().enumerate().map(offer).collect();
@@ -53,8 +55,8 @@ pub fn area_bound(offerings: &[Offering], work: &[(DemandKey, u64)]) -> u64 {
 mod tests {
     use jiff::Timestamp;
     use spillway_core::{
-        Arch, Catalog, CpuUnits, Hazard, Market, MarketRule, MiB, MicroUsdPerHour, PoolId,
-        Resources,
+        Arch, Catalog, CpuUnits, GpuKinds, Hazard, Market, MarketRule, MiB, MicroUsdPerHour,
+        PoolId, Resources,
     };
 
     use super::*;
@@ -67,6 +69,7 @@ mod tests {
                 market,
             },
             arch: Arch::X86_64,
+            gpu: None,
             capacity: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(gib), 0),
             price: MicroUsdPerHour::new(price),
             hazard: Hazard::NEVER,
@@ -77,6 +80,7 @@ mod tests {
         DemandKey {
             need: Resources::new(CpuUnits::from_vcpus(vcpus), MiB::from_gib(gib), 0),
             arch: None,
+            gpu_kinds: GpuKinds::ANY,
             market,
             expected_secs: None,
             patience_secs: 0,

@@ -23,7 +23,7 @@ pub(crate) struct Style {
 
 /// Durations are expectations. A job that outlasts its own keeps its host, and a large one is dear to keep: it is put
 /// there for nothing only if so many times its expectation is paid for.
-const CAUTION: u32 = 2;
+const CAUTION: u32 = 10;
 
 /// What a host is begun with.
 #[derive(Debug, Clone, Copy)]

@@ -89,7 +89,9 @@ impl Host {
             classes.has(o.class)
                 && peak.fits(&o.capacity)
                 && world.hazard(o) <= hazard
-                && (!is_cpu_limited || o.capacity.0[0] <= self.offer.capacity.0[0])
+                && o.caps.is_within(self.offer.caps)
+                && ((!is_cpu_limited && o.caps.is_empty())
+                    || o.capacity.0[0] <= self.offer.capacity.0[0])
         };
         if let Some(offer) = { cheaper }.find(holds) {
             self.offer = *offer;

@@ -18,7 +18,7 @@ use crate::bill::world::World;
 use crate::bound::UnitPrices;
 use crate::buy::{GREEDS, Guide, Packing, buy};
 use crate::certificate::Proof;
-use crate::demand::Shape;
+use crate::demand::{Shape, are_bought_alike};
 use crate::generate::Generator;
 use crate::headroom::Left;
 use crate::knapsack::{Content, Weights};
@@ -116,7 +116,7 @@ impl Prices {
         let has_gpus = |offer: &Offer| 0 < offer.capacity.0[2];
         let mut nearest: Option<(f64, usize)> = None;
         for (at, offer) in self.offers.iter().enumerate() {
-            if offer.class != host.class || has_gpus(offer) != has_gpus(host) {
+            if !are_bought_alike(offer.class, host.class) || has_gpus(offer) != has_gpus(host) {
                 continue;
             }
             let distance = (per_cpu(offer) - per_cpu(host)).abs();

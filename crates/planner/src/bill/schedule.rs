@@ -11,6 +11,7 @@ use crate::bill::prices::Prices;
 use crate::bill::search::search;
 use crate::bill::world::{Clock, Group, World};
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 
 /// The rules of time, in seconds from the launch, and the largest host.
@@ -139,9 +140,15 @@ fn offers(
         if is_too_large || is_cooling(&offering.pool) {
             continue;
         }
-        let class = class_of(offering.arch, offering.pool.market);
+        let class = class_of(offering.traits());
         let capacity = Amount::of(&offering.capacity);
-        offers.push(Offer { capacity, price: offering.price.get(), class, at });
+        offers.push(Offer {
+            capacity,
+            price: offering.price.get(),
+            class,
+            caps: CapSet::default(),
+            at,
+        });
     }
     offers.sort_unstable_by_key(|offer| (offer.price, offer.at));
     let file_indices = offers.iter().map(|offer| offer.at).collect();

@@ -6,6 +6,7 @@ use crate::amount::Amount;
 use crate::bill::host::Run;
 use crate::bill::problem::{BillError, TimedProblem};
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 
 /// The rules of time, in seconds.
@@ -205,12 +206,15 @@ fn offers(problem: &TimedProblem) -> Result<(Vec<Offer>, Vec<usize>), BillError>
     for (at, offer) in problem.offers.iter().enumerate() {
         let offering = offer.to_exact_offering(at)?;
         let capacity = Amount::of(&offering.capacity);
-        let class = class_of(offering.arch, offering.pool.market);
+        let class = class_of(offering.traits());
         let pool = offering.pool;
         if seen.insert(pool.clone(), at).is_some() {
             return Err(crate::problem::ProblemError::RepeatedOffer { index: at, pool }.into());
         }
-        named.push((pool, Offer { capacity, price: offering.price.get(), class, at }));
+        named.push((
+            pool,
+            Offer { capacity, price: offering.price.get(), class, caps: CapSet::default(), at },
+        ));
     }
     named.sort_by(|(pool, a), (other, b)| (a.price, pool).cmp(&(b.price, other)));
     let file_indices = named.iter().map(|(_, offer)| offer.at).collect();

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use spillway_core::plan::DemandKey;
-use spillway_core::{Arch, Market, MarketRule, Resources};
+use spillway_core::{Arch, GpuKinds, HostTraits, Market, MarketRule, Resources};
 
 use crate::amount::Amount;
 use crate::bound::UnitPrices;
 use crate::certificate::hosts_to_prove;
 use crate::demand::{ClassSet, Shape, class_of};
+use crate::headroom::CapSet;
 use crate::prune::Offer;
 use crate::verify::{Amounts, Host, HostPrices, Jobs, Shapes, Terms};
 
@@ -19,7 +20,13 @@ pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
     let mut offers = Vec::new();
     for (at, host) in hosts_to_prove(terms, &Shapes::of(terms, &vec![0; terms.jobs.len()])) {
         let capacity = amount(&host.room)?;
-        offers.push(Offer { capacity, price: host.price, class: class(host), at });
+        offers.push(Offer {
+            capacity,
+            price: host.price,
+            class: class(host),
+            caps: CapSet::default(),
+            at,
+        });
     }
     let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
     for jobs in &terms.jobs {
@@ -51,7 +58,7 @@ fn amount(amounts: &Amounts) -> Option<Amount> {
 fn class(host: &Host) -> usize {
     let arch = if host.is_arm { Arch::Arm64 } else { Arch::X86_64 };
     let market = if host.is_spot { Market::Spot } else { Market::OnDemand };
-    class_of(arch, market)
+    class_of(HostTraits { arch, market, gpu: None })
 }
 
 fn classes(jobs: &Jobs) -> ClassSet {
@@ -63,5 +70,12 @@ fn classes(jobs: &Jobs) -> ClassSet {
     };
     let market = if jobs.spot_ok { MarketRule::Any } else { MarketRule::OnDemand };
     let need = Resources::default();
-    ClassSet::of(&DemandKey { need, arch, market, expected_secs: None, patience_secs: 0 })
+    ClassSet::of(&DemandKey {
+        need,
+        arch,
+        gpu_kinds: GpuKinds::ANY,
+        market,
+        expected_secs: None,
+        patience_secs: 0,
+    })
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use spillway_core::plan::{LimitKind, PlannedLaunch};
-use spillway_core::{MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned};
+use spillway_core::{
+    CpuUnits, HostTraits, Market, MicroUsdPerHour, MixRule, Offering, PlanInput, PlanPolicy,
+    Planned, Quota,
+};
 
 use super::{Load, Violation};
 
@@ -17,7 +20,7 @@ pub(super) fn check(
         if launch.count == 0 || launch.contents.is_empty() || launch.choices.is_empty() {
             violations.push(Violation::EmptyLaunch { launch: ord });
         }
-        contents(ord, launch, violations);
+        contents(ord, launch, input, violations);
         choices(ord, launch, policy, violations);
         pools(ord, launch, input, policy, violations);
     }
@@ -28,13 +31,21 @@ pub(super) fn check(
     }
 }
 
-fn contents(ord: usize, launch: &PlannedLaunch, violations: &mut Vec<Violation>) {
+fn contents(
+    ord: usize,
+    launch: &PlannedLaunch,
+    input: &PlanInput,
+    violations: &mut Vec<Violation>,
+) {
     let mut seen = BTreeSet::new();
+    let pools = launch.choices.iter().filter_map(|choice| input.catalog.get(&choice.pool));
+    let traits = |o: &Offering| HostTraits { arch: launch.arch, ..o.traits() };
+    let hosts: Vec<HostTraits> = pools.map(traits).collect();
     for (key, count) in &launch.contents {
         if *count == 0 || !seen.insert(*key) {
             violations.push(Violation::BadContents { launch: ord, key: *key });
         }
-        if launch.market().is_some_and(|market| !key.allows(launch.arch, market)) {
+        if !hosts.iter().all(|host| key.allows(*host)) {
             violations.push(Violation::LaunchNotAllowed { launch: ord, key: *key });
         }
     }
@@ -126,7 +137,37 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
         price += count * u128::from(dearest);
     }
     let headroom = &input.headroom;
+    for (quota, left) in headroom.quotas.iter() {
+        let most = |launch: &PlannedLaunch| {
+            let counted = launch.choices.iter().filter(|c| Quota::of(&c.pool) == Some(quota));
+            let offerings = counted.filter_map(|c| input.catalog.get(&c.pool));
+            let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);
+            u128::from(largest) * u128::from(launch.count)
+        };
+        let bought: u128 = planned.plan.launches.iter().map(most).sum();
+        let headroom = u128::from(left.get());
+        if headroom < bought {
+            let limit = LimitKind::Quota(quota);
+            violations.push(Violation::LimitExceeded { limit, bought, headroom });
+        }
+    }
+    let of_market = |market: Market| {
+        let launches = planned.plan.launches.iter().filter(|l| l.market() == Some(market));
+        let largest = |launch: &PlannedLaunch| {
+            let offerings = launch.choices.iter().filter_map(|c| input.catalog.get(&c.pool));
+            let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);
+            u128::from(largest) * u128::from(launch.count)
+        };
+        launches.map(largest).sum::<u128>()
+    };
+    let cpu_max = |cpu: Option<CpuUnits>| cpu.map(|cpu| u128::from(cpu.get()));
     let limits = [
+        (
+            LimitKind::Mix(MixRule::SpotMin),
+            of_market(Market::OnDemand),
+            cpu_max(headroom.on_demand),
+        ),
+        (LimitKind::Mix(MixRule::SpotMax), of_market(Market::Spot), cpu_max(headroom.spot)),
         (LimitKind::Hosts, hosts, headroom.hosts.map(u128::from)),
         (LimitKind::Vcpus, cpu, headroom.cpu.map(|cpu| u128::from(cpu.get()))),
         (LimitKind::Price, price, headroom.price.map(|price| u128::from(price.get()))),

@@ -1,7 +1,7 @@
 //! The promises of a plan, each as the sentence that is true when it is broken.
 
 use spillway_core::plan::{DemandKey, LimitKind, WaitReason};
-use spillway_core::{HostId, MicroUsdPerHour, PoolId, Resources};
+use spillway_core::{HostId, MicroUsdPerHour, MixRule, PoolId, Resources};
 
 /// A promise that a plan does not keep. Launches are named by their place in the plan, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -199,6 +199,22 @@ pub enum Violation {
         bought: u128,
         /// The same of the headroom.
         headroom: u128,
+    },
+    /// Too much of a market, a pool or a zone is bought.
+    #[error("what is bought in {pool} breaks {rule}")]
+    MixBroken {
+        /// Which rule.
+        rule: MixRule,
+        /// A pool that is bought from.
+        pool: PoolId,
+    },
+    /// An alternative under which the shares would not be the plan's.
+    #[error("launch {launch} may buy from {pool}, which has other vCPUs than the first pool")]
+    OtherVcpus {
+        /// The launch.
+        launch: usize,
+        /// The pool.
+        pool: PoolId,
     },
     /// The bound cannot be one.
     #[error("the bound {bound} is more than the price {price}")]

@@ -1,9 +1,12 @@
 //! Checks of the reasons in the report: that each is true, and that nothing waits for a host that may be bought.
 
+use std::collections::BTreeMap;
+
 use spillway_core::plan::{DemandKey, LimitKind, NoFit, WaitReason};
 use spillway_core::quantity::Dimension;
-use spillway_core::{Offering, PlanInput, PlanPolicy, Planned};
+use spillway_core::{Offering, PlanInput, PlanPolicy, Planned, Quota};
 
+use super::mix::Shares;
 use super::{Load, Violation};
 
 pub(super) fn check(
@@ -13,6 +16,7 @@ pub(super) fn check(
     violations: &mut Vec<Violation>,
 ) {
     let spent = Spent::of(input, planned);
+    let shares = Shares::after(input, planned);
     for line in &planned.report.waiting {
         let is_true = match &line.reason {
             WaitReason::RoomExpected { in_secs } => {
@@ -35,13 +39,21 @@ pub(super) fn check(
             WaitReason::LimitReached { limit } => {
                 let mut holding = holding(input, policy, &line.key);
                 holding.retain(|offering| !is_cooling(input, offering));
-                let is_unaffordable = |o: &&Offering| !spent.leaves_room(input, o);
+                let is_unaffordable = |o: &&Offering| {
+                    !spent.leaves_room(input, o) || shares.broken_by_one_more(policy, o).is_some()
+                };
                 let is_limit_set = match limit {
                     LimitKind::Hosts => {
                         input.headroom.hosts.is_some() || spent.hosts == u32::MAX.into()
                     }
                     LimitKind::Vcpus => input.headroom.cpu.is_some(),
                     LimitKind::Price => input.headroom.price.is_some(),
+                    LimitKind::Mix(rule) => policy.mix.is_set(*rule),
+                    LimitKind::Quota(quota) => {
+                        let is_counted = |o: &&Offering| Quota::of(&o.pool) == Some(*quota);
+                        input.headroom.quotas.get(*quota).is_some()
+                            && holding.iter().any(is_counted)
+                    }
                 };
                 !holding.is_empty() && holding.iter().all(is_unaffordable) && is_limit_set
             }
@@ -71,11 +83,11 @@ fn is_room_possible(input: &PlanInput, planned: &Planned, key: &DemandKey) -> bo
             all.add(&busy.need, busy.count);
         }
         let holds = load.0.iter().zip(all.0).all(|(need, all)| *need <= all);
-        holds && key.allows(host.arch, host.market)
+        holds && key.allows(host.traits())
     });
     let on_launch = planned.plan.launches.iter().any(|launch| {
-        launch.market().is_some_and(|market| key.allows(launch.arch, market))
-            && load.fits(&launch.capacity)
+        let first = launch.choices.first().and_then(|choice| input.catalog.get(&choice.pool));
+        first.is_some_and(|offering| key.allows(offering.traits())) && load.fits(&launch.capacity)
     });
     on_host || on_launch
 }
@@ -89,7 +101,7 @@ fn allowed<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Ve
     let mut allowed = Vec::new();
     for offering in input.catalog.offerings() {
         let is_small_enough = policy.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
-        if is_small_enough && key.allows(offering.arch, offering.pool.market) {
+        if is_small_enough && key.allows(offering.traits()) {
             allowed.push(offering);
         }
     }
@@ -107,8 +119,9 @@ fn holding<'a>(input: &'a PlanInput, policy: &PlanPolicy, key: &DemandKey) -> Ve
 fn is_no_fit(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey, no_fit: &NoFit) -> bool {
     let allowed = allowed(input, policy, key);
     match no_fit {
-        NoFit::NoOffering { arch, market } => {
-            allowed.is_empty() && *arch == key.arch && *market == key.market
+        NoFit::NoOffering { arch, market, gpu_kinds } => {
+            allowed.is_empty()
+                && (*arch, *market, *gpu_kinds) == (key.arch, key.market, key.gpu_kinds)
         }
         NoFit::Exceeds { dimension, need, nearest, nearest_has } => {
             let is_named =
@@ -128,16 +141,21 @@ struct Spent {
     hosts: u128,
     cpu: u128,
     price: u128,
+    of_quota: BTreeMap<Quota, u128>,
 }
 
 impl Spent {
     fn of(input: &PlanInput, planned: &Planned) -> Self {
-        let mut spent = Self { hosts: 0, cpu: 0, price: 0 };
+        let mut spent = Self { hosts: 0, cpu: 0, price: 0, of_quota: BTreeMap::new() };
         for launch in &planned.plan.launches {
             let count = u128::from(launch.count);
             let first = launch.choices.first().and_then(|c| input.catalog.get(&c.pool));
             spent.hosts += count;
-            spent.cpu += first.map_or(0, |o| u128::from(o.capacity.cpu.get()) * count);
+            let cpu = first.map_or(0, |o| u128::from(o.capacity.cpu.get()) * count);
+            spent.cpu += cpu;
+            if let Some(quota) = first.and_then(|o| Quota::of(&o.pool)) {
+                *spent.of_quota.entry(quota).or_default() += cpu;
+            }
             spent.price += first.map_or(0, |o| u128::from(o.price.get()) * count);
         }
         spent
@@ -149,7 +167,13 @@ impl Spent {
         let hosts_max = headroom.hosts.unwrap_or(u32::MAX);
         let cpu = self.cpu + u128::from(offering.capacity.cpu.get());
         let price = self.price + u128::from(offering.price.get());
-        self.hosts < u128::from(hosts_max)
+        let is_in_quota = Quota::of(&offering.pool).is_none_or(|quota| {
+            let spent = self.of_quota.get(&quota).copied().unwrap_or(0);
+            let cpu = spent + u128::from(offering.capacity.cpu.get());
+            headroom.quotas.get(quota).is_none_or(|max| cpu <= u128::from(max.get()))
+        });
+        is_in_quota
+            && self.hosts < u128::from(hosts_max)
             && headroom.cpu.is_none_or(|max| cpu <= u128::from(max.get()))
             && headroom.price.is_none_or(|max| price <= u128::from(max.get()))
     }

@@ -5,7 +5,7 @@
 //! as is expected. Interruptions are no part of it.
 
 use spillway_core::plan::{DemandKey, LimitKind};
-use spillway_core::{CpuUnits, MicroUsdPerHour, Planned, PoolId};
+use spillway_core::{CpuUnits, MicroUsdPerHour, Planned, PoolId, Quota};
 
 use crate::bill::schedule::{Rules, schedule};
 use crate::demand::{Unplaced, merged};
@@ -175,5 +175,14 @@ fn over(question: &Question, schedule: &Schedule) -> Vec<LimitKind> {
             headroom.price.is_some_and(|left: MicroUsdPerHour| left < schedule.price),
         ),
     ];
-    is_over.into_iter().filter(|(_, over)| *over).map(|(kind, _)| kind).collect()
+    let sums = is_over.into_iter().filter(|(_, over)| *over).map(|(kind, _)| kind);
+    let quotas = headroom.quotas.iter().filter(|(quota, left)| {
+        let counted = schedule.pools.iter().filter(|(pool, _)| Quota::of(pool) == Some(*quota));
+        let cpu = |(pool, n): (&PoolId, &u32)| {
+            let offering = question.input.catalog.get(pool);
+            offering.map_or(0, |o| u64::from(o.capacity.cpu.get()) * u64::from(*n))
+        };
+        u64::from(left.get()) < counted.map(cpu).sum()
+    });
+    sums.chain(quotas.map(|(quota, _)| LimitKind::Quota(quota))).collect()
 }

@@ -168,7 +168,7 @@ fn cheapest_offering<'a>(
     key: &DemandKey,
 ) -> Option<&'a Offering> {
     let would_do = |offering: &&Offering| {
-        key.allows(offering.arch, offering.pool.market)
+        key.allows(offering.traits())
             && key.need.fits(&offering.capacity)
             && is_allowed_size(&crate::amount::Amount::of(&offering.capacity), &question.policy)
             && !is_cooling(&question.input, &offering.pool)

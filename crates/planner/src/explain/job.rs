@@ -7,9 +7,9 @@ mod ways;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use spillway_core::Offering;
 use spillway_core::plan::{DemandKey, FilterKind, FilterSet, LimitKind};
 use spillway_core::quantity::Dimension;
+use spillway_core::{Offering, Quota};
 
 use crate::amount::Amount;
 use crate::explain::Question;
@@ -28,6 +28,8 @@ pub enum Obstacle {
     Market,
     /// It is too small.
     TooSmall(Dimension),
+    /// Its GPUs are of a kind the job does not accept.
+    GpuKind,
     /// A list of the configuration leaves it out.
     LeftOut(FilterKind),
     /// It is larger than `plan.max-host-vcpus`.
@@ -86,6 +88,9 @@ fn obstacle(
     if let Some(dimension) = key.need.exceeds(&offering.capacity) {
         return Some(Obstacle::TooSmall(dimension));
     }
+    if !key.gpu_kinds.allows(offering.gpu) {
+        return Some(Obstacle::GpuKind);
+    }
     if let Some(kind) = left_out.first() {
         return Some(Obstacle::LeftOut(kind));
     }
@@ -107,6 +112,13 @@ fn over_limit(question: &Question, offering: &Offering) -> Option<LimitKind> {
     if headroom.cpu.is_some_and(|left| left < offering.capacity.cpu) {
         return Some(LimitKind::Vcpus);
     }
-    let is_over_price = headroom.price.is_some_and(|left| left < offering.price);
-    is_over_price.then_some(LimitKind::Price)
+    let quota = Quota::of(&offering.pool);
+    let left = quota.and_then(|quota| headroom.quotas.get(quota));
+    if let Some(quota) = quota.filter(|_| left.is_some_and(|left| left < offering.capacity.cpu)) {
+        return Some(LimitKind::Quota(quota));
+    }
+    if headroom.price.is_some_and(|left| left < offering.price) {
+        return Some(LimitKind::Price);
+    }
+    crate::mix::broken(&question.input, &question.policy, offering).map(LimitKind::Mix)
 }

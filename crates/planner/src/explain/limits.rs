@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use spillway_core::catalog::InstanceType;
 use spillway_core::plan::{FilterKind, Headroom, LimitKind};
-use spillway_core::{Catalog, CpuUnits, Market, MicroUsdPerHour, PlanInput, PlanPolicy, Planned};
+use spillway_core::{
+    Catalog, CpuUnits, Market, MicroUsdPerHour, MixRule, PlanInput, PlanPolicy, Planned, Quota,
+};
 
 use crate::explain::{Outcome, Question, answer};
 
@@ -34,6 +36,8 @@ pub enum Raise {
     Vcpus(CpuUnits),
     /// So many dollars per hour more.
     Price(MicroUsdPerHour),
+    /// So much CPU more of one quota.
+    Quota(Quota, CpuUnits),
 }
 
 /// What a limit costs.
@@ -69,12 +73,18 @@ pub struct LimitPrices {
     pub without_spot: Option<Outcome>,
 }
 
-/// The first steps by which a limit is raised; each is doubled until it makes a difference.
-const FIRST_RAISES: [(LimitKind, Raise); 3] = [
-    (LimitKind::Hosts, Raise::Hosts(1)),
-    (LimitKind::Vcpus, Raise::Vcpus(CpuUnits::from_vcpus(16))),
-    (LimitKind::Price, Raise::Price(MicroUsdPerHour::new(1_000_000))),
-];
+/// The limits on sums that are set, each with the first step by which it is raised, which is doubled until it makes a
+/// difference.
+fn first_raises(headroom: &Headroom) -> Vec<(LimitKind, Raise)> {
+    const STEP: CpuUnits = CpuUnits::from_vcpus(16);
+    let hosts = headroom.hosts.map(|_| (LimitKind::Hosts, Raise::Hosts(1)));
+    let cpu = headroom.cpu.map(|_| (LimitKind::Vcpus, Raise::Vcpus(STEP)));
+    let dollar = MicroUsdPerHour::new(1_000_000);
+    let price = headroom.price.map(|_| (LimitKind::Price, Raise::Price(dollar)));
+    let of_quota = |(quota, _)| (LimitKind::Quota(quota), Raise::Quota(quota, STEP));
+    let quotas = headroom.quotas.iter().map(of_quota);
+    [hosts, cpu, price].into_iter().flatten().chain(quotas).collect()
+}
 
 /// Doublings tried: 64 hosts, 1,024 vCPUs, $64 per hour.
 const DOUBLINGS_MAX: u32 = 6;
@@ -86,6 +96,7 @@ pub fn limits(question: &Question, planned: &Planned) -> LimitPrices {
     let is_any_binding = limits.iter().any(|limit| limit.binds(&asker.base));
     let together = without_sums.filter(|_| !is_any_binding);
     limits.extend(asker.host_vcpus());
+    limits.extend(MixRule::ALL.into_iter().filter_map(|rule| asker.mix(rule)));
     limits.extend(FilterKind::ALL.into_iter().filter_map(|kind| asker.filter(kind)));
     limits.extend(asker.cooling());
     let without_spot = asker.without_spot(planned);
@@ -121,17 +132,11 @@ impl Asker<'_> {
     /// Each limit on a sum, and the plan without any of them if it is better.
     fn sums(&self) -> (Vec<LimitPrice>, Option<Outcome>) {
         let headroom = self.question.input.headroom;
-        let is_set = |kind| match kind {
-            LimitKind::Hosts => headroom.hosts.is_some(),
-            LimitKind::Vcpus => headroom.cpu.is_some(),
-            LimitKind::Price => headroom.price.is_some(),
-        };
-        let set = FIRST_RAISES.into_iter().filter(|(kind, _)| is_set(*kind));
-        let set: Vec<(LimitKind, Raise)> = set.collect();
+        let set = first_raises(&headroom);
         if set.is_empty() {
             return (Vec::new(), None);
         }
-        // One plan tells of all three whether any of them binds.
+        // One plan tells of all whether any of them binds.
         let without = self.with_headroom(Headroom::default());
         let is_any_binding = without.is_better_than(&self.base);
         let price = |(kind, first): (LimitKind, Raise)| {
@@ -169,6 +174,17 @@ impl Asker<'_> {
         };
         let wanted = wanted(planned.as_ref(), &self.question.input.catalog, is_new);
         Some(LimitPrice { limit: Limit::HostVcpus, raised: None, lifted, wanted })
+    }
+
+    fn mix(&self, rule: MixRule) -> Option<LimitPrice> {
+        let policy = &self.question.policy;
+        if !policy.mix.is_set(rule) {
+            return None;
+        }
+        let policy = PlanPolicy { mix: policy.mix.without(rule), ..policy.clone() };
+        let (lifted, _) = self.relaxed(&self.question.input, &policy);
+        let limit = Limit::Sum(LimitKind::Mix(rule));
+        Some(LimitPrice { limit, raised: None, lifted, wanted: Vec::new() })
     }
 
     fn filter(&self, kind: FilterKind) -> Option<LimitPrice> {
@@ -229,12 +245,20 @@ fn wanted(
     types.into_iter().collect()
 }
 
-const fn lift(headroom: Headroom, kind: LimitKind) -> Headroom {
+fn lift(headroom: Headroom, kind: LimitKind) -> Headroom {
     match kind {
         LimitKind::Hosts => Headroom { hosts: None, ..headroom },
         LimitKind::Vcpus => Headroom { cpu: None, ..headroom },
         LimitKind::Price => Headroom { price: None, ..headroom },
+        LimitKind::Quota(quota) => with_quota(headroom, quota, None),
+        // A rule is lifted in the policy.
+        LimitKind::Mix(_) => headroom,
     }
+}
+
+fn with_quota(mut headroom: Headroom, quota: Quota, left: Option<CpuUnits>) -> Headroom {
+    headroom.quotas.set(quota, left);
+    headroom
 }
 
 impl Raise {
@@ -243,6 +267,9 @@ impl Raise {
             Self::Hosts(n) => Self::Hosts(n.saturating_mul(2)),
             Self::Vcpus(cpu) => Self::Vcpus(CpuUnits::new(cpu.get().saturating_mul(2))),
             Self::Price(price) => Self::Price(price.saturating_add(price)),
+            Self::Quota(quota, cpu) => {
+                Self::Quota(quota, CpuUnits::new(cpu.get().saturating_mul(2)))
+            }
         }
     }
 
@@ -257,6 +284,9 @@ impl Raise {
             Self::Vcpus(more) => Headroom { cpu: headroom.cpu.map(cpu(more)), ..headroom },
             Self::Price(more) => {
                 Headroom { price: headroom.price.map(|left| left.saturating_add(more)), ..headroom }
+            }
+            Self::Quota(quota, more) => {
+                with_quota(headroom, quota, headroom.quotas.get(quota).map(cpu(more)))
             }
         }
     }

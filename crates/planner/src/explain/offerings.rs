@@ -11,10 +11,10 @@ use spillway_core::quantity::Dimension;
 use spillway_core::{MicroUsdPerHour, Offering, Planned, PoolId};
 
 use crate::amount::Amount;
-use crate::demand::{Unplaced, class_of, merged, totals};
+use crate::demand::{Totals, Unplaced, class_of, merged};
 use crate::explain::Question;
 use crate::explain::prices::{Priced, money, score};
-use crate::headroom::Left;
+use crate::headroom::{CapSet, Left};
 use crate::knapsack::Knapsack;
 use crate::prune::{Offer, is_allowed_size};
 
@@ -190,7 +190,7 @@ impl<'a> Judge<'a> {
     fn too_small(&self, offering: &Offering) -> Option<Verdict> {
         let mut lacking: BTreeMap<Dimension, u64> = BTreeMap::new();
         for group in self.groups {
-            if !group.key.allows(offering.arch, offering.pool.market) {
+            if !group.key.allows(offering.traits()) {
                 continue;
             }
             let dimension = group.key.need.exceeds(&offering.capacity)?;
@@ -203,26 +203,27 @@ impl<'a> Judge<'a> {
     }
 
     fn dominated(&self, offering: &Offering, capacity: &Amount) -> Option<Verdict> {
-        let class = class_of(offering.arch, offering.pool.market);
+        let class = class_of(offering.traits());
         let price = offering.price.get();
-        let offer = Offer { capacity: *capacity, price, class, at: 0 };
+        let caps = CapSet::of(&offering.pool, &self.question.input.headroom);
+        let offer = Offer { capacity: *capacity, price, class, caps, at: 0 };
         if self.headroom.times(&offer) == 0 {
             return Some(Verdict::OverLimit(self.headroom.binding([&offer].into_iter())));
         }
         let shapes = &self.priced.shapes;
-        let useful = totals(shapes, &self.priced.counts());
-        let clipped =
-            useful.get(class).map_or(*capacity, |all| capacity.clipped_to(&all.clipped()));
-        let stands_in = |other: usize| {
-            shapes.iter().all(|shape| !shape.classes.has(class) || shape.classes.has(other))
-        };
+        let totals = Totals::of(shapes, self.priced.counts());
+        let clipped = capacity.clipped_to(&totals.on(class));
         let catalog = self.question.input.catalog.offerings();
         for other in self.priced.offers.iter().take_while(|other| other.price <= price) {
             let Some(by) = catalog.get(other.at) else { continue };
             if by.pool == offering.pool {
                 return None;
             }
-            if stands_in(other.class) && clipped.fits(&other.capacity) {
+            let is_counted_alike = other.caps.is_within(caps);
+            if is_counted_alike
+                && totals.may_stand_in(other.class, class)
+                && clipped.fits(&other.capacity)
+            {
                 return Some(Verdict::Dominated { by: by.pool.clone() });
             }
         }
@@ -273,7 +274,8 @@ impl<'a> Worths<'a> {
         let offer = Offer {
             capacity: Amount::of(&offering.capacity),
             price: offering.price.get(),
-            class: class_of(offering.arch, offering.pool.market),
+            class: class_of(offering.traits()),
+            caps: CapSet::default(),
             at: 0,
         };
         let worth = self.of(&offer);

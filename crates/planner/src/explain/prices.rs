@@ -30,7 +30,7 @@ impl Priced {
     /// Prices for so many jobs of each group, as far as they fit anything that can be bought now. Limits do not count:
     /// a job is worth what it costs where there is room for all.
     pub(crate) fn new(input: &PlanInput, policy: &PlanPolicy, groups: &[Unplaced]) -> Self {
-        let mut all = buyable(&input.catalog, &cooling_flags(input), policy);
+        let mut all = buyable(input, &cooling_flags(input), policy);
         all.sort_unstable_by_key(|offer| (offer.price, offer.at));
         let mut shapes = shapes(groups);
         shapes.retain(|shape| {

@@ -10,7 +10,7 @@ use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
-use crate::headroom::Left;
+use crate::headroom::{CapSet, Left};
 use crate::online::queue::Queue;
 use crate::prune::Offer;
 
@@ -50,8 +50,14 @@ impl Rooms {
                 capacity = capacity.plus(&freed, 1);
             }
             ends.sort_unstable();
-            let class = class_of(host.arch, host.market);
-            let offer = Offer { capacity, price: host.price.get(), class, at: usize::MAX };
+            let class = class_of(host.traits());
+            let offer = Offer {
+                capacity,
+                price: host.price.get(),
+                class,
+                caps: CapSet::default(),
+                at: usize::MAX,
+            };
             let start = if host.ready { 0 } else { host.ready_in_secs };
             let paid_until = ends.last().map_or(0, |(end, _)| *end);
             let seat = Seat { at: 0, offer, start, free, ends, paid_until };
@@ -62,10 +68,7 @@ impl Rooms {
 
     /// Adds a host that is bought, with what it runs.
     pub(crate) fn buy(&mut self, world: &World, host: &Host) {
-        let (offer, start) = (host.offer, world.clock.boot);
-        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
-        let seat = Seat { at: 0, offer, start, free, ends, paid_until };
-        let mut room = Room::new(None, false, seat);
+        let mut room = Room::bought(host.offer, world.clock.boot);
         room.put(world, &host.runs);
         self.all.push(room);
     }
@@ -217,6 +220,12 @@ impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later) = (Vec::new(), Vec::new());
         Self { id, is_ready, bare: seat.clone(), seat, first, later }
+    }
+
+    /// A host that is bought, with nothing on it.
+    pub(crate) fn bought(offer: Offer, start: u32) -> Self {
+        let (free, ends, paid_until) = (offer.capacity, Vec::new(), 0);
+        Self::new(None, false, Seat { at: 0, offer, start, free, ends, paid_until })
     }
 
     /// How many jobs of a group start first.

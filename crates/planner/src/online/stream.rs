@@ -1,58 +1,46 @@
-//! What comes: how often jobs of each shape have come lately, and so how many may be expected.
+//! What comes: the jobs of the last minute, and for how long jobs have been coming.
 //!
-//! This is all that is remembered between plans. A planner that remembers nothing yet expects nothing and gives no host
-//! back; it is never needed for a sound plan.
+//! A planner that remembers nothing yet expects nothing; what it remembers is never needed for a sound plan.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use spillway_core::plan::{DemandKey, Plan};
-use spillway_core::{HostId, PlanInput};
+use spillway_core::{HostId, PlanInput, PlanPolicy};
 
 use crate::amount::{Amount, score_of};
 use crate::demand::ClassSet;
 
-/// Arrivals longer ago say nothing of what comes next.
-const REMEMBERED_SECS: i64 = 900;
+/// What came in so many seconds may be expected in the next: about what comes while a host boots.
+const SAMPLE_SECS: i64 = 60;
 
-/// So many arrivals at least, each of any number of jobs, before a stream is one.
-const ARRIVALS_MIN: usize = 3;
-
-/// Streams that are remembered: more shapes than that are a mix that is new each time.
-const STREAMS_MAX: usize = 4096;
+/// After a silence as long as this, what comes is a new stream.
+const SILENCE_SECS: i64 = 900;
 
 type Kind = (ClassSet, Amount);
 
-/// Arrivals of one shape: when, and how many.
+/// Jobs of one shape that came lately.
 #[derive(Debug, Clone, Default)]
 struct Stream {
+    /// When, and how many.
     arrivals: VecDeque<(i64, u64)>,
+    /// How long one of the latest is expected to run.
+    secs: u32,
 }
 
-impl Stream {
-    /// How many are to be expected within a second.
-    fn rate(&self, now: i64) -> f64 {
-        let (Some((first, n_first)), Some((last, _))) =
-            (self.arrivals.front().copied(), self.arrivals.back().copied())
-        else {
-            return 0.0;
-        };
-        if self.arrivals.len() < ARRIVALS_MIN || last <= first {
-            return 0.0;
-        }
-        let secs = |secs: i64| f64::from(u32::try_from(secs).unwrap_or(u32::MAX));
-        let n: u64 = self.arrivals.iter().map(|(_, n)| n).sum::<u64>() - n_first;
-        let n_gaps = u32::try_from(self.arrivals.len() - 1).unwrap_or(u32::MAX);
-        let gap = secs(last - first) / f64::from(n_gaps);
-        // The longer nothing has come, the likelier it is over.
-        let silence = (secs(now - last) / gap - 1.0).max(0.0);
-        score_of(n) / secs(last - first) * (-silence).exp()
-    }
+/// Jobs that may be expected while a host boots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    pub(crate) classes: ClassSet,
+    pub(crate) need: Amount,
+    pub(crate) count: f64,
+    pub(crate) secs: u32,
 }
 
 /// What has come lately.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Streams {
-    since: Option<i64>,
+    /// When the first job came after a silence, and when the last did.
+    lively: Option<(i64, i64)>,
     of_kind: BTreeMap<Kind, Stream>,
     /// What was left waiting by the last plan.
     left: BTreeMap<Kind, u64>,
@@ -64,33 +52,33 @@ fn kind(key: &DemandKey) -> Kind {
 
 impl Streams {
     /// Takes note of what waits now and did not when the last plan was made.
-    pub(crate) fn observe(&mut self, input: &PlanInput) {
+    pub(crate) fn observe(&mut self, input: &PlanInput, policy: &PlanPolicy) {
         let now = input.now.as_second();
-        self.since = self.since.or(Some(now));
-        for (kind, n) in counts(input) {
+        for (kind, (n, secs)) in counts(input, policy) {
             let before = self.left.get(&kind).copied().unwrap_or(0);
             let Some(n_new) = n.checked_sub(before).filter(|n| 0 < *n) else { continue };
-            let arrivals = &mut self.of_kind.entry(kind).or_default().arrivals;
-            match arrivals.back_mut() {
+            let since = self.lively.filter(|(_, last)| now - last <= SILENCE_SECS);
+            self.lively = Some((since.map_or(now, |(since, _)| since), now));
+            let stream = self.of_kind.entry(kind).or_default();
+            stream.secs = secs;
+            match stream.arrivals.back_mut() {
                 Some((at, n)) if *at == now => *n += n_new,
-                Some(_) | None => arrivals.push_back((now, n_new)),
+                Some(_) | None => stream.arrivals.push_back((now, n_new)),
             }
         }
         for stream in self.of_kind.values_mut() {
-            while stream.arrivals.front().is_some_and(|(at, _)| *at < now - REMEMBERED_SECS) {
+            while stream.arrivals.front().is_some_and(|(at, _)| *at <= now - SAMPLE_SECS) {
                 stream.arrivals.pop_front();
             }
         }
         self.of_kind.retain(|_, stream| !stream.arrivals.is_empty());
-        while STREAMS_MAX < self.of_kind.len() {
-            self.of_kind.pop_last();
-        }
     }
 
     /// Takes note of what a plan starts at once: it no longer waits.
-    pub(crate) fn answered(&mut self, input: &PlanInput, plan: &Plan) {
-        self.left = counts(input);
-        let ready: std::collections::BTreeSet<HostId> =
+    pub(crate) fn answered(&mut self, input: &PlanInput, policy: &PlanPolicy, plan: &Plan) {
+        let n_of_kind = |(kind, (n, _))| (kind, n);
+        self.left = counts(input, policy).into_iter().map(n_of_kind).collect();
+        let ready: BTreeSet<HostId> =
             input.hosts.iter().filter(|host| host.ready).map(|host| host.id).collect();
         for placement in plan.placements.iter().filter(|p| ready.contains(&p.host)) {
             if let Some(left) = self.left.get_mut(&kind(&placement.key)) {
@@ -99,29 +87,32 @@ impl Streams {
         }
     }
 
-    /// Whether enough has been seen to say that nothing comes.
-    pub(crate) fn knows(&self, now: i64, secs: u32) -> bool {
-        self.since.is_some_and(|since| i64::from(secs) <= now - since)
+    /// For how many seconds jobs have been coming. They may be expected to come for as long again: of a time that one
+    /// knows nothing of but that it has lasted so far, that is as good a guess as any (J. R. Gott, Nature 363, 1993).
+    pub(crate) fn age(&self, now: i64) -> f64 {
+        let age = self.lively.map_or(0, |(since, _)| now - since);
+        f64::from(u32::try_from(age).unwrap_or(0))
     }
 
-    /// How many jobs of each shape may be expected within so many seconds, largest first.
-    pub(crate) fn expected(&self, now: i64, secs: u32) -> Vec<(ClassSet, Amount, f64)> {
-        let mut expected: Vec<(ClassSet, Amount, f64)> = Vec::new();
-        for ((classes, need), stream) in &self.of_kind {
-            let n = stream.rate(now) * f64::from(secs);
-            if 0.01 < n {
-                expected.push((*classes, *need, n));
-            }
-        }
-        expected.sort_by_key(|(_, need, _)| std::cmp::Reverse(crate::fill::size(need)));
-        expected
+    /// The jobs that came lately, as those to be expected next.
+    pub(crate) fn expected(&self) -> Vec<Expected> {
+        let of_kind = |((classes, need), stream): (&Kind, &Stream)| Expected {
+            classes: *classes,
+            need: *need,
+            count: score_of(stream.arrivals.iter().map(|(_, n)| n).sum()),
+            secs: stream.secs,
+        };
+        self.of_kind.iter().map(of_kind).collect()
     }
 }
 
-fn counts(input: &PlanInput) -> BTreeMap<Kind, u64> {
-    let mut counts: BTreeMap<Kind, u64> = BTreeMap::new();
+/// How many wait of each kind, and how long the longest of them are expected to run.
+fn counts(input: &PlanInput, policy: &PlanPolicy) -> BTreeMap<Kind, (u64, u32)> {
+    let mut counts: BTreeMap<Kind, (u64, u32)> = BTreeMap::new();
     for demand in &input.demands {
-        *counts.entry(kind(&demand.key)).or_insert(0) += u64::from(demand.count);
+        let (n, secs) = counts.entry(kind(&demand.key)).or_insert((0, 0));
+        *n += u64::from(demand.count);
+        *secs = (*secs).max(demand.key.expected_secs.unwrap_or(policy.prior_secs));
     }
     counts
 }

@@ -45,9 +45,8 @@ fn cheapest_host(jobs: &[DemandKey], set: usize, offerings: &[Offering]) -> Opti
     let members =
         || jobs.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, job)| job);
     let load = members().try_fold(Resources::ZERO, |sum, job| sum.checked_add(&job.need))?;
-    let holds = |o: &&Offering| {
-        load.fits(&o.capacity) && members().all(|job| job.allows(o.arch, o.pool.market))
-    };
+    let holds =
+        |o: &&Offering| load.fits(&o.capacity) && members().all(|job| job.allows(o.traits()));
     offerings.iter().filter(holds).map(|o| o.price.get()).min()
 }
 

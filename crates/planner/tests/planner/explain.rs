@@ -59,11 +59,16 @@ fn changed(question: &Question, key: &DemandKey, way: &Way) -> PlanInput {
         Change::LessCpu(by) => key.need.cpu = CpuUnits::new(key.need.cpu.get() - by.get()),
         Change::Market(_) => key.market = MarketRule::Any,
         Change::Arch(_) => key.arch = None,
-        Change::Raise { hosts, cpu, price } => {
+        Change::GpuKind(kind) => key.gpu_kinds = key.gpu_kinds.with(kind),
+        Change::Raise { hosts, cpu, price, quota } => {
             let headroom = &mut input.headroom;
             headroom.hosts = headroom.hosts.map(|left| left + hosts);
             headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() + cpu.get()));
             headroom.price = headroom.price.map(|left| left.saturating_add(price));
+            if let Some((quota, more)) = quota {
+                let left = headroom.quotas.get(quota).unwrap();
+                headroom.quotas.set(quota, Some(CpuUnits::new(left.get() + more.get())));
+            }
         }
         Change::HostVcpus(_) => {}
         Change::Allow(kind) => input.catalog = question.offered.allowed_without(kind).into(),
@@ -116,7 +121,7 @@ proptest! {
         let mut n_taken = 0;
         for (report, (offering, left_out)) in reports.iter().zip(question.offered.iter()) {
             prop_assert_eq!(&report.pool, &offering.pool);
-            let runs = |demand: &&Demand| demand.key.allows(offering.arch, offering.pool.market);
+            let runs = |demand: &&Demand| demand.key.allows(offering.traits());
             let fits = |demand: &Demand| demand.key.need.fits(&offering.capacity);
             match &report.verdict {
                 Verdict::Taken { n_hosts } => n_taken += n_hosts,
@@ -169,6 +174,7 @@ proptest! {
                     | Change::LessCpu(_)
                     | Change::Market(_)
                     | Change::Arch(_)
+                    | Change::GpuKind(_)
                     | Change::Raise { .. }
                     | Change::Allow(_) => question.policy.clone(),
                 };
@@ -379,6 +385,7 @@ fn host(ord: u32, busy: Vec<Busy>) -> HostView {
     HostView {
         id: host_id(ord),
         arch: Arch::X86_64,
+        gpu: None,
         market: Market::Spot,
         price: MicroUsdPerHour::new(80_000),
         free: resources(2048, 3000, 0),
@@ -429,8 +436,12 @@ fn the_cheapest_change_is_named_first_with_the_least_amount() {
 
     let ways = ways(&question, &job(2048, 3900));
 
-    let raise =
-        Change::Raise { hosts: 1, cpu: CpuUnits::from_vcpus(1), price: MicroUsdPerHour::ZERO };
+    let raise = Change::Raise {
+        hosts: 1,
+        cpu: CpuUnits::from_vcpus(1),
+        price: MicroUsdPerHour::ZERO,
+        quota: None,
+    };
     assert_eq!(ways[0].change, Change::LessMemory(MiB::new(900)));
     assert_eq!(ways[0].onto, Onto::Host(host_id(1)));
     assert_eq!((&ways[1].change, ways[1].price.get()), (&raise, 61_500));

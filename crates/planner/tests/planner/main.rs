@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
+mod arrivals;
 mod bounds;
 mod explain;
 mod extremes;
+mod kinds;
+mod mix;
 mod mutations;
 mod over_time;
 mod properties;
+mod quotas;
 mod world;

@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use spillway_core::launch::PoolChoice;
 use spillway_core::plan::{DemandKey, LimitKind, NoFit, Placement, WaitReason, Waiting};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Market, MarketRule, MicroUsdPerHour, Offering, PlanInput, PlanPolicy,
-    Planned,
+    Arch, Catalog, CpuUnits, GpuKinds, Market, MarketRule, MicroUsdPerHour, Offering, PlanInput,
+    PlanPolicy, Planned,
 };
 use spillway_planner::check::{Violation, check};
 use spillway_planner::plan;
@@ -57,6 +57,7 @@ fn sound() -> Sound {
         input.hosts.push(spillway_core::plan::HostView {
             id: host_id(ord),
             arch,
+            gpu: None,
             market: Market::Spot,
             price: MicroUsdPerHour::new(40_000),
             free: resources(1024, 2048, 0),
@@ -129,7 +130,8 @@ noticed!(a_pool_that_is_not_dry_is_no_reason, Violation::WrongReason { .. }, |s|
     s.planned.report.waiting[0].reason = WaitReason::CoolingDown { n_pools: 1, until: NOW };
 });
 noticed!(an_architecture_that_is_on_offer_is_no_reason, Violation::WrongReason { .. }, |s| {
-    let no_fit = NoFit::NoOffering { arch: None, market: MarketRule::Any };
+    let no_fit =
+        NoFit::NoOffering { arch: None, market: MarketRule::Any, gpu_kinds: GpuKinds::ANY };
     s.planned.report.waiting[0].reason = WaitReason::TooLarge(no_fit);
 });
 noticed!(a_job_that_could_be_bought_for_may_not_wait, Violation::WrongReason { .. }, |s| {

@@ -19,6 +19,7 @@ fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
 /// A host of 16 vCPU with nothing on it, kept for these.
 fn empty_host(ord: u32, reserved: &[(DemandKey, u32)], ready: bool) -> HostView {
     HostView {
+        gpu: None,
         id: host_id(ord),
         arch: Arch::X86_64,
         market: Market::Spot,

@@ -52,6 +52,7 @@ fn what_a_limit_leaves_over_does_not_wait_beside_a_host_that_has_room_for_it() {
         hosts: Some(5),
         cpu: Some(CpuUnits::new(30_720)),
         price: Some(MicroUsdPerHour::new(6_345_441)),
+        ..Headroom::default()
     };
     let planned = plan(&input, &policy());
     let after = carried_out(&input, &planned);

@@ -12,8 +12,8 @@ use proptest::sample::select;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
-    Arch, Busy, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour,
-    Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
+    Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
+    MicroUsdPerHour, MixRules, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -33,6 +33,7 @@ pub(crate) fn job(cpu: u32, memory: u32) -> DemandKey {
     DemandKey {
         need: resources(cpu, memory, 0),
         arch: None,
+        gpu_kinds: GpuKinds::ANY,
         market: MarketRule::Any,
         expected_secs: None,
         patience_secs: 0,
@@ -48,6 +49,7 @@ pub(crate) fn offering(name: &str, cpu: u32, memory: u32, price: u64) -> Offerin
             market: Market::Spot,
         },
         arch: Arch::X86_64,
+        gpu: None,
         capacity: resources(cpu, memory, 0),
         price: MicroUsdPerHour::new(price),
         hazard: Hazard::NEVER,
@@ -63,6 +65,7 @@ pub(crate) fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> Pla
         catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -82,13 +85,17 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
         select(vec![MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand]);
     let expected_secs = select(vec![None, Some(60), Some(3600)]);
     let patience_secs = select(vec![0_u32, 0, 0, 300, 7200]);
-    let key = (need, arch, market, expected_secs, patience_secs);
-    key.prop_map(|((cpu, memory, gpus), arch, market, expected_secs, patience_secs)| DemandKey {
-        need: resources(cpu, memory, gpus),
-        arch,
-        market,
-        expected_secs,
-        patience_secs,
+    let kinds = select(vec![vec![], vec![], vec![GpuKind::T4], vec![GpuKind::T4, GpuKind::L4]]);
+    let key = (need, arch, kinds, market, expected_secs, patience_secs);
+    key.prop_map(|((cpu, memory, gpus), arch, kinds, market, expected_secs, patience_secs)| {
+        DemandKey {
+            need: resources(cpu, memory, gpus),
+            arch,
+            gpu_kinds: if 0 < gpus { kinds.into() } else { GpuKinds::ANY },
+            market,
+            expected_secs,
+            patience_secs,
+        }
     })
 }
 
@@ -106,28 +113,35 @@ pub(crate) fn offerings(n_max: usize) -> impl Strategy<Value = Vec<Offering>> {
         select(vec![1024_u32, 1900, 3900, 7800, 16_384, 65_536]),
         select(vec![0_u32, 0, 0, 1, 4]),
     );
-    let type_of = (0_u8..8, size, any::<bool>());
+    let type_of = (0_u8..8, size, any::<bool>(), gpu_of_host());
     let hazard = select(vec![0_u32, 0, 100, 100_000, 2_000_000]);
     let pool = (select(vec!["us-east-1a", "us-east-1b"]), any::<bool>(), 0_u64..2_000_000, hazard);
     vec((type_of, pool), 0..=n_max).prop_map(|drawn| {
-        let mut types: BTreeMap<u8, (Resources, Arch)> = BTreeMap::new();
+        let mut types: BTreeMap<u8, (Resources, Arch, Option<GpuKind>)> = BTreeMap::new();
         let mut offerings = Vec::new();
-        for ((name, (cpu, memory, gpus), is_arm), (zone, is_spot, price, hazard)) in drawn {
+        for ((name, (cpu, memory, gpus), is_arm, gpu), (zone, is_spot, price, hazard)) in drawn {
             let arch = if is_arm { Arch::Arm64 } else { Arch::X86_64 };
-            let (capacity, arch) =
-                *types.entry(name).or_insert((resources(cpu, memory, gpus), arch));
+            let gpu = gpu.filter(|_| 0 < gpus);
+            let (capacity, arch, gpu) =
+                *types.entry(name).or_insert((resources(cpu, memory, gpus), arch, gpu));
             let pool = PoolId {
-                instance_type: format!("t{name}.large"),
+                // Types of two quotas.
+                instance_type: format!("{}{name}.large", if name < 5 { "t" } else { "x" }),
                 zone: zone.parse().unwrap(),
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
             };
             let price = MicroUsdPerHour::new(price);
             let hazard = if is_spot { hazard } else { 0 };
             let hazard = Hazard::per_million_hours(hazard);
-            offerings.push(Offering { pool, arch, capacity, price, hazard });
+            offerings.push(Offering { pool, arch, gpu, capacity, price, hazard });
         }
         offerings
     })
+}
+
+/// The kind of GPU of a host that has any: a few, and one that nobody knows.
+fn gpu_of_host() -> impl Strategy<Value = Option<GpuKind>> {
+    select(vec![None, Some(GpuKind::T4), Some(GpuKind::T4), Some(GpuKind::L4), Some(GpuKind::A100)])
 }
 
 /// What a running job may hold.
@@ -145,15 +159,16 @@ fn hosts(keys: Vec<DemandKey>) -> impl Strategy<Value = Vec<HostView>> {
     let reserved = vec((select(keys), 1_u32..4), 0..3);
     let busy = (1_u32..5000, keys_need(), 1_u32..3);
     let busy = vec(busy, 0..3);
-    let host = (free, any::<bool>(), any::<bool>(), any::<bool>(), reserved, busy);
+    let host = (free, any::<bool>(), gpu_of_host(), any::<bool>(), any::<bool>(), reserved, busy);
     vec(host, 0..5).prop_map(|drawn| {
         let mut hosts = Vec::new();
-        for (ord, (free, is_arm, is_spot, ready, reserved, drawn_busy)) in (0..).zip(drawn) {
+        for (ord, (free, is_arm, gpu, is_spot, ready, reserved, drawn_busy)) in (0..).zip(drawn) {
             let (cpu, memory, gpus) = free;
             let busy = |(ends_in_secs, need, count)| Busy { ends_in_secs, need, count };
             hosts.push(HostView {
                 id: host_id(ord),
                 arch: if is_arm { Arch::Arm64 } else { Arch::X86_64 },
+                gpu: gpu.filter(|_| 0 < gpus),
                 market: if is_spot { Market::Spot } else { Market::OnDemand },
                 price: MicroUsdPerHour::new(100_000),
                 free: resources(cpu, memory, gpus),
@@ -173,7 +188,14 @@ fn headroom() -> impl Strategy<Value = Headroom> {
         option::weighted(0.3, (0_u32..40).prop_map(CpuUnits::from_vcpus)),
         option::weighted(0.3, (0_u64..8_000_000).prop_map(MicroUsdPerHour::new)),
     );
-    limits.prop_map(|(hosts, cpu, price)| Headroom { hosts, cpu, price })
+    let quota = || option::weighted(0.2, (0_u32..40).prop_map(CpuUnits::from_vcpus));
+    (limits, quota(), quota(), quota()).prop_map(|((hosts, cpu, price), t_spot, t, x)| {
+        let mut quotas = Quotas::NONE;
+        quotas.set("spot/standard".parse().unwrap(), t_spot);
+        quotas.set("on-demand/standard".parse().unwrap(), t);
+        quotas.set("spot/x".parse().unwrap(), x);
+        Headroom { hosts, cpu, price, quotas, ..Headroom::default() }
+    })
 }
 
 pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
@@ -188,10 +210,39 @@ pub(crate) fn policies() -> impl Strategy<Value = PlanPolicy> {
     })
 }
 
+/// What hosts there are have, by pool.
+fn fleet(offerings: &[Offering], cpu: &[u32]) -> BTreeMap<PoolId, CpuUnits> {
+    let of_pool = |(offering, cpu): (&Offering, &u32)| (offering.pool.clone(), CpuUnits::new(*cpu));
+    offerings.iter().zip(cpu).map(of_pool).collect()
+}
+
+/// Rules of the mix, some of them set.
+pub(crate) fn mixes() -> impl Strategy<Value = MixRules> {
+    let percent = |none: u32, strict: Vec<u32>| prop_oneof![2 => Just(none), 1 => select(strict)];
+    let base = prop_oneof![2 => Just(0_u32), 1 => 1_u32..20];
+    let rules = (
+        base,
+        percent(0, vec![1, 30, 50, 99]),
+        percent(100, vec![0, 30, 50, 99]),
+        percent(100, vec![0, 20, 50]),
+        percent(100, vec![0, 40, 60]),
+        select(vec![0_u32, 4, 16]),
+    );
+    rules.prop_map(|(base, spot_percent_min, spot_percent_max, pool, zone, above)| MixRules {
+        on_demand_base: CpuUnits::from_vcpus(base),
+        spot_percent_min,
+        spot_percent_max,
+        pool_percent_max: pool,
+        zone_percent_max: zone,
+        spread_above: CpuUnits::from_vcpus(above),
+    })
+}
+
 /// Everything at once: hosts with reservations, dry pools, limits.
 pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
-    let base = (demands(8, 12), offerings(16), headroom(), vec(any::<u8>(), 16));
-    base.prop_flat_map(|(demands, offerings, headroom, cooling)| {
+    let standing = vec(select(vec![0_u32, 0, 0, 2048, 16_384]), 16);
+    let base = (demands(8, 12), offerings(16), headroom(), vec(any::<u8>(), 16), standing);
+    base.prop_flat_map(|(demands, offerings, headroom, cooling, standing)| {
         let keys = demands.iter().map(|demand| demand.key).collect();
         hosts(keys).prop_map(move |hosts| {
             let mut cooling_until = BTreeMap::new();
@@ -210,6 +261,7 @@ pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
                 catalog: Arc::new(Catalog::new(NOW, offerings.clone())),
                 cooling: cooling_until,
                 headroom,
+                fleet: fleet(&offerings, &standing),
             }
         })
     })
@@ -243,23 +295,27 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
     let mut ord = 1000;
     for launch in &planned.plan.launches {
         for _ in 0..launch.count {
-            after.hosts.push(bought(launch, host_id(ord)));
+            after.hosts.push(bought(input, launch, host_id(ord)));
             ord += 1;
         }
         let headroom = &mut after.headroom;
         headroom.hosts = headroom.hosts.map(|hosts| hosts - launch.count);
         let cpu = launch.capacity.checked_mul(launch.count).unwrap().cpu.get();
         headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu));
+        headroom.quotas.take(&launch.choices[0].pool, CpuUnits::new(cpu));
+        let of_pool = after.fleet.entry(launch.choices[0].pool.clone()).or_default();
+        *of_pool = CpuUnits::new(of_pool.get() + cpu);
         let price = launch.price().get();
         headroom.price = headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price));
     }
     after
 }
 
-fn bought(launch: &PlannedLaunch, id: HostId) -> HostView {
+fn bought(input: &PlanInput, launch: &PlannedLaunch, id: HostId) -> HostView {
     HostView {
         id,
         arch: launch.arch,
+        gpu: input.catalog.get(&launch.choices[0].pool).unwrap().gpu,
         market: launch.market().unwrap(),
         price: launch.choices[0].price,
         free: launch.capacity,

@@ -125,6 +125,10 @@ pub(super) fn committed(changes: &[Change]) {
                     info!(launch_id = %launch.id, n_launched, "launch answered");
                 }
             },
+            Change::PutDefinition(record) => {
+                let (definition, status) = (record.reference(), record.status());
+                info!(%definition, status, "job definition");
+            }
             Change::Learn { instance_type, registered } => {
                 info!(instance_type, %registered, "learnt what a type registers");
             }

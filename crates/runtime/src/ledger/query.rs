@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, LedgerState};
+use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{History, Host, JobId, Launch, PoolId, Resources};
@@ -42,6 +43,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         learned: learned(connection)?,
         cooling: cooling(connection)?,
         history: history(connection)?,
+        definitions: definitions(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
     })
@@ -118,6 +120,11 @@ pub(super) fn hosts(connection: &Connection, with_gone: bool) -> Outcome<Vec<Hos
 pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Launch>> {
     let sql = "SELECT launch FROM launches ORDER BY decided_at DESC, id LIMIT ?1";
     records(connection, sql, [row_limit(limit)])
+}
+
+/// All revisions of job definitions, by name and revision.
+pub(super) fn definitions(connection: &Connection) -> Outcome<Vec<DefinitionRecord>> {
+    records(connection, "SELECT record FROM definitions ORDER BY name, revision", [])
 }
 
 fn learned(connection: &Connection) -> Outcome<BTreeMap<String, Resources>> {

@@ -8,7 +8,7 @@ use spillway_core::change::LedgerState;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
-use spillway_core::{Host, Job, JobId, Launch};
+use spillway_core::{DefinitionRecord, Host, Job, JobId, Launch};
 
 use super::error::Outcome;
 use super::schema::{FORMAT, Found};
@@ -101,6 +101,10 @@ impl LedgerReader for SqliteReader {
 
     fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {
         self.at_once(|tx| query::launches(tx, limit))
+    }
+
+    fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError> {
+        self.at_once(query::definitions)
     }
 
     fn state(&self) -> Result<LedgerState, LedgerError> {

@@ -9,12 +9,13 @@ use uuid::Uuid;
 use super::error::{Failure, Outcome};
 
 /// One script per format; the n-th (from 1) brings a file from format n-1 to n. Only ever appended to.
-const MIGRATIONS: [&str; 2] = [include_str!("v1.sql"), include_str!("v2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("v1.sql"), include_str!("v2.sql"), include_str!("v3.sql")];
 
 /// The format this Spillway writes, kept in SQLite's `user_version`. It covers the tables and the JSON in them.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
-const _: () = assert!(MIGRATIONS.len() == 2 && FORMAT == 2, "every format has its script");
+const _: () = assert!(MIGRATIONS.len() == 3 && FORMAT == 3, "every format has its script");
 
 /// Marks a SQLite file as a ledger (`application_id`): "SPLW" in ASCII. Another program's file is left alone.
 const APPLICATION_ID: i32 = 0x5350_4c57;

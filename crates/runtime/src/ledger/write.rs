@@ -59,6 +59,13 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
             tx.prepare_cached(sql)?.execute(row)?;
             Ok(())
         }
+        Change::PutDefinition(record) => {
+            let sql = "INSERT INTO definitions (name, revision, record) VALUES (?1, ?2, ?3)
+                ON CONFLICT (name, revision) DO UPDATE SET record = excluded.record";
+            let row = params![record.name.as_str(), record.revision, json(record)?];
+            tx.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        }
         Change::PutBoots(boots) => {
             tx.prepare_cached("UPDATE meta SET boots = ?1")?.execute([json(boots)?])?;
             Ok(())

@@ -104,6 +104,7 @@ impl World {
             receipt: Receipt(format!("receipt-{n}")),
             body,
             sent_at: None,
+            sender: None,
         });
     }
 
@@ -314,8 +315,14 @@ impl PriceFeed for World {
             market: Market::OnDemand,
         };
         let (capacity, price) = (room(), MicroUsdPerHour::new(85_000));
-        let offering =
-            Offering { pool, arch: Arch::X86_64, capacity, price, hazard: Hazard::NEVER };
+        let offering = Offering {
+            pool,
+            arch: Arch::X86_64,
+            gpu: None,
+            capacity,
+            price,
+            hazard: Hazard::NEVER,
+        };
         Ok(Catalog::new(self.clock.now(), vec![offering]))
     }
 }

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use crate::sample::{at, job, job_id, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
-const NEWEST: &str = include_str!("../golden/ledger-v2.sql");
+const V2: &str = include_str!("../golden/ledger-v2.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v3.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
@@ -103,6 +104,19 @@ async fn a_ledger_of_format_1_is_taken_over() {
     assert_eq!(sizes, (2, 2, 2, 1));
     assert_eq!((loaded.learned.len(), loaded.cooling.len()), (1, 2));
     assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 4));
+}
+
+#[tokio::test]
+async fn a_ledger_of_format_2_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(V2).unwrap();
+
+    let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
+
+    let open = loaded.jobs.iter().find(|open| open.id == job_id(0));
+    assert_eq!(open, Some(&job(0)));
+    assert_eq!((loaded.history.kinds.len(), loaded.definitions.len()), (1, 0));
 }
 
 /// In format 1 a host was kept for demands that held an estimate.

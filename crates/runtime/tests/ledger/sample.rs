@@ -9,10 +9,10 @@ use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::{
-    Arch, Attempt, AttemptOrd, Change, CpuUnits, Durations, Expectation, FailureCategory, Hazard,
-    Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch,
-    LaunchId, LaunchState, Market, MarketRule, MiB, MicroUsd, MicroUsdPerHour, PoolId, Resources,
-    SpotEvidence,
+    Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
+    FailureCategory, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState,
+    KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour,
+    PoolId, Resources, SpotEvidence,
 };
 use uuid::Uuid;
 
@@ -27,33 +27,18 @@ pub(crate) fn job_id(n: u64) -> JobId {
 
 /// The `n`-th job ever: runnable, in queue `default`, with nothing unusual.
 pub(crate) fn job(n: u64) -> Job {
+    let container = ContainerSpec {
+        command: vec!["sh".into(), "-c".into(), "exit 3".into()],
+        environment: vec![("A".into(), "1".into())],
+        ..ContainerSpec::new("busybox")
+    };
+    let (name, queue) = (format!("job-{n}").parse().unwrap(), "default".parse().unwrap());
+    let resources = Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(2), 0);
     let spec = JobSpec {
-        name: format!("job-{n}").parse().unwrap(),
-        queue: "default".parse().unwrap(),
-        definition: None,
-        container: ContainerSpec {
-            image: "busybox".into(),
-            command: vec!["sh".into(), "-c".into(), "exit 3".into()],
-            environment: vec![("A".into(), "1".into())],
-            user: None,
-            readonly_root_filesystem: false,
-            init_process: false,
-            shared_memory_mib: None,
-            ulimits: Vec::new(),
-            job_role_arn: None,
-            execution_role_arn: None,
-            awslogs_options: BTreeMap::new(),
-        },
-        resources: Resources::new(CpuUnits::from_vcpus(1), MiB::from_gib(2), 0),
-        arch: None,
-        market: MarketRule::Any,
         attempts: 2,
         attempt_timeout: Some(SignedDuration::from_mins(10)),
-        expected_duration: None,
-        patience: None,
-        deadline: None,
-        propagate_tags: false,
         tags: BTreeMap::from([("team".to_owned(), "genomics".to_owned())]),
+        ..JobSpec::new(name, queue, container, resources)
     };
     Job {
         id: job_id(n),
@@ -126,6 +111,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         stopped_at: at(50),
         exit_code: Some(3),
         reason: "Essential container in task exited".into(),
+        container_reason: None,
         failure: Some(FailureCategory::Exit),
         cost: MicroUsd::new(1_234),
         expected: Some(expected()),
@@ -146,6 +132,7 @@ pub(crate) fn host(n: u128, state: HostState) -> Host {
         launch: Some(launch_id(1)),
         pool: pool(Market::Spot),
         arch: Arch::X86_64,
+        gpu: None,
         price: MicroUsdPerHour::new(30_000),
         capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::new(3_700), 0),
         hazard: Hazard::per_million_hours(70),
@@ -230,6 +217,17 @@ pub(crate) fn put_boots(secs: u32) -> Change {
     Change::PutBoots(boots)
 }
 
+pub(crate) fn put_definition(revision: u32, deregistered: bool) -> Change {
+    Change::PutDefinition(Box::new(DefinitionRecord {
+        name: "align".parse().unwrap(),
+        revision,
+        token: format!("token-{revision}"),
+        registered_at: at(0),
+        deregistered_at: deregistered.then(|| at(60)),
+        content: Arc::new(serde_json::json!({"jobDefinitionName": "align", "type": "container"})),
+    }))
+}
+
 /// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
@@ -253,6 +251,9 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         cool(Market::OnDemand, Some(1)),
         put_kind("definition align", 600),
         put_spot(1_000),
+        put_definition(1, false),
+        put_definition(1, true),
+        put_definition(2, false),
         put_boots(75),
         Change::Counters { n_launches: 2, n_jobs: 4 },
     ]

@@ -141,6 +141,7 @@ impl SimCloud {
         let shape = InstanceShape {
             name: instance.pool.instance_type.clone(),
             arch: instance.arch,
+            gpu: instance.gpu,
             nominal: instance.nominal,
         };
         self.ecs.register(id, self.config.registered(&shape));

@@ -6,7 +6,7 @@ use spillway_core::job::StopCause;
 use spillway_core::task::TaskStatus;
 use spillway_core::{
     Attempt, Change, FailureCategory, Host, HostState, Job, JobState, Launch, LaunchState,
-    MicroUsd, MicroUsdPerHour, Resources,
+    MicroUsd, MicroUsdPerHour, Quota, Resources,
 };
 use spillway_engine::limits;
 
@@ -53,6 +53,7 @@ impl Invariants {
             | Change::PutKind { .. }
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
+            | Change::PutDefinition(_)
             | Change::Counters { .. } => false,
         }
     }
@@ -82,7 +83,7 @@ impl Invariants {
         let live = Live {
             ord: attempt.ord,
             host: attempt.host,
-            need: job.spec.resources,
+            need: job.need(),
             is_terminated: matches!(cause, Some(StopCause::Terminated { .. })),
         };
         self.live.insert(job.id, live);
@@ -118,8 +119,7 @@ impl Invariants {
             );
         }
         let spec = &job.spec;
-        let arch_allowed = spec.arch.is_none_or(|arch| arch == host.arch);
-        if !arch_allowed || !spec.market.allows(host.pool.market) {
+        if !spec.allows(host.traits()) {
             self.violate(
                 "I6",
                 moment,
@@ -216,10 +216,17 @@ impl Invariants {
         let before = self.open_hosts.remove(&host.id);
         if let Some(before) = before {
             self.cpu -= before.cpu;
+            if let Some(cpu) = before.quota.and_then(|quota| self.of_quota.get_mut(&quota)) {
+                *cpu -= before.cpu;
+            }
             self.price -= before.price;
         }
         if host.status() != HostStatus::Gone {
-            let open = Open { cpu: host.capacity.cpu.get().into(), price: host.price.get() };
+            let cpu = host.capacity.cpu.get().into();
+            let open = Open { cpu, price: host.price.get(), quota: Quota::of(&host.pool) };
+            if let Some(quota) = open.quota {
+                *self.of_quota.entry(quota).or_default() += cpu;
+            }
             self.cpu += open.cpu;
             self.price += open.price;
             self.open_hosts.insert(host.id, open);
@@ -237,6 +244,13 @@ impl Invariants {
     pub(super) fn check_limits(&mut self, moment: Moment) {
         let limits = &self.config.limits;
         let n_hosts = u64::try_from(self.open_hosts.len()).unwrap_or(u64::MAX);
+        let in_quotas = limits.quotas.iter().filter_map(|(quota, max)| {
+            let cpu = self.of_quota.get(&quota).copied().unwrap_or(0);
+            let is_over = u64::from(max.get()) < cpu;
+            is_over.then(|| {
+                format!("{cpu} CPU units of quota {quota} are asked for, {max} vCPUs are allowed")
+            })
+        });
         let broken: Vec<String> = [
             ("hosts", n_hosts, limits.hosts_max.map(u64::from)),
             ("CPU units", self.cpu, limits.cpu_max.map(|cpu| cpu.get().into())),
@@ -247,6 +261,7 @@ impl Invariants {
             let max = max.filter(|max| *max < n)?;
             Some(format!("{n} {what} are asked for, and {max} are allowed"))
         })
+        .chain(in_quotas)
         .collect();
         for text in broken {
             self.violate("I7", moment, text);

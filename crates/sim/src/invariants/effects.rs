@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
-use spillway_core::message::{self, Request};
-use spillway_core::{Effect, HostState, InstanceId, Job, JobId, JobState};
+use spillway_core::message::{self, Request, code};
+use spillway_core::{DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState};
 use spillway_engine::limits;
 
 use super::{Invariants, Moment};
@@ -136,8 +136,7 @@ impl Invariants {
         }
         if let Some(instance) = cloud.ec2().get(&request.instance) {
             let spec = &request.spec;
-            let arch_allowed = spec.arch.is_none_or(|arch| arch == instance.arch);
-            if !arch_allowed || !spec.market.allows(instance.pool.market) {
+            if !spec.allows(instance.traits()) {
                 let text = format!("job {id} is started on {} of {}", instance.arch, instance.pool);
                 self.violate("I6", moment, text);
             }
@@ -153,6 +152,14 @@ impl Invariants {
     ) {
         let Some(message) = cloud.job_queue().get(receipt) else { return };
         let problem = match message::parse(&message.body) {
+            // It names a definition, which may be gone by now; its job is known all the same.
+            Err(rejection) if rejection.code == code::UNKNOWN_DEFINITION => {
+                let job = message::identity(&message.body).map(|(queue, token, _)| {
+                    JobId::derive(&queue, token.as_deref().unwrap_or(&message.id))
+                });
+                let is_durable = job.is_some_and(|id| ledger.get_job(id).is_some());
+                (!is_durable).then(|| "its job is not durable".to_owned())
+            }
             Err(rejection) => Some(format!("was never a job: {rejection}")),
             Ok(parsed) => match parsed.request {
                 Request::Submit { spec, client_token } => {
@@ -160,6 +167,18 @@ impl Invariants {
                     let id = JobId::derive(&spec.queue, token);
                     let is_durable = ledger.get_job(id).is_some();
                     (!is_durable).then(|| format!("job {id} is not durable"))
+                }
+                Request::Register { name, client_token, .. } => {
+                    let token = client_token.as_deref().unwrap_or(&message.id);
+                    let is_durable =
+                        ledger.all_definitions().any(|d| d.name == name && d.token == token);
+                    (!is_durable).then(|| format!("job definition {name} is not durable"))
+                }
+                Request::Deregister { name, revision } => {
+                    let is_it = |d: &&DefinitionRecord| d.name == name && d.revision == revision;
+                    let found = ledger.all_definitions().find(is_it);
+                    let is_gone = found.is_some_and(|d| d.deregistered_at.is_some());
+                    (!is_gone).then(|| format!("job definition {name}:{revision} is active"))
                 }
                 Request::Cancel { job, .. } => still_waits(ledger.get_job(job)),
                 Request::Terminate { job, .. } => {
@@ -195,6 +214,10 @@ impl Invariants {
             }
             Request::Cancel { job, .. } | Request::Terminate { job, .. } => {
                 ledger.get_job(job).is_some()
+            }
+            Request::Register { .. } => true,
+            Request::Deregister { name, revision } => {
+                ledger.all_definitions().any(|d| d.name == name && d.revision == revision)
             }
         };
         if is_wrong {

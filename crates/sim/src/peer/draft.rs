@@ -8,34 +8,44 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
-use spillway_core::{Arch, Market, PlanInput, PlanPolicy, Planned, Resources};
+use spillway_core::{
+    Arch, CpuUnits, GpuKind, HostTraits, Market, PlanInput, PlanPolicy, Planned, Quota, Quotas,
+    Resources,
+};
 
 use super::bins::{self, Bin};
 use super::{fill, launch, reason};
 
-/// A set of kinds of host, one bit for each architecture in each market.
-pub(super) type Kinds = u8;
+/// A set of kinds of host, one bit for each architecture in each market with each kind of GPU.
+pub(super) type Kinds = u128;
 
-pub(super) const fn kind(arch: Arch, market: Market) -> Kinds {
-    let arch = match arch {
+/// Architectures and markets.
+const N_WAYS: usize = 4;
+
+pub(super) fn kind(host: HostTraits) -> Kinds {
+    let arch = match host.arch {
         Arch::X86_64 => 0,
         Arch::Arm64 => 1,
     };
-    match market {
-        Market::OnDemand => 1 << arch,
-        Market::Spot => 4 << arch,
-    }
+    let way = match host.market {
+        Market::OnDemand => arch,
+        Market::Spot => arch + 2,
+    };
+    1 << (way + N_WAYS * GpuKind::code_of(host.gpu))
 }
 
 /// All kinds in the Spot market.
-pub(super) const SPOT: Kinds = 0b1100;
+pub(super) const SPOT: Kinds = u128::from_ne_bytes([0b1100_1100; 16]);
 
 fn kinds_of(key: &DemandKey) -> Kinds {
     let mut kinds = 0;
-    for arch in Arch::ALL {
-        for market in [Market::OnDemand, Market::Spot] {
-            if key.allows(arch, market) {
-                kinds |= kind(arch, market);
+    for gpu in GpuKind::ALL.into_iter().map(Some).chain([None]) {
+        for arch in Arch::ALL {
+            for market in [Market::OnDemand, Market::Spot] {
+                let host = HostTraits { arch, market, gpu };
+                if key.allows(host) {
+                    kinds |= kind(host);
+                }
             }
         }
     }
@@ -60,6 +70,8 @@ pub(super) struct Offer {
     pub(super) capacity: Resources,
     /// Millionths of a dollar per hour.
     pub(super) price: u64,
+    /// EC2's quota that counts it.
+    pub(super) quota: Option<Quota>,
     /// Interruptions in a million hours.
     pub(super) hazard: u32,
 }
@@ -77,21 +89,31 @@ pub(super) struct Left {
     pub(super) hosts: u32,
     pub(super) cpu: Option<u32>,
     pub(super) price: Option<u64>,
+    pub(super) quotas: Quotas,
 }
 
 impl Left {
     /// How many hosts of this offering.
     pub(super) fn times(&self, offer: &Offer) -> u32 {
         let cpu = self.cpu.and_then(|cpu| cpu.checked_div(offer.capacity.cpu.get()));
+        let quota = offer.quota.and_then(|quota| self.quotas.get(quota));
+        let quota = quota.and_then(|left| left.get().checked_div(offer.capacity.cpu.get()));
         let price = self.price.and_then(|price| price.checked_div(offer.price));
         let price = price.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        self.hosts.min(cpu.unwrap_or(u32::MAX)).min(price.unwrap_or(u32::MAX))
+        let by_cpu = cpu.unwrap_or(u32::MAX).min(quota.unwrap_or(u32::MAX));
+        self.hosts.min(by_cpu).min(price.unwrap_or(u32::MAX))
     }
 
     fn take(&mut self, offer: &Offer, n: u32) {
         self.hosts = self.hosts.saturating_sub(n);
         let cpu = offer.capacity.cpu.get().saturating_mul(n);
         self.cpu = self.cpu.map(|left| left.saturating_sub(cpu));
+        if let Some(quota) = offer.quota
+            && let Some(left) = self.quotas.get(quota)
+        {
+            let left = CpuUnits::new(left.get().saturating_sub(cpu));
+            self.quotas.set(quota, Some(left));
+        }
         let price = offer.price.saturating_mul(u64::from(n));
         self.price = self.price.map(|left| left.saturating_sub(price));
     }
@@ -135,6 +157,7 @@ impl<'a> Draft<'a> {
                 hosts: headroom.hosts.unwrap_or(u32::MAX),
                 cpu: headroom.cpu.map(spillway_core::CpuUnits::get),
                 price: headroom.price.map(spillway_core::MicroUsdPerHour::get),
+                quotas: headroom.quotas,
             },
             bought: Vec::new(),
             plan: Plan::default(),
@@ -232,9 +255,11 @@ fn buyable(input: &PlanInput, policy: &PlanPolicy) -> Vec<Offer> {
         if !is_cooling && !is_too_large {
             offers.push(Offer {
                 at,
-                kind: kind(offering.arch, offering.pool.market),
+                kind: kind(offering.traits()),
                 capacity: offering.capacity,
                 price: offering.price.get(),
+                quota: Quota::of(&offering.pool)
+                    .filter(|q| input.headroom.quotas.get(*q).is_some()),
                 hazard: offering.hazard.get(),
             });
         }

@@ -18,7 +18,7 @@ struct Room<'a> {
 impl Room<'_> {
     /// Puts up to `count_max` jobs of a group here. Returns how many.
     fn put(&mut self, group: &mut Group, count_max: u32) -> u32 {
-        if kind(self.host.arch, self.host.market) & group.kinds == 0 {
+        if kind(self.host.traits()) & group.kinds == 0 {
             return 0;
         }
         let n = group.need.times_in(&self.free).min(count_max).min(group.count);

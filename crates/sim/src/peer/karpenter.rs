@@ -47,7 +47,7 @@ pub(super) fn buy_in_two_pools(draft: &mut Draft<'_>) {
     buy_with(draft, Setup { has_spot_pool: true, cpu_max: CpuUnits::from_vcpus(64) });
 }
 
-const ANY: Kinds = u8::MAX;
+const ANY: Kinds = Kinds::MAX;
 
 fn buy_with(draft: &mut Draft<'_>, setup: Setup) {
     let is_small_enough = |offer: &&Offer| offer.capacity.cpu <= setup.cpu_max;

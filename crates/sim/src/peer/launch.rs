@@ -61,7 +61,8 @@ fn choices(bin: &Bin, by_price: &[Offer], input: &PlanInput, policy: &PlanPolicy
     let is_near =
         |offer: &Offer| u128::from(offer.price) * 100 <= u128::from(first.price) * percent;
     let is_within_limits = |offer: &Offer| {
-        let cpu = input.headroom.cpu.is_none() || offer.capacity.cpu <= first.capacity.cpu;
+        let is_limited = input.headroom.cpu.is_some() || offer.quota.is_some();
+        let cpu = !is_limited || offer.capacity.cpu <= first.capacity.cpu;
         cpu && (input.headroom.price.is_none() || offer.price <= first.price)
     };
     let mut choices = vec![first];
@@ -69,7 +70,8 @@ fn choices(bin: &Bin, by_price: &[Offer], input: &PlanInput, policy: &PlanPolicy
         if policy.choices_max.clamp(1, CHOICES_MAX) <= choices.len() || !is_near(offer) {
             break;
         }
-        let is_other = offer.at != first.at && offer.kind == first.kind;
+        let is_other =
+            offer.at != first.at && offer.kind == first.kind && offer.quota == first.quota;
         if is_other && load.fits(&offer.capacity) && is_within_limits(offer) {
             choices.push(*offer);
         }

@@ -1,7 +1,7 @@
 //! Why a job stays waiting when a model has done all it could.
 
 use spillway_core::plan::{LimitKind, WaitReason};
-use spillway_core::{PlanInput, PlanPolicy};
+use spillway_core::{PlanInput, PlanPolicy, Quota};
 
 use super::draft::{Group, Left, Offer};
 
@@ -25,7 +25,7 @@ pub(super) fn of(
     }
     let (mut n_pools, mut until) = (0, None);
     for offering in catalog.offerings() {
-        let would_do = group.key.allows(offering.arch, offering.pool.market)
+        let would_do = group.key.allows(offering.traits())
             && group.need.fits(&offering.capacity)
             && policy.host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max);
         let cools_until = input.cooling.get(&offering.pool).filter(|until| input.now < **until);
@@ -42,6 +42,17 @@ fn binding(group: &Group, offers: &[Offer], left: &Left) -> LimitKind {
         return LimitKind::Hosts;
     }
     let has_cpu =
-        |o: &Offer| o.holds(group) && left.cpu.is_none_or(|cpu| o.capacity.cpu.get() <= cpu);
-    if offers.iter().any(has_cpu) { LimitKind::Price } else { LimitKind::Vcpus }
+        |o: &&Offer| o.holds(group) && left.cpu.is_none_or(|cpu| o.capacity.cpu.get() <= cpu);
+    let full_quota = |o: &Offer| {
+        let is_full = |quota: &Quota| left.quotas.get(*quota) < Some(o.capacity.cpu);
+        o.quota.filter(is_full)
+    };
+    let mut binding = LimitKind::Vcpus;
+    for offer in offers.iter().filter(has_cpu) {
+        match full_quota(offer) {
+            None => return LimitKind::Price,
+            Some(quota) => binding = LimitKind::Quota(quota),
+        }
+    }
+    binding
 }

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::bins::{Bin, first_fit_decreasing};
-use super::draft::{Draft, Group, Offer};
+use super::draft::{Draft, Group, Kinds, Offer};
 
 /// Jobs with equal marks get one type.
-type Mark = (bool, u8, u8);
+type Mark = (bool, Kinds, Kinds);
 
 /// The ways to divide the jobs, from one type for all to one for each kind of job.
 const DIVISIONS: [fn(&Group) -> Mark; 4] = [

@@ -2,11 +2,12 @@
 
 mod workload;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota};
 use spillway_engine::EngineConfig;
 
 use super::{Scenario, ScenarioError};
@@ -48,6 +49,10 @@ struct EngineFile {
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
+    #[serde(default)]
+    mix: MixFile,
+    #[serde(default)]
+    vcpu_quotas: BTreeMap<Quota, u32>,
     instance_types: Option<Vec<String>>,
     zones: Option<Vec<String>>,
     markets: Option<Vec<Market>>,
@@ -62,6 +67,33 @@ struct EngineFile {
     start_timeout: Option<Span>,
     observe_every: Option<Span>,
     catalog_every: Option<Span>,
+}
+
+/// How the fleet is to be mixed, in whole vCPUs and percent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixFile {
+    on_demand_base_vcpus: Option<u32>,
+    spot_percent_min: Option<u32>,
+    spot_percent_max: Option<u32>,
+    pool_percent_max: Option<u32>,
+    zone_percent_max: Option<u32>,
+    spread_above_vcpus: Option<u32>,
+}
+
+impl MixFile {
+    fn resolve(self) -> MixRules {
+        let none = MixRules::NONE;
+        let vcpus = |n: Option<u32>| n.map(CpuUnits::from_vcpus);
+        MixRules {
+            on_demand_base: vcpus(self.on_demand_base_vcpus).unwrap_or(none.on_demand_base),
+            spot_percent_min: self.spot_percent_min.unwrap_or(none.spot_percent_min),
+            spot_percent_max: self.spot_percent_max.unwrap_or(none.spot_percent_max),
+            pool_percent_max: self.pool_percent_max.unwrap_or(none.pool_percent_max),
+            zone_percent_max: self.zone_percent_max.unwrap_or(none.zone_percent_max),
+            spread_above: vcpus(self.spread_above_vcpus).unwrap_or(none.spread_above),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,6 +204,10 @@ impl EngineFile {
             let price =
                 price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
+        }
+        config.plan.mix = self.mix.resolve();
+        for (quota, vcpus) in self.vcpu_quotas {
+            config.limits.quotas.set(quota, Some(CpuUnits::from_vcpus(vcpus)));
         }
         config.offerings.instance_types = self.instance_types.unwrap_or_default();
         config.offerings.zones = self.zones.unwrap_or_default();

@@ -62,6 +62,7 @@ impl Scenario {
                 command: None,
                 sizes: vec![Size::only(cpu, MiB::new(job.memory_mib), job.gpus)],
                 architecture: Some(job.arch.clone()),
+                gpu_kinds: Vec::new(),
                 market: Some(if job.spot_ok { "any" } else { "on-demand" }.to_owned()),
                 duration: Distribution::Even(Spread { min: duration, max: duration }),
                 estimate: Estimate::Exact,

@@ -3,7 +3,7 @@
 //! Faults end after some hours, so that everything must come to rest (see `S2` in [`crate::invariants`]).
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{CpuUnits, Market, MiB};
+use spillway_core::{CpuUnits, Market, MiB, Quota, QuotaGroup};
 use spillway_engine::EngineConfig;
 
 use super::Scenario;
@@ -35,6 +35,14 @@ pub fn random(seed: u64) -> Scenario {
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
+
+    if roll.happens(Chance::percent(30)) {
+        let is_spot = roll.happens(Chance::percent(50));
+        let market = if is_spot { Market::Spot } else { Market::OnDemand };
+        let quota = Quota { market, group: QuotaGroup::Standard };
+        let cpu = CpuUnits::from_vcpus(pick(&mut roll, &[32, 64]));
+        engine.limits.quotas.set(quota, Some(cpu));
+    }
 
     let mut world = random_world(dice);
     world.seed = seed;
@@ -169,6 +177,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             .copied()
             .flatten()
             .map(str::to_owned),
+        gpu_kinds: Vec::new(),
         market: [None, None, Some("any"), Some("spot"), Some("on-demand")]
             .get(usize::try_from(roll.below(5)).unwrap_or(0))
             .copied()

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use spillway_core::{CpuUnits, JobId, JobName, MiB, QueueName};
+use spillway_core::{CpuUnits, GpuKind, JobId, JobName, MiB, QueueName};
 
 use super::duration::Distribution;
 use super::estimate::Estimate;
@@ -112,6 +112,8 @@ pub struct JobGroup {
     pub sizes: Vec<Size>,
     /// `x86_64`, `arm64` or `any`.
     pub architecture: Option<String>,
+    /// The kinds of GPU they accept; none named is any.
+    pub gpu_kinds: Vec<GpuKind>,
     /// `any`, `spot` or `on-demand`.
     pub market: Option<String>,
     /// How long they run.
@@ -216,6 +218,9 @@ impl JobGroup {
         let mut spillway = json!({"clientToken": self.client_token(section, ord)});
         if let Some(architecture) = &self.architecture {
             spillway["architecture"] = json!(architecture);
+        }
+        if !self.gpu_kinds.is_empty() {
+            spillway["gpuKinds"] = json!(self.gpu_kinds);
         }
         if let Some(market) = &self.market {
             spillway["market"] = json!(market);

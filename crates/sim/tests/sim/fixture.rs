@@ -110,7 +110,10 @@ pub(crate) fn message(token: &str) -> String {
 pub(crate) fn spec() -> JobSpec {
     match message::parse(&message("any")).unwrap().request {
         Request::Submit { spec, .. } => *spec,
-        other @ (Request::Cancel { .. } | Request::Terminate { .. }) => panic!("{other:?}"),
+        other @ (Request::Cancel { .. }
+        | Request::Terminate { .. }
+        | Request::Register { .. }
+        | Request::Deregister { .. }) => panic!("{other:?}"),
     }
 }
 

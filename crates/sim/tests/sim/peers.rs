@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch, WaitReason};
 use spillway_core::{
-    Arch, Catalog, CpuUnits, Hazard, HostId, Market, MarketRule, MiB, MicroUsdPerHour, Offering,
-    PlanInput, PlanPolicy, Planned, PoolId, Resources,
+    Arch, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
+    MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned, PoolId, Resources,
 };
 use spillway_planner::check::check;
 use spillway_sim::dice::{Dice, Roll};
@@ -25,6 +25,7 @@ fn job(cpu: u32, memory: u32) -> DemandKey {
     DemandKey {
         need: resources(cpu, memory, 0),
         arch: None,
+        gpu_kinds: GpuKinds::ANY,
         market: MarketRule::Any,
         expected_secs: None,
         patience_secs: 0,
@@ -36,6 +37,7 @@ fn offering(name: &str, market: Market, cpu: u32, memory: u32, price: u64) -> Of
     Offering {
         pool: PoolId { instance_type: name.to_owned(), zone, market },
         arch: Arch::X86_64,
+        gpu: None,
         capacity: resources(cpu, memory, 0),
         price: MicroUsdPerHour::new(price),
         hazard: Hazard::NEVER,
@@ -54,6 +56,7 @@ fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> PlanInput {
         catalog: Arc::new(Catalog::new(NOW, offerings.to_vec())),
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
+        fleet: BTreeMap::new(),
     }
 }
 
@@ -62,6 +65,7 @@ fn host(ord: u32, free: Resources) -> HostView {
     HostView {
         id: HostId::derive(launch, ord),
         arch: Arch::X86_64,
+        gpu: None,
         market: Market::Spot,
         price: MicroUsdPerHour::new(100_000),
         free,
@@ -94,6 +98,7 @@ fn random_key(roll: &mut Roll) -> DemandKey {
     DemandKey {
         need,
         arch: pick(roll, &[None, None, Some(Arch::X86_64), Some(Arch::Arm64)]),
+        gpu_kinds: pick(roll, &[GpuKinds::ANY, GpuKinds::ANY, vec![GpuKind::T4].into()]),
         market: pick(
             roll,
             &[MarketRule::Any, MarketRule::Any, MarketRule::Spot, MarketRule::OnDemand],
@@ -111,17 +116,19 @@ fn random_offerings(roll: &mut Roll) -> Vec<Offering> {
             pick(roll, &[1024, 1900, 3900, 7800, 16_384, 65_536]),
             pick(roll, &[0, 0, 0, 1, 4]),
         );
-        types.push((format!("t{name}.large"), capacity, pick(roll, &Arch::ALL)));
+        let gpu = pick(roll, &[None, Some(GpuKind::T4), Some(GpuKind::L4)]);
+        let gpu = gpu.filter(|_| 0 < capacity.gpus);
+        types.push((format!("t{name}.large"), capacity, pick(roll, &Arch::ALL), gpu));
     }
     let mut offerings = Vec::new();
     for _ in 0..roll.below(17) {
-        let (instance_type, capacity, arch) = pick(roll, &types);
+        let (instance_type, capacity, arch, gpu) = pick(roll, &types);
         let zone = pick(roll, &["us-east-1a", "us-east-1b"]).parse().unwrap();
         let market = pick(roll, &[Market::Spot, Market::OnDemand]);
         let pool = PoolId { instance_type, zone, market };
         let price = MicroUsdPerHour::new(roll.below(2_000_000));
         let hazard = Hazard::per_million_hours(pick(roll, &[0, 50, 400]));
-        offerings.push(Offering { pool, arch, capacity, price, hazard });
+        offerings.push(Offering { pool, arch, gpu, capacity, price, hazard });
     }
     offerings
 }
@@ -158,10 +165,13 @@ fn random_question(seed: u64) -> (PlanInput, PlanPolicy) {
             input.cooling.insert(offering.pool.clone(), until);
         }
     }
+    let quota = CpuUnits::from_vcpus(pick(roll, &[1000, 1000, 8, 3]));
     input.headroom = Headroom {
         hosts: maybe(roll, 3, |roll| number(roll, 6)),
         cpu: maybe(roll, 3, |roll| CpuUnits::from_vcpus(number(roll, 40))),
         price: maybe(roll, 3, |roll| MicroUsdPerHour::new(roll.below(8_000_000))),
+        quotas: vec![("spot/standard".parse().unwrap(), quota)].into(),
+        ..spillway_core::plan::Headroom::default()
     };
     let policy = PlanPolicy {
         host_cpu_max: maybe(roll, 5, |roll| CpuUnits::from_vcpus(1 + number(roll, 8))),

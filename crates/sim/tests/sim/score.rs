@@ -32,6 +32,7 @@ fn attempt(
         stopped_at: at(stopped),
         exit_code: None,
         reason: String::new(),
+        container_reason: None,
         failure,
         cost: attempt_cost(sim.price, secs(stopped - placed), &needs(1, 1), &needs(2, 4)),
         expected: None,

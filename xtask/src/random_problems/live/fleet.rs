@@ -145,6 +145,7 @@ impl Fleet {
             catalog: Arc::clone(&self.catalog),
             cooling: self.cooling.clone(),
             headroom,
+            fleet: BTreeMap::new(),
         }
     }
 
@@ -170,6 +171,7 @@ impl Fleet {
             id: host.id,
             arch: host.arch,
             market: host.market,
+            gpu: None,
             price: host.price,
             free: host.free(),
             busy,

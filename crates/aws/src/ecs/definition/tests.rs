@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use spillway_core::job::ContainerSpec;
-use spillway_core::{
-    AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MarketRule, MiB, Resources,
-};
+use spillway_core::container::{Efs, VolumeSource};
+use spillway_core::{AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MiB, Resources};
 
 use super::*;
 
@@ -20,17 +18,9 @@ pub(in crate::ecs) fn defaults() -> Defaults {
 
 fn container(command: &[&str], environment: &[(&str, &str)]) -> ContainerSpec {
     ContainerSpec {
-        image: "busybox".into(),
         command: command.iter().map(|&word| word.to_owned()).collect(),
         environment: environment.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        user: None,
-        readonly_root_filesystem: false,
-        init_process: false,
-        shared_memory_mib: None,
-        ulimits: Vec::new(),
-        job_role_arn: None,
-        execution_role_arn: None,
-        awslogs_options: BTreeMap::new(),
+        ..ContainerSpec::new("busybox")
     }
 }
 
@@ -41,22 +31,12 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
         attempt: AttemptOrd::FIRST,
         token: ClientToken::of_attempt(job, AttemptOrd::FIRST),
         instance: "i-0123456789abcdef0".parse().unwrap(),
-        spec: Arc::new(JobSpec {
-            name: "align".parse().unwrap(),
-            queue: "default".parse().unwrap(),
-            definition: None,
+        spec: Arc::new(JobSpec::new(
+            "align".parse().unwrap(),
+            "default".parse().unwrap(),
             container,
             resources,
-            arch: None,
-            market: MarketRule::Any,
-            attempts: 1,
-            attempt_timeout: None,
-            expected_duration: None,
-            patience: None,
-            deadline: None,
-            tags: BTreeMap::new(),
-            propagate_tags: false,
-        }),
+        )),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
     }
 }
@@ -147,11 +127,12 @@ fn linux_settings_are_passed_on_only_where_they_are_set() {
 fn logs_go_to_the_installations_group_unless_the_job_says_otherwise() {
     let with_group = Defaults { log_group: Some("/spillway".into()), ..defaults() };
     let own = ContainerSpec {
-        awslogs_options: BTreeMap::from([("awslogs-group".to_owned(), "/mine".to_owned())]),
+        log_options: BTreeMap::from([("awslogs-group".to_owned(), "/mine".to_owned())]),
         ..container(&[], &[])
     };
     let options = |container: ContainerSpec, defaults: &Defaults| {
-        plan(&request_of(container, Resources::ZERO), defaults).definition.logs
+        let planned = plan(&request_of(container, Resources::ZERO), defaults);
+        planned.definition.logs.map(|logs| logs.options)
     };
 
     assert_eq!(options(container(&[], &[]), &defaults()), None);
@@ -169,4 +150,70 @@ fn a_job_that_names_no_execution_role_gets_the_installations() {
     let planned = plan(&request(&[], &[]), &with_role);
 
     assert_eq!(planned.definition.execution_role.as_deref(), Some(role));
+}
+
+#[test]
+fn what_a_container_gets_from_outside_is_passed_on() {
+    let secret = |name: &str| Secret { name: name.into(), value_from: "arn:x".into() };
+    let efs = Efs {
+        file_system: "fs-1".into(),
+        root: None,
+        transit_encryption: true,
+        transit_port: Some(2049),
+        access_point: Some("fsap-1".into()),
+        iam: true,
+    };
+    let volume = |name: &str, source| Volume { name: name.into(), source };
+    let spec = ContainerSpec {
+        privileged: true,
+        secrets: vec![secret("TOKEN")],
+        registry_credentials: Some("arn:hub".into()),
+        volumes: vec![
+            volume("scratch", VolumeSource::Scratch),
+            volume("host", VolumeSource::Host { path: "/data".into() }),
+            volume("efs", VolumeSource::Efs(efs)),
+        ],
+        mounts: vec![Mount { volume: "efs".into(), path: "/shared".into(), read_only: true }],
+        tmpfs: vec![Tmpfs { path: "/run".into(), size_mib: 64, options: vec!["noexec".into()] }],
+        max_swap_mib: Some(0),
+        devices: vec![Device {
+            host_path: "/dev/fuse".into(),
+            container_path: None,
+            permissions: Vec::new(),
+        }],
+        log_driver: LogDriver::Splunk,
+        log_secrets: vec![secret("splunk-token")],
+        ..container(&[], &[])
+    };
+    let definition = plan(&request_of(spec, Resources::ZERO), &defaults()).definition;
+
+    let input = definition.input().build().unwrap();
+
+    let [scratch, host, efs] = input.volumes() else { panic!("{:?}", input.volumes()) };
+    assert_eq!(scratch.host().unwrap().source_path(), None);
+    assert_eq!(host.host().unwrap().source_path(), Some("/data"));
+    let efs = efs.efs_volume_configuration().unwrap();
+    assert_eq!((efs.file_system_id(), efs.transit_encryption_port()), ("fs-1", Some(2049)));
+    assert_eq!(efs.authorization_config().unwrap().access_point_id(), Some("fsap-1"));
+    let container = &input.container_definitions()[0];
+    assert_eq!((container.privileged(), container.secrets()[0].name()), (Some(true), "TOKEN"));
+    assert_eq!(container.repository_credentials().unwrap().credentials_parameter(), "arn:hub");
+    let mount = &container.mount_points()[0];
+    assert_eq!((mount.container_path(), mount.read_only()), (Some("/shared"), Some(true)));
+    let linux = container.linux_parameters().unwrap();
+    assert_eq!((linux.max_swap(), linux.tmpfs()[0].size()), (Some(0), 64));
+    assert_eq!(linux.devices()[0].host_path(), "/dev/fuse");
+    let logs = container.log_configuration().unwrap();
+    assert_eq!((logs.log_driver().as_str(), logs.secret_options().len()), ("splunk", 1));
+}
+
+#[test]
+fn a_job_may_say_how_long_it_needs_to_stop() {
+    let mut request = request(&[], &[]);
+    let spec = Arc::make_mut(&mut request.spec);
+    spec.time_limits.stop = Some(jiff::SignedDuration::from_secs(90));
+
+    let container = plan(&request, &defaults()).definition.container();
+
+    assert_eq!(container.stop_timeout(), Some(90));
 }

@@ -26,7 +26,7 @@ fn x86(name: &str) -> InstanceTypeInfoBuilder {
 }
 
 fn gpu(manufacturer: &str, size: Option<f64>) -> GpuInfo {
-    let device = GpuDeviceInfo::builder().manufacturer(manufacturer).count(2);
+    let device = GpuDeviceInfo::builder().manufacturer(manufacturer).name("A10G").count(2);
     GpuInfo::builder().gpus(device.set_gpu_partition_size(size).build()).build()
 }
 
@@ -43,7 +43,7 @@ fn a_plain_type_is_kept_with_its_shape_and_markets() {
 fn whole_nvidia_gpus_are_counted() {
     let kept = usable(&x86("g5.12xlarge").gpu_info(gpu("NVIDIA", None)).build()).unwrap();
 
-    assert_eq!(kept.shape.nominal.gpus, 2);
+    assert_eq!((kept.shape.nominal.gpus, kept.shape.gpu), (2, Some(GpuKind::A10G)));
 }
 
 #[test]

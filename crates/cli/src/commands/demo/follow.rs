@@ -245,6 +245,7 @@ mod tests {
                 market: Market::Spot,
             },
             arch: Arch::Arm64,
+            gpu: None,
             price: MicroUsdPerHour::new(30_000),
             capacity: Resources::ZERO,
             hazard: spillway_core::Hazard::NEVER,

@@ -94,6 +94,9 @@ fn own_keys(args: &SubmitArgs) -> Value {
     if args.arch != ArchRule::default() {
         own["architecture"] = json!(args.arch);
     }
+    if !args.gpu_kind.is_empty() {
+        own["gpuKinds"] = json!(args.gpu_kind);
+    }
     if let Some(span) = args.expected_duration {
         own["expectedDurationSeconds"] = json!(span.0.as_secs().max(1));
     }

@@ -79,6 +79,32 @@ fn a_wrong_value_names_its_key_and_line() {
 }
 
 #[test]
+fn exceptions_for_senders_are_tables_of_their_own_and_are_looked_at() {
+    let exception = "[[jobs.exceptions]]\nsenders = ['AROATRUSTED:*']\nallow-privileged = true\n";
+    let folder = folder_with(&format!("jobs.max-attempts = 3\n{exception}"));
+    let resolved = resolve(&environment(folder.path(), &[]), None, &[]).unwrap();
+    assert!(resolved.config.engine().jobs.allows_privileged());
+
+    let misspelt = folder_with("[[jobs.exceptions]]\nallow-privilegd = true\n");
+    let error = resolve(&environment(misspelt.path(), &[]), None, &[]).unwrap_err();
+    assert!(error.to_string().contains("allow-privilegd"), "{error}");
+
+    let unknown = folder_with("[[jobs.exceptions]]\nqueues = ['nowhere']\n");
+    let error = resolve(&environment(unknown.path(), &[]), None, &[]).unwrap_err();
+    assert!(error.to_string().contains("nowhere is not one of `queues`"), "{error}");
+}
+
+#[test]
+fn a_flag_may_be_set_by_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = environment(folder.path(), &[("SPILLWAY_JOBS_ALLOW_PRIVILEGED", "true")]);
+
+    let resolved = resolve(&environment, None, &[]).unwrap();
+
+    assert!(resolved.config.jobs.allow_privileged.0);
+}
+
+#[test]
 fn a_wrong_variable_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let environment = environment(folder.path(), &[("SPILLWAY_IDLE_TIMEOUT", "soon")]);

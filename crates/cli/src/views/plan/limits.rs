@@ -149,7 +149,7 @@ fn raise_text(raise: Raise) -> String {
     match raise {
         Raise::Hosts(1) => "1 host".to_owned(),
         Raise::Hosts(n) => format!("{n} hosts"),
-        Raise::Vcpus(cpu) => format!("{cpu} vCPU"),
+        Raise::Vcpus(cpu) | Raise::Quota(_, cpu) => format!("{cpu} vCPU"),
         Raise::Price(price) => price.to_string(),
     }
 }

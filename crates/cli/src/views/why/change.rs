@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use spillway_core::plan::{FilterKind, LimitKind};
-use spillway_core::{CpuUnits, HostId, MicroUsdPerHour, PoolId};
+use spillway_core::{CpuUnits, HostId, MicroUsdPerHour, PoolId, Quota};
 use spillway_planner::explain::job::{Change, Onto, Way};
 
 use crate::views::plan::limits::{more_or_less, sum_key};
@@ -46,7 +46,8 @@ fn change_text(change: &Change, pool: Option<&PoolId>) -> String {
         Change::LessCpu(by) => format!("ask for {by} vCPU less"),
         Change::Market(market) => format!("let it run on {market} hosts too"),
         Change::Arch(arch) => format!("let it run on {arch} too"),
-        Change::Raise { hosts, cpu, price } => raise_text(*hosts, *cpu, *price),
+        Change::GpuKind(kind) => format!("let it run on {kind} GPUs too"),
+        Change::Raise { hosts, cpu, price, quota } => raise_text(*hosts, *cpu, *price, *quota),
         Change::HostVcpus(to) => format!("raise plan.max-host-vcpus to {to}"),
         Change::Allow(kind) => match pool {
             Some(pool) => format!("allow {} in {kind}", in_list(*kind, pool)),
@@ -64,7 +65,12 @@ fn in_list(kind: FilterKind, pool: &PoolId) -> String {
     }
 }
 
-fn raise_text(hosts: u32, cpu: CpuUnits, price: MicroUsdPerHour) -> String {
+fn raise_text(
+    hosts: u32,
+    cpu: CpuUnits,
+    price: MicroUsdPerHour,
+    quota: Option<(Quota, CpuUnits)>,
+) -> String {
     let mut raises = Vec::new();
     if 0 < hosts {
         raises.push(format!("{} by {hosts}", sum_key(LimitKind::Hosts)));
@@ -74,6 +80,9 @@ fn raise_text(hosts: u32, cpu: CpuUnits, price: MicroUsdPerHour) -> String {
     }
     if price != MicroUsdPerHour::ZERO {
         raises.push(format!("{} by {price}", sum_key(LimitKind::Price)));
+    }
+    if let Some((quota, cpu)) = quota {
+        raises.push(format!("{} by {cpu}", sum_key(LimitKind::Quota(quota))));
     }
     format!("raise {}", raises.join(" and "))
 }
@@ -96,6 +105,7 @@ const fn what(change: &Change) -> &'static str {
         Change::LessCpu(_) => "job.vcpus",
         Change::Market(_) => "job.market",
         Change::Arch(_) => "job.arch",
+        Change::GpuKind(_) => "job.gpu-kinds",
         Change::Raise { .. } => "limits",
         Change::HostVcpus(_) => "plan.max-host-vcpus",
         Change::Allow(FilterKind::InstanceTypes) => "offerings.instance-types",

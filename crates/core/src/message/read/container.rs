@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Rejection, Warnings, check_chars, limits};
-use crate::job::ContainerSpec;
+use super::{Rejection, Warnings, check_chars, limits, secret, storage};
+use crate::container::ContainerSpec;
 use crate::market::{Arch, ArchRule};
 use crate::message::path::At;
 use crate::message::reject::code;
 use crate::message::shape::{
-    ContainerOverrides, ContainerProperties, CpuArchitecture, LinuxParameters, LogConfiguration,
-    LogDriver, NameValue, RuntimePlatform, Ulimit,
+    ContainerOverrides, ContainerProperties, CpuArchitecture, NameValue, RuntimePlatform, Ulimit,
 };
 use crate::message::substitute::{Substituted, substitute};
 
@@ -38,15 +37,13 @@ const ULIMITS: [&str; 15] = [
 const CHARS_MAX: usize = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS;
 
 pub(super) fn container(
+    at: &At<'_>,
     properties: ContainerProperties,
     overrides: ContainerOverrides,
     parameters: &BTreeMap<String, String>,
     warnings: &mut Warnings,
 ) -> Result<ContainerSpec, Rejection> {
-    let root = At::Root;
-    let at = root.key("jobDefinition");
-    let at = at.key("containerProperties");
-    let at_overrides = root.key("containerOverrides");
+    let at_overrides = At::Root.key("containerOverrides");
 
     let image = image(&at.key("image"), properties.image)?;
     let own_command = overrides.command.filter(|command| !command.is_empty());
@@ -67,30 +64,54 @@ pub(super) fn container(
     }
     check_arn(&at.key("jobRoleArn"), properties.job_role_arn.as_deref())?;
     check_arn(&at.key("executionRoleArn"), properties.execution_role_arn.as_deref())?;
+    let secrets = secret::variables(&at.key("secrets"), properties.secrets, &environment)?;
+    let volumes = storage::volumes(&at.key("volumes"), properties.volumes)?;
+    let at_mounts = at.key("mountPoints");
+    let mounts = storage::mounts(&at_mounts, properties.mount_points, &volumes, warnings)?;
+    let at_linux = at.key("linuxParameters");
     let linux = properties.linux_parameters.unwrap_or_default();
+    let (max_swap_mib, swappiness) = storage::swap(&at_linux, &linux, warnings)?;
+    let at_shared = at_linux.key("sharedMemorySize");
+    let shared_memory = linux.shared_memory_size;
+    let at_credentials = at.key("repositoryCredentials");
+    let logs = secret::logs(&at.key("logConfiguration"), properties.log_configuration)?;
     Ok(ContainerSpec {
         image,
         command,
         environment,
+        secrets,
+        privileged: properties.privileged.unwrap_or(false),
+        tmpfs: storage::tmpfs(&at_linux.key("tmpfs"), linux.tmpfs)?,
+        max_swap_mib,
+        swappiness,
+        devices: storage::devices(&at_linux.key("devices"), linux.devices)?,
+        volumes,
+        mounts,
+        registry_credentials: secret::credentials(
+            &at_credentials,
+            properties.repository_credentials,
+        )?,
         user: properties.user,
         readonly_root_filesystem: properties.readonly_root_filesystem.unwrap_or(false),
         init_process: linux.init_process_enabled.unwrap_or(false),
-        shared_memory_mib: shared_memory(&at, &linux)?,
+        shared_memory_mib: shared_memory
+            .map(|size| storage::mib(&at_shared, size, 1))
+            .transpose()?,
         ulimits: ulimits(&at.key("ulimits"), properties.ulimits)?,
         job_role_arn: properties.job_role_arn,
         execution_role_arn: properties.execution_role_arn,
-        awslogs_options: awslogs(&at.key("logConfiguration"), properties.log_configuration)?,
+        log_driver: logs.driver,
+        log_options: logs.options,
+        log_secrets: logs.secrets,
     })
 }
 
 /// The architecture: `spillway.architecture` and `runtimePlatform` may both say it, if they say the same.
 pub(super) fn arch(
+    at: &At<'_>,
     platform: Option<&RuntimePlatform>,
     rule: Option<ArchRule>,
 ) -> Result<Option<Arch>, Rejection> {
-    let root = At::Root;
-    let at = root.key("jobDefinition");
-    let at = at.key("containerProperties");
     let at = at.key("runtimePlatform");
     let system = platform.and_then(|platform| platform.operating_system_family.as_deref());
     if let Some(system) = system.filter(|system| *system != "LINUX") {
@@ -105,7 +126,7 @@ pub(super) fn arch(
         });
     match (of_platform, rule) {
         (Some(arch), Some(rule)) if rule.only() != Some(arch) => {
-            let at = root.key("spillway");
+            let at = At::Root.key("spillway");
             let what =
                 format!("{rule} contradicts runtimePlatform.cpuArchitecture, which says {arch}");
             Err(Rejection::invalid(&at.key("architecture"), &what).hint("say it in one place only"))
@@ -152,14 +173,7 @@ fn variables(
         let at = at.index(index);
         let at = at.key("name");
         let name = name.ok_or_else(|| Rejection::missing(&at))?;
-        if name.is_empty() || name.contains('=') {
-            return Err(Rejection::invalid(&at, &format!("{name:?} is not a variable's name")));
-        }
-        if name.starts_with("AWS_BATCH") || name.starts_with("SPILLWAY_") {
-            let what = format!("{name:?} is reserved");
-            return Err(Rejection::invalid(&at, &what)
-                .hint("names beginning with AWS_BATCH or SPILLWAY_ are set by the dispatcher"));
-        }
+        variable_name(&at, &name)?;
         if !names.insert(name.clone()) {
             return Err(Rejection::invalid(&at, &format!("{name:?} is set twice"))
                 .hint("keep one of the two"));
@@ -167,6 +181,19 @@ fn variables(
         variables.push((name, value.unwrap_or_default()));
     }
     Ok(variables)
+}
+
+/// Whether a job may set a variable of this name.
+pub(super) fn variable_name(at: &At<'_>, name: &str) -> Result<(), Rejection> {
+    if name.is_empty() || name.contains('=') {
+        return Err(Rejection::invalid(at, &format!("{name:?} is not a variable's name")));
+    }
+    if name.starts_with("AWS_BATCH") || name.starts_with("SPILLWAY_") {
+        let what = format!("{name:?} is reserved");
+        return Err(Rejection::invalid(at, &what)
+            .hint("names beginning with AWS_BATCH or SPILLWAY_ are set by the dispatcher"));
+    }
+    Ok(())
 }
 
 /// The definition's variables in their order, with the job's values where it sets them, then the job's own.
@@ -219,20 +246,6 @@ fn check_arn(at: &At<'_>, arn: Option<&str>) -> Result<(), Rejection> {
         .hint("an ARN looks like arn:aws:iam::123456789012:role/name"))
 }
 
-fn shared_memory(at: &At<'_>, linux: &LinuxParameters) -> Result<Option<u32>, Rejection> {
-    let Some(mib) = linux.shared_memory_size else { return Ok(None) };
-    let at = at.key("linuxParameters");
-    let max = limits::ULIMIT_MAX;
-    let in_range = u32::try_from(mib).ok().filter(|mib| (1..=max).contains(mib));
-    let mib = in_range.ok_or_else(|| {
-        Rejection::invalid(
-            &at.key("sharedMemorySize"),
-            &format!("must be 1 to {max} MiB, not {mib}"),
-        )
-    })?;
-    Ok(Some(mib))
-}
-
 fn ulimits(at: &At<'_>, list: Option<Vec<Ulimit>>) -> Result<Vec<(String, u32, u32)>, Rejection> {
     let mut limits = Vec::new();
     let mut names = BTreeSet::new();
@@ -264,26 +277,4 @@ fn ulimit_value(at: &At<'_>, value: Option<i64>) -> Result<u32, Rejection> {
         Rejection::invalid(at, &format!("must be 0 to {max}, not {value}"))
             .hint(format!("for \"unlimited\" write {max}"))
     })
-}
-
-fn awslogs(
-    at: &At<'_>,
-    configuration: Option<LogConfiguration>,
-) -> Result<BTreeMap<String, String>, Rejection> {
-    let Some(configuration) = configuration else { return Ok(BTreeMap::new()) };
-    let at = at.key("logDriver");
-    match configuration.log_driver {
-        Some(LogDriver::Awslogs) => Ok(configuration.options.unwrap_or_default()),
-        Some(
-            LogDriver::JsonFile
-            | LogDriver::Syslog
-            | LogDriver::Journald
-            | LogDriver::Gelf
-            | LogDriver::Fluentd
-            | LogDriver::Splunk
-            | LogDriver::Awsfirelens,
-        ) => Err(Rejection::unsupported(&at, "this log driver is not supported")
-            .hint("say \"awslogs\", or leave logConfiguration out for the dispatcher's log group")),
-        None => Err(Rejection::missing(&at)),
-    }
 }

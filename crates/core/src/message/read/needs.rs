@@ -1,6 +1,7 @@
 //! What a job needs: merges the definition's amounts with the job's, as AWS Batch does.
 
 use super::{Rejection, Warnings, limits};
+use crate::gpu::{GpuKind, GpuKinds};
 use crate::message::path::At;
 use crate::message::reject::code;
 use crate::message::shape::{
@@ -19,20 +20,18 @@ struct Amounts {
 /// `resourceRequirements` win over the old `vcpus` and `memory`, the job's over the definition's. The old ones of a job
 /// override old ones only (AWS Batch user guide, "Can't override job definition resource requirements").
 pub(super) fn resources(
+    at_definition: &At<'_>,
     definition: &ContainerProperties,
     overrides: &ContainerOverrides,
     warnings: &mut Warnings,
 ) -> Result<Resources, Rejection> {
-    let root = At::Root;
-    let at = root.key("jobDefinition");
-    let at_definition = at.key("containerProperties");
-    let at_overrides = root.key("containerOverrides");
+    let at_overrides = At::Root.key("containerOverrides");
 
-    let listed = amounts(&at_definition, definition.resource_requirements.as_deref())?;
+    let listed = amounts(at_definition, definition.resource_requirements.as_deref())?;
     let listed_by_job = amounts(&at_overrides, overrides.resource_requirements.as_deref())?;
     let old = Amounts {
-        cpu: vcpus(&at_definition, definition.vcpus)?,
-        memory: memory(&at_definition, definition.memory)?,
+        cpu: vcpus(at_definition, definition.vcpus)?,
+        memory: memory(at_definition, definition.memory)?,
         gpus: None,
     };
     let old_by_job = Amounts {
@@ -77,6 +76,21 @@ pub(super) fn resources(
     Ok(Resources::new(cpu, memory, gpus))
 }
 
+/// Which kinds of GPU will do. Kinds without a GPU would only narrow down where the job runs, and hardly be meant.
+pub(super) fn gpu_kinds(
+    at_spillway: &At<'_>,
+    kinds: Option<Vec<GpuKind>>,
+    need: &Resources,
+) -> Result<GpuKinds, Rejection> {
+    let kinds = GpuKinds::from(kinds.unwrap_or_default());
+    if need.gpus == 0 && !kinds.is_any() {
+        let at = at_spillway.key("gpuKinds");
+        return Err(Rejection::invalid(&at, "names kinds of GPU, but the job asks for no GPU")
+            .hint("add {\"type\": \"GPU\", \"value\": \"1\"} to resourceRequirements, or leave it out"));
+    }
+    Ok(kinds)
+}
+
 fn amounts(at: &At<'_>, list: Option<&[ResourceRequirement]>) -> Result<Amounts, Rejection> {
     let at = at.key("resourceRequirements");
     let mut amounts = Amounts::default();
@@ -109,7 +123,7 @@ fn cpu_of(at: &At<'_>, value: &str) -> Result<CpuUnits, Rejection> {
     Ok(cpu)
 }
 
-fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
+pub(super) fn memory_of(at: &At<'_>, value: &str) -> Result<MiB, Rejection> {
     let is_whole = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     if !is_whole {
         let rejection = Rejection::invalid(at, &format!("{value:?} is not a whole number of MiB"));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::storage::{MountPoint, RepositoryCredentials, Secret, Volume};
+
 /// The container to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +53,26 @@ pub struct ContainerProperties {
     #[serde(default, deserialize_with = "super::object::one")]
     #[schemars(!default)]
     pub log_configuration: Option<LogConfiguration>,
+    /// Volumes that the container mounts.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub volumes: Option<Vec<Volume>>,
+    /// Where it mounts them.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub mount_points: Option<Vec<MountPoint>>,
+    /// Environment variables whose values ECS fetches at each start. The operator must have allowed them, and the execution
+    /// role must be able to read them.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub secrets: Option<Vec<Secret>>,
+    /// Whether the container has the powers of root on its host. The operator must have allowed it.
+    pub privileged: Option<bool>,
+    /// The credentials of the image's registry. The operator must have allowed them, and the execution role must be able to
+    /// read them.
+    #[serde(default, deserialize_with = "super::object::one")]
+    #[schemars(!default)]
+    pub repository_credentials: Option<RepositoryCredentials>,
     /// What the image is built for.
     #[serde(default, deserialize_with = "super::object::one")]
     #[schemars(!default)]
@@ -137,44 +159,96 @@ pub struct LinuxParameters {
     /// The size of `/dev/shm` in MiB, at least 1.
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub shared_memory_size: Option<i64>,
+    /// File systems in memory. What is in them counts against the job's memory.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub tmpfs: Option<Vec<Tmpfs>>,
+    /// How much the container may swap out, in MiB; 0 is nothing. It only does where hosts have swap space.
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub max_swap: Option<i64>,
+    /// How readily it swaps. Without `maxSwap` it has no effect.
+    #[schemars(range(min = 0, max = 100))]
+    pub swappiness: Option<i64>,
+    /// Devices of the host. The operator must have allowed them.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub devices: Option<Vec<Device>>,
+}
+
+/// A file system in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tmpfs {
+    /// Where it is mounted: an absolute path.
+    #[schemars(required, regex(pattern = r"^/"))]
+    pub container_path: Option<String>,
+    /// Its size in MiB.
+    #[schemars(required, range(min = 1, max = 2_147_483_647))]
+    pub size: Option<i64>,
+    /// Mount options, such as `noexec`.
+    pub mount_options: Option<Vec<String>>,
+}
+
+/// A device of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Its path on the host.
+    #[schemars(required, regex(pattern = r"^/"))]
+    pub host_path: Option<String>,
+    /// Its path in the container; unsaid, the same.
+    #[schemars(regex(pattern = r"^/"))]
+    pub container_path: Option<String>,
+    /// What the container may do with it; unsaid, everything.
+    pub permissions: Option<Vec<DevicePermission>>,
+}
+
+/// What a container may do with a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DevicePermission {
+    /// Read from it.
+    Read,
+    /// Write to it.
+    Write,
+    /// Make device files for it.
+    Mknod,
 }
 
 /// Where the output goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogConfiguration {
-    /// The driver. Only `awslogs` is known.
+    /// The driver. All but `awslogs` must have been allowed by the operator.
     #[schemars(required)]
     pub log_driver: Option<LogDriver>,
     /// The driver's options, such as `awslogs-group`.
     pub options: Option<BTreeMap<String, String>>,
+    /// Options whose values ECS fetches. The operator must have allowed them.
+    #[serde(default, deserialize_with = "super::object::many")]
+    #[schemars(!default)]
+    pub secret_options: Option<Vec<Secret>>,
 }
 
-/// AWS Batch's log drivers. All but `awslogs` are refused.
+/// AWS Batch's log drivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogDriver {
-    /// Amazon's own log service.
+    /// Amazon `CloudWatch` Logs.
     Awslogs,
-    /// Refused.
-    #[schemars(skip)]
+    /// Files on the host.
     JsonFile,
-    /// Refused.
-    #[schemars(skip)]
+    /// Syslog.
     Syslog,
-    /// Refused.
-    #[schemars(skip)]
+    /// The host's journal.
     Journald,
-    /// Refused.
-    #[schemars(skip)]
+    /// Graylog.
     Gelf,
-    /// Refused.
-    #[schemars(skip)]
+    /// Fluentd.
     Fluentd,
-    /// Refused.
-    #[schemars(skip)]
+    /// Splunk.
     Splunk,
-    /// Refused.
+    /// Refused: it needs a second container.
     #[schemars(skip)]
     Awsfirelens,
 }

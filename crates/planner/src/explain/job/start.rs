@@ -82,7 +82,7 @@ fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> St
 
 /// In how many seconds a host has room for one such job, if what runs on it ends when it is expected to.
 fn room_in(host: &HostView, key: &DemandKey) -> Option<u32> {
-    if !key.allows(host.arch, host.market) {
+    if !key.allows(host.traits()) {
         return None;
     }
     let mut free = host.free;

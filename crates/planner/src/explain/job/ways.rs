@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use spillway_core::plan::{DemandKey, FilterKind, FilterSet, HostView};
-use spillway_core::{Arch, CpuUnits, HostId, Market, MiB, MicroUsdPerHour, Offering, PoolId};
+use spillway_core::plan::{DemandKey, FilterKind, FilterSet, HostView, LimitKind};
+use spillway_core::{
+    Arch, CpuUnits, GpuKind, HostId, HostTraits, Market, MiB, MicroUsdPerHour, Offering, PoolId,
+    Quota,
+};
 
 use super::{Obstacle, obstacle};
 use crate::explain::Question;
@@ -21,6 +24,8 @@ pub enum Change {
     Market(Market),
     /// The job may run on this architecture too.
     Arch(Arch),
+    /// The job accepts this kind of GPU too.
+    GpuKind(GpuKind),
     /// These limits are raised by so much; nothing where one is wide enough.
     Raise {
         /// `limits.max-hosts`.
@@ -29,6 +34,8 @@ pub enum Change {
         cpu: CpuUnits,
         /// `limits.max-price-per-hour`.
         price: MicroUsdPerHour,
+        /// One of `limits.vcpu-quotas`.
+        quota: Option<(Quota, CpuUnits)>,
     },
     /// Hosts may be this large.
     HostVcpus(CpuUnits),
@@ -103,6 +110,7 @@ const fn kind(change: &Change) -> u8 {
         Change::LessCpu(_) => 1,
         Change::Market(_) => 2,
         Change::Arch(_) => 3,
+        Change::GpuKind(_) => 10,
         Change::Raise { .. } => 4,
         Change::HostVcpus(_) => 5,
         Change::Allow(FilterKind::InstanceTypes) => 6,
@@ -120,13 +128,13 @@ fn is_affordable(question: &Question, pool: &PoolId) -> bool {
 /// The one change with which a job fits on a host that is up; none if it fits as it is, or not even then.
 fn onto_host(key: &DemandKey, host: &HostView) -> Option<Change> {
     let fits = key.need.fits(&host.free);
-    if key.allows(host.arch, host.market) {
+    if key.allows(host.traits()) {
         return if fits { None } else { with_less(key, host.free) };
     }
     if !fits {
         return None;
     }
-    other_market_or_arch(key, host.arch, host.market)
+    other_trait(key, host.traits())
 }
 
 /// The one change with which this offering would do; none if it does as it is, or not even then.
@@ -137,13 +145,13 @@ fn onto_offering(
     left_out: FilterSet,
 ) -> Option<Change> {
     let change = match obstacle(question, key, offering, left_out)? {
-        Obstacle::Arch | Obstacle::Market => {
-            other_market_or_arch(key, offering.arch, offering.pool.market)?
+        Obstacle::Arch | Obstacle::Market | Obstacle::GpuKind => {
+            other_trait(key, offering.traits())?
         }
         Obstacle::TooSmall(_) => with_less(key, offering.capacity)?,
         Obstacle::LeftOut(kind) => Change::Allow(kind),
         Obstacle::OverHostSize => Change::HostVcpus(offering.capacity.cpu),
-        Obstacle::Cooling => return None,
+        Obstacle::Cooling | Obstacle::OverLimit(LimitKind::Mix(_)) => return None,
         Obstacle::OverLimit(_) => raise(question, offering),
     };
     remains(question, key, offering, left_out, &change).then_some(change)
@@ -164,6 +172,7 @@ fn remains(
         Change::LessMemory(_) | Change::LessCpu(_) => key.need = offering.capacity,
         Change::Market(_) => key.market = spillway_core::MarketRule::Any,
         Change::Arch(_) => key.arch = None,
+        Change::GpuKind(kind) => key.gpu_kinds = key.gpu_kinds.with(*kind),
         Change::Allow(kind) => left_out = left_out.without(*kind),
         Change::HostVcpus(cpu) => {
             let mut question = question.clone();
@@ -176,13 +185,15 @@ fn remains(
     obstacle(question, &key, offering, left_out).is_none()
 }
 
-fn other_market_or_arch(key: &DemandKey, arch: Arch, market: Market) -> Option<Change> {
-    let is_arch = key.arch.is_none_or(|wanted| wanted == arch);
-    let is_market = key.market.allows(market);
-    match (is_arch, is_market) {
-        (true, false) => Some(Change::Market(market)),
-        (false, true) => Some(Change::Arch(arch)),
-        (true, true) | (false, false) => None,
+/// The one thing the job would have to accept to run on such a host.
+fn other_trait(key: &DemandKey, host: HostTraits) -> Option<Change> {
+    let is_arch = key.arch.is_none_or(|wanted| wanted == host.arch);
+    let (is_market, is_gpu) = (key.market.allows(host.market), key.gpu_kinds.allows(host.gpu));
+    match (is_arch, is_market, is_gpu) {
+        (true, false, true) => Some(Change::Market(host.market)),
+        (false, true, true) => Some(Change::Arch(host.arch)),
+        (true, true, false) => host.gpu.map(Change::GpuKind),
+        (true | false, true | false, true | false) => None,
     }
 }
 
@@ -211,10 +222,16 @@ fn with_less(key: &DemandKey, room: spillway_core::Resources) -> Option<Change> 
 fn raise(question: &Question, offering: &Offering) -> Change {
     let headroom = question.input.headroom;
     let cpu = headroom.cpu.map_or(0, |left| offering.capacity.cpu.get().saturating_sub(left.get()));
+    let of_quota = |quota: Quota| {
+        let left = headroom.quotas.get(quota)?;
+        let more = offering.capacity.cpu.get().saturating_sub(left.get());
+        (0 < more).then(|| (quota, CpuUnits::new(more)))
+    };
     let price = headroom.price.map_or(0, |left| offering.price.get().saturating_sub(left.get()));
     Change::Raise {
         hosts: u32::from(headroom.hosts == Some(0)),
         cpu: CpuUnits::new(cpu),
         price: MicroUsdPerHour::new(price),
+        quota: Quota::of(&offering.pool).and_then(of_quota),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
-use spillway_core::{CpuUnits, JobName, MiB, QueueName};
+use spillway_core::{CpuUnits, GpuKind, JobName, MiB, QueueName};
 
 use crate::scenario::duration::Distribution;
 use crate::scenario::estimate::{self, Estimate};
@@ -37,6 +37,8 @@ struct JobsFile {
     #[serde(default)]
     sizes: Vec<SizeFile>,
     architecture: Option<String>,
+    #[serde(default)]
+    gpu_kinds: Vec<GpuKind>,
     market: Option<String>,
     duration: Option<Distribution>,
     tell_duration: Option<bool>,
@@ -206,6 +208,7 @@ impl JobsFile {
             command: self.command,
             sizes,
             architecture: self.architecture,
+            gpu_kinds: self.gpu_kinds,
             market: self.market,
             duration: self.duration.unwrap_or(Distribution::Even(Spread::of_secs(60, 60))),
             estimate,

@@ -1,0 +1,137 @@
+//! Job definitions as people and programs see them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use spillway_core::DefinitionRecord;
+
+use crate::output::{Field, Lines, Page, Rows, Tone, View};
+
+/// One revision.
+#[derive(Debug, Serialize)]
+pub struct DefinitionView {
+    /// `name:revision`.
+    pub definition: String,
+    /// Its name.
+    pub name: String,
+    /// Its revision.
+    pub revision: u32,
+    /// ACTIVE or INACTIVE.
+    pub status: &'static str,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// When it was deregistered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deregistered_at: Option<Timestamp>,
+    /// What was registered.
+    pub content: Value,
+}
+
+impl From<&DefinitionRecord> for DefinitionView {
+    fn from(record: &DefinitionRecord) -> Self {
+        Self {
+            definition: record.reference().to_string(),
+            name: record.name.to_string(),
+            revision: record.revision,
+            status: record.status(),
+            registered_at: record.registered_at,
+            deregistered_at: record.deregistered_at,
+            content: Value::clone(&record.content),
+        }
+    }
+}
+
+impl DefinitionView {
+    fn image(&self) -> &str {
+        let container = self.content.get("containerProperties");
+        container.and_then(|c| c.get("image")).and_then(Value::as_str).unwrap_or("-")
+    }
+}
+
+impl View for DefinitionView {
+    fn page(&self, page: &mut Page) {
+        page.field("Definition", self.definition.clone());
+        page.field("Status", self.status.to_owned());
+        page.field("Registered", self.registered_at.to_string());
+        if let Some(at) = self.deregistered_at {
+            page.field("Deregistered", at.to_string());
+        }
+        for line in format!("{:#}", self.content).lines() {
+            page.line(line.to_owned());
+        }
+    }
+}
+
+/// Several revisions, by name and revision.
+#[derive(Debug, Serialize)]
+pub struct DefinitionList {
+    /// The revisions.
+    pub definitions: Vec<DefinitionView>,
+}
+
+impl DefinitionList {
+    /// A list in the order given.
+    pub fn new(records: &[DefinitionRecord]) -> Self {
+        Self { definitions: records.iter().map(DefinitionView::from).collect() }
+    }
+}
+
+impl View for DefinitionList {
+    fn page(&self, page: &mut Page) {
+        let mut table = Rows::new(&["DEFINITION", "STATUS", "REGISTERED", "IMAGE"]);
+        for of in &self.definitions {
+            let tone = if of.deregistered_at.is_none() { Tone::Good } else { Tone::Plain };
+            table.row([
+                of.definition.as_str().into(),
+                Field::toned(of.status.to_owned(), tone),
+                of.registered_at.to_string().into(),
+                of.image().into(),
+            ]);
+        }
+        page.table(table);
+    }
+
+    fn lines(&self, lines: &mut Lines) -> serde_json::Result<()> {
+        self.definitions.iter().try_for_each(|definition| lines.item(definition))
+    }
+}
+
+/// The answer of `definitions register` and `deregister`.
+#[derive(Debug, Serialize)]
+pub struct DefinitionOrder {
+    definition: String,
+    action: &'static str,
+    sent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
+}
+
+impl DefinitionOrder {
+    /// An order that is sent.
+    pub const fn new(definition: String, action: &'static str) -> Self {
+        Self { definition, action, sent: true, message: None }
+    }
+
+    /// The same, shown and not sent.
+    #[must_use]
+    pub fn with_message(self, message: Value) -> Self {
+        Self { sent: false, message: Some(message), ..self }
+    }
+}
+
+impl fmt::Display for DefinitionOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.action, self.definition)
+    }
+}
+
+impl View for DefinitionOrder {
+    fn page(&self, page: &mut Page) {
+        match &self.message {
+            Some(message) => page.line(message.to_string()),
+            None => page.line(self.definition.clone()),
+        }
+    }
+}
