@@ -66,7 +66,8 @@ def test_every_link_of_the_runbook_leads_somewhere() -> None:
 def test_every_code_of_a_dead_letter_is_in_the_runbook() -> None:
     rejects = (ROOT / "crates/core/src/message/reject.rs").read_text()
     intake = (ROOT / "crates/engine/src/intake.rs").read_text()
-    codes = set(re.findall(r'&str = "([A-Z_]+)"', rejects)) | set(re.findall(r'code: "([A-Z_]+)"', intake))
+    codes = set(re.findall(r'&str = "([A-Z_]+)"', rejects))
+    codes |= set(re.findall(r'(?:code: |delivery, )"([A-Z_]+)"', intake))
     rows = [line.split("|")[1] for line in SECTIONS["dead-letters"].splitlines() if line.startswith("| `")]
 
     assert len(codes) > 5

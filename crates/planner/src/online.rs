@@ -66,7 +66,7 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let hasty = Hasty::new(&queue, &shelf.frontier, &memory.streams, now);
+    let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;

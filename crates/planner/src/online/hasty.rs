@@ -6,7 +6,8 @@
 //!
 //! A new host is chosen for the job, for what waits beside it, and for what may be expected to come: the one that is worth
 //! most for its cost. The job counts as what a host of its own would cost, so that a larger host is taken only where the
-//! rest makes it worth while.
+//! rest makes it worth while. Hosts that are larger than all that waits could fill are left to what is bought next: where many
+//! jobs come, several wait at once.
 
 use crate::amount::{Amount, score_of, whole_of};
 use crate::bill::host::Run;

@@ -53,22 +53,33 @@ fn a_lone_job_is_bought_the_cheapest_host_that_holds_it() {
     assert_eq!(types(&planned), [("small", 1)]);
 }
 
+/// A host for one, and one for five that is dear for four.
+fn shop_of_fives() -> Vec<Offering> {
+    vec![offering("one", 1024, 4096, 50_000), offering("five", 5120, 20_480, 205_000)]
+}
+
 #[test]
-fn when_jobs_have_kept_coming_the_next_is_bought_a_host_with_room_for_more() {
+fn two_jobs_out_of_the_blue_have_a_host_each_where_that_is_cheaper() {
+    let input = question(&[(long(), 2)], &shop_of_fives());
+
+    assert_eq!(types(&Spillway::default().plan(&input, &policy())), [("one", 2)]);
+}
+
+#[test]
+fn when_jobs_have_kept_coming_the_next_two_are_bought_a_host_with_room_for_more() {
     let mut spillway = Spillway::default();
-    let full: Vec<HostView> = (0..4).map(|ord| host(ord, 8, 3600)).collect();
     // Every five seconds one comes and finds room on a host that has just let one go, for half an hour.
     for n in 0..360_i64 {
-        let mut input = at(n * 5, &question(&[(long(), 1)], &shop()));
+        let mut input = at(n * 5, &question(&[(long(), 1)], &shop_of_fives()));
         input.hosts = vec![host(9, 7, 3600)];
         assert!(spillway.plan(&input, &policy()).plan.launches.is_empty());
     }
-    let mut input = at(1800, &question(&[(long(), 1)], &shop()));
-    input.hosts = full;
+    let mut input = at(1800, &question(&[(long(), 2)], &shop_of_fives()));
+    input.hosts = (0..4).map(|ord| host(ord, 8, 3600)).collect();
 
     let planned = spillway.plan(&input, &policy());
 
-    assert_eq!(types(&planned), [("large", 1)]);
+    assert_eq!(types(&planned), [("five", 1)]);
 }
 
 #[test]
