@@ -170,7 +170,6 @@ impl Fleet {
         HostView {
             id: host.id,
             arch: host.arch,
-            gpu: None,
             market: host.market,
             gpu: None,
             price: host.price,
