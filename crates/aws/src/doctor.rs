@@ -219,14 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_call_names_the_statement_that_grants_it() {
+    fn a_denied_call_names_the_right_that_is_needed_and_where_it_is_listed() {
         let denied =
             CloudError::Denied { action: "ec2:DescribeSubnets".into(), detail: "no".into() };
 
         let finding = Finding::of_call("subnets", Err(denied));
 
         assert!(finding.detail.contains("ec2:DescribeSubnets is not allowed"));
-        assert!(finding.hint.unwrap().contains("\"Action\": \"ec2:DescribeSubnets\""));
+        let hint = finding.hint.unwrap();
+        assert!(hint.contains("allow ec2:DescribeSubnets as docs/iam.md lists it"), "{hint}");
     }
 
     #[test]
