@@ -70,9 +70,11 @@ impl Finding {
 fn hint_of(error: &ConnectError) -> Option<String> {
     let ConnectError::Call(call) = error else { return error.hint() };
     let hint = match call {
-        CloudError::Denied { action, .. } => format!(
-            "allow it: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"*\"}}"
-        ),
+        CloudError::Denied { action, .. } => {
+            format!(
+                "allow {action} as docs/iam.md lists it, on its resources and under its conditions"
+            )
+        }
         CloudError::Unsettled { .. } | CloudError::Throttled { .. } => "try again".to_owned(),
         CloudError::Quota { .. } => {
             "ask AWS for a higher limit in the Service Quotas console".to_owned()
@@ -217,14 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_call_names_the_statement_that_grants_it() {
+    fn a_denied_call_names_the_right_that_is_needed_and_where_it_is_listed() {
         let denied =
             CloudError::Denied { action: "ec2:DescribeSubnets".into(), detail: "no".into() };
 
         let finding = Finding::of_call("subnets", Err(denied));
 
         assert!(finding.detail.contains("ec2:DescribeSubnets is not allowed"));
-        assert!(finding.hint.unwrap().contains("\"Action\": \"ec2:DescribeSubnets\""));
+        let hint = finding.hint.unwrap();
+        assert!(hint.contains("allow ec2:DescribeSubnets as docs/iam.md lists it"), "{hint}");
     }
 
     #[test]

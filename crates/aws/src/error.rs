@@ -93,8 +93,8 @@ impl ConnectError {
                 format!("create it: aws ecs create-cluster --cluster-name {name}; or set cluster to the right name, or check --region")
             }
             Self::Denied { action, .. } => format!(
-                "allow it: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"*\"}}; \
-                 or choose other credentials with --profile"
+                "allow {action} as docs/iam.md lists it, on its resources and under its conditions; or choose other \
+                 credentials with --profile"
             ),
             Self::Call(_) => return None,
         };

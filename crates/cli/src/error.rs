@@ -110,8 +110,8 @@ fn cloud_verdict(error: &CloudError) -> Verdict {
         CloudError::Denied { action, .. } => verdict(
             ExitStatus::Denied,
             format!(
-                "allow it: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"*\"}}; \
-                 or choose other credentials with --profile"
+                "allow {action} as docs/iam.md lists it, on its resources and under its conditions; or choose other \
+                 credentials with --profile"
             ),
         ),
         CloudError::Quota { .. } => verdict(
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_names_the_statement_that_grants_it() {
+    fn a_denial_names_the_right_and_where_it_is_written_what_it_takes() {
         let denied = CloudError::Denied { action: "ec2:CreateFleet".into(), detail: "no".into() };
 
         let verdict = verdict(&denied.into());
 
         assert_eq!(verdict.status.code(), 7);
-        assert!(verdict.hint.unwrap().contains("\"Action\": \"ec2:CreateFleet\""));
+        assert!(verdict.hint.unwrap().starts_with("allow ec2:CreateFleet as docs/iam.md lists it"));
     }
 
     #[test]

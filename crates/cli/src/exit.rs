@@ -13,7 +13,8 @@ pub enum ExitStatus {
     Usage,
     /// A job that was waited for has failed.
     JobsFailed,
-    /// An invariant is broken (`simulate`), or no plan covers all jobs (`plan`).
+    /// An invariant is broken (`simulate`), no plan covers all jobs (`plan`), or a plan or certificate is refused (`plan
+    /// verify`).
     Infeasible,
     /// It did not end within the time it was given.
     NotConverged,
@@ -72,7 +73,9 @@ impl ExitStatus {
             Self::Failure => "a failure of Spillway itself",
             Self::Usage => "the command line or its input is wrong",
             Self::JobsFailed => "a job that was waited for failed",
-            Self::Infeasible => "an invariant is broken, or no plan covers all jobs",
+            Self::Infeasible => {
+                "an invariant is broken, no plan covers all jobs, or a plan or certificate is refused"
+            }
             Self::NotConverged => "not finished within the time given",
             Self::Config => "the configuration is wrong",
             Self::Denied => "AWS denied a call, or there are no credentials",

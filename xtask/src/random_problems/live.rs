@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::plan::Headroom;
 use spillway_core::{
-    Catalog, CpuUnits, Hazard, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned,
-    Planner as _,
+    Catalog, CpuUnits, Hazard, Market, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Planned,
+    Planner as _, Quotas,
 };
 use spillway_planner::Spillway;
 use spillway_planner::check::check;
@@ -34,7 +34,7 @@ pub(crate) fn judge(draw: &mut Draw, tally: &mut Tally) -> Result<(), Fault> {
     let mut offerings: Vec<Offering> = question.catalog.offerings().to_vec();
     for offering in &mut offerings {
         let hazard = draw.one_of(&[0, 0, 100, 100_000, 2_000_000]);
-        if offering.pool.market == spillway_core::Market::Spot {
+        if offering.pool.market == Market::Spot {
             offering.hazard = Hazard::per_million_hours(hazard);
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn judge(draw: &mut Draw, tally: &mut Tally) -> Result<(), Fault> {
     let mut spillway = Spillway::default();
     for _ in 0..draw.between(1, STEPS_MAX) {
         fleet.live(draw, &policy);
-        let headroom = headroom(draw, &fleet);
+        let headroom = headroom(draw, &fleet)?;
         let input = fleet.question(headroom);
         // Everything at once, as if durations did not count.
         let at_once = spillway_planner::plan(&input, &policy);
@@ -102,27 +102,35 @@ fn policy(draw: &mut Draw) -> PlanPolicy {
 }
 
 /// Limits on what is bought next.
-fn headroom(draw: &mut Draw, fleet: &Fleet) -> Headroom {
+fn headroom(draw: &mut Draw, fleet: &Fleet) -> Result<Headroom, Fault> {
     if draw.percent(50) {
-        return Headroom::default();
+        return Ok(Headroom::default());
     }
     let n_hosts = u32::try_from(fleet.n_hosts()).unwrap_or(u32::MAX);
-    Headroom {
+    let mut cpu = |percent| draw.percent(percent).then(|| CpuUnits::new(draw.magnitude(400_000)));
+    let [all, spot, on_demand] = [40, 15, 15].map(&mut cpu);
+    let mut quotas = Quotas::NONE;
+    quotas.set("spot/standard".parse()?, spot);
+    quotas.set("on-demand/standard".parse()?, on_demand);
+    Ok(Headroom {
         hosts: draw.percent(40).then(|| draw.between(0, 12).saturating_sub(n_hosts)),
-        cpu: draw.percent(40).then(|| CpuUnits::new(draw.magnitude(400_000))),
+        cpu: all,
         price: draw.percent(40).then(|| MicroUsdPerHour::new(draw.magnitude(20_000_000).into())),
+        quotas,
         ..Headroom::default()
-    }
+    })
 }
 
 /// What limits leave once a plan was carried out.
-fn headroom_left(headroom: Headroom, planned: &Planned) -> Headroom {
-    let launches = &planned.plan.launches;
-    let cpu: u32 = launches.iter().map(|l| l.capacity.cpu.get() * l.count).sum();
+fn headroom_left(mut headroom: Headroom, planned: &Planned) -> Headroom {
+    for launch in &planned.plan.launches {
+        let cpu = CpuUnits::new(launch.capacity.cpu.get() * launch.count);
+        headroom.quotas.take(&launch.choices[0].pool, cpu);
+        headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu.get()));
+    }
     let price = planned.plan.price().get();
     Headroom {
         hosts: headroom.hosts.map(|left| left - planned.plan.n_hosts()),
-        cpu: headroom.cpu.map(|left| CpuUnits::new(left.get() - cpu)),
         price: headroom.price.map(|left| MicroUsdPerHour::new(left.get() - price)),
         ..headroom
     }

@@ -47,7 +47,7 @@ fn families(draw: &mut Draw, n_max: u32) -> Vec<Offer> {
             let on_demand = level * vcpus;
             for az in zones {
                 let offer = |market: &str, price: u32| Offer {
-                    instance_type: format!("f{family}.{size}xlarge"),
+                    instance_type: format!("m{family}.{size}xlarge"),
                     market: market.to_owned(),
                     az: (*az).to_owned(),
                     vcpus: f64::from(vcpus),

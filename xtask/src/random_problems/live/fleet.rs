@@ -170,8 +170,8 @@ impl Fleet {
         HostView {
             id: host.id,
             arch: host.arch,
-            gpu: None,
             market: host.market,
+            gpu: None,
             price: host.price,
             free: host.free(),
             busy,
