@@ -7,9 +7,11 @@ pub mod config;
 pub mod definitions;
 pub mod demo;
 pub mod doctor;
+pub mod end;
 pub mod hosts;
 pub mod jobs;
 pub mod plan;
+pub mod schedules;
 pub mod serve;
 pub mod simulate;
 pub mod submit;
@@ -30,6 +32,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
+        Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod logging;
 mod outbox;
 pub mod output;
+pub mod pick;
 pub mod prices;
 pub mod send;
 pub mod views;

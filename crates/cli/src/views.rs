@@ -2,6 +2,7 @@
 //! nothing themselves. Field names are public API.
 
 pub mod array;
+mod asked;
 pub mod attempt;
 pub mod calibration;
 pub mod definition;
@@ -9,6 +10,7 @@ pub mod expected;
 pub mod host;
 pub mod job;
 pub mod plan;
+pub mod schedule;
 pub mod score;
 pub mod timeline;
 pub mod wait;

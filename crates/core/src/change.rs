@@ -16,6 +16,7 @@ use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
 use crate::quantity::Resources;
+use crate::schedule::ScheduleRecord;
 
 /// A pool that is left alone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,8 @@ pub enum Change {
     PutBoots(Durations),
     /// A revision of a job definition, registered or deregistered.
     PutDefinition(Box<DefinitionRecord>),
+    /// A schedule, new or changed.
+    PutSchedule(Box<ScheduleRecord>),
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -150,6 +153,8 @@ pub struct LedgerState {
     pub history: History,
     /// All revisions of job definitions.
     pub definitions: Vec<DefinitionRecord>,
+    /// All schedules, those that were deleted too.
+    pub schedules: Vec<ScheduleRecord>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -170,6 +175,7 @@ impl LedgerState {
             cooling: BTreeMap::new(),
             history: History::default(),
             definitions: Vec::new(),
+            schedules: Vec::new(),
             n_launches: 0,
             n_jobs: 0,
         }

@@ -267,6 +267,31 @@ impl JobState {
         }
     }
 
+    /// Why it came to this after this attempt, the last that ended.
+    pub fn reason_after<'a>(&'a self, last: Option<&'a Attempt>) -> Option<&'a str> {
+        match self {
+            Self::Failed { reason, .. } => Some(reason),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Succeeded { .. } => last.map(Attempt::told),
+        }
+    }
+
+    /// When it ended.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Succeeded { at } | Self::Failed { at, .. } => Some(*at),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. } => None,
+        }
+    }
+
     /// The attempt that is on a host now.
     pub const fn live_attempt(&self) -> Option<&LiveAttempt> {
         match self {
@@ -459,6 +484,12 @@ impl Job {
     /// How many attempts failed through the infrastructure.
     pub fn n_infrastructure_failures(&self) -> usize {
         self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// Why it stands where it stands: the reason of its failure, else how its last attempt ended. None where nothing is said.
+    pub fn reason(&self) -> Option<&str> {
+        let last = self.attempts.last();
+        self.state.reason_after(last).filter(|reason| !reason.is_empty())
     }
 
     /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of

@@ -78,7 +78,8 @@ fn spec(n: u32) -> JobSpec {
         Request::Cancel { .. }
         | Request::Terminate { .. }
         | Request::Register { .. }
-        | Request::Deregister { .. } => unreachable!("it submits"),
+        | Request::Deregister { .. }
+        | Request::Schedule(_) => unreachable!("it submits"),
     }
 }
 

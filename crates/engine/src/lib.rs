@@ -7,7 +7,7 @@
 //! run at all, `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
-//! holds jobs back until those they wait for have ended.
+//! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock.
 
 mod admission;
 mod array;
@@ -30,6 +30,7 @@ pub mod policy;
 mod question;
 mod retry;
 mod scale_in;
+mod schedule;
 mod stop;
 mod survival;
 mod time_limit;

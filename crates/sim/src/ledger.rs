@@ -20,7 +20,7 @@ use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
     Attempt, Change, Durations, History, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
-    LedgerState, PoolId, Resources,
+    LedgerState, PoolId, Resources, ScheduleRecord,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -60,6 +60,7 @@ pub struct MemoryLedger {
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
     definitions: BTreeMap<(JobName, u32), DefinitionRecord>,
+    schedules: BTreeMap<JobName, ScheduleRecord>,
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
     n_launches: u64,
@@ -84,6 +85,7 @@ impl MemoryLedger {
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             cooling: BTreeMap::new(),
             history: History {
                 kinds: BTreeMap::new(),
@@ -123,6 +125,11 @@ impl MemoryLedger {
     /// One host.
     pub fn get_host(&self, id: HostId) -> Option<&Host> {
         self.hosts.get(&id)
+    }
+
+    /// One schedule, whether or not it was deleted.
+    pub fn get_schedule(&self, name: &JobName) -> Option<&ScheduleRecord> {
+        self.schedules.get(name)
     }
 
     /// All revisions of job definitions.
@@ -205,6 +212,7 @@ impl MemoryLedger {
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
+                | Change::PutSchedule(_)
                 | Change::Counters { .. } => {}
             }
         }
@@ -250,6 +258,9 @@ impl MemoryLedger {
             Change::PutDefinition(record) => {
                 let key = (record.name.clone(), record.revision);
                 self.definitions.insert(key, record.as_ref().clone());
+            }
+            Change::PutSchedule(record) => {
+                self.schedules.insert(record.spec.name.clone(), record.as_ref().clone());
             }
             Change::Learn { instance_type, registered } => {
                 self.learned.insert(instance_type.clone(), *registered);
@@ -305,6 +316,7 @@ impl MemoryLedger {
             cooling: self.cooling.clone(),
             history: self.history.clone(),
             definitions: self.definitions.values().cloned().collect(),
+            schedules: self.schedules.values().cloned().collect(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,
         }
@@ -331,12 +343,6 @@ impl LedgerReader for MemoryLedger {
     }
 
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
-        let prefix = filter.name_prefix.as_deref().unwrap_or("");
-        let is_wanted = |job: &Cow<'_, Job>| {
-            filter.queue.as_ref().is_none_or(|queue| *queue == job.spec.queue)
-                && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
-                && job.spec.name.as_str().starts_with(prefix)
-        };
         let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
             self.children_of(array).collect()
         } else {
@@ -344,6 +350,14 @@ impl LedgerReader for MemoryLedger {
             let wholes = all.filter(|job: &&Job| job.id.index().is_none());
             wholes.map(Cow::Borrowed).collect()
         };
+        let below = match filter.after {
+            None => u64::MAX,
+            Some(after) => {
+                let after = all.iter().find(|job| job.id == after);
+                after.map_or(0, |job| job.seq)
+            }
+        };
+        let is_wanted = |job: &Cow<'_, Job>| job.seq < below && filter.matches(job);
         let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
         Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
@@ -366,6 +380,10 @@ impl LedgerReader for MemoryLedger {
         Ok(counts.into_iter().collect())
     }
 
+    fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError> {
+        Ok(self.hosts.get(&id).cloned())
+    }
+
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
         Ok(self.hosts.values().filter(|h| with_gone || !is_gone(h)).cloned().collect())
     }
@@ -378,6 +396,10 @@ impl LedgerReader for MemoryLedger {
 
     fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError> {
         Ok(self.definitions.values().cloned().collect())
+    }
+
+    fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
+        Ok(self.schedules.values().cloned().collect())
     }
 
     fn state(&self) -> Result<LedgerState, LedgerError> {

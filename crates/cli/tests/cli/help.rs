@@ -3,17 +3,25 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 31] = [
     "",
     "serve",
     "submit",
     "jobs list",
     "jobs show",
     "jobs wait",
+    "jobs retry",
     "definitions register",
     "definitions list",
     "definitions show",
     "definitions deregister",
+    "schedules create",
+    "schedules list",
+    "schedules show",
+    "schedules next",
+    "schedules pause",
+    "schedules resume",
+    "schedules delete",
     "hosts list",
     "calibration",
     "cancel",

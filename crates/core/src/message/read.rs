@@ -5,6 +5,7 @@ mod container;
 mod needs;
 mod relations;
 mod retry;
+mod schedule;
 mod secret;
 mod storage;
 
@@ -52,11 +53,13 @@ pub(super) fn request(
             let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
             Ok((deregister(order)?, warnings.into_texts()))
         }
+        Some("CreateSchedule") => schedule::create(&message, definitions),
+        Some("DeleteSchedule" | "PauseSchedule" | "ResumeSchedule") => schedule::change(&message),
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
-                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition or \
-                 DeregisterJobDefinition",
+                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
+                 DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule or ResumeSchedule",
             ))
         }
     }

@@ -6,6 +6,7 @@
 mod container;
 mod object;
 mod relations;
+mod schedule;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub use storage::{
 };
 
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
+pub use schedule::{
+    ChangeSchedule, ChangeScheduleSpillway, CreateSchedule, CreateScheduleAction,
+    CreateScheduleSpillway, MissedRule, ScheduleAction,
+};
 
 use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};

@@ -1,11 +1,16 @@
 //! Writes messages, for those who send them: the same types that read them, so that what is written is what is read.
 
+mod again;
+mod storage;
+
 use std::collections::BTreeMap;
 
+pub use again::submit_again;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::limits;
 use super::shape::{
     ArrayProperties, ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway,
     IndexRange, JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue,
@@ -60,45 +65,49 @@ pub struct SimpleJob {
     pub depends_on: Vec<Dependency>,
 }
 
-/// What `arrayProperties.size` cannot say.
+/// What `arrayProperties.size` cannot say; an array of one child is too small for it.
 fn array_of(array: ArraySpec) -> SpillwayArray {
-    let Indexes { first, step, .. } = array.indexes;
+    let Indexes { first, step, size } = array.indexes;
     SpillwayArray {
         first: (first != 0).then(|| i64::from(first)),
-        last: None,
+        last: (size < limits::ARRAY_SIZE_MIN).then(|| i64::from(array.indexes.last())),
         step: (step.get() != 1).then(|| i64::from(step.get())),
         max_concurrency: array.max_concurrency.map(|max| i64::from(max.get())),
     }
 }
 
-fn ids_of(job: &SimpleJob, kind: DependencyKind) -> Vec<String> {
-    let such = job.depends_on.iter().filter(|dependency| dependency.kind == kind);
+fn ids_of(depends_on: &[Dependency], kind: DependencyKind) -> Vec<String> {
+    let such = depends_on.iter().filter(|dependency| dependency.kind == kind);
     such.map(|dependency| dependency.job.to_string()).collect()
 }
 
-fn dependencies_of(job: &SimpleJob) -> Vec<JobDependency> {
+fn dependencies_of(depends_on: &[Dependency], array: Option<ArraySpec>) -> Vec<JobDependency> {
     let on = |id: String, kind| JobDependency { job_id: Some(id), kind };
-    let after_ok = ids_of(job, DependencyKind::AfterOk).into_iter().map(|id| on(id, None));
-    let n_to_n = ids_of(job, DependencyKind::NToN).into_iter();
+    let after_ok = ids_of(depends_on, DependencyKind::AfterOk).into_iter().map(|id| on(id, None));
+    let n_to_n = ids_of(depends_on, DependencyKind::NToN).into_iter();
     let n_to_n = n_to_n.map(|id| on(id, Some(DependencyType::NToN)));
-    let is_sequential = job.array.is_some_and(|array| array.sequential);
+    let is_sequential = array.is_some_and(|array| array.sequential);
     let sequential = is_sequential
         .then_some(JobDependency { job_id: None, kind: Some(DependencyType::Sequential) });
     after_ok.chain(n_to_n).chain(sequential).collect()
 }
 
-/// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
-pub fn submit(job: &SimpleJob) -> Value {
+fn requirements(resources: &Resources) -> Vec<ResourceRequirement> {
     let requirement =
         |kind, value: String| ResourceRequirement { kind: Some(kind), value: Some(value) };
-    let Resources { cpu, memory, gpus } = job.resources;
+    let Resources { cpu, memory, gpus } = resources;
     let mut requirements = vec![
         requirement(ResourceType::Vcpu, cpu.to_string()),
         requirement(ResourceType::Memory, memory.get().to_string()),
     ];
-    if 0 < gpus {
+    if 0 < *gpus {
         requirements.push(requirement(ResourceType::Gpu, gpus.to_string()));
     }
+    requirements
+}
+
+/// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
+pub fn submit(job: &SimpleJob) -> Value {
     let variable = |(name, value): &(String, String)| NameValue {
         name: Some(name.clone()),
         value: Some(value.clone()),
@@ -107,7 +116,7 @@ pub fn submit(job: &SimpleJob) -> Value {
         image: Some(job.image.clone()),
         command: Some(job.command.clone()),
         environment: Some(job.environment.iter().map(variable).collect()),
-        resource_requirements: Some(requirements),
+        resource_requirements: Some(requirements(&job.resources)),
         ..ContainerProperties::default()
     };
     let message = SubmitJob {
@@ -128,7 +137,7 @@ pub fn submit(job: &SimpleJob) -> Value {
         array_properties: job
             .array
             .map(|array| ArrayProperties { size: Some(i64::from(array.indexes.size)) }),
-        depends_on: Some(dependencies_of(job)),
+        depends_on: Some(dependencies_of(&job.depends_on, job.array)),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -140,8 +149,8 @@ pub fn submit(job: &SimpleJob) -> Value {
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
             array: job.array.map(array_of),
-            after_any: Some(ids_of(job, DependencyKind::AfterAny)),
-            after_not_ok: Some(ids_of(job, DependencyKind::AfterNotOk)),
+            after_any: Some(ids_of(&job.depends_on, DependencyKind::AfterAny)),
+            after_not_ok: Some(ids_of(&job.depends_on, DependencyKind::AfterNotOk)),
             ..Spillway::default()
         }),
         ..SubmitJob::default()

@@ -8,6 +8,7 @@
 )]
 
 mod accepted;
+mod again;
 mod conformance;
 mod definitions;
 mod orders;
@@ -15,4 +16,5 @@ mod property;
 mod refused;
 mod relations;
 mod sample;
+mod schedules;
 mod schema;

@@ -20,7 +20,8 @@ fn submitted(body: &str) -> JobSpec {
         message::Request::Cancel { .. }
         | message::Request::Terminate { .. }
         | message::Request::Register { .. }
-        | message::Request::Deregister { .. } => None,
+        | message::Request::Deregister { .. }
+        | message::Request::Schedule(_) => None,
     }
     .expect("it is a job")
 }

@@ -1,6 +1,7 @@
 //! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
 
 pub(super) mod children;
+pub(super) mod list;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
-use spillway_core::{History, Host, JobId, Launch, PoolId, Resources};
+use spillway_core::{History, Host, HostId, JobId, Launch, PoolId, Resources, ScheduleRecord};
 use uuid::Uuid;
 
 use super::error::{Failure, Outcome};
@@ -56,6 +57,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         cooling: cooling(connection)?,
         history: history(connection)?,
         definitions: definitions(connection)?,
+        schedules: schedules(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
     })
@@ -141,6 +143,12 @@ pub(super) fn hosts(connection: &Connection, with_gone: bool) -> Outcome<Vec<Hos
     records(connection, sql, [])
 }
 
+/// One host.
+pub(super) fn host(connection: &Connection, id: HostId) -> Outcome<Option<Host>> {
+    let sql = "SELECT host FROM hosts WHERE id = ?1";
+    Ok(records(connection, sql, [id.uuid().as_bytes().as_slice()])?.pop())
+}
+
 /// Launches, newest first.
 pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Launch>> {
     let sql = "SELECT launch FROM launches ORDER BY decided_at DESC, id LIMIT ?1";
@@ -150,6 +158,11 @@ pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Lau
 /// All revisions of job definitions, by name and revision.
 pub(super) fn definitions(connection: &Connection) -> Outcome<Vec<DefinitionRecord>> {
     records(connection, "SELECT record FROM definitions ORDER BY name, revision", [])
+}
+
+/// All schedules by name, those that were deleted too.
+pub(super) fn schedules(connection: &Connection) -> Outcome<Vec<ScheduleRecord>> {
+    records(connection, "SELECT record FROM schedules ORDER BY name", [])
 }
 
 fn learned(connection: &Connection) -> Outcome<BTreeMap<String, Resources>> {

@@ -66,6 +66,7 @@ impl Invariants {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutSchedule(_)
             | Change::Counters { .. } => false,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
-use spillway_core::message::{self, Request, code};
+use spillway_core::message::{self, Request, ScheduleOrder, code};
 use spillway_core::{
     DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
 };
@@ -184,6 +184,12 @@ impl Invariants {
                     let is_gone = found.is_some_and(|d| d.deregistered_at.is_some());
                     (!is_gone).then(|| format!("job definition {name}:{revision} is active"))
                 }
+                Request::Schedule(request) => {
+                    let token = request.client_token.as_deref().unwrap_or(&message.id);
+                    let record = ledger.get_schedule(&request.name);
+                    let is_durable = record.is_some_and(|record| record.knows(token));
+                    (!is_durable).then(|| format!("schedule {} is not durable", request.name))
+                }
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
@@ -221,6 +227,13 @@ impl Invariants {
                 meant_by(target, ledger).next().is_some()
             }
             Request::Register { .. } => true,
+            Request::Schedule(request) => match request.order {
+                ScheduleOrder::Create { queue, .. } => self.config.queues.contains(&queue),
+                ScheduleOrder::Delete | ScheduleOrder::Pause | ScheduleOrder::Resume => {
+                    let record = ledger.get_schedule(&request.name);
+                    record.is_some_and(|record| record.deleted_at.is_none())
+                }
+            },
             Request::Deregister { name, revision } => {
                 ledger.all_definitions().any(|d| d.name == name && d.revision == revision)
             }
