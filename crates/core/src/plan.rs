@@ -7,6 +7,7 @@ mod reason;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -206,6 +207,10 @@ pub struct PlanPolicy {
     /// How long a job of unknown duration is taken to run, in seconds.
     #[serde(default = "prior_secs_default")]
     pub prior_secs: u32,
+    /// So many tasks are started in a second at most: nothing is bought for more than can be started while it runs.
+    /// `None` is no limit.
+    #[serde(default)]
+    pub task_starts_per_sec: Option<NonZeroU32>,
 }
 
 /// From CreateFleet to a registered ECS agent takes 60 to 120 s with the ECS-optimized AMI.
@@ -232,6 +237,7 @@ impl Default for PlanPolicy {
             effort: Effort::Default,
             boot_secs: BOOT_SECS_DEFAULT,
             prior_secs: PRIOR_SECS_DEFAULT,
+            task_starts_per_sec: None,
         }
     }
 }
