@@ -80,12 +80,15 @@ pub struct Demand {
     /// How long the one that has waited longest has waited beyond its patience, in seconds; 0 while `patience_secs` is
     /// not.
     pub waited_secs: u32,
+    /// How many of them have been on a host before: they say nothing of what will come.
+    #[serde(default)]
+    pub n_again: u32,
 }
 
 impl Demand {
     /// Jobs that have only just come.
     pub const fn new(key: DemandKey, count: u32) -> Self {
-        Self { key, count, waited_secs: 0 }
+        Self { key, count, waited_secs: 0, n_again: 0 }
     }
 }
 

@@ -173,6 +173,7 @@ impl Engine {
             let demand = demands.entry(key).or_insert(Demand::new(key, 0));
             demand.count = demand.count.saturating_add(count);
             demand.waited_secs = demand.waited_secs.max(waited_secs);
+            demand.n_again = demand.n_again.saturating_add(self.waiting.count_again(class));
         }
         let hosts = self.fleet.views(now, self.plan_policy().boot_secs, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);

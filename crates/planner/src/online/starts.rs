@@ -53,6 +53,7 @@ impl<'a> Startable<'a> {
             let count = u32::try_from(part).unwrap_or(u32::MAX).min(demand.count);
             let left_out = demand.count - count;
             demand.count = count;
+            demand.n_again = demand.n_again.min(count);
             if 0 < left_out {
                 let of_key = withheld.entry(demand.key).or_default();
                 *of_key = of_key.saturating_add(left_out);
