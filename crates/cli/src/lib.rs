@@ -13,6 +13,7 @@ pub mod exit;
 mod files;
 pub mod ledger;
 pub mod logging;
+mod news;
 mod outbox;
 pub mod output;
 pub mod pick;

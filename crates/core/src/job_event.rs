@@ -131,7 +131,9 @@ fn without_nothing(value: Value) -> Value {
     match value {
         Value::Object(object) => {
             let kept = object.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(key, value)| (key, without_nothing(value))).collect::<Map<_, _>>())
+            Value::Object(
+                kept.map(|(key, value)| (key, without_nothing(value))).collect::<Map<_, _>>(),
+            )
         }
         Value::Array(items) => Value::Array(items.into_iter().map(without_nothing).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
@@ -174,13 +176,19 @@ mod tests {
     #[test]
     fn an_event_has_the_shape_that_readers_of_batchs_know() {
         let event = job_event(
-            &job(JobState::Failed { at: at(90), reason: "Host EC2 (instance i-1) terminated.".into() }),
+            &job(JobState::Failed {
+                at: at(90),
+                reason: "Host EC2 (instance i-1) terminated.".into(),
+            }),
             7,
             at(91),
         );
 
         assert_eq!(event["detail-type"], "Batch Job State Change");
-        assert_eq!((&event["source"], &event["time"]), (&json!("spillway"), &json!("1970-01-01T00:01:31Z")));
+        assert_eq!(
+            (&event["source"], &event["time"]),
+            (&json!("spillway"), &json!("1970-01-01T00:01:31Z"))
+        );
         let detail = &event["detail"];
         assert_eq!((&detail["jobName"], &detail["jobQueue"]), (&json!("align"), &json!("q")));
         assert_eq!(detail["status"], "FAILED");

@@ -23,6 +23,7 @@ pub mod host;
 pub mod id;
 pub mod input;
 pub mod job;
+pub mod job_event;
 pub mod kind;
 pub mod launch;
 pub mod market;

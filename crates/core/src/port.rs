@@ -54,6 +54,12 @@ pub trait EventQueue: Send + Sync {
     fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = CallResult<()>> + Send;
 }
 
+/// Where news of jobs goes, for others. At least once; what is newer is told by its version.
+pub trait EventSink: Send + Sync {
+    /// Passes on events, all of them or an error; after an error they come again.
+    fn publish(&self, events: &[String]) -> impl Future<Output = CallResult<()>> + Send;
+}
+
 /// EC2.
 pub trait Compute: Send + Sync {
     /// Buys hosts. The same token again is the same call and gives the same instances.

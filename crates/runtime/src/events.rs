@@ -17,7 +17,7 @@ use crate::limits;
 /// Only the ledger's: without it nobody knows what to pass on.
 pub async fn pass_on<S: EventSink>(
     outbox: Outbox,
-    sink: S,
+    sink: &S,
     stop: CancellationToken,
 ) -> Result<(), LedgerError> {
     let mut n_failed = 0_u32;
@@ -29,7 +29,12 @@ pub async fn pass_on<S: EventSink>(
         };
         let bodies: Vec<String> = pending.iter().map(|event| event.event.to_string()).collect();
         let publishing = tokio::time::timeout(limits::EVENTS_CALL_MAX, sink.publish(&bodies));
-        let failure = match publishing.await {
+        let answer = tokio::select! {
+            answer = publishing => answer,
+            // Whether it has been taken nobody knows: it comes again.
+            () = stop.cancelled() => return Ok(()),
+        };
+        let failure = match answer {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("it took too long".to_owned()),

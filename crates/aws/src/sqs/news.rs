@@ -35,7 +35,11 @@ impl EventSink for SqsNews {
             // SQS answers for each. What it has taken comes again with what it has not.
             if let Some(failed) = answer.failed.first() {
                 let detail = format!("{}: {}", failed.code(), failed.message().unwrap_or_default());
-                return Err(call::cloud_error(codes::kind(failed.code()), "sqs:SendMessage", detail));
+                return Err(call::cloud_error(
+                    codes::kind(failed.code()),
+                    "sqs:SendMessage",
+                    detail,
+                ));
             }
         }
         Ok(())

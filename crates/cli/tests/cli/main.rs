@@ -15,6 +15,7 @@ mod dispatcher;
 mod help;
 mod ledger;
 mod many;
+mod news;
 mod plan;
 mod rig;
 mod schedules;

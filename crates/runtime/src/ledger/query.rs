@@ -233,7 +233,7 @@ fn records<T: DeserializeOwned>(
     Ok(records)
 }
 
-fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     what: &dyn Fn() -> String,
     row: &Row<'_>,
     column: usize,

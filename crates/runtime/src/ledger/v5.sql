@@ -56,3 +56,12 @@ CREATE TABLE schedules (
     name   TEXT PRIMARY KEY,
     record TEXT NOT NULL              -- JSON, ScheduleRecord
 ) STRICT, WITHOUT ROWID;
+
+-- News of jobs that has not been passed on.
+CREATE TABLE outbox (
+    version INTEGER PRIMARY KEY,      -- the number of the event
+    job     TEXT NOT NULL,
+    at      TEXT NOT NULL,            -- when it was committed, RFC 3339
+    state   TEXT NOT NULL             -- JSON, JobState
+) STRICT;
+ALTER TABLE meta ADD COLUMN n_events INTEGER NOT NULL DEFAULT 0;

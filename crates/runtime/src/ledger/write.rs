@@ -10,16 +10,21 @@ use spillway_core::job::{Attempt, Job, JobState, JobStatus};
 use spillway_core::{Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState};
 
 use super::error::{BadChange, Failure, Outcome};
+use super::outbox::{self, EventRule};
 
-/// Writes `changes` in one transaction, in their order.
+/// Writes `changes` in one transaction, in their order, and what is news of them.
 pub(super) fn commit(
     connection: &mut Connection,
     now: Timestamp,
     changes: &[Change],
+    events: Option<&EventRule>,
 ) -> Outcome<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
         apply(&tx, change)?;
+        if let Some(events) = events {
+            outbox::note(&tx, events, now, change)?;
+        }
     }
     tx.prepare_cached("UPDATE meta SET committed_at = ?1")?.execute([now.to_string()])?;
     tx.commit()?;
@@ -248,11 +253,11 @@ fn put_kind(tx: &Transaction<'_>, kind: KindId, history: Option<&KindHistory>) -
     Ok(())
 }
 
-fn json<T: Serialize>(value: &T) -> Outcome<String> {
+pub(super) fn json<T: Serialize>(value: &T) -> Outcome<String> {
     serde_json::to_string(value).map_err(|error| Failure::record("to be written", &error))
 }
 
 /// SQLite's integers are signed.
-fn whole(n: u64) -> Outcome<i64> {
+pub(super) fn whole(n: u64) -> Outcome<i64> {
     i64::try_from(n).map_err(|error| Failure::record("to be written", &error))
 }

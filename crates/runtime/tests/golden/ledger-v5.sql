@@ -82,7 +82,13 @@ CREATE TABLE meta (
     n_launches   INTEGER NOT NULL,
     n_jobs       INTEGER NOT NULL,
     committed_at TEXT               -- when the dispatcher last wrote, RFC 3339
-, boots TEXT) STRICT;
+, boots TEXT, n_events INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE outbox (
+    version INTEGER PRIMARY KEY,      -- the number of the event
+    job     TEXT NOT NULL,
+    at      TEXT NOT NULL,            -- when it was committed, RFC 3339
+    state   TEXT NOT NULL             -- JSON, JobState
+) STRICT;
 CREATE TABLE schedules (
     name   TEXT PRIMARY KEY,
     record TEXT NOT NULL              -- JSON, ScheduleRecord
@@ -134,7 +140,7 @@ INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'00f2119525a84f94aa1f34e09beea362', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]');
+INSERT INTO meta VALUES (1, x'cf3b25dfe8ae45b9be0239b9a05fdd33', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (1, '{"name":"job-1","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

@@ -59,10 +59,17 @@ async fn what_becomes_of_a_job_is_told_with_the_state_it_had() {
     let of = |version, status: &str| (version, id.clone(), status.to_owned());
     assert_eq!(
         waiting(&ledger).await,
-        [of(1, "RUNNABLE"), of(2, "RUNNING"), of(3, "RUNNABLE"), of(4, "RUNNING"), of(5, "SUCCEEDED")]
+        [
+            of(1, "RUNNABLE"),
+            of(2, "RUNNING"),
+            of(3, "RUNNABLE"),
+            of(4, "RUNNING"),
+            of(5, "SUCCEEDED")
+        ]
     );
     let pending = ledger.outbox().pending(100).await.unwrap();
-    let n_attempts = pending.iter().map(|p| p.event["detail"]["attempts"].as_array().unwrap().len());
+    let n_attempts =
+        pending.iter().map(|p| p.event["detail"]["attempts"].as_array().unwrap().len());
     assert_eq!(n_attempts.collect::<Vec<_>>(), [0, 0, 0, 1, 1], "as far as they had ended by then");
 }
 
