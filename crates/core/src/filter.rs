@@ -194,10 +194,9 @@ mod tests {
     fn naive(pattern: &[char], text: &[char]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,
-            (None, Some(_)) => false,
             (Some(('*', rest)), None) => naive(rest, text),
             (Some(('*', rest)), Some((_, fewer))) => naive(rest, text) || naive(pattern, fewer),
-            (Some(_), None) => false,
+            (None, Some(_)) | (Some(_), None) => false,
             (Some((wanted, rest)), Some((found, fewer))) => {
                 (*wanted == '?' || wanted == found) && naive(rest, fewer)
             }

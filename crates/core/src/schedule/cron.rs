@@ -77,10 +77,10 @@ impl FromStr for Cron {
             )));
         };
         let cron = Self {
-            minutes: numbers("minute", minutes, 0..=59, &[])?,
-            hours: numbers("hour", hours, 0..=23, &[])?,
-            months: numbers("month", month, 1..=12, &MONTHS)?,
-            years: numbers("year", year, YEARS, &[])?,
+            minutes: numbers("minute", minutes, &(0..=59), &[])?,
+            hours: numbers("hour", hours, &(0..=23), &[])?,
+            months: numbers("month", month, &(1..=12), &MONTHS)?,
+            years: numbers("year", year, &YEARS, &[])?,
             day: day(of_month, of_week)?,
         };
         let first = Date::constant(*YEARS.start(), 1, 1).at(0, 0, 0, 0);
@@ -110,7 +110,7 @@ fn day_of_month(text: &str) -> Result<Day, ScheduleError> {
         _ => {}
     }
     let Some(near) = text.strip_suffix('W') else {
-        return Ok(Day::Of(numbers(FIELD, text, 1..=31, &[])?));
+        return Ok(Day::Of(numbers(FIELD, text, &(1..=31), &[])?));
     };
     let near = near.parse().ok().filter(|n| (1..=31).contains(n));
     near.map(Day::WorkdayNear).ok_or_else(|| wrong(FIELD, text, "W follows a day, as in 15W"))
@@ -126,7 +126,7 @@ fn day_of_week(text: &str) -> Result<Day, ScheduleError> {
         return Ok(Day::LastOfWeek(one(last)?));
     }
     let Some((day, n)) = text.split_once('#') else {
-        return Ok(Day::OfWeek(numbers(FIELD, text, 1..=7, &DAYS)?));
+        return Ok(Day::OfWeek(numbers(FIELD, text, &(1..=7), &DAYS)?));
     };
     let n = n.parse().ok().filter(|n| (1..=5).contains(n));
     let n = n.ok_or_else(|| wrong(FIELD, text, "1 to 5 follows #, as in 3#2"))?;
@@ -140,10 +140,10 @@ fn value(
     range: &std::ops::RangeInclusive<i16>,
     names: &[&str],
 ) -> Result<i16, ScheduleError> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    let named = named.and_then(|at| i16::try_from(at).ok()).map(|at| range.start() + at);
+    let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    let by_name = by_name.and_then(|at| i16::try_from(at).ok()).map(|at| range.start() + at);
     let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let number = named.or_else(|| text.parse().ok().filter(|_| is_plain));
+    let number = by_name.or_else(|| text.parse().ok().filter(|_| is_plain));
     number.filter(|n| range.contains(n)).ok_or_else(|| {
         wrong(field, text, &format!("it is not within {} to {}", range.start(), range.end()))
     })
@@ -154,7 +154,7 @@ fn value(
 fn numbers(
     field: &str,
     text: &str,
-    range: std::ops::RangeInclusive<i16>,
+    range: &std::ops::RangeInclusive<i16>,
     names: &[&str],
 ) -> Result<Numbers, ScheduleError> {
     let mut all = std::collections::BTreeSet::new();
@@ -169,11 +169,11 @@ fn numbers(
         };
         let (from, to) = match span.split_once('-') {
             Some((from, to)) => {
-                (value(field, from, &range, names)?, value(field, to, &range, names)?)
+                (value(field, from, range, names)?, value(field, to, range, names)?)
             }
             None if span == "*" => (*range.start(), *range.end()),
             None => {
-                let from = value(field, span, &range, names)?;
+                let from = value(field, span, range, names)?;
                 // `5/15` is from 5 to the end.
                 (from, if step.is_some() { *range.end() } else { from })
             }

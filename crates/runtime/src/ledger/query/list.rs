@@ -122,7 +122,7 @@ impl Terms {
     /// `column operator value`.
     fn add(&mut self, condition: &str, value: Value) {
         self.values.push(value);
-        self.text.push_str(&format!(" AND {condition} ?{}", self.values.len()));
+        self.text += &format!(" AND {condition} ?{}", self.values.len());
     }
 
     fn add_glob(&mut self, column: &str, glob: Option<&Glob>) {
@@ -169,7 +169,7 @@ pub(super) fn of_states(filter: &JobFilter, terms: &mut Terms) {
             terms.values.push(Value::Text(status.to_string()));
             names.push(format!("?{}", terms.values.len()));
         }
-        terms.text.push_str(&format!(" AND status IN ({})", names.join(", ")));
+        terms.text += &format!(" AND status IN ({})", names.join(", "));
     }
     terms.add_range("ended", &filter.ended);
     terms.add_glob("coalesce(reason, '')", filter.reason.as_ref());
