@@ -14,6 +14,7 @@ use crate::array::ArraySpec;
 pub use crate::attempt::{Attempt, FailureCategory};
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
+pub use crate::expected::{Expectation, ExpectedFrom};
 use crate::gpu::GpuKinds;
 use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
@@ -343,53 +344,6 @@ impl fmt::Debug for LiveAttempt {
             write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
         }
         f.write_str(")")
-    }
-}
-
-/// How long an attempt is expected to run, and where that comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Expectation {
-    /// The mean, in seconds.
-    pub secs: u32,
-    /// Nine in ten take at most so long, in seconds; where there is no history, the mean and a reserve.
-    pub high_secs: u32,
-    /// Where it comes from.
-    pub from: ExpectedFrom,
-}
-
-/// Where an expected duration comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ExpectedFrom {
-    /// The job says it.
-    Told,
-    /// The job says it, and earlier jobs of its kind took so much more or less than they said.
-    ToldCorrected {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Earlier jobs of its kind.
-    History {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Nobody knows: the configured guess.
-    Prior,
-}
-
-impl fmt::Display for ExpectedFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Told => f.write_str("as the job says"),
-            Self::ToldCorrected { n } => {
-                write!(f, "as the job says, corrected by {n} earlier jobs of its kind")
-            }
-            Self::History { n: 0 } => {
-                f.write_str("jobs of its kind have run so long without ending")
-            }
-            Self::History { n } => write!(f, "from {n} earlier jobs of its kind"),
-            Self::Prior => f.write_str("a guess: nothing is known of its kind"),
-        }
     }
 }
 

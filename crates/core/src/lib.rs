@@ -16,6 +16,7 @@ pub mod dependency;
 pub mod durations;
 pub mod effect;
 pub mod error;
+pub mod expected;
 pub mod filter;
 pub mod gpu;
 pub mod history;
