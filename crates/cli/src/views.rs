@@ -4,6 +4,7 @@
 pub mod array;
 pub mod attempt;
 pub mod calibration;
+pub mod container;
 pub mod definition;
 pub mod expected;
 pub mod host;

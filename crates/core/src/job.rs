@@ -20,6 +20,7 @@ use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::retry::{MemoryGrowth, RetryRule};
+use crate::task_spec::TaskSpec;
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +59,12 @@ pub struct JobSpec {
     /// The revision of its definition, if it is a registered one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition_revision: Option<u32>,
-    /// The container to run.
+    /// The container to run; of several, the main one.
     pub container: ContainerSpec,
-    /// What it needs, reserved on its host for as long as it runs.
+    /// The other containers that run with it as one task, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Box<TaskSpec>>,
+    /// What it needs, all its containers together, reserved on its host for as long as it runs.
     pub resources: Resources,
     /// The architecture its image is for; `None` runs on either.
     pub arch: Option<Arch>,
@@ -124,6 +128,7 @@ impl JobSpec {
             definition: None,
             definition_revision: None,
             container,
+            task: None,
             resources,
             arch: None,
             gpu_kinds: GpuKinds::ANY,

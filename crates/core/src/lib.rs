@@ -36,6 +36,7 @@ pub mod retry;
 pub mod spot;
 pub mod target;
 pub mod task;
+pub mod task_spec;
 
 pub use array::{ArraySpec, OrdSet};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};

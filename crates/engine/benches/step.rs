@@ -116,6 +116,7 @@ fn foreign_event() -> Input {
         stop_code: None,
         stopped_reason: None,
         container_reason: None,
+        containers: Vec::new(),
     };
     let event = Some(CloudEvent::Task { report });
     Input::Events(vec![EventDelivery { receipt: Receipt("e".into()), event }])

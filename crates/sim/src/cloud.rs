@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::agenda::Agenda;
 use crate::behaviour::Behaviour;
+use crate::course::Course;
 use crate::dice::Dice;
 use crate::ec2::{Ec2, InstanceEnd};
 use crate::ecs::{Ecs, Started, TaskEnd};
@@ -257,7 +258,8 @@ impl SimCloud {
             let told = cloud.behaviours.get(&request.job).cloned();
             let dice = cloud.dice;
             let behaviour = told.unwrap_or_else(|| Behaviour::of(&request.spec, request.job, dice));
-            let arn = match cloud.ecs.run_task(now, request, behaviour)? {
+            let (behaviour, course) = together(request, behaviour, dice);
+            let arn = match cloud.ecs.run_task(now, request, behaviour, course)? {
                 Started::Refused(refusal) => return Ok(TaskStart::Refused(refusal)),
                 Started::Known(arn) => arn,
                 Started::New(arn) => {
@@ -429,4 +431,28 @@ impl SimCloud {
         let instance = host.instance.clone();
         self.tell_host(now, &instance);
     }
+}
+
+/// How all containers of a task behave together, the main one of which behaves so, and what each of several does.
+fn together(
+    request: &TaskRequest,
+    main: Behaviour,
+    dice: Dice,
+) -> (Behaviour, Option<Box<Course>>) {
+    let spec = &request.spec;
+    let Some(task) = &spec.task else { return (main, None) };
+    let others = task
+        .others
+        .iter()
+        .map(|other| Behaviour::of_container(&other.container, spec, request.job, dice));
+    let all: Vec<Behaviour> = std::iter::once(main.clone()).chain(others).collect();
+    let any = |is_so: fn(&Behaviour) -> bool| all.iter().any(is_so);
+    let behaviour = Behaviour {
+        never_starts: any(|b| b.never_starts),
+        missing_image: any(|b| b.missing_image),
+        ignores_sigterm: any(|b| b.ignores_sigterm),
+        ..main
+    };
+    let course = Course::of(task, all);
+    (Behaviour { run: course.end(), ..behaviour }, Some(Box::new(course)))
 }

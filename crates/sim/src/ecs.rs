@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{Refusal, TaskRequest};
 use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     AttemptOrd, ClientToken, CloudError, ContainerInstanceArn, InstanceId, JobId, Resources,
     TaskArn,
 };
 
 use crate::behaviour::Behaviour;
+use crate::course::Course;
 use crate::ec2::TERMINATED_SHOWN;
 use crate::fnv::Fnv;
 
@@ -53,7 +55,7 @@ impl SimContainerInstance {
 /// How a task came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEnd {
-    /// The container's exit code, if it exited.
+    /// The container's exit code, if it exited; of several, that of the decisive one.
     pub exit_code: Option<i32>,
     /// ECS's `stopCode`.
     pub stop_code: &'static str,
@@ -61,6 +63,8 @@ pub struct TaskEnd {
     pub stopped_reason: String,
     /// The container's `reason`.
     pub container_reason: Option<&'static str>,
+    /// How each of several containers ended; empty if none was seen to.
+    pub containers: Vec<ContainerEnd>,
 }
 
 impl TaskEnd {
@@ -89,8 +93,10 @@ pub struct SimTask {
     pub need: Resources,
     /// Its image.
     pub image: String,
-    /// How it behaves.
+    /// How it behaves; of several containers, all of them together.
     pub behaviour: Behaviour,
+    /// What each of several containers does.
+    pub course: Option<Box<Course>>,
     /// How long it has between SIGTERM and SIGKILL; none leaves it to the world.
     pub stop_timeout: Option<SignedDuration>,
     /// Where it stands.
@@ -121,10 +127,14 @@ impl SimTask {
             status: self.status,
             started_at: self.started_at,
             stopped_at: self.stopped_at,
-            exit_code: end.and_then(|e| e.exit_code),
+            // Of several containers ECS does not say which one decides; the first is as good as any.
+            exit_code: end.and_then(|e| {
+                e.containers.first().map_or(e.exit_code, |container| container.exit_code)
+            }),
             stop_code: end.map(|e| e.stop_code.to_owned()),
             stopped_reason: end.map(|e| e.stopped_reason.clone()),
             container_reason: end.and_then(|e| e.container_reason.map(str::to_owned)),
+            containers: end.map(|e| e.containers.clone()).unwrap_or_default(),
         }
     }
 }
@@ -266,6 +276,7 @@ impl Ecs {
         now: Timestamp,
         request: &TaskRequest,
         behaviour: Behaviour,
+        course: Option<Box<Course>>,
     ) -> Result<Started, CloudError> {
         self.forget(now);
         let number = number_of(&request.token);
@@ -305,6 +316,7 @@ impl Ecs {
             need,
             image: request.spec.container.image.clone(),
             behaviour,
+            course,
             stop_timeout: request.spec.time_limits.stop,
             status: TaskStatus::Pending,
             version: 1,

@@ -9,6 +9,7 @@ pub mod behaviour;
 pub mod catalog;
 pub mod clairvoyant;
 pub mod cloud;
+pub mod course;
 pub mod dice;
 mod digest;
 pub mod ec2;

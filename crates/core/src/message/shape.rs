@@ -4,6 +4,7 @@
 //! Every field is an `Option`, because tools write `null` for what they leave out; the schema says which are required.
 
 mod container;
+mod ecs;
 mod object;
 mod relations;
 mod storage;
@@ -17,6 +18,11 @@ pub use container::{
     ContainerOverrides, ContainerProperties, CpuArchitecture, Device, DevicePermission,
     LinuxParameters, LogConfiguration, LogDriver, NameValue, ResourceRequirement, ResourceType,
     RuntimePlatform, Tmpfs, Ulimit,
+};
+pub use ecs::{
+    DependencyCondition, EcsProperties, EcsPropertiesOverride, EcsTaskProperties,
+    FirelensConfiguration, IpcMode, LogRouter, PidMode, TaskContainerDependency,
+    TaskContainerOverrides, TaskContainerProperties, TaskPropertiesOverride,
 };
 pub use storage::{
     EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
@@ -47,6 +53,10 @@ pub struct SubmitJob {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub container_overrides: Option<ContainerOverrides>,
+    /// The same for a definition of several containers.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties_override: Option<EcsPropertiesOverride>,
     /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
     pub parameters: Option<BTreeMap<String, String>>,
     /// Makes it an array job.
@@ -85,10 +95,14 @@ pub struct JobDefinition {
     /// The kind of job. `multinode` is refused.
     #[serde(rename = "type")]
     pub kind: Option<JobDefinitionType>,
-    /// The container to run.
+    /// The container to run. Either this or `ecsProperties`.
     #[serde(default, deserialize_with = "object::one")]
-    #[schemars(!default, required)]
+    #[schemars(!default)]
     pub container_properties: Option<ContainerProperties>,
+    /// Several containers to run together. Either this or `containerProperties`.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties: Option<EcsProperties>,
     /// Defaults for the `Ref::name` placeholders in the command.
     pub parameters: Option<BTreeMap<String, String>>,
     /// How often to try.
@@ -121,7 +135,7 @@ fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobDefinitionType {
-    /// One container.
+    /// Its containers run on one host.
     Container,
     /// Many nodes together. Refused.
     #[schemars(skip)]

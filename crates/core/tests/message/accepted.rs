@@ -442,8 +442,8 @@ fn a_volume_that_nobody_mounts_and_swappiness_alone_are_told() {
     let (spec, warnings) = job(&message);
 
     assert_eq!(spec.container.swappiness, None);
-    assert!(warnings[0].contains("no mount point uses the volume"), "{warnings:?}");
-    assert!(warnings[1].contains("no effect without maxSwap"), "{warnings:?}");
+    assert!(warnings[0].contains("no effect without maxSwap"), "{warnings:?}");
+    assert!(warnings[1].contains("no mount point uses the volume"), "{warnings:?}");
 }
 
 #[test]

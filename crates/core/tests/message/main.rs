@@ -16,3 +16,4 @@ mod refused;
 mod relations;
 mod sample;
 mod schema;
+mod several;

@@ -296,14 +296,12 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         ("shareIdentifier", json!("x")),
         ("schedulingPriorityOverride", json!(0)),
         ("eksPropertiesOverride", json!({"podProperties": {"x": 1}})),
-        ("ecsPropertiesOverride", json!({"taskProperties": [1]})),
         ("consumableResourcePropertiesOverride", json!({"consumableResourceList": [1]})),
     ];
     for (key, value) in root {
         refused(&format!("/{key}"), value, UNSUPPORTED, key, "does not honour");
     }
-    for key in ["nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"]
-    {
+    for key in ["nodeProperties", "eksProperties", "consumableResourceProperties"] {
         let path = format!("jobDefinition.{key}");
         refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
     }
@@ -315,6 +313,20 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         container(key, json!({"x": 1}), UNSUPPORTED, key, "does not honour");
     }
     container("enableExecuteCommand", json!(true), UNSUPPORTED, "enableExecuteCommand", "honour");
+    let of_task = [
+        ("networkMode", json!("awsvpc")),
+        ("platformVersion", json!("LATEST")),
+        ("ephemeralStorage", json!({"sizeInGiB": 21})),
+        ("enableExecuteCommand", json!(true)),
+        ("volumes", json!([{"name": "v", "s3filesVolumeConfiguration": {"fileSystemArn": "x"}}])),
+    ];
+    for (key, value) in of_task {
+        let task = json!({"taskProperties": [{key: value}]});
+        let path = format!("jobDefinition.ecsProperties.taskProperties[0].{key}");
+        let path =
+            if key == "volumes" { format!("{path}[0].s3filesVolumeConfiguration") } else { path };
+        refused("/jobDefinition/ecsProperties", task, UNSUPPORTED, &path, "does not honour");
+    }
 }
 
 #[test]
@@ -340,9 +352,9 @@ fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
     container(
         "logConfiguration",
         driver,
-        UNSUPPORTED,
+        INVALID,
         "logConfiguration.logDriver",
-        "not supported",
+        "no other container",
     );
     let windows = json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"});
     let path = "runtimePlatform.operatingSystemFamily";

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod chaos;
+mod containers;
 mod definitions;
 mod dependencies;
 mod ends;

@@ -388,6 +388,7 @@ impl Rig {
             stop_code: None,
             stopped_reason: None,
             container_reason: None,
+            containers: Vec::new(),
         };
         self.tasks.insert(request.job, report.clone());
         report

@@ -149,6 +149,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         exit_code: Some(3),
         reason: "Essential container in task exited".into(),
         container_reason: None,
+        containers: Box::default(),
         failure: Some(FailureCategory::Exit),
         cost: MicroUsd::new(1_234),
         expected: Some(expected()),

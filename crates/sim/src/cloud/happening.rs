@@ -2,9 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::task::{CloudEvent, InstanceStatus, TaskStatus};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{InstanceId, InstanceShape, TaskArn};
 
 use super::{InstanceEnd, Market, SimCloud, Spread, TaskEnd};
+use crate::course::OUT_OF_MEMORY;
+use crate::ecs::SimTask;
 
 /// From the launch of an instance to EC2 calling it `running`.
 const PENDING: Spread = Spread::of_secs(4, 12);
@@ -218,6 +221,7 @@ impl SimCloud {
                     stop_code: "TerminationNotice",
                     stopped_reason,
                     container_reason: None,
+                    containers: Vec::new(),
                 });
             }
             self.move_task(now, &task, TaskStatus::Stopped);
@@ -303,6 +307,7 @@ impl SimCloud {
                 container_reason: Some(
                     "CannotPullContainerError: pull image manifest has been retried",
                 ),
+                containers: Vec::new(),
             },
         );
     }
@@ -326,19 +331,22 @@ impl SimCloud {
         }
         let Some(task) = self.ecs.task(arn) else { return };
         let behaviour = &task.behaviour;
-        let (exit_code, container_reason) = if behaviour.oom {
-            (137, Some("OutOfMemoryError: Container killed due to memory usage"))
-        } else {
-            (behaviour.exit_code, None)
+        let containers = ends_of(task, now);
+        let decisive = task.course.as_ref().and_then(|course| course.decisive(&containers));
+        let (exit_code, container_reason) = match decisive {
+            Some(end) => (end.exit_code, end.reason.as_ref().map(|_| OUT_OF_MEMORY)),
+            None if behaviour.oom => (Some(137), Some(OUT_OF_MEMORY)),
+            None => (Some(behaviour.exit_code), None),
         };
         self.end_task(
             now,
             arn,
             TaskEnd {
-                exit_code: Some(exit_code),
+                exit_code,
                 stop_code: "EssentialContainerExited",
                 stopped_reason: "Essential container in task exited".to_owned(),
                 container_reason,
+                containers,
             },
         );
     }
@@ -350,8 +358,11 @@ impl SimCloud {
             return;
         }
         let Some(task) = self.ecs.task(arn) else { return };
-        let exit_code =
-            task.started_at.map(|_| if task.behaviour.ignores_sigterm { 137 } else { 143 });
+        let containers = ends_of(task, now);
+        let decisive = task.course.as_ref().and_then(|course| course.decisive(&containers));
+        let killed =
+            || task.started_at.map(|_| if task.behaviour.ignores_sigterm { 137 } else { 143 });
+        let exit_code = decisive.map_or_else(killed, |end| end.exit_code);
         let stopped_reason = task.stop_reason.clone().unwrap_or_default();
         self.end_task(
             now,
@@ -361,6 +372,7 @@ impl SimCloud {
                 stop_code: "UserInitiated",
                 stopped_reason,
                 container_reason: None,
+                containers,
             },
         );
     }
@@ -382,4 +394,12 @@ impl SimCloud {
             self.move_task(now, arn, TaskStatus::Stopped);
         }
     }
+}
+
+/// How each of several containers ends if their task stops now.
+fn ends_of(task: &SimTask, now: Timestamp) -> Vec<ContainerEnd> {
+    let (Some(course), Some(started_at)) = (&task.course, task.started_at) else {
+        return Vec::new();
+    };
+    course.ends(now.duration_since(started_at))
 }

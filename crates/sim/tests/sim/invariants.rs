@@ -153,6 +153,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         exit_code,
         reason: "it ended".into(),
         container_reason: None,
+        containers: Box::default(),
         failure,
         cost: MicroUsd::ZERO,
         expected: None,
