@@ -317,6 +317,11 @@ impl AttemptOrd {
     /// The first attempt.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
+    /// The attempt with this number, from 1; none for 0.
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
     /// The attempt after this one.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod catalog;
 pub mod change;
 pub mod class;
+pub mod coalesce;
 pub mod container;
 pub mod cost;
 pub mod definition;

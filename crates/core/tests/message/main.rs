@@ -8,8 +8,11 @@
 )]
 
 mod accepted;
+mod answer;
 mod conformance;
 mod definitions;
+mod mutate;
+mod mutated;
 mod orders;
 mod property;
 mod refused;

@@ -18,6 +18,9 @@ mod graphs;
 mod intake;
 mod late;
 mod learning;
+#[path = "../../../core/tests/message/mutate.rs"]
+mod mutate;
+mod mutated;
 mod pace;
 mod refusals;
 mod restart;
