@@ -6,9 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpgid, kill_process_group, wait,
-};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, kill_process_group, wait};
 
 use crate::PLAN;
 use crate::end::End;
@@ -43,14 +41,7 @@ impl Live {
         let started = command.spawn().map_err(|error| what(&error))?;
         let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| what(&"it has no process id"))?;
-        Ok(Self {
-            child,
-            pid,
-            since: Instant::now(),
-            told: None,
-            killed: false,
-            timed_out: false,
-        })
+        Ok(Self { child, pid, since: Instant::now(), told: None, killed: false, timed_out: false })
     }
 
     /// Tells it to stop, once, and everything that it has started.

@@ -11,6 +11,7 @@ mod run;
 
 use std::env;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -38,10 +39,16 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(what) => {
-            eprintln!("spillway-runner: {what}");
+            complain(&what);
             ExitCode::from(NOT_RUN)
         }
     }
+}
+
+/// Says what went wrong, in the log of the container: there is nowhere else.
+fn complain(what: &str) {
+    // Who cannot be told cannot be told that either.
+    let _ = writeln!(std::io::stderr(), "spillway-runner: {what}");
 }
 
 fn plan() -> Result<Plan, String> {

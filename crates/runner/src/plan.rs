@@ -115,14 +115,18 @@ mod tests {
 
     #[test]
     fn a_plan_is_read_with_its_runs_of_children() {
-        let plan: Plan =
-            "1 key=k job=j size=90 parallel=4 timeout=60 stop=5 children=0-2,7:3:2".parse().unwrap();
+        let plan: Plan = "1 key=k job=j size=90 parallel=4 timeout=60 stop=5 children=0-2,7:3:2"
+            .parse()
+            .unwrap();
 
         let children: Vec<_> =
             plan.children.iter().map(|c| (c.index, c.attempt, c.counted)).collect();
         assert_eq!(children, [(0, 1, 1), (1, 1, 1), (2, 1, 1), (7, 3, 2)]);
         assert_eq!((plan.parallel, plan.size), (4, 90));
-        assert_eq!((plan.timeout, plan.stop), (Some(Duration::from_mins(1)), Duration::from_secs(5)));
+        assert_eq!(
+            (plan.timeout, plan.stop),
+            (Some(Duration::from_mins(1)), Duration::from_secs(5))
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::children::{Live, pause, reap};
+use crate::complain;
 use crate::end::{End, tell_end, tell_start};
 use crate::plan::{Plan, PlannedChild};
 
@@ -29,7 +30,8 @@ pub(crate) fn run(
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         // As the first process of a container it would not get a signal that it does not ask for.
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| error.to_string())?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|error| error.to_string())?;
     }
     let told = |error: std::io::Error| format!("standard output: {error}");
     let mut waiting: VecDeque<PlannedChild> = plan.children.iter().copied().collect();
@@ -44,7 +46,7 @@ pub(crate) fn run(
             match Live::start(plan, child, program, arguments) {
                 Ok(one) => live.push(one),
                 Err(what) => {
-                    eprintln!("spillway-runner: {what}");
+                    complain(&what);
                     has_failed = true;
                     let end = End { code: NO_PROGRAM, ran: Duration::ZERO, timed_out: false };
                     tell_end(out, &plan.key, child, end).map_err(told)?;

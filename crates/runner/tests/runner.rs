@@ -1,6 +1,6 @@
 //! The runner as it runs in a container: real processes, their variables, limits and ends; and the contract with the
 //! dispatcher, whose plan it reads and which reads its report.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Read as _;
 use std::num::NonZeroU32;
@@ -85,7 +85,9 @@ fn children_run_one_after_the_other_or_side_by_side() {
 
     let (code, text, _) = run(&plan(&[0, 1, 2], 1), "true");
     assert_eq!(code, Some(0));
-    let said = |line: &str| line.split(' ').skip(2).take(2).map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let said = |line: &str| {
+        line.split(' ').skip(2).take(2).map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
     let order: Vec<String> = text.lines().map(said).collect();
     assert_eq!(order, ["start 0", "end 0", "start 1", "end 1", "start 2", "end 2"]);
 }
@@ -173,5 +175,5 @@ fn it_installs_itself_where_another_container_runs_it() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o755);
     let mut copy = Command::new(&path);
     copy.args(["run", "true"]).env(PLAN_VARIABLE, plan(&[0], 1).to_string());
-    assert_eq!(copy.output().expect("it runs").status.code(), Some(0));
+    assert_eq!(copy.output().unwrap().status.code(), Some(0));
 }

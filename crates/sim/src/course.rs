@@ -126,13 +126,13 @@ fn when(role: &ContainerRole, members: &[Member]) -> When {
         let Some(other) = members.iter().find(|other| other.name == dependency.container) else {
             return When::NotKnown;
         };
+        let needs_success = dependency.condition == ContainerCondition::Success;
+        if needs_success && other.ends.is_some() && !other.succeeds() {
+            return When::Never;
+        }
         let met = match dependency.condition {
             ContainerCondition::Start => other.starts,
-            ContainerCondition::Complete => other.ends,
-            ContainerCondition::Success if other.ends.is_some() && !other.succeeds() => {
-                return When::Never;
-            }
-            ContainerCondition::Success => other.ends,
+            ContainerCondition::Complete | ContainerCondition::Success => other.ends,
         };
         match met {
             Some(at) => latest = latest.max(at),

@@ -88,7 +88,7 @@ enum Due {
     /// A producer sends a message.
     Send(String),
     /// An answer arrives at the dispatcher.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// The dispatcher starts from its ledger.
     Start,
 }
@@ -257,7 +257,7 @@ impl<'s, 't> Runner<'s, 't> {
                 self.cloud.send_message(self.now, body);
                 Ok(())
             }
-            Due::Answer(answer) => self.step(Input::Answered(answer)),
+            Due::Answer(answer) => self.step(Input::Answered(*answer)),
             Due::Start => {
                 let state = self.ledger.open_state();
                 let config = self.scenario.engine.clone();
@@ -326,7 +326,7 @@ impl<'s, 't> Runner<'s, 't> {
         for effect in step.effects.into_iter().take(n_performed) {
             if let Some(answer) = perform::perform(&mut self.cloud, self.now, effect) {
                 let at = self.now + self.cloud.call_latency();
-                self.agenda.add(at, Due::Answer(answer));
+                self.agenda.add(at, Due::Answer(Box::new(answer)));
             }
         }
         if crash.is_some() {

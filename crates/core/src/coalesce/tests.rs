@@ -60,7 +60,8 @@ fn a_report_is_found_among_the_children_s_own_lines() {
 
     let report = Report::read("5f1d", log);
 
-    let of = |index, attempt| report.ended.get(&(index, AttemptOrd::new(attempt).unwrap())).copied();
+    let of =
+        |index, attempt| report.ended.get(&(index, AttemptOrd::new(attempt).unwrap())).copied();
     assert_eq!((of(0, 1), of(1, 1)), (Some(end(0)), Some(end(3))), "what was said first holds");
     assert!(of(3, 1).unwrap().timed_out);
     assert_eq!((report.ended.len(), report.started), (3, vec![(2, AttemptOrd::new(2).unwrap())]));

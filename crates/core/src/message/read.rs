@@ -391,9 +391,9 @@ fn containers(
                 return Err(Rejection::invalid(&at_overrides, what)
                     .hint("use ecsPropertiesOverride, which names the container"));
             }
-            let task::Task { main, task, resources, arch, stop } =
+            let task::Task { main, spec, resources, arch, stop } =
                 task::task(&at_several, properties, several_overrides, of, warnings)?;
-            Ok(Containers { container: main, task: Some(Box::new(task)), resources, arch, stop })
+            Ok(Containers { container: main, task: Some(Box::new(spec)), resources, arch, stop })
         }
     }
 }

@@ -32,10 +32,40 @@ impl Dice {
 
 /// Texts that mean something to one rule or another, or to nobody.
 const TEXTS: [&str; 34] = [
-    "", " ", "a", "default", "*", "Host EC2*", "0", "1", "-1", "1.5", "0.0001", "99999999999999999999", "1024", "1e3", "true",
-    "null", "Ref::sample", "Ref::", "AWS_BATCH_JOB_ID", "SPILLWAY_X", "A=B", "arn:aws:iam::1:role/x", "../..", "/data/../etc",
-    "fs-1", "align:1", "align:0", "2026-01-31T18:00:00Z", "290f9993-9821-5417-9e19-119b12a9b481:3", "\u{0}", "\u{FFFF}",
-    "\u{1F980}", "VCPU", "START",
+    "",
+    " ",
+    "a",
+    "default",
+    "*",
+    "Host EC2*",
+    "0",
+    "1",
+    "-1",
+    "1.5",
+    "0.0001",
+    "99999999999999999999",
+    "1024",
+    "1e3",
+    "true",
+    "null",
+    "Ref::sample",
+    "Ref::",
+    "AWS_BATCH_JOB_ID",
+    "SPILLWAY_X",
+    "A=B",
+    "arn:aws:iam::1:role/x",
+    "../..",
+    "/data/../etc",
+    "fs-1",
+    "align:1",
+    "align:0",
+    "2026-01-31T18:00:00Z",
+    "290f9993-9821-5417-9e19-119b12a9b481:3",
+    "\u{0}",
+    "\u{FFFF}",
+    "\u{1F980}",
+    "VCPU",
+    "START",
 ];
 
 /// Pointers to every value in a tree.
@@ -74,19 +104,30 @@ fn odd_value(dice: &mut Dice) -> Value {
     match dice.below(12) {
         0 => Value::Null,
         1 => Value::Bool(dice.below(2) == 0),
-        2 => json!(*dice.pick(&[0, 1, -1, 2, 60, 4096, 65_536, i64::from(i32::MAX), i64::MAX, i64::MIN])),
+        2 => json!(*dice.pick(&[
+            0,
+            1,
+            -1,
+            2,
+            60,
+            4096,
+            65_536,
+            i64::from(i32::MAX),
+            i64::MAX,
+            i64::MIN
+        ])),
         3 => json!(*dice.pick(&[0.5, -0.0, 1e308, 1e-308])),
         4 => json!(u64::MAX),
         5 => Value::Array(Vec::new()),
         6 => Value::Object(Map::new()),
-        7 => Value::from("x".repeat(*dice.pick(&[129, 256, 1_025, 9_000, 30_000]))),
+        7 => Value::from("x".repeat(*dice.pick(&[129, 256, 1_025, 9_000]))),
         8 => (0..*dice.pick(&[3, 70])).fold(json!(1), |inner, _| json!([inner])),
         _ => Value::from(*dice.pick(&TEXTS)),
     }
 }
 
 /// Changes one thing of a tree. `donor` gives what is put in from elsewhere.
-pub(crate) fn mutate(dice: &mut Dice, tree: &mut Value, donor: &Value) {
+fn mutate(dice: &mut Dice, tree: &mut Value, donor: &Value) {
     let at = place(dice, tree);
     let from = place(dice, donor);
     let given = donor.pointer(&from).cloned().unwrap_or_default();
@@ -95,7 +136,6 @@ pub(crate) fn mutate(dice: &mut Dice, tree: &mut Value, donor: &Value) {
     let key_of = |pointer: &str| pointer.rsplit('/').next().unwrap_or_default().replace("~1", "/");
     let Some(value) = tree.pointer_mut(&at) else { return };
     match (dice.below(10), value) {
-        (0..=2, value) => *value = odd,
         (3, value) => *value = given,
         (4, Value::Object(object)) if !object.is_empty() => {
             let keys: Vec<String> = object.keys().cloned().collect();
@@ -106,8 +146,8 @@ pub(crate) fn mutate(dice: &mut Dice, tree: &mut Value, donor: &Value) {
             if dice.below(2) == 0 {
                 items.remove(index);
             } else {
-                // Ten of it, and sometimes thousands: lists have limits.
-                let n = *dice.pick(&[1, 1, 1, 10, 2_000]);
+                // One more, or so many that a limit is reached.
+                let n = *dice.pick(&[1, 1, 1, 1, 10, 60]);
                 let again = items[index].clone();
                 items.extend(std::iter::repeat_n(again, n));
             }
@@ -140,7 +180,8 @@ pub(crate) fn message(dice: &mut Dice, corpus: &[Value]) -> String {
         mutate(dice, &mut tree, &donor);
     }
     let text = match dice.below(12) {
-        0 => json!({"Type": "Notification", "TopicArn": "arn:x", "Message": tree.to_string()}).to_string(),
+        0 => json!({"Type": "Notification", "TopicArn": "arn:x", "Message": tree.to_string()})
+            .to_string(),
         1 => json!({"detail-type": "job", "detail": tree}).to_string(),
         _ => tree.to_string(),
     };

@@ -11,7 +11,7 @@ use crate::answer::check;
 use crate::mutate::{self, Dice};
 
 /// How many messages: a few seconds of them.
-const CASES: u64 = 30_000;
+const CASES: u64 = 20_000;
 
 /// The messages in the fuzzer's corpus, by the names of their files.
 fn corpus() -> Vec<(String, Value)> {
@@ -20,7 +20,10 @@ fn corpus() -> Vec<(String, Value)> {
     files.sort();
     let read = |path: std::path::PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
-        (path.file_stem().unwrap().to_string_lossy().into_owned(), serde_json::from_str(&text).unwrap())
+        (
+            path.file_stem().unwrap().to_string_lossy().into_owned(),
+            serde_json::from_str(&text).unwrap(),
+        )
     };
     files.into_iter().map(read).collect()
 }
@@ -53,8 +56,8 @@ fn tens_of_thousands_of_mutated_messages_each_have_an_answer_that_says_where() {
     for seed in 0..CASES {
         let body = mutate::message(&mut Dice::new(seed), &corpus);
         let checked = std::panic::catch_unwind(|| check(&body));
-        assert!(checked.is_ok(), "seed {seed}: {body}");
-        n_accepted += u64::from(message::parse(&body).is_ok());
+        let is_accepted = checked.unwrap_or_else(|_| panic!("seed {seed}: {body}"));
+        n_accepted += u64::from(is_accepted);
     }
     // A mutator that breaks everything, or nothing, would test little.
     assert!((CASES / 20..CASES * 3 / 4).contains(&n_accepted), "{n_accepted} of {CASES} accepted");

@@ -24,7 +24,7 @@ use crate::task_spec::{
 /// A job's containers, as they are asked for.
 pub(super) struct Task {
     pub(super) main: ContainerSpec,
-    pub(super) task: TaskSpec,
+    pub(super) spec: TaskSpec,
     pub(super) resources: Resources,
     pub(super) arch: Option<Arch>,
     /// How long all of them together may take to stop, if one says: ECS stops those first that depend on others.
@@ -111,8 +111,8 @@ pub(super) fn task(
         PidMode::Host => NamespaceMode::Host,
         PidMode::Task => NamespaceMode::Task,
     });
-    let task = TaskSpec { main: role, main_at, others: members, ipc, pid };
-    Ok(Task { main, task, resources, arch, stop })
+    let spec = TaskSpec { main: role, main_at, others: members, ipc, pid };
+    Ok(Task { main, spec, resources, arch, stop })
 }
 
 /// The one element of a list that AWS Batch limits to one.
@@ -206,9 +206,9 @@ fn router(at: &At<'_>, list: &[TaskContainerProperties]) -> Result<Option<usize>
     let routes = |(index, written): (usize, &TaskContainerProperties)| {
         written.firelens_configuration.as_ref().map(|_| index)
     };
-    let mut routers = list.iter().enumerate().filter_map(routes);
-    let first = routers.next();
-    if let Some(second) = routers.next() {
+    let mut found = list.iter().enumerate().filter_map(routes);
+    let first = found.next();
+    if let Some(second) = found.next() {
         let at = at.index(second);
         let at = at.key("firelensConfiguration");
         return Err(Rejection::invalid(&at, "another container routes the logs already"));
@@ -375,15 +375,12 @@ fn check_dependency(
     let other = other.ok_or_else(|| {
         Rejection::invalid(&at_name, &format!("there is no container {:?}", dependency.container))
     })?;
-    match dependency.condition {
-        ContainerCondition::Start => Ok(()),
-        ContainerCondition::Complete | ContainerCondition::Success if other.role.essential => {
-            let what = format!("{:?} is essential: when it ends, the task does", other.role.name);
-            Err(Rejection::invalid(&at.key("condition"), &what)
-                .hint("say \"essential\": false of it, or wait for START"))
-        }
-        ContainerCondition::Complete | ContainerCondition::Success => Ok(()),
+    if dependency.condition != ContainerCondition::Start && other.role.essential {
+        let what = format!("{:?} is essential: when it ends, the task does", other.role.name);
+        return Err(Rejection::invalid(&at.key("condition"), &what)
+            .hint("say \"essential\": false of it, or wait for START"));
     }
+    Ok(())
 }
 
 /// Commands and variables of all containers travel in one start.
