@@ -8,6 +8,7 @@ pub mod definitions;
 pub mod demo;
 pub mod doctor;
 pub mod hosts;
+pub mod init;
 pub mod jobs;
 pub mod plan;
 pub mod serve;
@@ -37,6 +38,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Why(args) => Box::pin(why::run(args, context)).await,
         Command::Simulate(args) => simulate::run(args, context),
         Command::Demo(args) => Box::pin(demo::run(args, context)).await,
+        Command::Init(args) => Box::pin(init::run(args, context)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args, context)).await,
         Command::Config(command) => config::run(command, context),
         Command::Completions(args) => completions::run(args, context),
