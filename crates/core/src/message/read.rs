@@ -2,6 +2,7 @@
 //! say. Refuses at the first thing that is wrong, with its place.
 
 mod container;
+mod containers;
 mod needs;
 mod overrides;
 mod relations;
@@ -16,24 +17,21 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use containers::{Containers, Written};
+
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    ContainerOverrides, ContainerProperties, DeregisterJobDefinition, EcsProperties,
-    EcsPropertiesOverride, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
+    DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
     PlatformCapability, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
-use crate::container::ContainerSpec;
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
-use crate::market::Arch;
-use crate::quantity::Resources;
 use crate::target::JobTarget;
-use crate::task_spec::TaskSpec;
 
 /// What a message asks for, and what was odd about it.
 pub(super) fn request(
@@ -273,7 +271,7 @@ fn submit(
         named: name.as_str().len() + 2 * queue.as_str().len(),
     };
     let Containers { container, task, resources, arch, stop } =
-        containers(&at_definition, written, of, warnings)?;
+        containers::containers(&at_definition, written, of, warnings)?;
     time_limits.stop = stop;
     let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
 
@@ -335,67 +333,6 @@ fn submit(
         depends_on,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
-}
-
-/// A job's containers as they are written.
-struct Written {
-    single: Option<ContainerProperties>,
-    several: Option<EcsProperties>,
-    overrides: Option<ContainerOverrides>,
-    several_overrides: Option<EcsPropertiesOverride>,
-}
-
-/// A job's containers.
-struct Containers {
-    container: ContainerSpec,
-    task: Option<Box<TaskSpec>>,
-    resources: Resources,
-    arch: Option<Arch>,
-    stop: Option<SignedDuration>,
-}
-
-/// Reads the one container of a job, or the several. What is said otherwise must be said in the same way.
-fn containers(
-    at_definition: &At<'_>,
-    written: Written,
-    of: task::Of<'_>,
-    warnings: &mut Warnings,
-) -> Result<Containers, Rejection> {
-    let Written { single, several, overrides, several_overrides } = written;
-    let at_single = at_definition.key("containerProperties");
-    let at_several = at_definition.key("ecsProperties");
-    let at_overrides = At::Root.key("containerOverrides");
-    match (single, several) {
-        (Some(_), Some(_)) => Err(Rejection::invalid(&at_several, "is beside containerProperties")
-            .hint("describe one container there, or several here")),
-        (None, None) => Err(Rejection::missing(&at_single)
-            .hint("describe the container: image, command, resourceRequirements")),
-        (Some(properties), None) => {
-            if several_overrides.is_some_and(|asked| asked != EcsPropertiesOverride::default()) {
-                let at = At::Root.key("ecsPropertiesOverride");
-                return Err(Rejection::invalid(&at, "is for a definition of several containers")
-                    .hint("use containerOverrides"));
-            }
-            let overrides = overrides.unwrap_or_default();
-            let places = container::Places { at: &at_single, at_overrides: &at_overrides };
-            let platform = properties.runtime_platform.as_ref();
-            let arch = container::arch(&at_single, platform, of.arch)?;
-            let resources = needs::resources(places, &properties, &overrides, warnings)?;
-            let container =
-                container::single(places, properties, overrides, of.parameters, warnings)?;
-            Ok(Containers { container, task: None, resources, arch, stop: of.stop })
-        }
-        (None, Some(properties)) => {
-            if overrides.is_some_and(|asked| asked != ContainerOverrides::default()) {
-                let what = "is for a definition of one container";
-                return Err(Rejection::invalid(&at_overrides, what)
-                    .hint("use ecsPropertiesOverride, which names the container"));
-            }
-            let task::Task { main, spec, resources, arch, stop } =
-                task::task(&at_several, properties, several_overrides, of, warnings)?;
-            Ok(Containers { container: main, task: Some(Box::new(spec)), resources, arch, stop })
-        }
-    }
 }
 
 fn job_name_of(at: &At<'_>, text: Option<String>) -> Result<JobName, Rejection> {
