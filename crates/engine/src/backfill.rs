@@ -45,6 +45,7 @@ impl Hold {
                 let need = self.group.class.need;
                 if let Some(host) = hosts.iter_mut().find(|host| host.id == *held) {
                     host.free = beside(&need, host.free);
+                    host.reserved.clear();
                 }
                 hosts.retain(|host| host.id != *held || host.free != Resources::ZERO);
             }

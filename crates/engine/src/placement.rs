@@ -1,6 +1,6 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::LiveAttempt;
@@ -40,14 +40,19 @@ impl Engine {
         self.replan_later.retain(|at| cx.now < *at);
         if self.waiting.is_empty() && !self.fleet.has_idle(cx.now) {
             self.report = Report::default();
-            self.clear_reservations();
+            self.clear_reservations(|_| true);
             return;
         }
-        self.clear_reservations();
         self.report = Report::default();
+        let stages = self.stages();
         let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
-        for stage in self.stages() {
-            self.plan_stage(cx, &stage, &mut kept);
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        for stage in &stages {
+            self.plan_stage(cx, stage, &mut kept, &mut asked);
+        }
+        if let Some(pools) = stages.iter().map(|stage| stage.pool).collect::<Option<Vec<_>>>() {
+            // Nothing is planned for the hosts of pools that are paused.
+            self.clear_reservations(|pool| pool.is_none_or(|pool| !pools.contains(&pool)));
         }
         if self.fleet.has_idle(cx.now) {
             self.replan_later(cx.now + limits::IDLE_RECHECK);
@@ -55,7 +60,13 @@ impl Engine {
     }
 
     /// Asks about one pool: for those it is the next for and who have no place yet.
-    fn plan_stage(&mut self, cx: &mut Cx, stage: &Stage, kept: &mut BTreeMap<GroupKey, u32>) {
+    fn plan_stage(
+        &mut self,
+        cx: &mut Cx,
+        stage: &Stage,
+        kept: &mut BTreeMap<GroupKey, u32>,
+        asked: &mut BTreeSet<usize>,
+    ) {
         let pool = stage.pool;
         self.serve_hold(cx, pool);
         let mut selection = self.selection(cx.now, stage, kept);
@@ -86,6 +97,10 @@ impl Engine {
                 let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
                 let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
                 (question, planned) = self.ask(cx.now, pool, &scope, &selection);
+            }
+            if asked.insert(pool.unwrap_or(0)) {
+                // The question knew what they were kept for by the plan before.
+                self.clear_reservations(|of_host| pool.is_none() || of_host == pool);
             }
             self.carry_out(cx, stage, &mut question, &planned, kept);
             // Only who has seen all the work knows which hosts are of no use.
@@ -193,12 +208,13 @@ impl Engine {
         }
     }
 
-    /// Forgets what hosts were kept for; the plan in hand says it anew.
-    fn clear_reservations(&mut self) {
+    /// Forgets what the hosts of some pools were kept for; the plan in hand says it anew.
+    fn clear_reservations(&mut self, is_meant: impl Fn(Option<usize>) -> bool) {
         let reserved: Vec<HostId> = self
             .fleet
             .iter()
             .filter(|entry| !entry.host.reserved.is_empty())
+            .filter(|entry| is_meant(self.config.pool_of_host(&entry.host)))
             .map(|entry| entry.host.id)
             .collect();
         for id in reserved {

@@ -107,8 +107,9 @@ pub(super) struct Remaining {
     pub(super) room: Room,
     queues: BTreeMap<QueueName, Left>,
     shares: BTreeMap<(QueueName, ShareId), Left>,
-    /// CPU that the shares of a queue may hold together beside what is kept for others.
-    reservations: BTreeMap<QueueName, u64>,
+    /// CPU that the shares of a queue may hold together beside what is kept for others; and whether they hold nothing yet: the
+    /// first may always start, or one that needs more would never.
+    reservations: BTreeMap<QueueName, (u64, bool)>,
     /// What is left, and how much there is.
     consumables: BTreeMap<ConsumableName, (u64, u64)>,
 }
@@ -150,7 +151,7 @@ impl Remaining {
             active.extend(with_jobs.cloned());
             if let Some(max) = reserved_cpu_max(of, &queue, active.len()) {
                 let held = of.in_use.queue(&queue).cpu;
-                reservations.insert(queue, max.saturating_sub(held));
+                reservations.insert(queue, (max.saturating_sub(held), held == 0));
             }
         }
         let mut remaining = Self { room: asked.room, queues, shares, reservations, consumables };
@@ -186,7 +187,7 @@ impl Remaining {
         has_room
             && queues.iter().all(|(queue, total)| {
                 self.queues.get(*queue).is_none_or(|left| left.holds(total))
-                    && self.reservations.get(*queue).is_none_or(|left| total.cpu <= *left)
+                    && self.reservations.get(*queue).is_none_or(|(left, _)| total.cpu <= *left)
             })
             && shares
                 .iter()
@@ -212,7 +213,7 @@ impl Remaining {
             left.close(need);
             return Some(HeldBack::ShareCap { queue: queue.clone(), share, cap });
         }
-        if let Some(left) = self.reservations.get_mut(queue)
+        if let Some((left, false)) = self.reservations.get_mut(queue)
             && *left < need.cpu.get().into()
         {
             *left = 0;
@@ -242,7 +243,8 @@ impl Remaining {
         {
             left.room.take(need, n);
         }
-        if let Some(left) = self.reservations.get_mut(&lane.queue) {
+        if let Some((left, is_first)) = self.reservations.get_mut(&lane.queue) {
+            *is_first = false;
             *left = left.saturating_sub(u64::from(need.cpu.get()).saturating_mul(n));
         }
         for (name, needed) in &lane.consumes {
