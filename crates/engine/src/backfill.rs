@@ -318,6 +318,7 @@ impl Engine {
             WaitReason::TooLarge(_)
             | WaitReason::CoolingDown { .. }
             | WaitReason::NoCatalog
+            | WaitReason::StartRate { .. }
             | WaitReason::RoomExpected { .. } => false,
         };
         let limited = planned.report.waiting.iter().filter(|waiting| is_limit(&waiting.reason));

@@ -174,6 +174,8 @@ impl Engine {
                 WaitReason::TooLarge(NoFit::NoOffering { .. })
                 | WaitReason::LimitReached { .. }
                 | WaitReason::NoCatalog => {}
+                // Another pool would start it no sooner.
+                WaitReason::StartRate { .. } => keep(question.keep(&waiting.key, waiting.count)),
             }
         }
     }

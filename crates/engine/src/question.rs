@@ -2,6 +2,7 @@
 //! stands for. Decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,7 @@ use crate::engine::Engine;
 use crate::fleet::{Entry, Run};
 use crate::forecast::KindForecast;
 use crate::lane::Lane;
+use crate::limits;
 use crate::memory::Memory;
 use crate::waiting::{Group, GroupKey, Waiting};
 
@@ -194,7 +196,9 @@ impl Engine {
     /// How to plan, with what was learnt of how long hosts boot.
     pub fn plan_policy(&self) -> PlanPolicy {
         let policy = &self.config.plan;
-        PlanPolicy { boot_secs: self.memory.boot_secs(policy.boot_secs), ..policy.clone() }
+        let boot_secs = self.memory.boot_secs(policy.boot_secs);
+        let task_starts_per_sec = NonZeroU32::new(limits::TASK_CALLS_PER_SEC);
+        PlanPolicy { boot_secs, task_starts_per_sec, ..policy.clone() }
     }
 
     /// The same control loop with prices it has not asked for, to see what it would do.
@@ -263,7 +267,8 @@ impl Engine {
             if selection.picks.is_some() {
                 key_of.insert(*group, key);
             }
-            let first = self.waiting.get(group).and_then(Group::head);
+            let in_line = self.waiting.get(group);
+            let first = in_line.and_then(Group::head);
             let waited_secs = match first.and_then(|(_, first)| self.jobs.get(&first)) {
                 Some(job) if key.patience_secs == 0 => overdue_secs(now, class, job),
                 Some(_) | None => 0,
@@ -271,6 +276,8 @@ impl Engine {
             let demand = demands.entry(key).or_insert(Demand::new(key, 0));
             demand.count = demand.count.saturating_add(*count);
             demand.waited_secs = demand.waited_secs.max(waited_secs);
+            let n_again = in_line.map_or(0, Group::n_again).min(*count);
+            demand.n_again = demand.n_again.saturating_add(n_again);
         }
         let who = match &selection.picks {
             None => {

@@ -58,6 +58,8 @@ pub(crate) struct Group {
     arrays: BTreeMap<u64, Children>,
     /// Over both.
     n: u32,
+    /// How many of the jobs have had an attempt.
+    n_again: u32,
 }
 
 impl Group {
@@ -69,6 +71,11 @@ impl Group {
     /// How many may start.
     pub(crate) const fn len(&self) -> u32 {
         self.n
+    }
+
+    /// How many of the jobs have had an attempt.
+    pub(crate) const fn n_again(&self) -> u32 {
+        self.n_again
     }
 
     /// Whether a job with a record of its own is in it.
@@ -144,12 +151,14 @@ impl Waiting {
         let group = self.entry(key);
         let is_new = group.jobs.insert((line, id));
         group.n = group.n.saturating_add(u32::from(is_new));
+        group.n_again = group.n_again.saturating_add(u32::from(is_new && !line.is_fresh));
     }
 
     pub(crate) fn remove(&mut self, key: &GroupKey, line: LinePlace, id: JobId) {
         if let Some(group) = self.get_mut(key) {
             let was_there = group.jobs.remove(&(line, id));
             group.n = group.n.saturating_sub(u32::from(was_there));
+            group.n_again = group.n_again.saturating_sub(u32::from(was_there && !line.is_fresh));
         }
         self.drop_if_empty(key);
     }
