@@ -10,7 +10,7 @@ use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
 use spillway_core::message::{self, Parsed, Rejection, Request, code};
-use spillway_core::{Change, Effect, Job, JobId, JobState, JobTarget, QueueName};
+use spillway_core::{Change, Effect, Gate, Job, JobId, JobState, JobTarget, Pausable, QueueName};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
@@ -91,9 +91,48 @@ impl Engine {
                 let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
                 unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
+            Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
+    }
+
+    /// Pauses or resumes a queue or pool. Orders may come twice and out of order: the one that was sent last counts.
+    fn set_gate(
+        &mut self,
+        cx: &mut Cx,
+        delivery: &Delivery,
+        target: Pausable,
+        is_paused: bool,
+    ) -> Fate {
+        let (there_is, code, key, known) = match &target {
+            Pausable::Queue(queue) => {
+                let queues = self.config.queues.iter().map(ToString::to_string);
+                let there_is = self.config.queues.contains(queue);
+                (there_is, "UNKNOWN_QUEUE", "jobQueue", queues.collect::<Vec<_>>())
+            }
+            Pausable::Pool(name) => {
+                let pools = self.config.pools.iter().map(|pool| pool.name.to_string());
+                let there_is = self.config.pools.iter().any(|pool| pool.name == *name);
+                (there_is, "UNKNOWN_POOL", "spillway.pool", pools.collect())
+            }
+        };
+        if !there_is {
+            let known = known.join(", ");
+            let reason = format!("{key}: there is no {target} (hint: there are {known})");
+            return Fate::Reject { code, reason };
+        }
+        let ordered_at = delivery.sent_at.unwrap_or(cx.now);
+        let before = self.gates.get(&target).copied();
+        if before.is_none_or(|gate| gate.ordered_at < ordered_at) {
+            let gate = Gate { is_paused, ordered_at };
+            self.gates.insert(target.clone(), gate);
+            cx.changes.push(Change::PutGate { target, gate });
+            if !is_paused {
+                self.replan_by(cx.now);
+            }
+        }
+        Fate::Delete
     }
 
     /// A job whose definition is not there. It may have been taken when it still was.
