@@ -58,13 +58,7 @@ impl Engine {
         match request {
             Request::Submit { spec, client_token } => {
                 if !self.config.queues.contains(&spec.queue) {
-                    let known: Vec<&str> =
-                        self.config.queues.iter().map(QueueName::as_str).collect();
-                    let reason = format!(
-                        "jobQueue: there is no queue {:?} (hint: the queues are {})",
-                        spec.queue.as_str(),
-                        known.join(", ")
-                    );
+                    let reason = self.no_such_queue(&spec.queue);
                     return Fate::Reject { code: "UNKNOWN_QUEUE", reason };
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
@@ -105,22 +99,21 @@ impl Engine {
         target: Pausable,
         is_paused: bool,
     ) -> Fate {
-        let (there_is, code, key, known) = match &target {
-            Pausable::Queue(queue) => {
-                let queues = self.config.queues.iter().map(ToString::to_string);
-                let there_is = self.config.queues.contains(queue);
-                (there_is, "UNKNOWN_QUEUE", "jobQueue", queues.collect::<Vec<_>>())
+        match &target {
+            Pausable::Queue(queue) if !self.config.queues.contains(queue) => {
+                return Fate::Reject { code: "UNKNOWN_QUEUE", reason: self.no_such_queue(queue) };
             }
-            Pausable::Pool(name) => {
-                let pools = self.config.pools.iter().map(|pool| pool.name.to_string());
-                let there_is = self.config.pools.iter().any(|pool| pool.name == *name);
-                (there_is, "UNKNOWN_POOL", "spillway.pool", pools.collect())
+            Pausable::Pool(name) if self.config.pools.iter().all(|pool| pool.name != *name) => {
+                let known = self.config.pools.iter().map(|pool| pool.name.as_str());
+                let known: Vec<&str> = known.collect();
+                let reason = format!(
+                    "spillway.pool: there is no pool {:?} (hint: the pools are {})",
+                    name.as_str(),
+                    known.join(", ")
+                );
+                return Fate::Reject { code: "UNKNOWN_POOL", reason };
             }
-        };
-        if !there_is {
-            let known = known.join(", ");
-            let reason = format!("{key}: there is no {target} (hint: there are {known})");
-            return Fate::Reject { code, reason };
+            Pausable::Queue(_) | Pausable::Pool(_) => {}
         }
         let ordered_at = delivery.sent_at.unwrap_or(cx.now);
         let before = self.gates.get(&target).copied();
@@ -133,6 +126,15 @@ impl Engine {
             }
         }
         Fate::Delete
+    }
+
+    fn no_such_queue(&self, queue: &QueueName) -> String {
+        let known: Vec<&str> = self.config.queues.iter().map(QueueName::as_str).collect();
+        format!(
+            "jobQueue: there is no queue {:?} (hint: the queues are {})",
+            queue.as_str(),
+            known.join(", ")
+        )
     }
 
     /// A job whose definition is not there. It may have been taken when it still was.
