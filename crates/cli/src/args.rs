@@ -124,6 +124,12 @@ pub enum Command {
     /// List, show and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
+    /// List, show, pause and resume job queues
+    #[command(subcommand)]
+    Queues(commands::queues::QueuesCommand),
+    /// List, show, pause and resume pools of offerings
+    #[command(subcommand)]
+    Pools(commands::queues::PoolsCommand),
     /// Register, list, show and deregister job definitions
     #[command(subcommand)]
     Definitions(commands::definitions::DefinitionsCommand),

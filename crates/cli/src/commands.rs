@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod init;
 pub mod jobs;
 pub mod plan;
+pub mod queues;
 pub mod serve;
 pub mod simulate;
 pub mod submit;
@@ -30,6 +31,8 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
+        Command::Queues(command) => Box::pin(queues::run(command, context)).await,
+        Command::Pools(command) => Box::pin(queues::run_pools(command, context)).await,
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,

@@ -20,6 +20,7 @@ use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::retry::{MemoryGrowth, RetryRule};
+use crate::scheduling::Scheduling;
 use crate::task_spec::TaskSpec;
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
@@ -105,6 +106,9 @@ pub struct JobSpec {
     /// Jobs that this one waits for, each once for each way of waiting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
+    /// Its place among others; none if it says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Box<Scheduling>>,
 }
 
 impl JobSpec {
@@ -145,6 +149,7 @@ impl JobSpec {
             propagate_tags: false,
             array: None,
             depends_on: Vec::new(),
+            scheduling: None,
         }
     }
 }

@@ -8,11 +8,12 @@
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and within the caps of their pool |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
+//! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
 //! | W1 | what is done was written down before |
@@ -22,6 +23,7 @@
 
 mod changes;
 mod effects;
+mod queues;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,7 +31,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{AttemptOrd, Change, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -73,6 +75,28 @@ struct Open {
     cpu: u64,
     price: u64,
     quota: Option<Quota>,
+}
+
+/// Whether a change gives a job to a host.
+fn places(change: &Change) -> bool {
+    match change {
+        Change::AddChild { state, .. } | Change::MoveJob { state, .. } => {
+            state.live_attempt().is_some()
+        }
+        Change::AddJob(_)
+        | Change::EndChildren { .. }
+        | Change::PutHost(_)
+        | Change::PutLaunch(_)
+        | Change::Learn { .. }
+        | Change::Cool { .. }
+        | Change::PutKind { .. }
+        | Change::PutSpot { .. }
+        | Change::PutBoots(_)
+        | Change::PutDefinition(_)
+        | Change::PutGate { .. }
+        | Change::PutShare { .. }
+        | Change::Counters { .. } => false,
+    }
 }
 
 /// The checker, and what it remembers between steps.
@@ -168,6 +192,10 @@ impl Invariants {
         }
         if is_buying {
             self.check_limits(moment);
+            self.check_pools(moment, ledger);
+        }
+        if self.has_queue_rules() && step.changes.iter().any(places) {
+            self.check_held(moment, ledger);
         }
         for effect in &step.effects {
             self.check_effect(moment, effect, ledger, cloud);

@@ -43,9 +43,10 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
             Request::Deregister { .. } => "deregister",
             Request::Cancel { .. } => "cancel",
             Request::Terminate { .. } => "terminate",
+            Request::Pause { .. } => "pause",
         });
     }
-    let all = ["array", "several", "job", "register", "deregister", "cancel", "terminate"];
+    let all = ["array", "several", "job", "register", "deregister", "cancel", "terminate", "pause"];
     assert_eq!(kinds, BTreeSet::from(all));
 }
 

@@ -22,6 +22,7 @@ mod learning;
 mod mutate;
 mod mutated;
 mod pace;
+mod queues;
 mod refusals;
 mod restart;
 mod retry_rules;

@@ -229,7 +229,8 @@ fn several(fetch_code: i32) -> JobSpec {
         other @ (Request::Cancel { .. }
         | Request::Terminate { .. }
         | Request::Register { .. }
-        | Request::Deregister { .. }) => panic!("{other:?}"),
+        | Request::Deregister { .. }
+        | Request::Pause { .. }) => panic!("{other:?}"),
     }
 }
 
