@@ -98,6 +98,8 @@ pub struct Engine {
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
+    /// When an attempt that is to end is next told so; a timer for an earlier time is out of date.
+    pub(crate) stop_at: BTreeMap<(JobId, AttemptOrd), Timestamp>,
     pub(crate) observing: bool,
     /// When the next look is due; a timer for an earlier plan of it is out of date.
     pub(crate) observe_at: Option<Timestamp>,
@@ -152,6 +154,7 @@ impl Engine {
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
             starting: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
+            stop_at: BTreeMap::new(),
             observing: false,
             observe_at: None,
             reading_catalog: false,
@@ -196,7 +199,7 @@ impl Engine {
         if let Some((at, timer)) = timer {
             self.timers.set(at, timer);
         }
-        let mut entry = Entry::new(host);
+        let mut entry = Entry::new(host, now);
         entry.idle_since = Some(now);
         entry.interrupted = matches!(
             entry.host.state,
@@ -309,7 +312,7 @@ impl Engine {
             match timer {
                 Timer::Launch(launch) => self.send_launch(cx, launch),
                 Timer::Start(job, ord) => self.send_start(cx, job, ord),
-                Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
+                Timer::Stop(job, ord) => self.stop_again(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
                 Timer::Arrival(job) => self.arrival_timed_out(cx, job),

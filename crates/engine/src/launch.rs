@@ -149,6 +149,7 @@ impl Engine {
         if !matches!(entry.host.state, HostState::Requested) {
             return;
         }
+        entry.known_at = cx.now;
         entry.host.price = price.unwrap_or(entry.host.price);
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
@@ -199,7 +200,7 @@ impl Engine {
     pub(crate) fn add_adopted(&mut self, cx: &mut Cx, host: Host) {
         let id = host.id;
         cx.changes.push(Change::PutHost(Box::new(host.clone())));
-        self.fleet.put(Entry::new(host));
+        self.fleet.put(Entry::new(host, cx.now));
         self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
         self.replan_by(cx.now);
     }

@@ -100,6 +100,10 @@ pub const AGENT_AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// After StopTask a container has 30 s (`ECS_CONTAINER_STOP_TIMEOUT`); a task that is still there after this is asked again.
 pub const STOP_REPEAT: SignedDuration = SignedDuration::from_mins(1);
 
+/// A task that is still there so long after it was told to end, beyond the time its job has between SIGTERM and SIGKILL, ends on no
+/// signal: Docker hangs, or the container does in the kernel. Only the end of its host ends it.
+pub const STOP_GIVE_UP: SignedDuration = SignedDuration::from_mins(10);
+
 /// Burst of the bucket that RunTask, StopTask and others share (ECS API throttling table).
 pub const TASK_CALLS_BURST: u32 = 100;
 

@@ -212,15 +212,16 @@ impl Engine {
     /// again and again is over.
     fn note_missed(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &[InstanceReport]) {
         let seen: BTreeSet<&InstanceId> = seen.iter().map(|instance| &instance.id).collect();
-        let is_missing = |instance: &Instance| {
-            let age = asked_at.duration_since(instance.launched_at);
+        // EC2's clock says when an instance was launched, ours when it was heard of: where they differ the later counts.
+        let is_missing = |entry: &Entry, instance: &Instance| {
+            let age = asked_at.duration_since(instance.launched_at.max(entry.known_at));
             !seen.contains(&instance.id) && limits::CONSISTENCY_GRACE <= age
         };
         let missed: Vec<HostId> = self
             .fleet
             .iter()
             .filter(|entry| entry.ended_at.is_none())
-            .filter(|entry| entry.host.instance().is_some_and(is_missing))
+            .filter(|entry| entry.host.instance().is_some_and(|i| is_missing(entry, i)))
             .map(|entry| entry.host.id)
             .collect();
         for id in missed {

@@ -217,7 +217,7 @@ impl Engine {
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));
-                self.fleet.put(Entry::new(host));
+                self.fleet.put(Entry::new(host, cx.now));
             }
             let launch = Launch {
                 id,

@@ -8,32 +8,40 @@
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and no launch is bought twice |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
+//! | I9 | no more calls are sent than AWS's token buckets hold, where nothing goes wrong with calls |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
+//! | E1 | an event is deleted only after what it says is durable |
+//! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
 //! | W1 | what is done was written down before |
+//! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task, while somebody could end it |
 //! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
 //!
 //! All checks cost a few look-ups per change, so they are always on.
 
 mod changes;
 mod effects;
+mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{AttemptOrd, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
 use crate::ledger::{BadChange, MemoryLedger};
+use crate::setting::Chance;
+use crate::world::{Out, WorldConfig};
+pub use spend::PURPOSELESS_MAX;
 
 /// More than this are counted, not kept.
 const VIOLATIONS_KEPT_MAX: usize = 50;
@@ -90,6 +98,17 @@ pub struct Invariants {
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
     price: u64,
+    /// When nobody could end an instance.
+    blind: Vec<(Timestamp, Timestamp)>,
+    /// By how much two readings of the dispatcher's clock may differ from the truth.
+    clock_error: SignedDuration,
+    /// For how long lists may leave out what is there.
+    list_gap: SignedDuration,
+    /// Whether the dispatcher's clock leaps, so that what seems long ago may be new.
+    clock_leaps: bool,
+    /// Whether nothing goes wrong with calls, so that limits are the dispatcher's own doing.
+    calls_are_calm: bool,
+    n_over_limit: u64,
     n_doubled_tasks: u64,
     n_violations: u64,
     violations: Vec<Violation>,
@@ -103,9 +122,30 @@ struct Moment {
 }
 
 impl Invariants {
-    /// A checker for an empty ledger.
-    pub const fn new(config: EngineConfig) -> Self {
+    /// A checker for an empty ledger in this world, which begins now.
+    pub fn new(config: EngineConfig, world: &WorldConfig, now: Timestamp) -> Self {
+        let faults = &world.faults;
+        let leaps = faults.clock_leaps != Chance::NEVER;
+        let is_wrong = leaps || faults.clock_skews != Chance::NEVER;
+        let stops_us = |out: &Out| match out {
+            Out::Credentials | Out::Ledger | Out::Zone(_) => true,
+            Out::JobQueue | Out::Cluster | Out::Spot | Out::Ami(_) => false,
+        };
+        let outages = world.outages.iter().filter(|outage| stops_us(&outage.what));
+        let blind = outages.map(|o| (now + o.from, now + o.from + o.lasts)).collect();
         Self {
+            blind,
+            // Leaps add up.
+            clock_error: SignedDuration::from_hours(if leaps { 12 } else { i64::from(is_wrong) }),
+            list_gap: SignedDuration::from_hours(i64::from(faults.list_gaps != Chance::NEVER)),
+            clock_leaps: leaps,
+            calls_are_calm: faults.throttled_calls == Chance::NEVER
+                && faults.unsettled_calls == Chance::NEVER
+                && faults.crashes == Chance::NEVER
+                && faults.clock_leaps == Chance::NEVER
+                && world.outages.is_empty()
+                && 100 <= world.api_percent,
+            n_over_limit: 0,
             config,
             open_jobs: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -174,6 +214,23 @@ impl Invariants {
         }
     }
 
+    /// Nobody can end an instance between these times.
+    pub fn blind(&mut self, from: Timestamp, to: Timestamp) {
+        self.blind.push((from, to));
+    }
+
+    /// Checks an effect that is performed before its step is written.
+    pub fn check_early(
+        &mut self,
+        event: u64,
+        now: Timestamp,
+        effect: &Effect,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        self.check_effect(Moment { event, now }, effect, ledger, cloud);
+    }
+
     /// Checks that all is at rest.
     pub fn check_end(&mut self, event: u64, now: Timestamp, cloud: &SimCloud) {
         let moment = Moment { event, now };
@@ -197,6 +254,11 @@ impl Invariants {
                 named(&mut self.open_launches.iter().map(ToString::to_string)),
             ),
             ("instances are still paid", alive.len(), named(&mut alive.iter().cloned())),
+            (
+                "instances are stopped and keep their disks",
+                usize::from(cloud.ec2().has_stopped()),
+                String::new(),
+            ),
             ("tasks are still alive", cloud.ecs().n_live(), String::new()),
             ("messages are in the job queue", cloud.job_queue().len(), String::new()),
         ];

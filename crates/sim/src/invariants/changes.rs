@@ -53,6 +53,7 @@ impl Invariants {
             }
             Change::PutHost(host) => {
                 self.check_bill(moment, host, cloud);
+                self.check_gone(moment, host, cloud);
                 self.follow_host(host)
             }
             Change::PutLaunch(launch) => {
@@ -265,9 +266,13 @@ impl Invariants {
     fn check_bill(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
         let HostState::Gone { instance: Some(instance), bill, .. } = &host.state else { return };
         let carried = self.carried.remove(&host.id).unwrap_or_default();
-        let billed = cloud.ec2().get(&instance.id).map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
+        // One that is alive is another matter: see `check_gone`.
+        let ended = cloud.ec2().get(&instance.id).filter(|i| !i.is_alive());
+        let billed = ended.map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
         for (what, amount) in [("EC2 bills", billed), ("its attempts carry", carried)] {
-            if *bill < amount {
+            // A clock that is wrong bills wrongly, by no more than its error.
+            let error = host.price.cost_of(self.clock_error);
+            if *bill < amount.saturating_sub(error) {
                 let text = format!("the bill of host {} is {bill}, but {what} {amount}", host.id);
                 self.violate("M1", moment, text);
             }

@@ -2,7 +2,7 @@
 
 use spillway_sim::run::{self, Outcome};
 use spillway_sim::scenario::random;
-use spillway_sim::setting::Chance;
+use spillway_sim::setting::{Chance, Span};
 use spillway_sim::{Scenario, Score};
 
 /// How many random scenarios are tried every day; the hunt for more is `cargo run --release --example run -- random`.
@@ -126,7 +126,7 @@ fn duplicated_and_late_messages_and_events_change_no_jobs_outcome() {
 fn a_dispatcher_that_dies_all_the_time_still_finishes() {
     let mut scenario = Scenario::parse(CALM, None).unwrap();
     scenario.world.faults.crashes = Chance::percent(10);
-    scenario.world.faults.until = Some(jiff::SignedDuration::from_hours(2));
+    scenario.world.faults.until = Some(Span(jiff::SignedDuration::from_hours(2)));
 
     let outcome = run(&scenario);
 
