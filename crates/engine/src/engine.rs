@@ -9,8 +9,8 @@ use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input, InstanceId,
-    Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
+    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input,
+    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
 };
 
 use spillway_planner::Spillway;
@@ -89,6 +89,8 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
+    /// Hosts of an architecture in a row that did not register. Not written: a dispatcher that starts again gives the AMI another chance.
+    pub(crate) unregistered: BTreeMap<Arch, u32>,
     /// As read; none until the first answer.
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
@@ -148,6 +150,7 @@ impl Engine {
             memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
+            unregistered: BTreeMap::new(),
             raw_catalog: None,
             catalog: Arc::default(),
             timers: Timers::default(),

@@ -272,7 +272,7 @@ impl Engine {
         pools
     }
 
-    fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {
+    pub(crate) fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {
         if self.cooling.remove(pool).is_some() {
             cx.changes.push(Change::Cool { pool: pool.clone(), cooldown: None });
         }
@@ -284,8 +284,9 @@ impl Engine {
         if !matches!(entry.host.state, HostState::Launched { .. }) {
             return;
         }
-        let pool = entry.host.pool.clone();
+        let (pool, arch) = (entry.host.pool.clone(), entry.host.arch);
         self.cool(cx, pool, limits::POOL_COOLDOWN);
+        self.note_unregistered(cx, arch);
         self.begin_termination(cx, id, DrainCause::NeverRegistered);
         self.replan_by(cx.now);
     }

@@ -11,6 +11,7 @@
 
 mod admission;
 mod array;
+mod breaker;
 mod budget;
 pub mod calibration;
 pub mod config;

@@ -26,6 +26,12 @@ pub const ARRIVAL_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(1
 /// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
 pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 
+/// So many hosts of one architecture in a row that do not register are no accident: its AMI, role or route is broken.
+pub const UNREGISTERED_MAX: u32 = 5;
+
+/// Where hosts do not register, one is bought to see whether they do again, this long after the last that did not.
+pub const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(30);
+
 /// Large images take long to pull; the agent itself gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
 pub const START_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(30);
 

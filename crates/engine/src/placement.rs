@@ -193,7 +193,7 @@ impl Engine {
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
             return;
         };
-        let mut left = planned.count;
+        let mut left = self.probed(planned.arch, planned.count);
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
             left -= n_hosts;

@@ -115,7 +115,10 @@ fn run_one(hunt: &Hunt, seed: u64) -> Result<(Outcome, Option<Broken>), RunError
 /// What a run broke first.
 fn judge(seed: u64, outcome: &Outcome) -> Option<Broken> {
     let first = outcome.violations.first()?;
-    Some(Broken { seed, first: first.to_string(), invariant: Some(first.invariant) })
+    let same = outcome.violations.iter().filter(|v| v.invariant == first.invariant);
+    let more: Vec<&str> = same.skip(1).take(4).map(|v| v.text.as_str()).collect();
+    let more = if more.is_empty() { String::new() } else { format!("; {}", more.join("; ")) };
+    Some(Broken { seed, first: format!("{first}{more}"), invariant: Some(first.invariant) })
 }
 
 impl Tally {

@@ -357,12 +357,12 @@ impl<'s, 't> Runner<'s, 't> {
         if !roll.happens(leaps) {
             return false;
         }
-        let by = drawn_error(&mut roll);
+        let skew = drawn_error(&mut roll);
         let Some(dispatcher) = &mut self.dispatcher else { return false };
-        dispatcher.skew += by;
+        let before = std::mem::replace(&mut dispatcher.skew, skew);
         let clock = dispatcher.clock(self.now);
         self.cloud.note(Fault::ClockSkew);
-        if by.is_positive() {
+        if before <= skew {
             return false;
         }
         let engine = self.new_engine(clock);

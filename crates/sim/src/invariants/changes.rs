@@ -13,6 +13,7 @@ use spillway_engine::limits;
 
 use super::{Invariants, Live, Moment, Open};
 use crate::cloud::SimCloud;
+use crate::ec2::SimInstance;
 use crate::ledger::MemoryLedger;
 
 impl Invariants {
@@ -209,6 +210,12 @@ impl Invariants {
         let task = ended.task.as_ref().and_then(|arn| cloud.ecs().task(arn));
         let stopped = task.filter(|t| t.status == TaskStatus::Stopped);
         let end = stopped.and_then(|t| t.end.as_ref());
+        let is_known = self.list_gap.is_zero() && !self.clock_leaps;
+        let is_up = cloud.ec2().get(&ended.instance).is_some_and(SimInstance::is_alive);
+        if is_known && is_up && task.is_some_and(|task| task.status != TaskStatus::Stopped) {
+            let text = format!("attempt {} of job {id} has ended, but not its task", ended.ord);
+            self.violate("T1", moment, text);
+        }
         if ended.failure.is_none() {
             let really = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
             if !really {

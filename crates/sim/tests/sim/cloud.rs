@@ -28,8 +28,9 @@ fn about_half_of_the_calls_without_an_answer_have_done_their_work_and_the_token_
     let unsettled = Faults { unsettled_calls: Chance::percent(100), ..Faults::default() };
     let mut cloud = cloud(faulty(unsettled));
 
-    for n in 0..100 {
-        let result = cloud.launch(at(0), &launch_request(n, &[spot()], 1));
+    // One a second: more would be over AWS's limit.
+    for (n, sec) in (0..100).zip(0..) {
+        let result = cloud.launch(at(sec), &launch_request(n, &[spot()], 1));
         assert!(matches!(result, Err(CloudError::Unsettled { .. })), "{result:?}");
     }
     let n_done = cloud.ec2().instances().count();
@@ -37,8 +38,8 @@ fn about_half_of_the_calls_without_an_answer_have_done_their_work_and_the_token_
 
     let done: Vec<InstanceId> = cloud.ec2().instances().map(|i| i.id.clone()).collect();
     let mut found = Vec::new();
-    for n in 0..100 {
-        let answer = cloud.launch(at(1000), &launch_request(n, &[spot()], 1)).unwrap();
+    for (n, sec) in (0..100).zip(1000..) {
+        let answer = cloud.launch(at(sec), &launch_request(n, &[spot()], 1)).unwrap();
         found.push(answer.instances[0].id.clone());
     }
     assert!(done.iter().all(|id| found.contains(id)), "a repeated call gives what there is");

@@ -9,12 +9,15 @@ use spillway_sim::{Scenario, Score};
 const RANDOM_SEEDS: u64 = 16;
 
 /// Seeds that once broke something, each with what it was.
-const SEEDS_THAT_BROKE: [u64; 3] = [
-    // An order to terminate a job met its container just as it exited by itself.
-    292, // An image that never came was tried twenty times, half an hour each.
-    2712,
-    // A dispatcher died again and again before it heard what a launch had given.
-    21_356,
+const SEEDS_THAT_BROKE: [u64; 5] = [
+    // A clock ahead of EC2's made new hosts look old, and those not listed yet gone.
+    15, // A container that ended on no signal kept its job and its host for ever.
+    38,
+    // In an outage of the cluster each order to stop a task that failed left two timers behind, each of which sent two more.
+    120, // An instance without a record was stopped, and kept its disk for ever.
+    180,
+    // A clock that was set back for long made an instance without a record look too young to be taken in.
+    181,
 ];
 
 fn traced(scenario: &Scenario) -> (Outcome, Vec<u8>) {
