@@ -9,6 +9,7 @@ pub mod expected;
 pub mod host;
 pub mod job;
 pub mod plan;
+pub mod queue;
 pub mod score;
 pub mod timeline;
 pub mod wait;

@@ -20,6 +20,7 @@ use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::retry::{MemoryGrowth, RetryRule};
+use crate::scheduling::Scheduling;
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,9 @@ pub struct JobSpec {
     /// Jobs that this one waits for, each once for each way of waiting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
+    /// Its place among others; none if it says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Box<Scheduling>>,
 }
 
 impl JobSpec {
@@ -140,6 +144,7 @@ impl JobSpec {
             propagate_tags: false,
             array: None,
             depends_on: Vec::new(),
+            scheduling: None,
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod port;
 pub mod quantity;
 pub mod quota;
 pub mod retry;
+pub mod scheduling;
 pub mod spot;
 pub mod target;
 pub mod task;
@@ -50,8 +51,8 @@ pub use gpu::{GpuKind, GpuKinds};
 pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
-    AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, JobName, LaunchId,
-    QueueName, TaskArn, Zone,
+    AttemptOrd, ClientToken, ConsumableName, ContainerInstanceArn, HostId, InstanceId, JobId,
+    JobName, LaunchId, PoolName, QueueName, ShareId, TaskArn, Zone,
 };
 pub use input::{Answer, Input};
 pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
@@ -64,4 +65,5 @@ pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Pl
 pub use quantity::{CpuUnits, MiB, Resources};
 pub use quota::{Quota, QuotaGroup, Quotas};
 pub use retry::{MemoryGrowth, RetryAction, RetryRule};
+pub use scheduling::{Gate, Pausable, Scheduling, ShareUse};
 pub use target::JobTarget;

@@ -69,6 +69,7 @@ fn delivery(n: u32) -> Delivery {
         tags: std::collections::BTreeMap::new(),
         array: None,
         depends_on: Vec::new(),
+        scheduling: spillway_core::Scheduling::default(),
     };
     Delivery {
         message_id: n.to_string(),

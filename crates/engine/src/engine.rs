@@ -9,21 +9,25 @@ use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
-    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input,
-    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
+    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
+    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, MicroUsdPerHour, Pausable,
+    Planner, PoolId, Resources, cost,
 };
 
 use spillway_planner::Spillway;
 
 use crate::array::ArrayJob;
+use crate::backfill::Hold;
 use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
+use crate::in_use::{Holding, InUse};
+use crate::lane::{Lane, Lanes};
 use crate::limits;
 use crate::memory::Memory;
 use crate::timer::{Timer, Timers};
-use crate::waiting::Waiting;
+use crate::waiting::{GroupKey, Waiting};
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +86,14 @@ pub struct Engine {
     /// Arrays that have.
     pub(crate) past_arrays: BTreeMap<JobId, ArrayRecord>,
     pub(crate) waits: Waits,
+    pub(crate) lanes: Lanes,
     pub(crate) waiting: Waiting,
+    /// What live attempts hold, by queue and share.
+    pub(crate) in_use: InUse,
+    /// What has been paused or resumed.
+    pub(crate) gates: BTreeMap<Pausable, Gate>,
+    /// Room that is being made for the first in line, by pool.
+    pub(crate) holds: BTreeMap<usize, Hold>,
     pub(crate) definitions: Definitions,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
@@ -95,6 +106,8 @@ pub struct Engine {
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
     pub(crate) catalog: Arc<Catalog>,
+    /// The same, by pool.
+    pub(crate) pool_catalogs: Vec<Arc<Catalog>>,
     pub(crate) timers: Timers,
     pub(crate) task_calls: Budget,
     /// Attempts whose start has been sent and not been answered.
@@ -143,7 +156,11 @@ impl Engine {
             arrays: BTreeMap::new(),
             past_arrays: BTreeMap::new(),
             waits: Waits::default(),
+            lanes: Lanes::default(),
             waiting: Waiting::default(),
+            in_use: InUse::new(state.shares),
+            gates: state.gates,
+            holds: BTreeMap::new(),
             definitions: Definitions::new(state.definitions),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
@@ -153,6 +170,7 @@ impl Engine {
             unregistered: BTreeMap::new(),
             raw_catalog: None,
             catalog: Arc::default(),
+            pool_catalogs: Vec::new(),
             timers: Timers::default(),
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
             starting: BTreeSet::new(),
@@ -268,6 +286,9 @@ impl Engine {
                 self.jobs.insert(id, Box::new(job));
                 self.limit_job(id);
                 self.take_place(id);
+                if let Some(holding) = self.holding_of(id) {
+                    self.in_use.resume(id, holding);
+                }
                 return;
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
@@ -301,6 +322,7 @@ impl Engine {
         // A plan may find that a job can never run.
         self.settle(&mut cx);
         self.memory.take_changes(&mut cx.changes);
+        self.in_use.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
@@ -356,9 +378,32 @@ impl Engine {
         job.state = state.clone();
         let outcome = EndedJob::of(job.body_hash, &state);
         cx.move_job(id, state, ended);
+        self.note_holding(cx.now, id);
         if let Some(ended) = outcome {
             self.forget_job(cx, id, ended);
         }
+    }
+
+    /// What a job holds follows from its state, whenever that changes.
+    pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
+        let holding = self.holding_of(id);
+        self.in_use.hold(&self.config, now, id, holding);
+    }
+
+    /// What a job's live attempt holds.
+    pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
+        let job = self.jobs.get(&id)?;
+        let host = job.state.live_attempt()?.host;
+        Some(self.would_hold(job, host))
+    }
+
+    /// What a job would hold on a host.
+    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
+        let need = job.need();
+        let price = self.fleet.get(host).map_or(MicroUsdPerHour::ZERO, |entry| {
+            cost::attempt_price(entry.host.price, &need, &entry.host.capacity)
+        });
+        Holding { lane: Lane::of(&job.spec), need, host, price }
     }
 
     /// A job has ended: it is forgotten but for how, and those who wait for it will be told.
@@ -382,10 +427,11 @@ impl Engine {
 
     /// Puts a job in line if it may run.
     pub(crate) fn join_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id)
-            && matches!(job.state, JobState::Runnable { .. })
-        {
-            self.waiting.insert(self.class_of(job), job.line(), id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        if matches!(job.state, JobState::Runnable { .. }) {
+            let (line, lane, class) = (job.line(), Lane::of(&job.spec), self.class_of(job));
+            let group = GroupKey { lane: self.lanes.ord(lane), class };
+            self.waiting.insert(group, line, id);
             self.limit_wait(id);
         }
     }
@@ -393,9 +439,10 @@ impl Engine {
     /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
     /// changes while it waits.
     pub(crate) fn leave_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id) {
-            let class = self.class_of(job);
-            self.waiting.remove(&class, job.line(), id);
+        if let Some(job) = self.jobs.get(&id)
+            && let Some(group) = self.known_group_of(job)
+        {
+            self.waiting.remove(&group, job.line(), id);
         }
     }
 

@@ -150,3 +150,9 @@ pub const ROOM_RECHECK_MIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Idle hosts are looked at again this often: the longer nothing comes, the less they are worth keeping.
 pub const IDLE_RECHECK: SignedDuration = SignedDuration::from_secs(15);
+
+/// Where jobs must be put in order, a plan is made for so many of the first: more than any limit of a fleet lets start at once.
+pub const PICKS_MAX: usize = 100_000;
+
+/// Whoever makes room by giving hosts back waits for their end too: it takes about as long as a boot.
+pub const GIVE_BACK_SECS: u32 = 60;

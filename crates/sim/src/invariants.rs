@@ -8,7 +8,7 @@
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and no launch is bought twice |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and within the caps of their pool; no launch is bought twice |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | I9 | no more calls are sent than AWS's token buckets hold, where nothing goes wrong with calls |
@@ -16,6 +16,7 @@
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | E1 | an event is deleted only after what it says is durable |
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
+//! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
 //! | W1 | what is done was written down before |
@@ -26,6 +27,7 @@
 
 mod changes;
 mod effects;
+mod queues;
 mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +36,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{AttemptOrd, Change, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -81,6 +83,28 @@ struct Open {
     cpu: u64,
     price: u64,
     quota: Option<Quota>,
+}
+
+/// Whether a change gives a job to a host.
+fn places(change: &Change) -> bool {
+    match change {
+        Change::AddChild { state, .. } | Change::MoveJob { state, .. } => {
+            state.live_attempt().is_some()
+        }
+        Change::AddJob(_)
+        | Change::EndChildren { .. }
+        | Change::PutHost(_)
+        | Change::PutLaunch(_)
+        | Change::Learn { .. }
+        | Change::Cool { .. }
+        | Change::PutKind { .. }
+        | Change::PutSpot { .. }
+        | Change::PutBoots(_)
+        | Change::PutDefinition(_)
+        | Change::PutGate { .. }
+        | Change::PutShare { .. }
+        | Change::Counters { .. } => false,
+    }
 }
 
 /// The checker, and what it remembers between steps.
@@ -208,6 +232,10 @@ impl Invariants {
         }
         if is_buying {
             self.check_limits(moment);
+            self.check_pools(moment, ledger);
+        }
+        if self.has_queue_rules() && step.changes.iter().any(places) {
+            self.check_held(moment, ledger);
         }
         for effect in &step.effects {
             self.check_effect(moment, effect, ledger, cloud);

@@ -1,7 +1,9 @@
 //! By subject. All names begin with `wire::`, by which the runner limits how many run at once.
 
 mod fleet;
+mod install;
 mod jobs;
 mod messages;
 mod mistakes;
+mod pipelines;
 mod restart;

@@ -5,6 +5,7 @@ mod container;
 mod needs;
 mod relations;
 mod retry;
+mod scheduling;
 mod secret;
 mod storage;
 
@@ -20,7 +21,7 @@ use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
     DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
-    PlatformCapability, Spillway, SubmitJob,
+    PauseOrder, PlatformCapability, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
@@ -52,11 +53,15 @@ pub(super) fn request(
             let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
             Ok((deregister(order)?, warnings.into_texts()))
         }
+        Some("PauseQueue" | "ResumeQueue" | "PausePool" | "ResumePool") => {
+            let (order, warnings) = typed::<PauseOrder>(&message)?;
+            Ok((scheduling::pause(&order)?, warnings.into_texts()))
+        }
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
-                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition or \
-                 DeregisterJobDefinition",
+                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
+                 DeregisterJobDefinition, PauseQueue, ResumeQueue, PausePool or ResumePool",
             ))
         }
     }
@@ -228,20 +233,20 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
 }
 
 fn submit(
-    message: SubmitJob,
+    mut message: SubmitJob,
     revision: Option<u32>,
     warnings: &mut Warnings,
 ) -> Result<Request, Rejection> {
     let root = At::Root;
-    let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
-    let name = job_name_of(&root.key("jobName"), job_name)?;
-    let queue = queue_of(&root.key("jobQueue"), job_queue)?;
+    let name = job_name_of(&root.key("jobName"), message.job_name.take())?;
+    let queue = queue_of(&root.key("jobQueue"), message.job_queue.take())?;
     let at_definition = root.key("jobDefinition");
-    let definition = job_definition.ok_or_else(|| {
+    let definition = message.job_definition.take().ok_or_else(|| {
         Rejection::missing(&at_definition)
             .hint("put the job definition there: the object that RegisterJobDefinition takes")
     })?;
     check_kind(&at_definition, &definition)?;
+    let scheduling = scheduling::scheduling(&message, &definition)?;
     let spillway = message.spillway.unwrap_or_default();
     let at_spillway = root.key("spillway");
     let (array, depends_on) = relations::relations(
@@ -255,7 +260,7 @@ fn submit(
         Rejection::missing(&at_definition.key("containerProperties"))
             .hint("describe the container: image, command, resourceRequirements")
     })?;
-    let overrides = container_overrides.unwrap_or_default();
+    let overrides = message.container_overrides.unwrap_or_default();
     let at_properties = at_definition.key("containerProperties");
     let arch = container::arch(
         &at_properties,
@@ -323,6 +328,7 @@ fn submit(
         propagate_tags,
         array,
         depends_on,
+        scheduling,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }

@@ -6,6 +6,7 @@
 mod container;
 mod object;
 mod relations;
+mod scheduling;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ pub use container::{
 pub use storage::{
     EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
     Volume,
+};
+
+pub use scheduling::{
+    ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
 };
 
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
@@ -69,6 +74,16 @@ pub struct SubmitJob {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too. Replaces the definition's.
     pub propagate_tags: Option<bool>,
+    /// The share of the queue that the job belongs to: 1 to 255 letters, digits, hyphens and underscores. Unsaid, `default`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{0,255}$"))]
+    pub share_identifier: Option<String>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Replaces the definition's.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority_override: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names. Replaces the definition's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties_override: Option<ConsumableResourceProperties>,
     /// What Spillway adds to AWS Batch.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -103,6 +118,13 @@ pub struct JobDefinition {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too.
     pub propagate_tags: Option<bool>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Unsaid, 0.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties: Option<ConsumableResourceProperties>,
     /// Where the job may run. Only `EC2` is known.
     pub platform_capabilities: Option<Vec<PlatformCapability>>,
     /// Defaults for the `spillway` of its jobs. In a message that registers it, `action` and `clientToken` are the message's.

@@ -20,26 +20,19 @@ const DEFINITION: &[&str] = &["jobDefinition"];
 const CONTAINER: &[&str] = &["jobDefinition", "containerProperties"];
 
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
-const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
 const VOLUMES: &[&str] = &["jobDefinition", "containerProperties", "volumes", ITEM];
 
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
 const NO_SHELL: &str = "hosts open no channel for it; look at a job through its log, or run a copy of it with a shell as its command";
-const NO_COUNTERS: &str = "leave it out";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
 const KEYS: &[Unsupported] = &[
     Unsupported { parent: ROOT, key: "nodeOverrides", hint: ONE_CONTAINER },
     Unsupported { parent: ROOT, key: "eksPropertiesOverride", hint: "use containerOverrides" },
     Unsupported { parent: ROOT, key: "ecsPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: ROOT, key: "shareIdentifier", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "schedulingPriorityOverride", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "consumableResourcePropertiesOverride", hint: NO_COUNTERS },
     Unsupported { parent: DEFINITION, key: "nodeProperties", hint: ONE_CONTAINER },
     Unsupported { parent: DEFINITION, key: "eksProperties", hint: ONE_CONTAINER },
     Unsupported { parent: DEFINITION, key: "ecsProperties", hint: ONE_CONTAINER },
-    Unsupported { parent: DEFINITION, key: "schedulingPriority", hint: NO_SHARES },
-    Unsupported { parent: DEFINITION, key: "consumableResourceProperties", hint: NO_COUNTERS },
     Unsupported {
         parent: VOLUMES,
         key: "s3filesVolumeConfiguration",

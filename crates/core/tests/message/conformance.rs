@@ -88,6 +88,13 @@ fn samples() -> Vec<Value> {
     (properties["vcpus"], properties["memory"]) = (json!(1), json!(512));
     let mut overridden = the_old_way.clone();
     overridden["containerOverrides"] = json!({"vcpus": 2, "memory": 1024});
+    let takes =
+        json!({"consumableResourceList": [{"consumableResource": "licences", "quantity": 2}]});
+    everything["shareIdentifier"] = json!("teamA");
+    everything["schedulingPriorityOverride"] = json!(5);
+    everything["consumableResourcePropertiesOverride"] = takes.clone();
+    on_efs["jobDefinition"]["schedulingPriority"] = json!(5);
+    on_efs["jobDefinition"]["consumableResourceProperties"] = takes;
     let mut array = with(least(), "/arrayProperties", json!({"size": 5}));
     let other = "290f9993-9821-5417-9e19-119b12a9b481";
     array["dependsOn"] = json!([{"jobId": other, "type": "N_TO_N"}]);

@@ -18,6 +18,7 @@ mod intake;
 mod late;
 mod learning;
 mod pace;
+mod queues;
 mod refusals;
 mod restart;
 mod retry_rules;

@@ -12,4 +12,5 @@ mod mutations;
 mod over_time;
 mod properties;
 mod quotas;
+mod starts;
 mod world;

@@ -18,7 +18,8 @@ use crate::sample::{at, job, job_id, one_of_everything};
 const V1: &str = include_str!("../golden/ledger-v1.sql");
 const V2: &str = include_str!("../golden/ledger-v2.sql");
 const V3: &str = include_str!("../golden/ledger-v3.sql");
-const NEWEST: &str = include_str!("../golden/ledger-v4.sql");
+const V4: &str = include_str!("../golden/ledger-v4.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v5.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
@@ -107,6 +108,19 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert!(loaded.arrays.is_empty() && !loaded.definitions.is_empty());
     let succeeded = [2, 3].map(|n| loaded.ended[&job_id(n)].succeeded);
     assert_eq!(succeeded, [true, false]);
+}
+
+/// Format 4 knew no shares and nothing that is paused.
+#[tokio::test]
+async fn a_ledger_of_format_4_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(V4).unwrap();
+
+    let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
+
+    assert!(loaded.gates.is_empty() && loaded.shares.is_empty());
+    assert_eq!((loaded.arrays.len(), loaded.n_launches, loaded.n_jobs), (1, 2, 10));
 }
 
 async fn is_taken_over(written: &str) -> LedgerState {

@@ -68,6 +68,8 @@ impl Invariants {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutGate { .. }
+            | Change::PutShare { .. }
             | Change::Counters { .. } => false,
         }
     }

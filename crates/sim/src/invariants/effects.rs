@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use spillway_core::Pausable;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
@@ -222,6 +223,10 @@ impl Invariants {
                     let is_gone = found.is_some_and(|d| d.deregistered_at.is_some());
                     (!is_gone).then(|| format!("job definition {name}:{revision} is active"))
                 }
+                Request::Pause { target, .. } => {
+                    let is_durable = ledger.all_gates().contains_key(&target);
+                    (!is_durable).then(|| format!("the order about {target} is not durable"))
+                }
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
@@ -259,6 +264,12 @@ impl Invariants {
                 meant_by(target, ledger).next().is_some()
             }
             Request::Register { .. } => true,
+            Request::Pause { target: Pausable::Queue(queue), .. } => {
+                self.config.queues.contains(&queue)
+            }
+            Request::Pause { target: Pausable::Pool(name), .. } => {
+                self.config.pools.iter().any(|pool| pool.name == name)
+            }
             Request::Deregister { name, revision } => {
                 ledger.all_definitions().any(|d| d.name == name && d.revision == revision)
             }

@@ -39,6 +39,8 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutGate { .. }
+            | Change::PutShare { .. }
             | Change::Counters { .. } => None,
         };
         if let Some(fault) = shown {

@@ -1,5 +1,6 @@
 //! The TOML form of a scenario. What is not said keeps its default; what is not known is refused.
 
+mod queues;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -7,12 +8,15 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota};
+use spillway_core::{
+    Arch, ConsumableName, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota,
+};
 use spillway_engine::EngineConfig;
 
 use super::{Scenario, ScenarioError};
 use crate::setting::{Chance, Span, Spread};
 use crate::world::{Faults, Out, Outage, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use queues::{EnginePoolFile, QueueFile};
 use workload::WorkloadFile;
 
 /// When a scenario begins that does not say: a Monday.
@@ -46,6 +50,13 @@ pub(super) struct ScenarioFile {
 #[serde(deny_unknown_fields)]
 struct EngineFile {
     queues: Option<Vec<QueueName>>,
+    /// What is said of single queues.
+    #[serde(default)]
+    queue: BTreeMap<QueueName, QueueFile>,
+    #[serde(default)]
+    pools: Vec<EnginePoolFile>,
+    #[serde(default)]
+    consumables: BTreeMap<ConsumableName, u64>,
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
@@ -199,6 +210,7 @@ impl EngineFile {
                 price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
         }
+        queues::resolve(&mut config, self.queue, self.pools, self.consumables)?;
         config.plan.mix = self.mix.resolve();
         for (quota, vcpus) in self.vcpu_quotas {
             config.limits.quotas.set(quota, Some(CpuUnits::from_vcpus(vcpus)));

@@ -8,8 +8,13 @@ use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::array::Indexes;
-use spillway_core::{Arch, ArraySpec, CpuUnits, DependencyKind, Market, MiB, Quota, QuotaGroup};
-use spillway_engine::EngineConfig;
+use spillway_core::{
+    Arch, ArraySpec, ConsumableName, CpuUnits, DependencyKind, Market, MiB, MicroUsdPerHour,
+    QueueName, Quota, QuotaGroup, Scheduling,
+};
+use spillway_engine::{
+    Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, ShareRules, Weight,
+};
 
 use super::Scenario;
 use super::duration::Distribution;
@@ -48,6 +53,7 @@ pub fn random(seed: u64) -> Scenario {
     if roll.happens(Chance::percent(30)) {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
+    random_queues(dice, &mut engine);
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
@@ -213,7 +219,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
     Some(JobGroup {
         name: format!("group-{ord}").parse().ok()?,
         count: u32::try_from(1 + roll.below(14)).unwrap_or(1),
-        queue: engine.queues.first()?.clone(),
+        queue: random_queue(dice, ord, engine)?,
         image: pick(
             &mut roll,
             &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "stuck/x", "tool:2"],
@@ -263,7 +269,79 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         },
         array: random_array(dice, ord),
         after: Vec::new(),
+        scheduling: random_scheduling(dice, ord, engine),
     })
+}
+
+/// Two in three scenarios have several queues, some of them with shares, caps, pools and licences.
+fn random_queues(dice: Dice, engine: &mut EngineConfig) {
+    let mut roll = dice.roll("random queues", &"");
+    if roll.happens(Chance::percent(35)) {
+        return;
+    }
+    for name in ["urgent", "shared"] {
+        engine.queues.extend(name.parse::<QueueName>());
+    }
+    let vcpus = |n: Option<u32>| n.filter(|n| 0 < *n).map(CpuUnits::from_vcpus);
+    let caps = |roll: &mut Roll| Caps {
+        cpu_max: vcpus(Some(pick(roll, &[0, 0, 16, 32]))),
+        hosts_max: Some(pick(roll, &[0, 0, 0, 1, 3])).filter(|n| 0 < *n),
+        price_max: Some(pick(roll, &[0, 0, 0, 3_000_000]))
+            .filter(|n| 0 < *n)
+            .map(MicroUsdPerHour::new),
+        ..Caps::default()
+    };
+    let urgent = QueueRules { priority: 10, caps: caps(&mut roll), ..QueueRules::default() };
+    let weight = Weight::from_parts(pick(&mut roll, &[2_500, 10_000, 40_000]));
+    let share = "team*".parse().ok().map(|pattern| ShareRules {
+        pattern,
+        weight: weight.unwrap_or(Weight::ONE),
+        caps: caps(&mut roll),
+    });
+    let shared = QueueRules {
+        fair_share: Some(FairShare {
+            compute_reservation: pick(&mut roll, &[0, 0, 25]),
+            ..FairShare::default()
+        }),
+        caps: caps(&mut roll),
+        shares: share.into_iter().collect(),
+        ..QueueRules::default()
+    };
+    for (name, rules) in [("urgent", urgent), ("shared", shared)] {
+        engine.queue_rules.extend(name.parse::<QueueName>().map(|name| (name, rules)));
+    }
+    engine.consumables.extend("licences".parse::<ConsumableName>().map(|name| (name, 3)));
+    if roll.happens(Chance::percent(40)) {
+        let pool = |name: &str, markets: Vec<Market>, caps: Caps| {
+            let offerings = OfferingFilter { markets, ..OfferingFilter::default() };
+            name.parse().map(|name| PoolRules { name, offerings, caps })
+        };
+        engine.pools.extend(pool("cheap", vec![Market::Spot], caps(&mut roll)));
+        engine.pools.extend(pool("rest", Vec::new(), Caps::default()));
+    }
+}
+
+fn random_queue(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<QueueName> {
+    let mut roll = dice.roll("random queue", &ord);
+    let n = u64::try_from(engine.queues.len()).unwrap_or(1);
+    let at = usize::try_from(roll.below(n)).unwrap_or(0);
+    engine.queues.get(at).cloned()
+}
+
+fn random_scheduling(dice: Dice, ord: u64, engine: &EngineConfig) -> Scheduling {
+    let mut roll = dice.roll("random scheduling", &ord);
+    if engine.consumables.is_empty() {
+        return Scheduling::default();
+    }
+    let shares = ["teamA", "teamB", "solo"];
+    let at = usize::try_from(roll.below(3)).unwrap_or(0);
+    let takes = pick(&mut roll, &[0, 0, 0, 1, 2]);
+    let names = engine.consumables.keys().take(usize::from(0 < takes));
+    Scheduling {
+        share: shares.get(at).and_then(|share| share.parse().ok()),
+        priority: pick(&mut roll, &[0, 0, 5]),
+        consumes: names.map(|name| (name.clone(), takes)).collect(),
+    }
 }
 
 /// One group in three is of arrays.
