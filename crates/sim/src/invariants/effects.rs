@@ -11,6 +11,7 @@ use spillway_core::message::{self, Request, code};
 use spillway_core::task::{CloudEvent, TaskStatus};
 use spillway_core::{
     ClientToken, DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
+    LaunchState,
 };
 use spillway_engine::limits;
 
@@ -44,7 +45,6 @@ impl Invariants {
             Effect::Observe { .. } => {
                 self.check_recorded(moment, ledger, cloud);
                 self.check_purpose(moment, cloud);
-                self.check_rate(moment, cloud);
             }
             Effect::DeleteEvents { receipts } => {
                 for receipt in receipts {
@@ -288,8 +288,14 @@ impl Invariants {
             + cloud.config().list_lag.max;
         // While a launch is open the ledger knows of its hosts, though not yet by EC2's names.
         let must_be_known = |i: &&SimInstance| {
-            let age = moment.now.duration_since(i.launched_at);
-            patience <= age - self.blind_within(i.launched_at, moment.now)
+            // Until its launch is settled the ledger waits for it to be named.
+            let settled_at = ledger.get_launch(i.launch).and_then(|launch| match launch.state {
+                LaunchState::Settled { at, .. } => Some(at),
+                LaunchState::Open { .. } => None,
+            });
+            let since = settled_at.map_or(i.launched_at, |at| at.max(i.launched_at));
+            let age = moment.now.duration_since(since);
+            patience <= age - self.blind_within(since, moment.now)
                 && !self.open_launches.contains(&i.launch)
         };
         let old: Vec<InstanceId> =

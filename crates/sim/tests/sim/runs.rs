@@ -11,10 +11,8 @@ const RANDOM_SEEDS: u64 = 16;
 /// Seeds that once broke something, each with what it was.
 const SEEDS_THAT_BROKE: [u64; 4] = [
     // A clock ahead of EC2's made new hosts look old, and those not listed yet gone.
-    15,
-    // A container that ended on no signal kept its job and its host for ever.
-    38,
-    // An instance without a record was stopped, and kept its disk for ever.
+    15, // A container that ended on no signal kept its job and its host for ever.
+    38, // An instance without a record was stopped, and kept its disk for ever.
     180,
     // A clock that was set back for long made an instance without a record look too young to be taken in.
     181,
