@@ -58,7 +58,7 @@ Lists the job queues of the configuration: what waits, what runs, and what it ho
 
 Examples:
   spillway queues list
-  spillway queues list --format json | jq -r 'select(.paused).queue'";
+  spillway queues list --format json | jq -r '.queues[] | select(.paused).queue'";
 
 const SHOW_ABOUT: &str = "\
 Shows one queue: its caps and what is held of them, its shares with their weights and what they have used, and why some of its \
