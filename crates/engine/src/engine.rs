@@ -9,7 +9,7 @@ use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
+    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
     InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, MicroUsdPerHour, Pausable,
     Planner, PoolId, Resources, cost,
 };
@@ -100,6 +100,8 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
+    /// Hosts of an architecture in a row that did not register. Not written: a dispatcher that starts again gives the AMI another chance.
+    pub(crate) unregistered: BTreeMap<Arch, u32>,
     /// As read; none until the first answer.
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
@@ -111,6 +113,8 @@ pub struct Engine {
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
+    /// When an attempt that is to end is next told so; a timer for an earlier time is out of date.
+    pub(crate) stop_at: BTreeMap<(JobId, AttemptOrd), Timestamp>,
     pub(crate) observing: bool,
     /// When the next look is due; a timer for an earlier plan of it is out of date.
     pub(crate) observe_at: Option<Timestamp>,
@@ -163,6 +167,7 @@ impl Engine {
             memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
+            unregistered: BTreeMap::new(),
             raw_catalog: None,
             catalog: Arc::default(),
             pool_catalogs: Vec::new(),
@@ -170,6 +175,7 @@ impl Engine {
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
             starting: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
+            stop_at: BTreeMap::new(),
             observing: false,
             observe_at: None,
             reading_catalog: false,
@@ -214,7 +220,7 @@ impl Engine {
         if let Some((at, timer)) = timer {
             self.timers.set(at, timer);
         }
-        let mut entry = Entry::new(host);
+        let mut entry = Entry::new(host, now);
         entry.idle_since = Some(now);
         entry.interrupted = matches!(
             entry.host.state,
@@ -331,7 +337,7 @@ impl Engine {
             match timer {
                 Timer::Launch(launch) => self.send_launch(cx, launch),
                 Timer::Start(job, ord) => self.send_start(cx, job, ord),
-                Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
+                Timer::Stop(job, ord) => self.stop_again(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
                 Timer::Arrival(job) => self.arrival_timed_out(cx, job),

@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     runs: BTreeMap<Run, u32>,
     /// What they hold.
     held: Resources,
+    /// Since when this dispatcher knows that there is such an instance, by its own clock.
+    pub(crate) known_at: Timestamp,
     /// Since when nothing is on it.
     pub(crate) idle_since: Option<Timestamp>,
     /// Since when its agent is away.
@@ -58,9 +60,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(host: Host) -> Self {
+    /// A host that this dispatcher knows of from now on.
+    pub(crate) fn new(host: Host, now: Timestamp) -> Self {
         Self {
             host,
+            known_at: now,
             container_instances: BTreeSet::new(),
             live: BTreeSet::new(),
             runs: BTreeMap::new(),

@@ -13,6 +13,7 @@
 mod admission;
 mod array;
 mod backfill;
+mod breaker;
 mod budget;
 pub mod calibration;
 pub mod config;

@@ -316,6 +316,7 @@ impl Engine {
         let need = job.need();
         let spec = Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
+        self.stop_at.remove(&(id, ord));
         self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
         let Some(instance) = host.instance() else { return };

@@ -26,6 +26,12 @@ pub const ARRIVAL_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(1
 /// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
 pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 
+/// So many hosts of one architecture in a row that do not register are no accident: its AMI, role or route is broken.
+pub const UNREGISTERED_MAX: u32 = 5;
+
+/// Where hosts do not register, one is bought to see whether they do again, this long after the last that did not.
+pub const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(30);
+
 /// Large images take long to pull; the agent itself gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
 pub const START_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(30);
 
@@ -99,6 +105,10 @@ pub const AGENT_AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// After StopTask a container has 30 s (`ECS_CONTAINER_STOP_TIMEOUT`); a task that is still there after this is asked again.
 pub const STOP_REPEAT: SignedDuration = SignedDuration::from_mins(1);
+
+/// A task that is still there so long after it was told to end, beyond the time its job has between SIGTERM and SIGKILL, ends on no
+/// signal: Docker hangs, or the container does in the kernel. Only the end of its host ends it.
+pub const STOP_GIVE_UP: SignedDuration = SignedDuration::from_mins(10);
 
 /// Burst of the bucket that RunTask, StopTask and others share (ECS API throttling table).
 pub const TASK_CALLS_BURST: u32 = 100;

@@ -328,7 +328,7 @@ impl Engine {
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
             return all_kept;
         };
-        let mut left = self.allowed_hosts(pool, planned);
+        let mut left = self.probed(planned.arch, self.allowed_hosts(pool, planned));
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
             left -= n_hosts;
@@ -353,7 +353,7 @@ impl Engine {
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));
-                self.fleet.put(Entry::new(host));
+                self.fleet.put(Entry::new(host, cx.now));
                 all_kept.extend(kept);
             }
             let launch = Launch {

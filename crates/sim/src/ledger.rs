@@ -144,6 +144,11 @@ impl MemoryLedger {
         self.launches.values()
     }
 
+    /// One launch.
+    pub fn get_launch(&self, id: LaunchId) -> Option<&Launch> {
+        self.launches.get(&id)
+    }
+
     /// Applies all changes, or none if one of them is bad.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), BadChange> {
         self.check(changes)?;
