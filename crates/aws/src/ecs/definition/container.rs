@@ -20,6 +20,7 @@ use crate::limits;
 
 /// All that makes one container differ from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as ECS has them")]
 pub(in crate::ecs) struct Container {
     pub(super) name: String,
     essential: bool,
