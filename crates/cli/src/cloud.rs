@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use spillway_aws::doctor::{self, Finding};
-use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsNews, SqsSender};
+use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsNews, SqsSender, Stacks};
 use spillway_core::Catalog;
 use spillway_core::port::PriceFeed as _;
 
@@ -31,6 +31,11 @@ pub async fn sender(config: &Config) -> Result<SqsSender> {
 /// The queue that others read news of jobs from.
 pub async fn news(config: &Config, queue: &str) -> Result<SqsNews> {
     Ok(Box::pin(Cloud::connect_news(&settings(config), queue)).await?)
+}
+
+/// CloudFormation, to install with.
+pub async fn stacks(config: &Config) -> Result<Stacks> {
+    Ok(Box::pin(Stacks::connect(&settings(config))).await?)
 }
 
 /// Looks at everything a dispatcher will need. Makes nothing.

@@ -11,12 +11,13 @@ use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
 use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
-use crate::id::{JobId, LedgerId, Zone};
+use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
 use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
 use crate::quantity::Resources;
 use crate::schedule::ScheduleRecord;
+use crate::scheduling::{Gate, Pausable, ShareUse};
 
 /// A pool that is left alone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,22 @@ pub enum Change {
     PutDefinition(Box<DefinitionRecord>),
     /// A schedule, new or changed.
     PutSchedule(Box<ScheduleRecord>),
+    /// Something was paused or resumed.
+    PutGate {
+        /// What.
+        target: Pausable,
+        /// Which of the two, and when it was ordered.
+        gate: Gate,
+    },
+    /// What a share of a queue has used; none forgets it.
+    PutShare {
+        /// The queue.
+        queue: QueueName,
+        /// The share.
+        share: ShareId,
+        /// What it has used.
+        used: Option<ShareUse>,
+    },
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -155,6 +172,10 @@ pub struct LedgerState {
     pub definitions: Vec<DefinitionRecord>,
     /// All schedules, those that were deleted too.
     pub schedules: Vec<ScheduleRecord>,
+    /// What has ever been paused or resumed.
+    pub gates: BTreeMap<Pausable, Gate>,
+    /// What the shares of queues have used.
+    pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -176,6 +197,8 @@ impl LedgerState {
             history: History::default(),
             definitions: Vec::new(),
             schedules: Vec::new(),
+            gates: BTreeMap::new(),
+            shares: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }

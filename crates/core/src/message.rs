@@ -25,7 +25,7 @@ mod write;
 pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
-pub use write::{Ending, SimpleJob, end_job, submit, submit_again};
+pub use write::{Ending, SimpleJob, end_job, pause, submit, submit_again};
 
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ use crate::definition::{DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
 use crate::schedule::ScheduleSpec;
+use crate::scheduling::Pausable;
 use crate::target::JobTarget;
 
 /// What a message asks for.
@@ -63,6 +64,13 @@ pub enum Request {
     },
     /// An order about a schedule.
     Schedule(Box<ScheduleRequest>),
+    /// `PauseQueue`, `PausePool`: start nothing there until it is resumed; and the opposites.
+    Pause {
+        /// What.
+        target: Pausable,
+        /// Whether it is paused or resumed.
+        is_paused: bool,
+    },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {
         /// Which job or jobs.

@@ -71,6 +71,7 @@ fn spec(n: u32) -> JobSpec {
         tags: std::collections::BTreeMap::new(),
         array: None,
         depends_on: Vec::new(),
+        scheduling: spillway_core::Scheduling::default(),
     };
     let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
     match parsed.request {
@@ -79,7 +80,8 @@ fn spec(n: u32) -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
-        | Request::Schedule(_) => unreachable!("it submits"),
+        | Request::Schedule(_)
+        | Request::Pause { .. } => unreachable!("it submits"),
     }
 }
 

@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::job::JobSpec;
-use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId};
+use spillway_core::plan::NoFit;
+use spillway_core::{
+    Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId, QueueName, Resources,
+};
 
+use crate::config::{CapKind, Caps};
 use crate::engine::{Cx, Engine};
+use crate::lane::Lane;
 use crate::limits;
 use crate::retry::backoff;
 use crate::timer::Timer;
@@ -32,12 +37,61 @@ impl Engine {
             expected_secs: None,
             patience_secs: 0,
         };
-        match spillway_planner::admit(&key, &self.catalog, &self.config.plan) {
+        if let Some(reason) = self.never_allowed(spec) {
+            return JobState::Failed { at: now, reason };
+        }
+        match self.admit_by_pools(&spec.queue, &key) {
             Ok(()) => JobState::Runnable { since: now },
             Err(no_fit) => {
                 JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
             }
         }
+    }
+
+    /// Whether some pool of a queue has what could hold such a job; if none, why the first has not.
+    pub(crate) fn admit_by_pools(&self, queue: &QueueName, key: &DemandKey) -> Result<(), NoFit> {
+        let mut first = Ok(());
+        for pool in self.config.pools_of(queue) {
+            let catalog = self.catalog_of((!self.config.pools.is_empty()).then_some(pool));
+            match spillway_planner::admit(key, catalog, &self.config.plan) {
+                Ok(()) => return Ok(()),
+                Err(no_fit) => first = first.and(Err(no_fit)),
+            }
+        }
+        first
+    }
+
+    /// A job that alone is more than its queue or share may hold, or than there is of a consumable resource, would wait for ever.
+    fn never_allowed(&self, spec: &JobSpec) -> Option<String> {
+        let lane = Lane::of(spec);
+        let (rules, share) = (self.config.queue(&lane.queue), lane.share());
+        let exceeded = |caps: &Caps| {
+            let Resources { cpu, memory, gpus } = spec.resources;
+            if caps.cpu_max.is_some_and(|max| max < cpu) {
+                Some((CapKind::Vcpus, format!("{cpu} vCPU")))
+            } else if caps.memory_max.is_some_and(|max| max < memory) {
+                Some((CapKind::Memory, memory.to_string()))
+            } else if caps.gpus_max.is_some_and(|max| max < gpus) {
+                Some((CapKind::Gpus, format!("{gpus} GPU")))
+            } else {
+                None
+            }
+        };
+        if let Some((cap, needs)) = exceeded(&rules.caps) {
+            return Some(format!("Job needs {needs}, more than {cap} of queue {}", lane.queue));
+        }
+        if let Some((cap, needs)) = exceeded(&rules.share_caps(&share)) {
+            let queue = &lane.queue;
+            return Some(format!(
+                "Job needs {needs}, more than {cap} of share {share} of queue {queue}"
+            ));
+        }
+        let (name, needs) =
+            lane.consumes.iter().find(|(name, needs)| self.config.consumable(name) < **needs)?;
+        let total = self.config.consumable(name);
+        Some(format!(
+            "Job needs {needs} of the consumable resource {name}, of which there are {total}"
+        ))
     }
 
     /// Asks for prices, unless that has been done and not been answered.
@@ -78,6 +132,13 @@ impl Engine {
         // What a planner remembers of a catalog stays good as long as it is the same.
         if *self.catalog != catalog {
             self.catalog = Arc::new(catalog);
+            let as_of = self.catalog.as_of.unwrap_or(Timestamp::UNIX_EPOCH);
+            let of_pool = |pool: usize| {
+                let offerings = self.catalog.offerings().iter();
+                let offerings = offerings.filter(|o| self.config.pool_of(o) == Some(pool));
+                Arc::new(Catalog::new(as_of, offerings.cloned().collect()))
+            };
+            self.pool_catalogs = (0..self.config.pools.len()).map(of_pool).collect();
         }
     }
 

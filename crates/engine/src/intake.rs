@@ -10,7 +10,7 @@ use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
 use spillway_core::message::{self, Parsed, Rejection, Request, code};
-use spillway_core::{Change, Effect, Job, JobId, JobState, JobTarget, QueueName};
+use spillway_core::{Change, Effect, Gate, Job, JobId, JobState, JobTarget, Pausable, QueueName};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
@@ -85,6 +85,7 @@ impl Engine {
                 unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
             Request::Schedule(request) => self.take_schedule(cx, delivery, *request),
+            Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
@@ -102,6 +103,45 @@ impl Engine {
             known.join(", ")
         );
         Some(Fate::Reject { code: "UNKNOWN_QUEUE", reason })
+    }
+
+    /// Pauses or resumes a queue or pool. Orders may come twice and out of order: the one that was sent last counts.
+    fn set_gate(
+        &mut self,
+        cx: &mut Cx,
+        delivery: &Delivery,
+        target: Pausable,
+        is_paused: bool,
+    ) -> Fate {
+        match &target {
+            Pausable::Queue(queue) => {
+                if let Some(unknown) = self.unknown_queue("jobQueue", queue) {
+                    return unknown;
+                }
+            }
+            Pausable::Pool(name) if self.config.pools.iter().all(|pool| pool.name != *name) => {
+                let known = self.config.pools.iter().map(|pool| pool.name.as_str());
+                let known: Vec<&str> = known.collect();
+                let reason = format!(
+                    "spillway.pool: there is no pool {:?} (hint: the pools are {})",
+                    name.as_str(),
+                    known.join(", ")
+                );
+                return Fate::Reject { code: "UNKNOWN_POOL", reason };
+            }
+            Pausable::Pool(_) => {}
+        }
+        let ordered_at = delivery.sent_at.unwrap_or(cx.now);
+        let before = self.gates.get(&target).copied();
+        if before.is_none_or(|gate| gate.ordered_at < ordered_at) {
+            let gate = Gate { is_paused, ordered_at };
+            self.gates.insert(target.clone(), gate);
+            cx.changes.push(Change::PutGate { target, gate });
+            if !is_paused {
+                self.replan_by(cx.now);
+            }
+        }
+        Fate::Delete
     }
 
     /// A job whose definition is not there. It may have been taken when it still was.

@@ -11,6 +11,7 @@ use spillway_core::{Expectation, Host, HostId, Job, JobId, JobState, message};
 use super::array::{ArrayView, DependsOn};
 use super::asked;
 use super::attempt::{AttemptView, LiveView, attempts_table};
+use super::container::{self, ContainerView};
 use super::expected::ExpectedView;
 use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd, usd_text};
@@ -175,6 +176,9 @@ pub struct JobView {
     pub image: String,
     /// The command; empty is the image's own.
     pub command: Vec<String>,
+    /// Its containers, if it has several; image and command are those of the main one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ContainerView>,
     /// The architecture asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<spillway_core::Arch>,
@@ -254,6 +258,7 @@ impl JobView {
             definition: asked::definition(spec),
             image: spec.container.image.clone(),
             command: spec.container.command.clone(),
+            containers: container::containers(spec),
             arch: spec.arch,
             gpu_kinds: spec.gpu_kinds,
             market: spec.market,
@@ -311,6 +316,7 @@ impl View for JobView {
         for (name, text) in &self.asked {
             page.field(name, text.as_str());
         }
+        container::fields(&self.containers, page);
         if let Some(array) = &self.array {
             array.fields(page);
         }
@@ -339,6 +345,10 @@ impl View for JobView {
             }
         }
         page.table(attempts_table(&self.attempts));
+        let ends = self.attempts.iter().map(|a| (a.attempt, a.containers.as_slice()));
+        if let Some(table) = container::ends_table(ends) {
+            page.table(table);
+        }
         page.table(timeline_table(&self.timeline));
     }
 }
@@ -363,7 +373,7 @@ impl JobView {
 }
 
 /// A command as it can be pasted into a shell.
-fn shell_words(command: &[String]) -> String {
+pub(crate) fn shell_words(command: &[String]) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     let quote = |word: &String| {
         if !word.is_empty() && word.chars().all(is_plain) {

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 31] = [
+const VERBS: [&str; 39] = [
     "",
     "serve",
     "submit",
@@ -11,6 +11,14 @@ const VERBS: [&str; 31] = [
     "jobs show",
     "jobs wait",
     "jobs retry",
+    "queues list",
+    "queues show",
+    "queues pause",
+    "queues resume",
+    "pools list",
+    "pools show",
+    "pools pause",
+    "pools resume",
     "definitions register",
     "definitions list",
     "definitions show",

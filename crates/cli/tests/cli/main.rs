@@ -17,6 +17,7 @@ mod ledger;
 mod many;
 mod news;
 mod plan;
+mod queues;
 mod rig;
 mod schedules;
 mod simulate;

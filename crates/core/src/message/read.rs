@@ -2,12 +2,16 @@
 //! say. Refuses at the first thing that is wrong, with its place.
 
 mod container;
+mod containers;
 mod needs;
+mod overrides;
 mod relations;
 mod retry;
 mod schedule;
+mod scheduling;
 mod secret;
 mod storage;
+mod task;
 
 use std::collections::BTreeMap;
 
@@ -15,13 +19,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use containers::{Containers, Written};
+
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
     DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
-    PlatformCapability, Spillway, SubmitJob,
+    PauseOrder, PlatformCapability, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
@@ -55,11 +61,16 @@ pub(super) fn request(
         }
         Some("CreateSchedule") => schedule::create(&message, definitions),
         Some("DeleteSchedule" | "PauseSchedule" | "ResumeSchedule") => schedule::change(&message),
+        Some("PauseQueue" | "ResumeQueue" | "PausePool" | "ResumePool") => {
+            let (order, warnings) = typed::<PauseOrder>(&message)?;
+            Ok((scheduling::pause(&order)?, warnings.into_texts()))
+        }
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
                 "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
-                 DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule or ResumeSchedule",
+                 DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule, \
+                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool or ResumePool",
             ))
         }
     }
@@ -231,20 +242,20 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
 }
 
 fn submit(
-    message: SubmitJob,
+    mut message: SubmitJob,
     revision: Option<u32>,
     warnings: &mut Warnings,
 ) -> Result<Request, Rejection> {
     let root = At::Root;
-    let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
-    let name = job_name_of(&root.key("jobName"), job_name)?;
-    let queue = queue_of(&root.key("jobQueue"), job_queue)?;
+    let name = job_name_of(&root.key("jobName"), message.job_name.take())?;
+    let queue = queue_of(&root.key("jobQueue"), message.job_queue.take())?;
     let at_definition = root.key("jobDefinition");
-    let definition = job_definition.ok_or_else(|| {
+    let definition = message.job_definition.take().ok_or_else(|| {
         Rejection::missing(&at_definition)
             .hint("put the job definition there: the object that RegisterJobDefinition takes")
     })?;
     check_kind(&at_definition, &definition)?;
+    let scheduling = scheduling::scheduling(&message, &definition)?;
     let spillway = message.spillway.unwrap_or_default();
     let at_spillway = root.key("spillway");
     let (array, depends_on) = relations::relations(
@@ -254,22 +265,23 @@ fn submit(
     )?;
 
     let parameters = merged_parameters(definition.parameters, message.parameters)?;
-    let properties = definition.container_properties.ok_or_else(|| {
-        Rejection::missing(&at_definition.key("containerProperties"))
-            .hint("describe the container: image, command, resourceRequirements")
-    })?;
-    let overrides = container_overrides.unwrap_or_default();
-    let at_properties = at_definition.key("containerProperties");
-    let arch = container::arch(
-        &at_properties,
-        properties.runtime_platform.as_ref(),
-        spillway.architecture,
-    )?;
-    let resources = needs::resources(&at_properties, &properties, &overrides, warnings)?;
-    let time_limits = time_limits(&at_spillway, &spillway)?;
+    let mut time_limits = time_limits(&at_spillway, &spillway)?;
+    let written = Written {
+        single: definition.container_properties,
+        several: definition.ecs_properties,
+        overrides: message.container_overrides,
+        several_overrides: message.ecs_properties_override,
+    };
+    let of = task::Of {
+        parameters: &parameters,
+        arch: spillway.architecture,
+        stop: time_limits.stop,
+        named: name.as_str().len() + 2 * queue.as_str().len(),
+    };
+    let Containers { container, task, resources, arch, stop } =
+        containers::containers(&at_definition, written, of, warnings)?;
+    time_limits.stop = stop;
     let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
-    let container =
-        container::container(&at_properties, properties, overrides, &parameters, warnings)?;
 
     let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
         (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
@@ -310,6 +322,7 @@ fn submit(
         definition: definition.job_definition_name.and_then(|name| name.parse().ok()),
         definition_revision: revision,
         container,
+        task,
         resources,
         arch,
         gpu_kinds,
@@ -326,6 +339,7 @@ fn submit(
         propagate_tags,
         array,
         depends_on,
+        scheduling,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }

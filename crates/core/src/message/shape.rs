@@ -4,9 +4,11 @@
 //! Every field is an `Option`, because tools write `null` for what they leave out; the schema says which are required.
 
 mod container;
+mod ecs;
 mod object;
 mod relations;
 mod schedule;
+mod scheduling;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -19,9 +21,18 @@ pub use container::{
     LinuxParameters, LogConfiguration, LogDriver, NameValue, ResourceRequirement, ResourceType,
     RuntimePlatform, Tmpfs, Ulimit,
 };
+pub use ecs::{
+    DependencyCondition, EcsProperties, EcsPropertiesOverride, EcsTaskProperties,
+    FirelensConfiguration, IpcMode, LogRouter, PidMode, TaskContainerDependency,
+    TaskContainerOverrides, TaskContainerProperties, TaskPropertiesOverride,
+};
 pub use storage::{
     EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
     Volume,
+};
+
+pub use scheduling::{
+    ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
 };
 
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
@@ -52,6 +63,10 @@ pub struct SubmitJob {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub container_overrides: Option<ContainerOverrides>,
+    /// The same for a definition of several containers.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties_override: Option<EcsPropertiesOverride>,
     /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
     pub parameters: Option<BTreeMap<String, String>>,
     /// Makes it an array job.
@@ -74,6 +89,16 @@ pub struct SubmitJob {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too. Replaces the definition's.
     pub propagate_tags: Option<bool>,
+    /// The share of the queue that the job belongs to: 1 to 255 letters, digits, hyphens and underscores. Unsaid, `default`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{0,255}$"))]
+    pub share_identifier: Option<String>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Replaces the definition's.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority_override: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names. Replaces the definition's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties_override: Option<ConsumableResourceProperties>,
     /// What Spillway adds to AWS Batch.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -90,10 +115,14 @@ pub struct JobDefinition {
     /// The kind of job. `multinode` is refused.
     #[serde(rename = "type")]
     pub kind: Option<JobDefinitionType>,
-    /// The container to run.
+    /// The container to run. Either this or `ecsProperties`.
     #[serde(default, deserialize_with = "object::one")]
-    #[schemars(!default, required)]
+    #[schemars(!default)]
     pub container_properties: Option<ContainerProperties>,
+    /// Several containers to run together. Either this or `containerProperties`.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties: Option<EcsProperties>,
     /// Defaults for the `Ref::name` placeholders in the command.
     pub parameters: Option<BTreeMap<String, String>>,
     /// How often to try.
@@ -108,6 +137,13 @@ pub struct JobDefinition {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too.
     pub propagate_tags: Option<bool>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Unsaid, 0.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties: Option<ConsumableResourceProperties>,
     /// Where the job may run. Only `EC2` is known.
     pub platform_capabilities: Option<Vec<PlatformCapability>>,
     /// Defaults for the `spillway` of its jobs. In a message that registers it, `action` and `clientToken` are the message's.
@@ -126,7 +162,7 @@ fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobDefinitionType {
-    /// One container.
+    /// Its containers run on one host.
     Container,
     /// Many nodes together. Refused.
     #[schemars(skip)]

@@ -20,31 +20,29 @@ const DEFINITION: &[&str] = &["jobDefinition"];
 const CONTAINER: &[&str] = &["jobDefinition", "containerProperties"];
 
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
-const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
 const VOLUMES: &[&str] = &["jobDefinition", "containerProperties", "volumes", ITEM];
+const TASK: &[&str] = &["jobDefinition", "ecsProperties", "taskProperties", ITEM];
+const TASK_VOLUMES: &[&str] =
+    &["jobDefinition", "ecsProperties", "taskProperties", ITEM, "volumes", ITEM];
+
+const NO_S3_FILES: &str = "mount an EFS file system, or read S3 from the job itself";
 
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
 const NO_SHELL: &str = "hosts open no channel for it; look at a job through its log, or run a copy of it with a shell as its command";
-const NO_COUNTERS: &str = "leave it out";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
 const KEYS: &[Unsupported] = &[
     Unsupported { parent: ROOT, key: "nodeOverrides", hint: ONE_CONTAINER },
     Unsupported { parent: ROOT, key: "eksPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: ROOT, key: "ecsPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: ROOT, key: "shareIdentifier", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "schedulingPriorityOverride", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "consumableResourcePropertiesOverride", hint: NO_COUNTERS },
     Unsupported { parent: DEFINITION, key: "nodeProperties", hint: ONE_CONTAINER },
     Unsupported { parent: DEFINITION, key: "eksProperties", hint: ONE_CONTAINER },
-    Unsupported { parent: DEFINITION, key: "ecsProperties", hint: ONE_CONTAINER },
-    Unsupported { parent: DEFINITION, key: "schedulingPriority", hint: NO_SHARES },
-    Unsupported { parent: DEFINITION, key: "consumableResourceProperties", hint: NO_COUNTERS },
-    Unsupported {
-        parent: VOLUMES,
-        key: "s3filesVolumeConfiguration",
-        hint: "mount an EFS file system, or read S3 from the job itself",
-    },
+    Unsupported { parent: VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
+    Unsupported { parent: TASK_VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
+    Unsupported { parent: TASK, key: "networkMode", hint: "tasks run in mode bridge" },
+    Unsupported { parent: TASK, key: "networkConfiguration", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "platformVersion", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "ephemeralStorage", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "enableExecuteCommand", hint: NO_SHELL },
     Unsupported { parent: CONTAINER, key: "instanceType", hint: "ask for vCPUs, memory and GPUs" },
     Unsupported { parent: CONTAINER, key: "networkConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "fargatePlatformConfiguration", hint: NO_FARGATE },

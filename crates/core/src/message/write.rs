@@ -12,16 +12,19 @@ use serde_json::Value;
 
 use super::limits;
 use super::shape::{
-    ArrayProperties, ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway,
-    IndexRange, JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue,
-    ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
+    ArrayProperties, ConsumableResource, ConsumableResourceProperties, ContainerProperties,
+    DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange, JobDefinition,
+    JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction, PauseOrder,
+    PauseSpillway, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray,
+    SubmitJob,
 };
 use crate::array::{ArraySpec, Indexes};
 use crate::dependency::{Dependency, DependencyKind};
 use crate::gpu::GpuKind;
-use crate::id::{JobName, QueueName};
+use crate::id::{ConsumableName, JobName, QueueName};
 use crate::market::{ArchRule, MarketRule};
 use crate::quantity::Resources;
+use crate::scheduling::{Pausable, Scheduling};
 use crate::target::JobTarget;
 
 /// A job of one container, as simple as most are.
@@ -63,6 +66,8 @@ pub struct SimpleJob {
     pub array: Option<ArraySpec>,
     /// The jobs it waits for.
     pub depends_on: Vec<Dependency>,
+    /// Its place among others.
+    pub scheduling: Scheduling,
 }
 
 /// What `arrayProperties.size` cannot say; an array of one child is too small for it.
@@ -106,6 +111,16 @@ fn requirements(resources: &Resources) -> Vec<ResourceRequirement> {
     requirements
 }
 
+fn consumed(consumes: &BTreeMap<ConsumableName, u64>) -> ConsumableResourceProperties {
+    let resource = |(name, quantity): (&ConsumableName, &u64)| ConsumableResource {
+        consumable_resource: Some(name.as_str().to_owned()),
+        quantity: Some(i64::try_from(*quantity).unwrap_or(i64::MAX)),
+    };
+    ConsumableResourceProperties {
+        consumable_resource_list: Some(consumes.iter().map(resource).collect()),
+    }
+}
+
 /// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
 pub fn submit(job: &SimpleJob) -> Value {
     let variable = |(name, value): &(String, String)| NameValue {
@@ -119,6 +134,7 @@ pub fn submit(job: &SimpleJob) -> Value {
         resource_requirements: Some(requirements(&job.resources)),
         ..ContainerProperties::default()
     };
+    let scheduling = &job.scheduling;
     let message = SubmitJob {
         job_name: Some(job.name.as_str().to_owned()),
         job_queue: Some(job.queue.as_str().to_owned()),
@@ -138,6 +154,10 @@ pub fn submit(job: &SimpleJob) -> Value {
             .array
             .map(|array| ArrayProperties { size: Some(i64::from(array.indexes.size)) }),
         depends_on: Some(dependencies_of(&job.depends_on, job.array)),
+        share_identifier: scheduling.share.as_ref().map(|share| share.as_str().to_owned()),
+        scheduling_priority_override: (scheduling.priority != 0)
+            .then(|| i64::from(scheduling.priority)),
+        consumable_resource_properties_override: Some(consumed(&scheduling.consumes)),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -187,6 +207,19 @@ pub fn end_job(ending: Ending, target: JobTarget, reason: &str) -> Value {
             indexes: target.indexes.map(range),
         }),
     })
+}
+
+/// The message that pauses or resumes something.
+pub fn pause(target: &Pausable, is_paused: bool) -> Value {
+    let (action, job_queue, pool) = match (target, is_paused) {
+        (Pausable::Queue(queue), true) => (PauseAction::PauseQueue, Some(queue.as_str()), None),
+        (Pausable::Queue(queue), false) => (PauseAction::ResumeQueue, Some(queue.as_str()), None),
+        (Pausable::Pool(pool), true) => (PauseAction::PausePool, None, Some(pool.as_str())),
+        (Pausable::Pool(pool), false) => (PauseAction::ResumePool, None, Some(pool.as_str())),
+    };
+    let spillway =
+        PauseSpillway { version: Some(1), action: Some(action), pool: pool.map(str::to_owned) };
+    written(&PauseOrder { job_queue: job_queue.map(str::to_owned), spillway: Some(spillway) })
 }
 
 /// The value of a message without what says nothing.

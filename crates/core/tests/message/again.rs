@@ -7,6 +7,7 @@ use spillway_core::message::{self, Request};
 
 use crate::conformance::samples;
 use crate::sample::{full, job, least, parse, with};
+use crate::several::pipeline;
 
 /// What becomes of a job that is asked for again.
 fn again(spec: &JobSpec) -> JobSpec {
@@ -44,7 +45,13 @@ fn everything() -> Vec<Value> {
     rich["retryStrategy"] = json!({"attempts": 4, "evaluateOnExit": [
         rule("onReason", "a"), rule("onReason", "b"), rule("onReason", "c"), rule("onReason", "d"),
     ]});
-    let mut all = vec![full(), least(), rich];
+    let mut placed = least();
+    placed["shareIdentifier"] = json!("red");
+    placed["schedulingPriorityOverride"] = json!(7);
+    placed["consumableResourcePropertiesOverride"] =
+        json!({"consumableResourceList": [{"consumableResource": "licences", "quantity": 2}]});
+    let one_stop_for_all = with(pipeline(), "/spillway", json!({"stopTimeoutSeconds": 45}));
+    let mut all = vec![full(), least(), rich, placed, pipeline(), one_stop_for_all];
     all.extend(samples());
     all
 }

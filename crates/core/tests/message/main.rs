@@ -9,8 +9,11 @@
 
 mod accepted;
 mod again;
+mod answer;
 mod conformance;
 mod definitions;
+mod mutate;
+mod mutated;
 mod orders;
 mod property;
 mod refused;
@@ -18,3 +21,4 @@ mod relations;
 mod sample;
 mod schedules;
 mod schema;
+mod several;

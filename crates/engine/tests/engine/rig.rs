@@ -175,6 +175,15 @@ impl Rig {
                 self.state.schedules.retain(|known| known.spec.name != record.spec.name);
                 self.state.schedules.push(*record);
             }
+            Change::PutGate { target, gate } => {
+                self.state.gates.insert(target, gate);
+            }
+            Change::PutShare { queue, share, used } => {
+                match used {
+                    Some(used) => self.state.shares.insert((queue, share), used),
+                    None => self.state.shares.remove(&(queue, share)),
+                };
+            }
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
@@ -392,6 +401,7 @@ impl Rig {
             stop_code: None,
             stopped_reason: None,
             container_reason: None,
+            containers: Vec::new(),
         };
         self.tasks.insert(request.job, report.clone());
         report

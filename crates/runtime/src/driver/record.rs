@@ -144,6 +144,13 @@ pub(super) fn committed(changes: &[Change]) {
                     last_job_id = last.map(tracing::field::display), n_fired = record.n_fired,
                     n_missed = record.n_missed, error = record.error, "schedule");
             }
+            Change::PutGate { target, gate } => {
+                let verb = if gate.is_paused { "paused" } else { "resumed" };
+                info!(%target, ordered_at = %gate.ordered_at, "{verb}");
+            }
+            Change::PutShare { queue, share, used } => {
+                debug!(%queue, %share, used = used.map(|used| used.used), "share's use counted");
+            }
             Change::Learn { instance_type, registered } => {
                 info!(instance_type, %registered, "learnt what a type registers");
             }

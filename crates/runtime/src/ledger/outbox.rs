@@ -85,6 +85,8 @@ pub(super) fn note(
         | Change::PutBoots(_)
         | Change::PutDefinition(_)
         | Change::PutSchedule(_)
+        | Change::PutGate { .. }
+        | Change::PutShare { .. }
         | Change::Counters { .. } => return Ok(()),
     };
     let is_wanted = rule.statuses.contains(&state.status());

@@ -65,3 +65,19 @@ CREATE TABLE outbox (
     state   TEXT NOT NULL             -- JSON, JobState
 ) STRICT;
 ALTER TABLE meta ADD COLUMN n_events INTEGER NOT NULL DEFAULT 0;
+
+-- Queues and pools that have been paused or resumed, each with the newest order.
+CREATE TABLE gates (
+    kind TEXT NOT NULL,               -- queue or pool
+    name TEXT NOT NULL,
+    gate TEXT NOT NULL,               -- JSON, Gate
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+
+-- What the shares of queues have used, as far as it still counts. What live attempts hold is not in here: it follows from them.
+CREATE TABLE shares (
+    queue TEXT NOT NULL,
+    share TEXT NOT NULL,
+    used  TEXT NOT NULL,              -- JSON, ShareUse
+    PRIMARY KEY (queue, share)
+) STRICT, WITHOUT ROWID;

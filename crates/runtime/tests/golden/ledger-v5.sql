@@ -40,6 +40,12 @@ CREATE TABLE definitions (
     record   TEXT NOT NULL,         -- JSON, DefinitionRecord
     PRIMARY KEY (name, revision)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE gates (
+    kind TEXT NOT NULL,               -- queue or pool
+    name TEXT NOT NULL,
+    gate TEXT NOT NULL,               -- JSON, Gate
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hosts (
     id     BLOB PRIMARY KEY,
     status TEXT NOT NULL,           -- the status inside of host
@@ -93,6 +99,12 @@ CREATE TABLE schedules (
     name   TEXT PRIMARY KEY,
     record TEXT NOT NULL              -- JSON, ScheduleRecord
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE shares (
+    queue TEXT NOT NULL,
+    share TEXT NOT NULL,
+    used  TEXT NOT NULL,              -- JSON, ShareUse
+    PRIMARY KEY (queue, share)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE specs (
     seq      INTEGER PRIMARY KEY,
     spec     TEXT NOT NULL,         -- JSON, JobSpec
@@ -123,6 +135,7 @@ INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'on-demand', '{"until":"20
 INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'spot', '{"until":"2026-01-01T12:03:00.123456789Z","n_failed":2}');
 INSERT INTO definitions VALUES ('align', 1, '{"name":"align","revision":1,"token":"token-1","registered_at":"2026-01-01T12:00:00.123456789Z","deregistered_at":"2026-01-01T12:01:00.123456789Z","content":{"jobDefinitionName":"align","type":"container"}}');
 INSERT INTO definitions VALUES ('align', 2, '{"name":"align","revision":2,"token":"token-2","registered_at":"2026-01-01T12:00:00.123456789Z","content":{"jobDefinitionName":"align","type":"container"}}');
+INSERT INTO gates VALUES ('queue', 'default', '{"is_paused":true,"ordered_at":"2026-01-01T12:00:01.123456789Z"}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000001', 'registered', '{"id":"00000000-0000-0000-0000-000000000001","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"registered","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"container_instance":"arn:aws:ecs:us-east-1:1:container-instance/c/1","at":"2026-01-01T12:00:40.123456789Z"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000002', 'requested', '{"id":"00000000-0000-0000-0000-000000000002","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"requested"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000003', 'gone', '{"id":"00000000-0000-0000-0000-000000000003","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"gone","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"at":"2026-01-01T12:01:39.123456789Z","cause":"idle","bill":500}}');
@@ -140,8 +153,9 @@ INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'cf3b25dfe8ae45b9be0239b9a05fdd33', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO meta VALUES (1, x'3f9e86aa6edb44e4ba9aa4f8680868bc', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
+INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (1, '{"name":"job-1","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (2, '{"name":"align","queue":"other","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

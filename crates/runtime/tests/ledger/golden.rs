@@ -110,11 +110,13 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert_eq!(succeeded, [true, false]);
 }
 
-/// In format 4 jobs could not be looked for by tag, definition, time and reason.
+/// Format 4 knew no shares, no schedules and nothing that is paused, and jobs could not be looked for by tag, definition, time
+/// and reason.
 #[tokio::test]
 async fn a_ledger_of_format_4_is_taken_over() {
     let loaded = taken_over(V4).await;
 
+    assert!(loaded.gates.is_empty() && loaded.shares.is_empty() && loaded.schedules.is_empty());
     assert_eq!((loaded.jobs.len(), loaded.ended.len(), loaded.arrays.len()), (4, 2, 1));
     assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 10));
 }

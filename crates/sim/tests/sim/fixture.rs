@@ -114,7 +114,8 @@ pub(crate) fn spec() -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
-        | Request::Schedule(_)) => panic!("{other:?}"),
+        | Request::Schedule(_)
+        | Request::Pause { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a job needs: merges the definition's amounts with the job's, as AWS Batch does.
 
+use super::container::Places;
 use super::{Rejection, Warnings, limits};
 use crate::gpu::{GpuKind, GpuKinds};
 use crate::message::path::At;
@@ -20,23 +21,21 @@ struct Amounts {
 /// `resourceRequirements` win over the old `vcpus` and `memory`, the job's over the definition's. The old ones of a job
 /// override old ones only (AWS Batch user guide, "Can't override job definition resource requirements").
 pub(super) fn resources(
-    at_definition: &At<'_>,
+    Places { at: at_definition, at_overrides }: Places<'_>,
     definition: &ContainerProperties,
     overrides: &ContainerOverrides,
     warnings: &mut Warnings,
 ) -> Result<Resources, Rejection> {
-    let at_overrides = At::Root.key("containerOverrides");
-
     let listed = amounts(at_definition, definition.resource_requirements.as_deref())?;
-    let listed_by_job = amounts(&at_overrides, overrides.resource_requirements.as_deref())?;
+    let listed_by_job = amounts(at_overrides, overrides.resource_requirements.as_deref())?;
     let old = Amounts {
         cpu: vcpus(at_definition, definition.vcpus)?,
         memory: memory(at_definition, definition.memory)?,
         gpus: None,
     };
     let old_by_job = Amounts {
-        cpu: vcpus(&at_overrides, overrides.vcpus)?,
-        memory: memory(&at_overrides, overrides.memory)?,
+        cpu: vcpus(at_overrides, overrides.vcpus)?,
+        memory: memory(at_overrides, overrides.memory)?,
         gpus: None,
     };
 
@@ -67,7 +66,7 @@ pub(super) fn resources(
         Rejection::at(
             code::MISSING_FIELD,
             &at_definition.key("resourceRequirements"),
-            &format!("does not say how much {kind} the job needs"),
+            &format!("does not say how much {kind} is needed"),
         )
         .hint(format!("add {{\"type\": \"{kind}\", \"value\": \"{example}\"}}"))
     };

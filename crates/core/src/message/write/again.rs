@@ -1,22 +1,23 @@
 //! The message that asks once more for what a job was asked for. It must ask for all of it: every part of a job is named here,
 //! so that a new one cannot be forgotten.
 
+mod container;
+mod task;
+
 use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::super::limits;
 use super::super::shape::{
-    self, ArrayProperties, ContainerProperties, EvaluateFailure, EvaluateOnExit, FailureCause,
-    GrowMemory, JobDefinition, JobDefinitionType, JobTimeout, LinuxParameters, LogConfiguration,
-    NameValue, RepositoryCredentials, RetryStrategy, Spillway, SubmitJob, Ulimit,
+    ArrayProperties, EvaluateFailure, EvaluateOnExit, FailureCause, GrowMemory, JobDefinition,
+    JobDefinitionType, JobTimeout, RetryStrategy, Spillway, SubmitJob,
 };
-use super::super::write::{array_of, dependencies_of, ids_of, requirements, storage, written};
-use crate::container::{ContainerSpec, LogDriver};
+use super::super::write::{array_of, consumed, dependencies_of, ids_of, written};
 use crate::dependency::DependencyKind;
 use crate::job::{FailureCategory, JobSpec, TimeLimits};
 use crate::market::{Arch, ArchRule};
-use crate::quantity::Resources;
 use crate::retry::{RetryAction, RetryRule};
+use crate::scheduling::Scheduling;
 
 /// The message that asks for the same job, under a token. Its definition is in it, so that it does not matter what has been
 /// registered since.
@@ -27,6 +28,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         definition,
         definition_revision: _,
         container,
+        task,
         resources,
         arch,
         gpu_kinds,
@@ -43,7 +45,10 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         propagate_tags,
         array,
         depends_on,
+        scheduling,
     } = spec;
+    let unsaid = Scheduling::default();
+    let Scheduling { share, priority, consumes } = scheduling.as_deref().unwrap_or(&unsaid);
     let TimeLimits { job: job_limit, queue: queue_limit, start, stop } = time_limits;
     let (ours, of_batch) = split(retry_rules);
     let secs = |span: &Option<SignedDuration>| span.map(|span| span.as_secs());
@@ -54,10 +59,14 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         job_definition: Some(JobDefinition {
             job_definition_name: definition.as_ref().map(ToString::to_string),
             kind: Some(JobDefinitionType::Container),
-            container_properties: Some(properties(container, resources)),
+            container_properties: task
+                .is_none()
+                .then(|| container::properties(container, resources)),
+            ecs_properties: task.as_ref().map(|task| task::properties(task, spec)),
             ..JobDefinition::default()
         }),
         container_overrides: None,
+        ecs_properties_override: None,
         parameters: None,
         array_properties: array
             .map(|array| array.indexes.size)
@@ -72,6 +81,9 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
             .map(|time| JobTimeout { attempt_duration_seconds: Some(time.as_secs()) }),
         tags: Some(tags.clone()),
         propagate_tags: Some(*propagate_tags),
+        share_identifier: share.as_ref().map(|share| share.as_str().to_owned()),
+        scheduling_priority_override: (*priority != 0).then(|| i64::from(*priority)),
+        consumable_resource_properties_override: Some(consumed(consumes)),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -92,7 +104,8 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
             job_timeout_seconds: secs(job_limit),
             queue_timeout_seconds: secs(queue_limit),
             start_timeout_seconds: secs(start),
-            stop_timeout_seconds: secs(stop),
+            // Of several containers each says its own, of which the job's is made.
+            stop_timeout_seconds: secs(stop).filter(|_| task.is_none()),
             evaluate_on_exit: Some(ours.iter().map(own_rule).collect()),
             grow_memory: memory_growth.map(|growth| GrowMemory {
                 percent: Some(i64::from(growth.percent)),
@@ -141,90 +154,5 @@ const fn cause(failure: FailureCategory) -> Option<FailureCause> {
         FailureCategory::Pull => Some(FailureCause::Pull),
         FailureCategory::Unknown => Some(FailureCause::Unknown),
         FailureCategory::Terminated | FailureCategory::Invalid => None,
-    }
-}
-
-fn properties(container: &ContainerSpec, resources: &Resources) -> ContainerProperties {
-    let ContainerSpec {
-        image,
-        command,
-        environment,
-        secrets,
-        user,
-        privileged,
-        readonly_root_filesystem,
-        init_process,
-        shared_memory_mib,
-        tmpfs,
-        max_swap_mib,
-        swappiness,
-        devices,
-        ulimits,
-        volumes,
-        mounts,
-        registry_credentials,
-        job_role_arn,
-        execution_role_arn,
-        log_driver,
-        log_options,
-        log_secrets,
-    } = container;
-    let variable = |(name, value): &(String, String)| NameValue {
-        name: Some(name.clone()),
-        value: Some(value.clone()),
-    };
-    let ulimit = |(name, soft, hard): &(String, u32, u32)| Ulimit {
-        name: Some(name.clone()),
-        soft_limit: Some(i64::from(*soft)),
-        hard_limit: Some(i64::from(*hard)),
-    };
-    let says_of_logs =
-        *log_driver != LogDriver::Awslogs || !log_options.is_empty() || !log_secrets.is_empty();
-    ContainerProperties {
-        image: Some(image.clone()),
-        command: Some(command.clone()),
-        environment: Some(environment.iter().map(variable).collect()),
-        resource_requirements: Some(requirements(resources)),
-        vcpus: None,
-        memory: None,
-        user: user.clone(),
-        readonly_root_filesystem: Some(*readonly_root_filesystem),
-        ulimits: Some(ulimits.iter().map(ulimit).collect()),
-        linux_parameters: Some(LinuxParameters {
-            init_process_enabled: Some(*init_process),
-            shared_memory_size: shared_memory_mib.map(i64::from),
-            tmpfs: Some(tmpfs.iter().map(storage::tmpfs).collect()),
-            max_swap: max_swap_mib.map(i64::from),
-            swappiness: swappiness.map(i64::from),
-            devices: Some(devices.iter().map(storage::device).collect()),
-        }),
-        job_role_arn: job_role_arn.clone(),
-        execution_role_arn: execution_role_arn.clone(),
-        log_configuration: says_of_logs.then(|| LogConfiguration {
-            log_driver: Some(driver(*log_driver)),
-            options: Some(log_options.clone()),
-            secret_options: Some(log_secrets.iter().map(storage::secret).collect()),
-        }),
-        volumes: Some(volumes.iter().map(storage::volume).collect()),
-        mount_points: Some(mounts.iter().map(storage::mount).collect()),
-        secrets: Some(secrets.iter().map(storage::secret).collect()),
-        privileged: Some(*privileged),
-        repository_credentials: registry_credentials
-            .as_ref()
-            .map(|secret| RepositoryCredentials { credentials_parameter: Some(secret.clone()) }),
-        // `spillway.architecture` says it.
-        runtime_platform: None,
-    }
-}
-
-const fn driver(driver: LogDriver) -> shape::LogDriver {
-    match driver {
-        LogDriver::Awslogs => shape::LogDriver::Awslogs,
-        LogDriver::Fluentd => shape::LogDriver::Fluentd,
-        LogDriver::Gelf => shape::LogDriver::Gelf,
-        LogDriver::JsonFile => shape::LogDriver::JsonFile,
-        LogDriver::Journald => shape::LogDriver::Journald,
-        LogDriver::Splunk => shape::LogDriver::Splunk,
-        LogDriver::Syslog => shape::LogDriver::Syslog,
     }
 }
