@@ -429,9 +429,10 @@ impl Engine {
     pub(crate) fn join_line(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Runnable { .. }) {
-            let (line, lane, class) = (job.line(), Lane::of(&job.spec), self.class_of(job));
+            let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
+            let stands_at = job.line();
             let group = GroupKey { lane: self.lanes.ord(lane), class };
-            self.waiting.insert(group, line, id);
+            self.waiting.insert(group, stands_at, id);
             self.limit_wait(id);
         }
     }

@@ -115,8 +115,9 @@ impl Bench {
 
     fn start(&mut self, key: GroupKey, id: JobId) -> Lane {
         let lane = self.lanes.get(key.lane).unwrap().clone();
-        let line = self.waiting.get(&key).unwrap().line().find(|(_, other)| *other == id).unwrap();
-        self.waiting.remove(&key, line.0, id);
+        let group = self.waiting.get(&key).unwrap();
+        let (stands_at, _) = group.line().find(|(_, other)| *other == id).unwrap();
+        self.waiting.remove(&key, stands_at, id);
         let launch = LaunchId::derive(spillway_core::id::LedgerId::from_uuid(Uuid::nil()), 0);
         let holding = Holding {
             lane: lane.clone(),
@@ -202,7 +203,8 @@ proptest! {
         let all: u64 = used.iter().sum();
         let inverse: f64 = weights.iter().map(|weight| 1.0 / f64::from(*weight)).sum();
         for (used, weight) in used.iter().zip(&weights) {
-            let got = *used as f64 / all as f64;
+            let part = u32::try_from(used * 1_000_000 / all).unwrap();
+            let got = f64::from(part) / 1e6;
             let due = 1.0 / f64::from(*weight) / inverse;
             prop_assert!((got - due).abs() <= 0.02, "got {got:.4}, due {due:.4}, weights {weights:?}");
         }

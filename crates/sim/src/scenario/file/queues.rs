@@ -36,6 +36,7 @@ struct ShareFile {
 /// Limits in whole vCPUs and hosts, and with their units.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "the keys of the file")]
 struct CapsFile {
     vcpus_max: Option<u32>,
     memory_max: Option<String>,
