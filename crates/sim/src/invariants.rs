@@ -35,7 +35,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, Change, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{
+    AttemptOrd, Change, Effect, InstanceId, JobId, LaunchId, MicroUsd, Quota, Resources,
+};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -115,6 +117,8 @@ pub struct Invariants {
     on_host: BTreeMap<HostId, BTreeSet<JobId>>,
     open_hosts: BTreeMap<HostId, Open>,
     open_launches: BTreeSet<LaunchId>,
+    /// Instances that were taken for gone, since when. Lists that leave one out may do so for as long again from there.
+    given_up: BTreeMap<InstanceId, Timestamp>,
     /// What the attempts carry that have ended on each host.
     carried: BTreeMap<HostId, MicroUsd>,
     /// Sums over `open_hosts`.
@@ -166,6 +170,7 @@ impl Invariants {
             open_hosts: BTreeMap::new(),
             of_quota: BTreeMap::new(),
             open_launches: BTreeSet::new(),
+            given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
             cpu: 0,
             price: 0,
