@@ -423,9 +423,9 @@ impl Engine {
     pub(crate) fn join_line(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Runnable { .. }) {
-            let (line, lane, class) = (job.line(), Lane::of(&job.spec), self.class_of(job));
+            let (place, lane, class) = (job.line(), Lane::of(&job.spec), self.class_of(job));
             let group = GroupKey { lane: self.lanes.ord(lane), class };
-            self.waiting.insert(group, line, id);
+            self.waiting.insert(group, place, id);
             self.limit_wait(id);
         }
     }

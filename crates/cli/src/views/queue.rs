@@ -33,7 +33,10 @@ pub struct AmountView {
 }
 
 fn part(held: String, max: Option<String>) -> String {
-    max.map_or(held.clone(), |max| format!("{held} of {max}"))
+    match max {
+        Some(max) => format!("{held} of {max}"),
+        None => held,
+    }
 }
 
 impl AmountView {

@@ -115,8 +115,8 @@ impl Bench {
 
     fn start(&mut self, key: GroupKey, id: JobId) -> Lane {
         let lane = self.lanes.get(key.lane).unwrap().clone();
-        let line = self.waiting.get(&key).unwrap().line().find(|(_, other)| *other == id).unwrap();
-        self.waiting.remove(&key, line.0, id);
+        let place = self.waiting.get(&key).unwrap().line().find(|(_, other)| *other == id);
+        self.waiting.remove(&key, place.unwrap().0, id);
         let launch = LaunchId::derive(spillway_core::id::LedgerId::from_uuid(Uuid::nil()), 0);
         let holding = Holding {
             lane: lane.clone(),
@@ -202,7 +202,8 @@ proptest! {
         let all: u64 = used.iter().sum();
         let inverse: f64 = weights.iter().map(|weight| 1.0 / f64::from(*weight)).sum();
         for (used, weight) in used.iter().zip(&weights) {
-            let got = *used as f64 / all as f64;
+            let part = used * 1_000_000 / all;
+            let got = f64::from(u32::try_from(part).unwrap()) / 1_000_000.0;
             let due = 1.0 / f64::from(*weight) / inverse;
             prop_assert!((got - due).abs() <= 0.02, "got {got:.4}, due {due:.4}, weights {weights:?}");
         }

@@ -23,6 +23,13 @@ struct Front<'a> {
 /// Where a group's first job stands in its share: whoever is tried again, then by priority, then by number.
 type Place = (bool, Reverse<u16>, LinePlace, JobId, usize);
 
+/// A share that takes turns; none is the one line of a queue whose shares do not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn(Option<ShareId>);
+
+/// Whose turn it is: a queue by its number, one of its shares, and who of that is next.
+type Next = (usize, Turn, Place);
+
 /// The groups of a share, by who is next.
 #[derive(Default)]
 struct ShareLine {
@@ -36,9 +43,9 @@ struct QueueLine<'a> {
     name: &'a QueueName,
     priority: u32,
     is_fair: bool,
-    shares: BTreeMap<Option<ShareId>, ShareLine>,
+    shares: BTreeMap<Turn, ShareLine>,
     /// Shares with somebody in line, by their score.
-    turns: BTreeSet<(u128, Option<ShareId>)>,
+    turns: BTreeSet<(u128, Turn)>,
 }
 
 pub(super) struct Walk<'a> {
@@ -66,7 +73,7 @@ impl<'a> Walk<'a> {
             walk.line_up(walk.fronts.len() - 1);
         }
         for queue in &mut walk.queues {
-            let shares: Vec<Option<ShareId>> = queue.shares.keys().cloned().collect();
+            let shares: Vec<Turn> = queue.shares.keys().cloned().collect();
             for share in shares {
                 queue.take_turn(of, &share);
             }
@@ -77,7 +84,7 @@ impl<'a> Walk<'a> {
     /// Puts a group where its next job stands.
     fn line_up(&mut self, at: usize) {
         let Some(front) = self.fronts.get_mut(at) else { return };
-        let Some((line, id)) = front.line.peek().copied() else { return };
+        let Some((place, id)) = front.line.peek().copied() else { return };
         let lane = front.lane;
         let rules = self.of.config.queue(&lane.queue);
         let is_fair = rules.fair_share.is_some();
@@ -93,8 +100,8 @@ impl<'a> Walk<'a> {
             self.queues.len() - 1
         });
         let Some(queue) = self.queues.get_mut(position) else { return };
-        let share = is_fair.then(|| lane.share());
-        let share = queue.shares.entry(share.clone()).or_insert_with(|| match &share {
+        let turn = Turn(is_fair.then(|| lane.share()));
+        let share = queue.shares.entry(turn.clone()).or_insert_with(|| match &turn.0 {
             Some(share) => ShareLine {
                 fronts: BTreeSet::new(),
                 used: self.of.in_use.used(self.of.config, self.of.now, &lane.queue, share),
@@ -102,23 +109,23 @@ impl<'a> Walk<'a> {
             },
             None => ShareLine::default(),
         });
-        share.fronts.insert((line.is_fresh, Reverse(lane.priority), line, id, at));
+        share.fronts.insert((place.is_fresh, Reverse(lane.priority), place, id, at));
     }
 
     /// The queue and share whose turn it is: the highest priority, then whoever came first.
-    fn next(&self) -> Option<(usize, Option<ShareId>, Place)> {
-        let mut best: Option<(Reverse<u32>, LinePlace, usize, Option<ShareId>, Place)> = None;
+    fn next(&self) -> Option<Next> {
+        let mut best: Option<((Reverse<u32>, LinePlace), Next)> = None;
         for (ord, queue) in self.queues.iter().enumerate() {
             let Some((_, share)) = queue.turns.first() else { continue };
             let Some(place) = queue.shares.get(share).and_then(|share| share.fronts.first()) else {
                 continue;
             };
-            let candidate = (Reverse(queue.priority), place.2, ord, share.clone(), *place);
-            if best.as_ref().is_none_or(|best| (candidate.0, candidate.1) < (best.0, best.1)) {
-                best = Some(candidate);
+            let rank = (Reverse(queue.priority), place.2);
+            if best.as_ref().is_none_or(|(best, _)| rank < *best) {
+                best = Some((rank, (ord, share.clone(), *place)));
             }
         }
-        best.map(|(_, _, ord, share, place)| (ord, share, place))
+        best.map(|(_, next)| next)
     }
 
     /// Walks until everybody has a place or knows why not.
@@ -173,15 +180,15 @@ impl<'a> Walk<'a> {
 }
 
 impl QueueLine<'_> {
-    fn score(&self, of: &Dispatch<'_>, share: &Option<ShareId>) -> u128 {
-        let (Some(id), Some(line), true) = (share, self.shares.get(share), self.is_fair) else {
+    fn score(&self, of: &Dispatch<'_>, share: &Turn) -> u128 {
+        let (Some(id), Some(line), true) = (&share.0, self.shares.get(share), self.is_fair) else {
             return 0;
         };
         of.score_of(self.name, id, line.used, line.held)
     }
 
     /// Takes a group out of its share's line, and the share out of the queue's.
-    fn step_out(&mut self, of: &Dispatch<'_>, share: &Option<ShareId>, place: &Place) {
+    fn step_out(&mut self, of: &Dispatch<'_>, share: &Turn, place: &Place) {
         let score = self.score(of, share);
         self.turns.remove(&(score, share.clone()));
         if let Some(line) = self.shares.get_mut(share) {
@@ -189,14 +196,14 @@ impl QueueLine<'_> {
         }
     }
 
-    fn charge(&mut self, share: &Option<ShareId>, cpu: u32) {
+    fn charge(&mut self, share: &Turn, cpu: u32) {
         if let Some(line) = self.shares.get_mut(share) {
             line.held = line.held.saturating_add(cpu.into());
         }
     }
 
     /// Puts a share where its score says, if somebody of it is in line.
-    fn take_turn(&mut self, of: &Dispatch<'_>, share: &Option<ShareId>) {
+    fn take_turn(&mut self, of: &Dispatch<'_>, share: &Turn) {
         let score = self.score(of, share);
         if self.shares.get(share).is_some_and(|line| !line.fronts.is_empty()) {
             self.turns.insert((score, share.clone()));
