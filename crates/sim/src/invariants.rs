@@ -161,7 +161,11 @@ impl Invariants {
             blind,
             // Ten minutes between two readings; a host carries dozens of attempts, each wrong by as much.
             clock_error: SignedDuration::from_hours(if is_wrong { 12 } else { 0 }),
-            list_gap: SignedDuration::from_hours(i64::from(faults.list_gaps != Chance::NEVER)),
+            list_gap: SignedDuration::from_hours(if faults.list_gaps == Chance::NEVER {
+                0
+            } else {
+                3
+            }),
             clock_leaps: leaps,
             config,
             open_jobs: BTreeSet::new(),
