@@ -34,7 +34,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use spillway_core::id::HostId;
+use spillway_core::id::{HostId, InstanceId};
 use spillway_core::{AttemptOrd, Change, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
@@ -121,6 +121,8 @@ pub struct Invariants {
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
     price: u64,
+    /// When the ledger gave instances up that are paid: lists had left them out for long.
+    given_up: BTreeMap<InstanceId, Timestamp>,
     /// When nobody could end an instance.
     blind: Vec<(Timestamp, Timestamp)>,
     /// By how much two readings of the dispatcher's clock may differ from the truth.
@@ -154,6 +156,7 @@ impl Invariants {
         let outages = world.outages.iter().filter(|outage| stops_us(&outage.what));
         let blind = outages.map(|o| (now + o.from, now + o.from + o.lasts)).collect();
         Self {
+            given_up: BTreeMap::new(),
             blind,
             // Ten minutes between two readings; a host carries dozens of attempts, each wrong by as much.
             clock_error: SignedDuration::from_hours(if is_wrong { 12 } else { 0 }),

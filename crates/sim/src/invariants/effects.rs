@@ -293,7 +293,8 @@ impl Invariants {
                 LaunchState::Settled { at, .. } => Some(at),
                 LaunchState::Open { .. } => None,
             });
-            let since = settled_at.map_or(i.launched_at, |at| at.max(i.launched_at));
+            let given_up_at = self.given_up.get(&i.id).copied();
+            let since = Some(i.launched_at).max(settled_at).max(given_up_at).unwrap_or(moment.now);
             let age = moment.now.duration_since(since);
             patience <= age - self.blind_within(since, moment.now)
                 && !self.open_launches.contains(&i.launch)

@@ -67,6 +67,9 @@ impl Invariants {
     pub(super) fn check_gone(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
         let HostState::Gone { instance: Some(instance), .. } = &host.state else { return };
         let is_alive = cloud.ec2().get(&instance.id).is_some_and(SimInstance::is_alive);
+        if is_alive {
+            self.given_up.insert(instance.id.clone(), moment.now);
+        }
         let is_told_wrongly = !self.list_gap.is_zero() || self.clock_leaps;
         if is_alive && !is_told_wrongly {
             let text =
