@@ -230,7 +230,7 @@ impl Invariants {
         }
         if is_buying {
             self.check_limits(moment);
-            self.check_pools(moment, ledger);
+            self.check_pools(moment, step, ledger);
         }
         if self.has_queue_rules() && step.changes.iter().any(places) {
             self.check_held(moment, ledger);
