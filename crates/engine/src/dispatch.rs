@@ -75,7 +75,7 @@ pub(crate) struct Selection {
     pub(crate) is_cut: bool,
 }
 
-impl<'a> Dispatch<'a> {
+impl Dispatch<'_> {
     /// Who may be offered.
     pub(crate) fn select(&self, asked: &Asked<'_>) -> Selection {
         let mut selection = Selection::default();

@@ -28,7 +28,7 @@ use crate::limits;
 use crate::memory::Memory;
 use crate::schedule::Schedules;
 use crate::timer::{Timer, Timers};
-use crate::waiting::{GroupKey, Waiting};
+use crate::waiting::Waiting;
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -428,46 +428,6 @@ impl Engine {
     pub(crate) fn note_arrival(&mut self, now: Timestamp) {
         let first = self.arrivals.map_or(now, |(first, _)| first);
         self.arrivals = Some((first, now));
-    }
-
-    /// Puts a job in line if it may run.
-    pub(crate) fn join_line(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Runnable { .. }) {
-            let (line, lane, class) = (job.line(), Lane::of(&job.spec), self.class_of(job));
-            let group = GroupKey { lane: self.lanes.ord(lane), class };
-            self.waiting.insert(group, line, id);
-            self.limit_wait(id);
-        }
-    }
-
-    /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
-    /// changes while it waits.
-    pub(crate) fn leave_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id)
-            && let Some(group) = self.known_group_of(job)
-        {
-            self.waiting.remove(&group, job.line(), id);
-        }
-    }
-
-    /// Gives a job that starts or runs its place on its host.
-    pub(crate) fn take_place(&mut self, id: JobId) {
-        if let Some((host, run)) = self.run_of(id)
-            && let Some(entry) = self.fleet.get_mut(host)
-            && entry.take_place(id, run)
-        {
-            self.memory.runs(&run);
-        }
-    }
-
-    /// Takes its place from a job that starts or runs, as long as its record says so. Tells the host.
-    pub(crate) fn leave_place(&mut self, id: JobId) -> Option<HostId> {
-        let (host, run) = self.run_of(id)?;
-        if self.fleet.get_mut(host)?.free_place(id, &run) {
-            self.memory.runs_no_more(&run);
-        }
-        Some(host)
     }
 
     /// Moves a host on, in memory and in the ledger.

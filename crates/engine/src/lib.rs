@@ -29,6 +29,7 @@ mod lane;
 mod launch;
 mod lifecycle;
 pub mod limits;
+mod line;
 mod memory;
 mod observation;
 mod overview;

@@ -72,7 +72,7 @@ impl Engine {
         let mut selection = self.selection(cx.now, stage, kept);
         if let Some(head) = selection.head
             && !self.holds.contains_key(&pool.unwrap_or(0))
-            && self.could_be_passed(&selection, &head.0)
+            && Self::could_be_passed(&selection, &head.0)
             && self.make_room(cx.now, pool, head)
         {
             self.serve_hold(cx, pool);
@@ -84,11 +84,11 @@ impl Engine {
         let bands = self.bands(selection);
         let n_bands = bands.len();
         for (ord, (scope, selection)) in bands.into_iter().enumerate() {
-            let (mut question, mut planned) = self.ask(cx.now, pool, &scope, &selection);
+            let (mut question, mut planned) = self.ask(cx.now, pool, scope.as_ref(), &selection);
             if scope.is_none()
                 && !self.holds.contains_key(&pool.unwrap_or(0))
                 && let Some(head) = self.left_out(&question, &planned)
-                && self.could_be_passed(&selection, &head.0)
+                && Self::could_be_passed(&selection, &head.0)
                 && self.make_room(cx.now, pool, head)
             {
                 // It is asked again, without what is kept for the first in line.
@@ -96,7 +96,7 @@ impl Engine {
                 let selection = self.selection(cx.now, stage, kept);
                 let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
                 let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
-                (question, planned) = self.ask(cx.now, pool, &scope, &selection);
+                (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection);
             }
             if asked.insert(pool.unwrap_or(0)) {
                 // The question knew what they were kept for by the plan before.
@@ -117,7 +117,7 @@ impl Engine {
         &mut self,
         now: Timestamp,
         pool: Option<usize>,
-        band: &Option<Band>,
+        band: Option<&Band>,
         selection: &Selection,
     ) -> (Question, Planned) {
         let headroom = self.headroom_of_band(pool, band);

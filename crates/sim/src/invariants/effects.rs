@@ -306,6 +306,7 @@ impl Invariants {
                 LaunchState::Settled { at, .. } => Some(at),
                 LaunchState::Open { .. } => None,
             });
+            let settled_at = settled_at.max(self.given_up.get(&i.id).copied());
             let since = settled_at.map_or(i.launched_at, |at| at.max(i.launched_at));
             let age = moment.now.duration_since(since);
             patience <= age - self.blind_within(since, moment.now)
