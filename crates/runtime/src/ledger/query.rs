@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::definition::DefinitionRecord;
@@ -76,6 +76,21 @@ pub(super) fn one(connection: &Connection, id: JobId) -> Outcome<Option<Job>> {
         (Some(array), Some(index)) => children::one(connection, &array, index),
         (found, _) => Ok(found),
     }
+}
+
+/// The status in the record of a job, an array or a child; a child without a record has none.
+pub(super) fn status(connection: &Connection, id: JobId) -> Outcome<Option<String>> {
+    let Some(index) = id.index() else {
+        let sql = "SELECT status FROM jobs WHERE id = ?1";
+        let key = *id.uuid().as_bytes();
+        let status = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0));
+        return Ok(status.optional()?);
+    };
+    let Some(array) = children::array(connection, id.whole())? else { return Ok(None) };
+    let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
+    let sql = "SELECT status FROM children WHERE seq = ?1 AND ord = ?2";
+    let key = [array.seq, i64::from(ord)];
+    Ok(connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?)
 }
 
 /// Jobs that are over: 40 bytes of each are kept in memory.

@@ -9,7 +9,7 @@ use spillway_core::CloudError;
 use spillway_core::effect::CallResult;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{EventSink, Ledger};
-use spillway_core::{Change, JobState};
+use spillway_core::{Change, JobId, JobState};
 use spillway_runtime::SqliteLedger;
 use spillway_runtime::events::pass_on;
 use spillway_runtime::ledger::EventRule;
@@ -71,6 +71,32 @@ async fn what_becomes_of_a_job_is_told_with_the_state_it_had() {
     let n_attempts =
         pending.iter().map(|p| p.event["detail"]["attempts"].as_array().unwrap().len());
     assert_eq!(n_attempts.collect::<Vec<_>>(), [0, 0, 0, 1, 1], "as far as they had ended by then");
+}
+
+#[tokio::test]
+async fn that_more_is_known_of_a_job_where_it_is_is_no_news() {
+    let folder = TempDir::new().unwrap();
+    let mut ledger = open(&folder, rule(&JobStatus::ALL, true));
+
+    let states = [running(1), running(1)];
+    let changes = [add(&job(0)), add(&array(4)), add_child(4, 0, running(1))].into_iter();
+    let moves =
+        states.iter().flat_map(|s| [moved(0, s.clone(), None), move_child(4, 0, s.clone(), None)]);
+    commit(&mut ledger, &changes.chain(moves).collect::<Vec<_>>()).await;
+
+    let told: Vec<(String, String)> =
+        waiting(&ledger).await.into_iter().map(|(_, job, status)| (job, status)).collect();
+    let of = |id: JobId, status: &str| (id.to_string(), status.to_owned());
+    let child = child_id(4, 0);
+    assert_eq!(
+        told,
+        [
+            of(job_id(0), "RUNNABLE"),
+            of(job_id(4), "PENDING"),
+            of(child, "RUNNING"),
+            of(job_id(0), "RUNNING"),
+        ]
+    );
 }
 
 #[tokio::test]
