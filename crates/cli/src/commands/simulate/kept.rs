@@ -12,7 +12,8 @@ use spillway_runtime::ledger::SqliteLedger;
 use spillway_sim::run::Outcome;
 use spillway_sim::run::listeners::{Commits, Listeners};
 use spillway_sim::{Policy, Scenario};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::error::Complaint;
 use crate::ledger;
@@ -62,7 +63,7 @@ fn trace(path: &Path) -> Result<BufWriter<File>, Complaint> {
 
 /// A ledger that takes many commits as one.
 struct Batches {
-    runtime: Runtime,
+    runtime: Handle,
     ledger: SqliteLedger,
     waiting: Vec<Change>,
     now: Timestamp,
@@ -77,7 +78,7 @@ impl Batches {
                 .into());
         }
         Ok(Self {
-            runtime: Builder::new_current_thread().build().context("cannot start a runtime")?,
+            runtime: Handle::current(),
             ledger: ledger::writer(path)?,
             waiting: Vec::new(),
             now: Timestamp::UNIX_EPOCH,
@@ -86,7 +87,7 @@ impl Batches {
 
     fn flush(&mut self) -> io::Result<()> {
         let commit = self.ledger.commit(self.now, &self.waiting);
-        self.runtime.block_on(commit).map_err(io::Error::other)?;
+        block_in_place(|| self.runtime.block_on(commit)).map_err(io::Error::other)?;
         self.waiting.clear();
         Ok(())
     }
