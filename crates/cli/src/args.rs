@@ -142,6 +142,9 @@ pub enum Command {
     /// Hold predicted durations and interruptions against what came
     #[command(long_about = commands::calibration::LONG_ABOUT)]
     Calibration(commands::calibration::CalibrationArgs),
+    /// Say what was paid, what for and for whom
+    #[command(long_about = commands::cost::LONG_ABOUT)]
+    Cost(commands::cost::CostArgs),
     /// End jobs that have not been given to a machine yet
     #[command(long_about = commands::cancel::LONG_ABOUT)]
     Cancel(Box<commands::end::EndArgs>),

@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod cost;
 pub mod definitions;
 pub mod demo;
 pub mod doctor;
@@ -38,6 +39,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
+        Command::Cost(args) => cost::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,

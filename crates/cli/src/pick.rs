@@ -123,7 +123,7 @@ pub enum Moment {
 
 impl Moment {
     /// When that is, seen from `now`.
-    fn at(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             // Longer ago than time reaches is its beginning.

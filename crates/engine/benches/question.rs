@@ -117,6 +117,9 @@ fn ledger(n_waiting: u32) -> LedgerState {
             capacity: capacity(),
             hazard: Hazard::NEVER,
             reserved: Vec::new(),
+            on_demand_price: None,
+            registered_at: None,
+            drained_at: None,
             state: HostState::Registered {
                 instance: Instance { id: name, launched_at: start() },
                 container_instance: arn.parse().expect("it is an ARN"),

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 40] = [
     "",
     "serve",
     "submit",
@@ -32,6 +32,7 @@ const VERBS: [&str; 39] = [
     "schedules delete",
     "hosts list",
     "calibration",
+    "cost",
     "cancel",
     "terminate",
     "plan",

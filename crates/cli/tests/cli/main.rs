@@ -9,6 +9,7 @@
 mod bad_input;
 #[cfg(feature = "aws")]
 mod cloud;
+mod cost;
 mod definitions;
 mod demo;
 mod dispatcher;
