@@ -1,3 +1,5 @@
+//! Bills divided by hand, and by the thousand.
+
 use proptest::prelude::*;
 use spillway_core::catalog::PoolId;
 use spillway_core::host::{DrainCause, Instance};
