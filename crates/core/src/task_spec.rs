@@ -159,7 +159,8 @@ impl Part<'_> {
     pub fn log_stream(&self, task: &TaskArn) -> Option<String> {
         let options = &self.container.log_options;
         let is_awslogs = self.container.log_driver == LogDriver::Awslogs;
-        let prefix = options.get(LOG_STREAM_PREFIX_OPTION).map_or(LOG_STREAM_PREFIX, String::as_str);
+        let prefix =
+            options.get(LOG_STREAM_PREFIX_OPTION).map_or(LOG_STREAM_PREFIX, String::as_str);
         let name = self.role.map_or(JOB_CONTAINER, |role| role.name.as_str());
         let id = task.as_str().rsplit('/').next().filter(|_| is_awslogs)?;
         Some(format!("{prefix}/{name}/{id}"))
