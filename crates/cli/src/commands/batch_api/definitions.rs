@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use spillway_core::message::{self, Request};
+use spillway_core::port::LedgerReader;
 use spillway_core::{DefinitionRecord, DefinitionRef, JobName};
 
 use super::api::{Api, Call};
@@ -83,7 +84,7 @@ struct Describe {
 /// `DescribeJobDefinitions`: by name, of each the newest revision first.
 pub(super) async fn describe(api: &Api, call: Call) -> Result<Value, Refusal> {
     let asked: Describe = call.read()?;
-    let all = api.read(|reader| reader.definitions()).await?;
+    let all = api.read(LedgerReader::definitions).await?;
     described(all, &asked, &api.names)
 }
 
@@ -92,9 +93,9 @@ fn described(
     asked: &Describe,
     names: &Names,
 ) -> Result<Value, Refusal> {
-    let named = asked.job_definitions.as_deref().unwrap_or_default();
+    let asked_for = asked.job_definitions.as_deref().unwrap_or_default();
     let wanted: Vec<DefinitionRef> =
-        named.iter().map(|text| names::definition(text)).collect::<Result<_, _>>()?;
+        asked_for.iter().map(|text| names::definition(text)).collect::<Result<_, _>>()?;
     let is_named = |record: &DefinitionRecord| {
         let is_it = |of: &DefinitionRef| {
             of.name == record.name && of.revision.is_none_or(|n| n == record.revision)

@@ -51,12 +51,10 @@ impl Words<'_> {
         let mut container =
             definition.remove("containerProperties").map(object).unwrap_or_default();
         container.extend(fields.remove("container").map(object).unwrap_or_default());
-        let task = task_of(job);
-        let parts = job.spec.parts();
-        if let ([part], Some(stream)) =
-            (&parts[..], task.and_then(|task| self.stream(&parts[..1], task)))
-        {
-            debug_assert!(part.role.is_none() || job.spec.task.is_some());
+        let (task, parts) = (task_of(job), job.spec.parts());
+        let stream =
+            task.filter(|_| job.spec.task.is_none()).and_then(|of| self.stream(&parts, of));
+        if let Some(stream) = stream {
             container.insert("logStreamName".to_owned(), json!(stream));
         }
         fields.insert("container".to_owned(), Value::Object(container));

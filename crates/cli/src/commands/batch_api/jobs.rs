@@ -10,6 +10,7 @@ use spillway_core::array;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::message::{self, Ending, Request};
+use spillway_core::port::LedgerReader;
 use spillway_core::{Definitions, Job, JobId, JobState, JobTarget, QueueName};
 
 use super::api::{Api, Call};
@@ -25,7 +26,7 @@ const DESCRIBED_MAX: usize = 100;
 pub(super) async fn submit(api: &Api, call: Call) -> Result<Value, Refusal> {
     let Call { fields, token } = call;
     let body = with_token(fields, "SubmitJob", &token).to_string();
-    let definitions = Definitions::new(api.read(|reader| reader.definitions()).await?);
+    let definitions = Definitions::new(api.read(LedgerReader::definitions).await?);
     let parsed = message::parse_with(&body, &definitions)?;
     let Request::Submit { spec, client_token } = parsed.request else {
         return Err(Refusal::client("it is not a job"));

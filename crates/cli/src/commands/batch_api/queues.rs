@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use spillway_core::{Job, JobState, Market, Pausable, QueueName};
+use spillway_core::port::LedgerReader;
+use spillway_core::{Job, JobState, Market, Pausable, PoolName, QueueName};
 use spillway_engine::{Caps, OfferingFilter, PoolRules};
 
 use super::api::{Api, Call};
@@ -34,12 +35,12 @@ pub(super) async fn describe(api: &Api, call: Call) -> Result<Value, Refusal> {
     let named = asked.job_queues.as_deref().unwrap_or_default();
     let wanted: Vec<QueueName> =
         named.iter().map(|text| names::queue(text)).collect::<Result<_, _>>()?;
-    let gates = api.read(|reader| reader.gates()).await?;
+    let gates = api.read(LedgerReader::gates).await?;
     let rules = api.config.engine();
     let detail = |queue: &QueueName| {
         let own = rules.queue_rules.get(queue);
         let pools: Vec<&str> = match own.map(|own| own.pools.as_slice()) {
-            Some(pools) if !pools.is_empty() => pools.iter().map(|name| name.as_str()).collect(),
+            Some(pools) if !pools.is_empty() => pools.iter().map(PoolName::as_str).collect(),
             Some(_) | None if rules.pools.is_empty() => vec![EVERYTHING],
             Some(_) | None => rules.pools.iter().map(|pool| pool.name.as_str()).collect(),
         };
@@ -69,7 +70,7 @@ pub(super) async fn environments(api: &Api, call: Call) -> Result<Value, Refusal
     let named = asked.compute_environments.as_deref().unwrap_or_default();
     let wanted: Vec<&str> =
         named.iter().map(|text| names::environment(text)).collect::<Result<_, _>>()?;
-    let gates = api.read(|reader| reader.gates()).await?;
+    let gates = api.read(LedgerReader::gates).await?;
     let rules = api.config.engine();
     let mut environments = Vec::new();
     if rules.pools.is_empty() {

@@ -13,7 +13,7 @@ const SENT_MAX: usize = 50_000;
 /// Jobs on their way.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    n_sent: u64,
+    n_ever: u64,
     jobs: BTreeMap<u64, Arc<Job>>,
     numbers: BTreeMap<JobId, u64>,
 }
@@ -24,9 +24,9 @@ impl Sent {
         if self.numbers.contains_key(&job.id) {
             return;
         }
-        self.n_sent += 1;
-        self.numbers.insert(job.id, self.n_sent);
-        self.jobs.insert(self.n_sent, Arc::new(job));
+        self.n_ever += 1;
+        self.numbers.insert(job.id, self.n_ever);
+        self.jobs.insert(self.n_ever, Arc::new(job));
         if SENT_MAX < self.jobs.len()
             && let Some((_, oldest)) = self.jobs.pop_first()
         {

@@ -1,6 +1,9 @@
 //! Tags of jobs and definitions. They are what was sent, for ever: there is no message that changes them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use spillway_core::port::LedgerReader;
 
 use super::api::Api;
 use super::names::{self, Resource};
@@ -11,18 +14,13 @@ pub(super) async fn of(api: &Api, arn: &str) -> Result<Value, Refusal> {
     let tags = match names::resource(arn)? {
         Resource::Queue(_) | Resource::Environment(_) => json!({}),
         Resource::Job(id) => {
-            let known = api.read(move |reader| reader.job(id)).await?;
-            let sent = || api.sent().get(id.whole());
-            match (known, sent) {
-                (Some(job), _) => json!(job.spec.tags),
-                (None, sent) => match sent() {
-                    Some(job) => json!(job.spec.tags),
-                    None => return Err(Refusal::client(format!("there is no job {id}"))),
-                },
-            }
+            let known = api.read(move |reader| reader.job(id)).await?.map(Arc::new);
+            let job = known.or_else(|| api.sent().get(id.whole()));
+            let job = job.ok_or_else(|| Refusal::client(format!("there is no job {id}")))?;
+            json!(job.spec.tags)
         }
         Resource::Definition(wanted) => {
-            let all = api.read(|reader| reader.definitions()).await?;
+            let all = api.read(LedgerReader::definitions).await?;
             let found = all.iter().find(|record| record.reference() == wanted);
             let found = found.ok_or_else(|| {
                 Refusal::client(format!(
