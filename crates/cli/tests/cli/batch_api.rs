@@ -277,7 +277,7 @@ fn what_is_wrong_is_refused_at_its_place_and_nothing_is_sent() {
         submit(json!({"eksPropertiesOverride": {"podProperties": {"hostNetwork": true}}}))
             .contains("eksPropertiesOverride")
     );
-    assert!(submit(json!({"spillway": {"action": "CancelJob"}})).contains("spillway"));
+    assert!(submit(json!({"spillway": {"action": "CancelJob"}})).contains("jobId"));
     let none = json!({"jobId": "3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11", "reason": "r"});
     assert!(client.refused("terminatejob", &none).contains("there is no job"));
     assert!(client.refused("createjobqueue", &json!({})).contains("spillway.toml"));

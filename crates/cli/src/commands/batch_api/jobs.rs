@@ -56,14 +56,14 @@ pub(super) async fn submit(api: &Api, call: Call) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-/// The request as a message of ours. A token that it has is kept.
+/// The request as a message of ours. What it says of itself is kept; an action that is another one is found out when it is read.
 pub(super) fn with_token(mut fields: Map<String, Value>, action: &str, token: &str) -> Value {
     let own = fields.entry("spillway").or_insert(Value::Null);
     if own.is_null() {
         *own = json!({});
     }
     if let Value::Object(own) = own {
-        own.insert("action".to_owned(), json!(action));
+        own.entry("action").or_insert_with(|| json!(action));
         own.entry("clientToken").or_insert_with(|| json!(token));
     }
     Value::Object(fields)

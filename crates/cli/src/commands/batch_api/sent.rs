@@ -57,22 +57,22 @@ mod tests {
     use super::super::detail::tests::job;
     use super::*;
 
-    fn numbered(n: usize) -> Job {
-        Job { id: JobId::derive(&"q".parse().unwrap(), &n.to_string()), ..job() }
+    fn id(n: usize) -> JobId {
+        JobId::derive(&"q".parse().unwrap(), &n.to_string())
     }
 
     #[test]
     fn the_newest_are_remembered_and_what_the_ledger_has_is_not() {
         let mut sent = Sent::default();
-        for n in 0..=SENT_MAX {
-            sent.add(numbered(n));
+        let one = job();
+        for n in (0..=SENT_MAX).chain([SENT_MAX]) {
+            sent.add(Job { id: id(n), ..one.clone() });
         }
-        sent.add(numbered(SENT_MAX));
-        sent.forget(numbered(7).id);
+        sent.forget(id(7));
 
-        assert!(sent.get(numbered(0).id).is_none() && sent.get(numbered(7).id).is_none());
-        assert!(sent.get(numbered(1).id).is_some());
+        assert!(sent.get(id(0)).is_none() && sent.get(id(7)).is_none());
+        assert!(sent.get(id(1)).is_some());
         let newest = sent.newest_first();
-        assert_eq!((newest.len(), newest[0].id), (SENT_MAX - 1, numbered(SENT_MAX).id));
+        assert_eq!((newest.len(), newest[0].id), (SENT_MAX - 1, id(SENT_MAX)));
     }
 }
