@@ -17,6 +17,8 @@ pub struct JobFilter {
     pub queue: Option<QueueName>,
     /// Only in one of these states; empty means all.
     pub statuses: Vec<JobStatus>,
+    /// Only of such a share of their queue.
+    pub share: Option<Glob>,
     /// Only with such a name.
     pub name: Option<Glob>,
     /// Only with all of these tags.
@@ -56,6 +58,7 @@ impl JobFilter {
                 && wanted.revision.is_none_or(|n| spec.definition_revision == Some(n))
         };
         self.queue.as_ref().is_none_or(|queue| *queue == spec.queue)
+            && self.share.as_ref().is_none_or(|share| share.matches(spec.share().as_str()))
             && self.name.as_ref().is_none_or(|name| name.matches(spec.name.as_str()))
             && self.tags.iter().all(has)
             && self.definition.as_ref().is_none_or(is_of)

@@ -159,6 +159,7 @@ fn of_jobs(filter: &JobFilter, terms: &mut Terms) {
     if let Some(queue) = &filter.queue {
         terms.add("queue =", Value::Text(queue.to_string()));
     }
+    terms.add_glob("share", filter.share.as_ref());
     terms.add_glob("name", filter.name.as_ref());
     if let Some(definition) = &filter.definition {
         terms.add("definition =", Value::Text(definition.name.to_string()));
