@@ -121,6 +121,9 @@ pub enum Command {
     /// Send jobs to the queue
     #[command(long_about = commands::submit::LONG_ABOUT)]
     Submit(Box<commands::submit::SubmitArgs>),
+    /// Answer AWS Batch's API on this machine, for the aws CLI, boto3, Nextflow and others
+    #[command(long_about = commands::batch_api::LONG_ABOUT)]
+    BatchApi(commands::batch_api::BatchApiArgs),
     /// List, show, retry and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),

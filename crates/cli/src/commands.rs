@@ -1,5 +1,6 @@
 //! The verbs, one file each. A verb gathers, calls, and answers with a view; it prints only through `output`.
 
+pub mod batch_api;
 pub mod calibration;
 pub mod cancel;
 pub mod completions;
@@ -32,6 +33,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
     match command {
         Command::Serve(args) => Box::pin(serve::run(args, context)).await,
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
+        Command::BatchApi(args) => Box::pin(batch_api::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
         Command::Queues(command) => Box::pin(queues::run(command, context)).await,

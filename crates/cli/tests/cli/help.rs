@@ -3,10 +3,11 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 40] = [
+const VERBS: [&str; 41] = [
     "",
     "serve",
     "submit",
+    "batch-api",
     "jobs list",
     "jobs show",
     "jobs wait",

@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod batch_api;
 #[cfg(feature = "aws")]
 mod cloud;
 mod cost;

@@ -132,6 +132,9 @@ impl Terms {
 
     fn add_glob(&mut self, column: &str, glob: Option<&Glob>) {
         if let Some(glob) = glob {
+            // `lower` is of ASCII letters alone, as the pattern's is.
+            let column =
+                if glob.ignores_case() { format!("lower({column})") } else { column.to_owned() };
             self.add(&format!("{column} GLOB"), Value::Text(sql_glob(glob)));
         }
     }
