@@ -8,3 +8,4 @@ mod messages;
 mod mistakes;
 mod pipelines;
 mod restart;
+mod schedules;
