@@ -6,11 +6,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use spillway_sim::Fault;
 use spillway_sim::dst::{self, Broken, Hunt, Tally};
+use spillway_sim::run;
 use spillway_sim::scenario::random;
 
 use crate::shell::{Shell, say};
@@ -42,6 +46,9 @@ pub(crate) struct Wanted {
     /// Leave parts of the scenarios out, by the names that a shrunk failure is printed with
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     without: Vec<String>,
+    /// Write down what happens under the first seed, one JSON object per line
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// How many runs at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     threads: usize,
@@ -56,6 +63,10 @@ pub(crate) fn run(shell: &Shell, wanted: &Wanted) -> Result<bool> {
         n_threads: wanted.threads,
         without: wanted.without.iter().cloned().collect(),
     };
+    if let Some(path) = &wanted.trace {
+        write_trace(&hunt, path)
+            .with_context(|| format!("cannot write the trace {}", path.display()))?;
+    }
     let started = Instant::now();
     let deadline = wanted.minutes.map(|minutes| started + Duration::from_secs(60 * minutes));
     let is_over =
@@ -76,6 +87,13 @@ pub(crate) fn run(shell: &Shell, wanted: &Wanted) -> Result<bool> {
         show(broken)?;
     }
     Ok(verdict(wanted, &tally, took))
+}
+
+fn write_trace(hunt: &Hunt, path: &Path) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    run::run(&dst::scenario(hunt.seeds.start, &hunt.without), Some(&mut out))?;
+    out.flush()?;
+    Ok(())
 }
 
 /// Simulated hours per real minute.

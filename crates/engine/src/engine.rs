@@ -129,9 +129,13 @@ pub struct Engine {
     pub(crate) replan_later: BTreeSet<Timestamp>,
     /// Instances that EC2 has shown terminated, and when: an older look may still show them running.
     pub(crate) ended_instances: BTreeMap<InstanceId, Timestamp>,
+    /// Messages about what is not known, and since when they have been seen.
+    pub(crate) unknown_yet: BTreeMap<String, Timestamp>,
     pub(crate) report: Report,
     pub(crate) n_launches: u64,
     pub(crate) n_jobs: u64,
+    /// Since when this dispatcher has listened.
+    pub(crate) up_since: Timestamp,
     started: bool,
 }
 
@@ -186,9 +190,11 @@ impl Engine {
             replan_at: None,
             replan_later: BTreeSet::new(),
             ended_instances: BTreeMap::new(),
+            unknown_yet: BTreeMap::new(),
             report: Report::default(),
             n_launches: state.n_launches,
             n_jobs: state.n_jobs,
+            up_since: now,
             started: false,
         };
         for host in state.hosts {
@@ -216,7 +222,7 @@ impl Engine {
                 let due = instance.launched_at + self.config.register_timeout;
                 Some((due.max(news_by), Timer::Register(id)))
             }
-            HostState::Registered { .. } => Some((now + self.config.idle_timeout, Timer::Idle(id))),
+            HostState::Registered { .. } => Some((now + self.idle_left(), Timer::Idle(id))),
             HostState::Draining { .. } => Some((now, Timer::Drain(id))),
             HostState::Terminating { .. } => Some((now, Timer::Terminate(id))),
         };
@@ -224,7 +230,7 @@ impl Engine {
             self.timers.set(at, timer);
         }
         let mut entry = Entry::new(host, now);
-        entry.idle_since = Some(now);
+        entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
         entry.interrupted = matches!(
             entry.host.state,
             HostState::Draining { cause: spillway_core::host::DrainCause::SpotInterruption, .. }

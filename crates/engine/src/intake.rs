@@ -38,7 +38,10 @@ impl Engine {
                 Err(rejection) => rejected(&rejection),
             };
             match fate {
-                Fate::Delete => receipts.push(delivery.receipt),
+                Fate::Delete => {
+                    self.unknown_yet.remove(&delivery.message_id);
+                    receipts.push(delivery.receipt);
+                }
                 Fate::Leave => {}
                 Fate::Reject { code, reason } => {
                     let code = code.to_owned();
@@ -82,7 +85,7 @@ impl Engine {
                     return Fate::Delete;
                 }
                 let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
-                unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
+                self.unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
             Request::Schedule(request) => self.take_schedule(cx, delivery, *request),
             Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
@@ -145,14 +148,14 @@ impl Engine {
     }
 
     /// A job whose definition is not there. It may have been taken when it still was.
-    fn take_unresolved(&self, cx: &Cx, delivery: &Delivery, rejection: &Rejection) -> Fate {
+    fn take_unresolved(&mut self, cx: &Cx, delivery: &Delivery, rejection: &Rejection) -> Fate {
         if let Some((queue, token, body_hash)) = message::identity(&delivery.body) {
             let id = JobId::derive(&queue, token.as_deref().unwrap_or(&delivery.message_id));
             if self.known(id) == Some(body_hash) {
                 return Fate::Delete;
             }
         }
-        unknown_yet(cx, delivery, rejection.code, told(rejection))
+        self.unknown_yet(cx, delivery, rejection.code, told(rejection))
     }
 
     /// The hash of a job that there is or was.
@@ -235,6 +238,23 @@ impl Engine {
         Fate::Delete
     }
 
+    /// The queue is not ordered: the message that this one means may be behind it. How old this one is says nothing of that, since
+    /// nobody may have read the queue for hours: what counts is for how long it has come again and again.
+    pub(crate) fn unknown_yet(
+        &mut self,
+        cx: &Cx,
+        delivery: &Delivery,
+        code: &'static str,
+        reason: String,
+    ) -> Fate {
+        let since = *self.unknown_yet.entry(delivery.message_id.clone()).or_insert(cx.now);
+        if cx.now.duration_since(since) < limits::CONSISTENCY_GRACE {
+            return Fate::Leave;
+        }
+        self.unknown_yet.remove(&delivery.message_id);
+        Fate::Reject { code, reason }
+    }
+
     /// `CancelJob` ends what no host has yet; `TerminateJob` ends all. What has ended stays as it is.
     fn end(
         &mut self,
@@ -248,7 +268,7 @@ impl Engine {
         let is_open = self.jobs.contains_key(&whole);
         if !is_open && !self.ended.contains_key(&whole) {
             let reason = format!("jobId: there is no job {whole}");
-            return unknown_yet(cx, delivery, "UNKNOWN_JOB", reason);
+            return self.unknown_yet(cx, delivery, "UNKNOWN_JOB", reason);
         }
         let indexes = self.indexes_of(whole);
         let asks_for =
@@ -305,20 +325,6 @@ impl Engine {
             | JobState::Failed { .. } => {}
         }
     }
-}
-
-/// The queue is not ordered: the message that this one means may be behind it.
-pub(crate) fn unknown_yet(
-    cx: &Cx,
-    delivery: &Delivery,
-    code: &'static str,
-    reason: String,
-) -> Fate {
-    let sent_at = delivery.sent_at.unwrap_or(cx.now);
-    if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
-        return Fate::Leave;
-    }
-    Fate::Reject { code, reason }
 }
 
 fn rejected(rejection: &Rejection) -> Fate {

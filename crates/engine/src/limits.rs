@@ -13,6 +13,9 @@ pub const CPU_MAX_DEFAULT: CpuUnits = CpuUnits::from_vcpus(1_000);
 /// waiting for the next job does.
 pub const IDLE_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
 
+/// A dispatcher that starts gives idle hosts so long at most to be of use again: prices are read, and what has come meanwhile is planned.
+pub const IDLE_LEFT_AT_START: SignedDuration = SignedDuration::from_mins(1);
+
 /// Jobs come in bursts; planning a burst at once packs better. Karpenter waits 1 s too (`BATCH_IDLE_DURATION`).
 pub const BATCH_IDLE_DEFAULT: SignedDuration = SignedDuration::from_secs(1);
 
@@ -96,6 +99,10 @@ pub const PULL_FAILURES_MAX: usize = 3;
 /// EC2 and ECS lists lag behind what they have done: a thing younger than this and not listed is not missing.
 /// Also how long a dispatcher that starts lets news come in before it gives up on what is overdue.
 pub const CONSISTENCY_GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// For how long a message about something unknown is remembered. SQS keeps one for 14 days at most, and one that is there comes again
+/// with every visibility time-out, of 12 hours at most.
+pub const UNKNOWN_REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// A look must miss a thing this often in a row before it is taken for gone.
 pub const MISSES_BEFORE_GONE: u32 = 3;

@@ -67,6 +67,7 @@ impl Engine {
         }
         self.observing = true;
         self.ended_instances.retain(|_, at| cx.now.duration_since(*at) < limits::ENDED_REMEMBERED);
+        self.unknown_yet.retain(|_, at| cx.now.duration_since(*at) < limits::UNKNOWN_REMEMBERED);
         let attempts = self.live_jobs().filter_map(|job| job.state.live_attempt());
         let tasks: Vec<TaskArn> = attempts.filter_map(|attempt| attempt.task.clone()).collect();
         cx.effects.push(Effect::Observe { tasks });
@@ -114,7 +115,8 @@ impl Engine {
         let of_job = |job: &Job| {
             let attempt = job.state.live_attempt()?;
             let is_named = attempt.task.as_ref().is_some_and(|task| tasks.contains(task));
-            let age = asked_at.duration_since(attempt.placed_at);
+            // Whoever placed it may have had another clock.
+            let age = asked_at.duration_since(attempt.placed_at.max(self.up_since));
             (is_named && limits::CONSISTENCY_GRACE <= age).then_some((job.id, attempt.ord))
         };
         self.live_jobs().filter_map(of_job).collect()

@@ -1,5 +1,6 @@
 //! Gives hosts back: drain, then terminate, then wait until EC2 shows them terminated.
 
+use jiff::SignedDuration;
 use spillway_core::effect::CallResult;
 use spillway_core::host::DrainCause;
 use spillway_core::{Effect, HostId, HostState, InstanceId};
@@ -10,6 +11,12 @@ use crate::retry::backoff;
 use crate::timer::Timer;
 
 impl Engine {
+    /// For how long a host without work is kept when a dispatcher starts. Since when it has had none is not written: where
+    /// dispatchers keep dying, waiting for all of the idle time-out each time would keep it for ever.
+    pub(crate) fn idle_left(&self) -> SignedDuration {
+        self.config.idle_timeout.min(limits::IDLE_LEFT_AT_START)
+    }
+
     /// Drains a host that has had nothing to do for the idle time-out.
     pub(crate) fn drain_if_idle(&mut self, cx: &mut Cx, id: HostId) {
         let Some(entry) = self.fleet.get(id) else { return };

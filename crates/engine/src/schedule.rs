@@ -10,7 +10,7 @@ use spillway_core::schedule::{Firing, ScheduleRecord};
 use spillway_core::{Change, JobId, JobName};
 
 use crate::engine::{Cx, Engine};
-use crate::intake::{Fate, told, unknown_yet};
+use crate::intake::{Fate, told};
 
 /// All schedules, those that were deleted too, and which is due next.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ impl Engine {
             }
             (ScheduleOrder::Delete | ScheduleOrder::Pause | ScheduleOrder::Resume, _) => {
                 let reason = format!("scheduleName: there is no schedule {name}");
-                return unknown_yet(cx, delivery, "UNKNOWN_SCHEDULE", reason);
+                return self.unknown_yet(cx, delivery, "UNKNOWN_SCHEDULE", reason);
             }
         };
         self.put_schedule(cx, record);

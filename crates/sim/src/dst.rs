@@ -95,11 +95,17 @@ pub fn hunt(
     Ok(tally)
 }
 
-fn run_one(hunt: &Hunt, seed: u64) -> Result<(Outcome, Option<Broken>), RunError> {
+/// The random scenario of a seed without some of its parts.
+pub fn scenario(seed: u64, without: &BTreeSet<String>) -> Scenario {
     let mut scenario = random::random(seed);
-    for part in &hunt.without {
+    for part in without {
         leave_out(&mut scenario, part);
     }
+    scenario
+}
+
+fn run_one(hunt: &Hunt, seed: u64) -> Result<(Outcome, Option<Broken>), RunError> {
+    let scenario = scenario(seed, &hunt.without);
     let outcome = run::run(&scenario, None)?;
     let mut broken = judge(seed, &outcome);
     if hunt.doublecheck && broken.is_none() {

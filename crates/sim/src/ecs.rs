@@ -93,6 +93,21 @@ impl TaskEnd {
     }
 }
 
+/// What a container came to, kept for as long as the world is: ECS has forgotten the task long before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code, if the container exited; of several, that of the decisive one.
+    pub code: Option<i32>,
+    /// Whether it ran to an end of its own.
+    pub is_natural: bool,
+}
+
+impl Exit {
+    fn of(end: &TaskEnd) -> Self {
+        Self { code: end.exit_code, is_natural: end.is_natural() }
+    }
+}
+
 /// A task, and what really became of it.
 #[derive(Debug, Clone)]
 pub struct SimTask {
@@ -202,12 +217,14 @@ pub struct Ecs {
     live_of_job: BTreeMap<JobId, BTreeSet<TaskArn>>,
     /// Tasks that are STOPPED, by when; those that ECS has forgotten are dropped.
     stopped: VecDeque<(Timestamp, u64)>,
+    /// How those ended that were dropped.
+    past: BTreeMap<u64, Exit>,
     n_running: u32,
     n_refusals: u64,
 }
 
 /// How long a STOPPED task is kept here: ECS shows it, and remembers its token, for an hour (ECS API reference, "Ensuring
-/// idempotency"); what became of it is compared with what the ledger says a while longer.
+/// idempotency"); how it ended is known for ever, see [`Ecs::exit`].
 const STOPPED_KEPT: SignedDuration = SignedDuration::from_mins(70);
 
 /// The number of the task that this token makes.
@@ -254,6 +271,14 @@ impl Ecs {
     /// One of them.
     pub fn task(&self, arn: &TaskArn) -> Option<&SimTask> {
         self.tasks.get(&number_in(arn)?).map(AsRef::as_ref)
+    }
+
+    /// How a task ended that is STOPPED, however long ago; none if it never was one, or has not ended.
+    pub fn exit(&self, arn: &TaskArn) -> Option<Exit> {
+        let number = number_in(arn)?;
+        let Some(task) = self.tasks.get(&number) else { return self.past.get(&number).copied() };
+        let end = task.end.as_ref().filter(|_| task.status == TaskStatus::Stopped);
+        end.map(Exit::of)
     }
 
     pub(crate) fn task_mut(&mut self, arn: &TaskArn) -> Option<&mut SimTask> {
@@ -386,7 +411,8 @@ impl Ecs {
     fn forget(&mut self, now: Timestamp) {
         let is_old = |(at, _): &mut (Timestamp, u64)| STOPPED_KEPT < now.duration_since(*at);
         while let Some((_, number)) = self.stopped.pop_front_if(is_old) {
-            self.tasks.remove(&number);
+            let end = self.tasks.remove(&number).and_then(|task| task.end);
+            self.past.extend(end.map(|end| (number, Exit::of(&end))));
         }
     }
 

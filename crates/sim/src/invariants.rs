@@ -88,6 +88,13 @@ struct Open {
     quota: Option<Quota>,
 }
 
+/// What the attempts on a host have cost, and by how much a wrong clock may have made that more.
+#[derive(Debug, Clone, Copy, Default)]
+struct Carried {
+    cost: MicroUsd,
+    error: MicroUsd,
+}
+
 /// Whether a change gives a job to a host.
 fn places(change: &Change) -> bool {
     match change {
@@ -123,7 +130,9 @@ pub struct Invariants {
     /// Instances that were taken for gone, since when. Lists that leave one out may do so for as long again from there.
     given_up: BTreeMap<InstanceId, Timestamp>,
     /// What the attempts carry that have ended on each host.
-    carried: BTreeMap<HostId, MicroUsd>,
+    carried: BTreeMap<HostId, Carried>,
+    /// The quotas that the step in hand buys from.
+    bought: BTreeSet<Quota>,
     /// Sums over `open_hosts`.
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
@@ -132,9 +141,7 @@ pub struct Invariants {
     blind: Vec<(Timestamp, Timestamp)>,
     /// By how much two readings of the dispatcher's clock may differ from the truth.
     clock_error: SignedDuration,
-    /// For how long lists may leave out what is there.
-    list_gap: SignedDuration,
-    /// Whether the dispatcher's clock leaps, so that what seems long ago may be new.
+    /// Whether the dispatcher's clock leaps, so that what is new may seem long ago.
     clock_leaps: bool,
     n_doubled_tasks: u64,
     n_violations: u64,
@@ -162,13 +169,8 @@ impl Invariants {
         let blind = outages.map(|o| (now + o.from, now + o.from + o.lasts)).collect();
         Self {
             blind,
-            // Ten minutes between two readings; a host carries dozens of attempts, each wrong by as much.
-            clock_error: SignedDuration::from_hours(if is_wrong { 12 } else { 0 }),
-            list_gap: SignedDuration::from_hours(if faults.list_gaps == Chance::NEVER {
-                0
-            } else {
-                3
-            }),
+            // Once it is ahead by as much as AWS lets it be, and once behind.
+            clock_error: SignedDuration::from_mins(if is_wrong { 10 } else { 0 }),
             clock_leaps: leaps,
             config,
             open_jobs: BTreeSet::new(),
@@ -179,6 +181,7 @@ impl Invariants {
             open_launches: BTreeSet::new(),
             given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
+            bought: BTreeSet::new(),
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,

@@ -90,7 +90,7 @@ fn a_job_that_overtakes_its_definition_waits_for_it_and_not_for_ever() {
     assert_eq!(rig.status(job_id("a")), "RUNNABLE");
 
     rig.take_effects();
-    rig.send_of(naming("b", "other"), secs(600));
+    rig.linger(naming("b", "other"));
     assert!(has_dead_letter(&mut rig));
 }
 
@@ -103,13 +103,13 @@ fn a_deregistered_revision_takes_no_more_jobs_and_ends_none() {
     rig.take_effects();
 
     // The same message again: its job is known, whatever became of its definition.
-    rig.send_of(naming("a", "align:1"), secs(600));
+    rig.linger(naming("a", "align:1"));
     assert!(!has_dead_letter(&mut rig));
-    rig.send_of(naming("b", "align:1"), secs(600));
+    rig.linger(naming("b", "align:1"));
     assert!(has_dead_letter(&mut rig));
-    rig.send_of(deregister("align:1"), secs(600));
+    rig.linger(deregister("align:1"));
     assert!(!has_dead_letter(&mut rig), "it is deregistered already");
-    rig.send_of(deregister("align:9"), secs(600));
+    rig.linger(deregister("align:9"));
     assert!(has_dead_letter(&mut rig));
 
     assert!(matches!(rig.state(job_id("a")), JobState::Runnable { .. }));

@@ -167,3 +167,25 @@ fn an_order_that_overtakes_its_job_waits_for_it() {
 
     assert!(rig.take_effects().is_empty(), "it is left in the queue and will come again");
 }
+
+#[test]
+fn an_order_that_nobody_could_read_for_long_waits_for_its_job_all_the_same() {
+    let mut rig = Rig::new();
+
+    // It was sent an hour ago, its job a second before; nobody has read the queue since.
+    rig.send_of(order("CancelJob", "late"), secs(3_600));
+    assert!(rig.take_dead_letters().is_empty(), "its job is behind it on the queue");
+    rig.send_of(message("late", "", ""), secs(3_601));
+    rig.send_again(1, order("CancelJob", "late"));
+
+    assert_eq!(rig.status(job_id("late")), "FAILED");
+}
+
+#[test]
+fn an_order_for_a_job_that_never_comes_is_a_dead_letter() {
+    let mut rig = Rig::new();
+
+    rig.linger(order("CancelJob", "never"));
+
+    assert_eq!(dead_letter(&mut rig).code, "UNKNOWN_JOB");
+}

@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 use spillway_core::effect::TaskRequest;
 use spillway_core::input::Answer;
 use spillway_core::job::FailureCategory;
-use spillway_core::task::TaskStatus;
+use spillway_core::task::{FleetSnapshot, TaskStatus};
 use spillway_core::{CloudError, Effect};
+use spillway_engine::EngineConfig;
 
 use crate::rig::{Rig, job_id, message, secs};
 
@@ -154,4 +155,36 @@ fn a_time_limit_that_passed_while_nobody_listened_is_kept_at_once() {
     });
 
     assert_eq!(rig.jobs[&job].attempts[0].failure, Some(FailureCategory::Timeout));
+}
+
+#[test]
+fn an_idle_host_goes_however_often_its_dispatcher_dies() {
+    let config = EngineConfig { idle_timeout: secs(600), ..Rig::new().config };
+    let mut rig = Rig::with(config);
+    let job = rig.run_job("a", "", "", 1);
+    rig.exits(job, 0);
+    rig.take_effects();
+
+    for _ in 0..3 {
+        rig.restart_after(secs(5));
+        rig.wait(secs(121));
+    }
+
+    let drains = rig.take_effects().into_iter().filter(|e| matches!(e, Effect::Drain { .. }));
+    assert_eq!(drains.count(), 1);
+}
+
+#[test]
+fn a_task_that_another_clock_made_old_is_not_missing_yet() {
+    let mut rig = Rig::new();
+    let start = sent_start(&mut rig);
+    let task = rig.accept(&start).arn;
+
+    // The next dispatcher's clock is ahead by nine minutes, and ECS's list does not show the task yet.
+    rig.restart_after(secs(540));
+    let (asked_at, missing_tasks) = (rig.now, vec![task]);
+    let snapshot = FleetSnapshot { missing_tasks, ..FleetSnapshot::default() };
+    rig.answer(Answer::Observe { asked_at, snapshot });
+
+    assert_eq!(rig.status(start.job), "STARTING");
 }

@@ -19,7 +19,7 @@ use spillway_core::{
     JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
     TaskArn,
 };
-use spillway_engine::{Engine, EngineConfig, Step};
+use spillway_engine::{Engine, EngineConfig, Step, limits};
 use uuid::Uuid;
 
 pub(crate) fn secs(n: i64) -> SignedDuration {
@@ -225,11 +225,27 @@ impl Rig {
         self.deliver(body, None, self.now - age);
     }
 
+    /// The same, which is there again after longer than anything waits for what it means.
+    pub(crate) fn linger(&mut self, body: String) {
+        self.send(body.clone());
+        self.now += limits::CONSISTENCY_GRACE;
+        self.send_again(self.n_deliveries, body);
+    }
+
+    /// Delivery `n` comes again.
+    pub(crate) fn send_again(&mut self, n: u32, body: String) {
+        self.receive(n, body, None, self.now);
+    }
+
     fn deliver(&mut self, body: String, sender: Option<&str>, sent_at: Timestamp) {
         self.n_deliveries += 1;
+        self.receive(self.n_deliveries, body, sender, sent_at);
+    }
+
+    fn receive(&mut self, n: u32, body: String, sender: Option<&str>, sent_at: Timestamp) {
         let delivery = Delivery {
-            message_id: format!("message-{}", self.n_deliveries),
-            receipt: Receipt(format!("receipt-{}", self.n_deliveries)),
+            message_id: format!("message-{n}"),
+            receipt: Receipt(format!("receipt-{n}")),
             body,
             sent_at: Some(sent_at),
             sender: sender.map(str::to_owned),

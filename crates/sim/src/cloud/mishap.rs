@@ -204,16 +204,42 @@ impl SimCloud {
         let shown_at = self.shown_at(now);
         let (mut reports, n_late) = self.ec2.reports(now, shown_at);
         self.coverage.add(Fault::StaleRead, n_late);
-        let gaps = self.config.faults.list_gaps;
-        if gaps != Chance::NEVER && self.faults_on(now) {
-            let slot = now.duration_since(self.started_at).as_secs() / GAP_SLOT.as_secs();
-            let dice = self.dice;
-            let is_left_out = |report: &InstanceReport| {
-                dice.roll("list gap", &format_args!("{}/{slot}", report.id)).happens(gaps)
-            };
-            reports.retain(|report| !is_left_out(report));
+        if self.config.faults.list_gaps != Chance::NEVER && self.faults_on(now) {
+            let slot = self.gap_slot(now);
+            reports.retain(|report| !self.is_left_out(&report.id, slot));
         }
         Ok(reports)
+    }
+
+    /// In which of the quarters of an hour, within each of which a list leaves out the same, a time is.
+    fn gap_slot(&self, at: Timestamp) -> i64 {
+        at.duration_since(self.started_at).as_secs() / GAP_SLOT.as_secs()
+    }
+
+    fn is_left_out(&self, id: &InstanceId, slot: i64) -> bool {
+        let chance = self.config.faults.list_gaps;
+        self.dice.roll("list gap", &format_args!("{id}/{slot}")).happens(chance)
+    }
+
+    /// For how much of a time lists leave an instance out that is there.
+    pub fn left_out_within(
+        &self,
+        id: &InstanceId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> SignedDuration {
+        if self.config.faults.list_gaps == Chance::NEVER {
+            return SignedDuration::ZERO;
+        }
+        let until = self.config.faults.until.map_or(to, |until| to.min(self.started_at + until.0));
+        let of_slot = |slot: i64| {
+            let begin =
+                self.started_at + GAP_SLOT.saturating_mul(i32::try_from(slot).unwrap_or(i32::MAX));
+            let part = until.min(begin + GAP_SLOT).duration_since(from.max(begin));
+            part.max(SignedDuration::ZERO)
+        };
+        let slots = self.gap_slot(from)..=self.gap_slot(until);
+        slots.filter(|slot| self.is_left_out(id, *slot)).map(of_slot).sum()
     }
 
     /// Whether an instance is in a zone that is cut off.

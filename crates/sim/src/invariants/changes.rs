@@ -7,7 +7,7 @@ use spillway_core::job::{LiveAttempt, StopCause};
 use spillway_core::task::TaskStatus;
 use spillway_core::{
     Attempt, Change, DependencyKind, FailureCategory, Host, HostState, Job, JobId, JobState,
-    Launch, LaunchState, MicroUsd, MicroUsdPerHour, Quota, Resources,
+    Launch, LaunchState, MicroUsd, MicroUsdPerHour, Quota, Resources, cost,
 };
 use spillway_engine::limits;
 
@@ -43,7 +43,7 @@ impl Invariants {
                     self.check_array(moment, *id, state);
                 }
                 if let Some(ended) = ended {
-                    *self.carried.entry(ended.host).or_default() += ended.cost;
+                    self.carry(job, ended, ledger);
                     self.check_ended(moment, job, ended, cloud);
                 }
                 if let JobState::Failed { .. } = state {
@@ -55,7 +55,7 @@ impl Invariants {
             Change::PutHost(host) => {
                 self.check_bill(moment, host, cloud);
                 self.check_gone(moment, host, cloud);
-                self.follow_host(moment, host)
+                self.follow_host(moment, host, cloud)
             }
             Change::PutLaunch(launch) => {
                 self.follow_launch(launch);
@@ -211,31 +211,26 @@ impl Invariants {
     fn check_ended(&mut self, moment: Moment, job: &Job, ended: &Attempt, cloud: &SimCloud) {
         let id = job.id;
         let task = ended.task.as_ref().and_then(|arn| cloud.ecs().task(arn));
-        let stopped = task.filter(|t| t.status == TaskStatus::Stopped);
-        let end = stopped.and_then(|t| t.end.as_ref());
-        let is_known = self.list_gap.is_zero() && !self.clock_leaps;
+        let goes_on = task.filter(|task| task.status != TaskStatus::Stopped);
         let is_up = cloud.ec2().get(&ended.instance).is_some_and(SimInstance::is_alive);
-        if is_known && is_up && task.is_some_and(|task| task.status != TaskStatus::Stopped) {
+        if let Some(task) = goes_on.filter(|_| is_up)
+            && !self.seems_gone(moment.now, &ended.instance, cloud)
+            && !self.seems_new(moment.now, task.created_at)
+        {
             let text = format!("attempt {} of job {id} has ended, but not its task", ended.ord);
             self.violate("T1", moment, text);
         }
-        if ended.failure.is_none() {
-            // News may come when ECS has forgotten the task: then nobody can say how it was.
-            let is_forgotten = ended.task.is_some() && task.is_none();
-            let is_well = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
-            let really = is_forgotten || is_well;
-            if !really {
-                let text = format!(
-                    "attempt {} of job {id} is a success, but its task: {end:?}",
-                    ended.ord
-                );
-                self.violate("T1", moment, text);
-            }
+        let exit = ended.task.as_ref().and_then(|arn| cloud.ecs().exit(arn));
+        let is_well = exit.is_some_and(|exit| exit.is_natural && exit.code == Some(0));
+        if ended.failure.is_none() && !is_well {
+            let text =
+                format!("attempt {} of job {id} is a success, but its task: {exit:?}", ended.ord);
+            self.violate("T1", moment, text);
         }
         let by_itself = matches!(ended.failure, Some(FailureCategory::Exit | FailureCategory::Oom));
-        if by_itself && end.is_none_or(|e| e.exit_code != ended.exit_code) {
+        if by_itself && exit.is_none_or(|exit| exit.code != ended.exit_code) {
             let text = format!(
-                "attempt {} of job {id} ended with {:?}, but its task: {end:?}",
+                "attempt {} of job {id} ended with {:?}, but its task: {exit:?}",
                 ended.ord, ended.exit_code
             );
             self.violate("T1", moment, text);
@@ -275,6 +270,17 @@ impl Invariants {
         }
     }
 
+    /// What an attempt has cost, and by how much a wrong clock may have made that more: its own share of its host, for as long as
+    /// two readings may be apart.
+    fn carry(&mut self, job: &Job, ended: &Attempt, ledger: &MemoryLedger) {
+        let share = ledger.get_host(ended.host).map_or(MicroUsdPerHour::ZERO, |host| {
+            cost::attempt_price(host.price, &job.need(), &host.capacity)
+        });
+        let carried = self.carried.entry(ended.host).or_default();
+        carried.cost += ended.cost;
+        carried.error += share.cost_of(self.clock_error);
+    }
+
     /// A closed bill may have run on until the end was seen; it never leaves anything out.
     fn check_bill(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
         let HostState::Gone { instance: Some(instance), bill, .. } = &host.state else { return };
@@ -282,9 +288,12 @@ impl Invariants {
         // One that is alive is another matter: see `check_gone`.
         let ended = cloud.ec2().get(&instance.id).filter(|i| !i.is_alive());
         let billed = ended.map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
-        for (what, amount) in [("EC2 bills", billed), ("its attempts carry", carried)] {
-            // A clock that is wrong bills wrongly, by no more than its error.
-            let error = host.price.cost_of(self.clock_error);
+        // A clock that is wrong bills wrongly, by no more than its error.
+        let of_host = host.price.cost_of(self.clock_error);
+        for (what, amount, error) in [
+            ("EC2 bills", billed, of_host),
+            ("its attempts carry", carried.cost, of_host + carried.error),
+        ] {
             if *bill < amount.saturating_sub(error) {
                 let text = format!("the bill of host {} is {bill}, but {what} {amount}", host.id);
                 self.violate("M1", moment, text);
@@ -292,7 +301,7 @@ impl Invariants {
         }
     }
 
-    fn follow_host(&mut self, moment: Moment, host: &Host) -> bool {
+    fn follow_host(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) -> bool {
         let before = self.open_hosts.remove(&host.id);
         if let Some(before) = before {
             self.cpu -= before.cpu;
@@ -311,11 +320,15 @@ impl Invariants {
             self.price += open.price;
             self.open_hosts.insert(host.id, open);
         } else if let Some(instance) = host.instance()
-            && !self.list_gap.is_zero()
+            && cloud.ec2().get(&instance.id).is_some_and(SimInstance::is_alive)
         {
             self.given_up.insert(instance.id.clone(), moment.now);
         }
-        before.is_none() && host.status() == HostStatus::Requested
+        let is_new = before.is_none() && host.status() == HostStatus::Requested;
+        if is_new {
+            self.bought.extend(Quota::of(&host.pool));
+        }
+        is_new
     }
 
     fn follow_launch(&mut self, launch: &Launch) {
@@ -328,7 +341,10 @@ impl Invariants {
     pub(super) fn check_limits(&mut self, moment: Moment) {
         let limits = &self.config.limits;
         let n_hosts = u64::try_from(self.open_hosts.len()).unwrap_or(u64::MAX);
-        let in_quotas = limits.quotas.iter().filter_map(|(quota, max)| {
+        // EC2 may have given more than it was asked for: only what is bought beyond a limit breaks it.
+        let bought = std::mem::take(&mut self.bought);
+        let in_quotas = limits.quotas.iter().filter(|(quota, _)| bought.contains(quota));
+        let in_quotas = in_quotas.filter_map(|(quota, max)| {
             let cpu = self.of_quota.get(&quota).copied().unwrap_or(0);
             let is_over = u64::from(max.get()) < cpu;
             is_over.then(|| {

@@ -297,7 +297,6 @@ impl Invariants {
     fn check_recorded(&mut self, moment: Moment, ledger: &MemoryLedger, cloud: &SimCloud) {
         let patience = limits::CONSISTENCY_GRACE
             + self.config.observe_every.saturating_mul(3)
-            + self.list_gap
             + cloud.config().list_lag.max;
         // While a launch is open the ledger knows of its hosts, though not yet by EC2's names.
         let must_be_known = |i: &&SimInstance| {
@@ -309,8 +308,9 @@ impl Invariants {
             let settled_at = settled_at.max(self.given_up.get(&i.id).copied());
             let since = settled_at.map_or(i.launched_at, |at| at.max(i.launched_at));
             let age = moment.now.duration_since(since);
-            patience <= age - self.blind_within(since, moment.now)
-                && !self.open_launches.contains(&i.launch)
+            let unseen = self.blind_within(since, moment.now)
+                + cloud.left_out_within(&i.id, since, moment.now);
+            patience <= age - unseen && !self.open_launches.contains(&i.launch)
         };
         let old: Vec<InstanceId> =
             cloud.ec2().alive().filter(must_be_known).map(|i| i.id.clone()).collect();

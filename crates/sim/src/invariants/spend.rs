@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::message::{self, Request};
-use spillway_core::{Host, HostState, JobId, LaunchId};
+use spillway_core::{Host, HostState, InstanceId, JobId, LaunchId};
+use spillway_engine::limits;
 
 use super::{Invariants, Moment};
 use crate::cloud::SimCloud;
@@ -15,24 +16,33 @@ use crate::ledger::MemoryLedger;
 /// given up, 15 until the look that finds one without a record, and as much again for refused, lost and repeated calls.
 pub const PURPOSELESS_MAX: SignedDuration = SignedDuration::from_mins(60);
 
+/// How long a thing may be missing from lists that is there: a read shows what was so a minute ago at most, and the answer takes its time.
+const UNLISTED_MAX: SignedDuration = SignedDuration::from_mins(2);
+
 impl Invariants {
     /// No instance is paid for long without a task, while somebody could end it.
     pub(super) fn check_purpose(&mut self, moment: Moment, cloud: &SimCloud) {
         let observed = self.config.observe_every.saturating_mul(3);
         let usual = PURPOSELESS_MAX + self.config.idle_timeout.saturating_mul(2);
-        let max = usual + observed + self.list_gap;
+        let max = usual + observed;
         let now = moment.now;
         let since = |instance: &SimInstance| match cloud.ecs().host_of(&instance.id) {
             Some(host) if !host.tasks.is_empty() => now,
             Some(host) => host.idle_since,
-            None => instance.launched_at,
+            // Whoever gives one up takes it out of the cluster too.
+            None => self
+                .given_up
+                .get(&instance.id)
+                .map_or(instance.launched_at, |at| instance.launched_at.max(*at)),
         };
         let over: Vec<String> = cloud
             .ec2()
             .alive()
             .filter_map(|instance| {
                 let since = since(instance);
-                let idle = now.duration_since(since) - self.blind_within(since, now);
+                let unseen =
+                    self.blind_within(since, now) + cloud.left_out_within(&instance.id, since, now);
+                let idle = now.duration_since(since) - unseen;
                 let text = || {
                     let minutes = idle.as_mins();
                     format!("instance {} is paid for {minutes} min without a task", instance.id)
@@ -67,12 +77,30 @@ impl Invariants {
     pub(super) fn check_gone(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
         let HostState::Gone { instance: Some(instance), .. } = &host.state else { return };
         let is_alive = cloud.ec2().get(&instance.id).is_some_and(SimInstance::is_alive);
-        let is_told_wrongly = !self.list_gap.is_zero() || self.clock_leaps;
-        if is_alive && !is_told_wrongly {
+        if is_alive && !self.seems_gone(moment.now, &instance.id, cloud) {
             let text =
                 format!("host {} is gone in the ledger, but {} is paid", host.id, instance.id);
             self.violate("G1", moment, text);
         }
+    }
+
+    /// Whether an instance that is there may be taken for gone: the look before left it out.
+    pub(super) fn seems_gone(&self, now: Timestamp, id: &InstanceId, cloud: &SimCloud) -> bool {
+        let is_unlisted = cloud.ec2().get(id).is_some_and(|i| self.seems_new(now, i.listed_from));
+        is_unlisted || cloud.left_out_within(id, self.looked_at(now, cloud), now).is_positive()
+    }
+
+    /// Whether lists may still leave out what there is since `at`, though a clock that leapt makes it seem old.
+    pub(super) fn seems_new(&self, now: Timestamp, at: Timestamp) -> bool {
+        self.clock_leaps && now.duration_since(at) < UNLISTED_MAX
+    }
+
+    /// The earliest time of the look that a decision of now may rest on.
+    fn looked_at(&self, now: Timestamp, cloud: &SimCloud) -> Timestamp {
+        let usual = now - cloud.config().call_latency.max - limits::LAST_WORDS;
+        // What was on its way when the ledger went out is heard when it is back.
+        let out = self.blind.iter().filter(|(from, to)| *from <= now && usual <= *to);
+        out.map(|(from, _)| *from).min().map_or(usual, |from| usual.min(from))
     }
 
     /// Every job that was sent is a job, or a dead letter that says why not.

@@ -14,3 +14,4 @@ mod peers;
 mod ports;
 mod runs;
 mod score;
+mod seeds;
