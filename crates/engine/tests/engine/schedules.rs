@@ -155,7 +155,7 @@ fn orders_about_a_schedule_that_is_not_there_are_dead_letters() {
 
     rig.send(order("PauseSchedule", "p"));
     assert!(rig.take_effects().is_empty(), "its schedule may be on its way");
-    rig.send_of(order("PauseSchedule", "p"), secs(600));
+    rig.linger(order("PauseSchedule", "q"));
     let mut elsewhere: Value = serde_json::from_str(&hourly("t", &json!({}))).unwrap();
     elsewhere["job"]["jobQueue"] = json!("nightly");
     rig.send(elsewhere.to_string());
