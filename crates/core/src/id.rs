@@ -177,6 +177,9 @@ pub struct JobId {
 /// The largest index of a child: nine digits keep an attempt's token within ECS's 64 characters.
 pub const ARRAY_INDEX_MAX: u32 = 999_999_999;
 
+/// Nodes of multi-node jobs are numbered from here, beyond every child of an array.
+const NODES_FROM: u32 = 3_000_000_000;
+
 /// As numbers: ids are compared more often than anything else, most of them within one array.
 impl Ord for JobId {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -228,7 +231,13 @@ impl JobId {
         Self { uuid: self.uuid, above_index: NonZeroU32::new(index.saturating_add(1)) }
     }
 
-    /// The id of the array, for a child; of the job itself otherwise.
+    /// The node with this index of the multi-node job with this id.
+    #[must_use]
+    pub const fn node(self, node: u32) -> Self {
+        self.child(NODES_FROM.saturating_add(node))
+    }
+
+    /// The id of the array or of the multi-node job, for a child or a node; of the job itself otherwise.
     #[must_use]
     pub const fn whole(self) -> Self {
         Self { uuid: self.uuid, above_index: None }
@@ -237,12 +246,20 @@ impl JobId {
     /// The index, for a child of an array.
     pub const fn index(self) -> Option<u32> {
         match self.above_index {
-            Some(above) => Some(above.get() - 1),
-            None => None,
+            Some(above) if above.get() <= NODES_FROM => Some(above.get() - 1),
+            Some(_) | None => None,
         }
     }
 
-    /// Its UUID; a child has its array's.
+    /// The node's index, for a node of a multi-node job.
+    pub const fn node_index(self) -> Option<u32> {
+        match self.above_index {
+            Some(above) if NODES_FROM < above.get() => Some(above.get() - 1 - NODES_FROM),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Its UUID; a child has its array's, a node its job's.
     pub const fn uuid(self) -> Uuid {
         self.uuid
     }
@@ -250,9 +267,10 @@ impl JobId {
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index() {
-            None => fmt::Display::fmt(&self.uuid, f),
-            Some(index) => write!(f, "{}:{index}", self.uuid),
+        match (self.index(), self.node_index()) {
+            (None, None) => fmt::Display::fmt(&self.uuid, f),
+            (Some(index), _) => write!(f, "{}:{index}", self.uuid),
+            (None, Some(node)) => write!(f, "{}#{node}", self.uuid),
         }
     }
 }
@@ -260,8 +278,16 @@ impl fmt::Display for JobId {
 impl FromStr for JobId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = || IdError::new(text, "a job id (a UUID, or a UUID, ':' and an array index)");
+        let wrong = || {
+            IdError::new(
+                text,
+                "a job id (a UUID, a UUID, ':' and an array index, or a UUID, '#' and a node's index)",
+            )
+        };
         let whole = |uuid| Uuid::parse_str(uuid).map(Self::from_uuid).map_err(|_| wrong());
+        if let Some((uuid, node)) = text.split_once('#') {
+            return Ok(whole(uuid)?.node(array_index(node).ok_or_else(wrong)?));
+        }
         match text.split_once(':') {
             None => whole(text),
             Some((uuid, index)) => Ok(whole(uuid)?.child(array_index(index).ok_or_else(wrong)?)),
@@ -346,9 +372,10 @@ impl ClientToken {
     ///
     /// ECS keeps a RunTask token for 24 hours at most (ECS API reference, "Ensuring idempotency").
     pub fn of_attempt(job: JobId, attempt: AttemptOrd) -> Self {
-        let text = match job.index() {
-            None => format!("{job}-{attempt}"),
-            Some(index) => format!("{}_{index}-{attempt}", job.uuid()),
+        let text = match (job.index(), job.node_index()) {
+            (None, None) => format!("{job}-{attempt}"),
+            (Some(index), _) => format!("{}_{index}-{attempt}", job.uuid()),
+            (None, Some(node)) => format!("{}_n{node}-{attempt}", job.uuid()),
         };
         Self(text.into())
     }
@@ -358,8 +385,12 @@ impl ClientToken {
         let (job, ord) = text.rsplit_once('-')?;
         let job = match job.split_once('_') {
             None => JobId::from_uuid(Uuid::parse_str(job).ok()?),
-            Some((array, index)) => {
-                JobId::from_uuid(Uuid::parse_str(array).ok()?).child(array_index(index)?)
+            Some((whole, index)) => {
+                let whole = JobId::from_uuid(Uuid::parse_str(whole).ok()?);
+                match index.strip_prefix('n') {
+                    Some(node) => whole.node(array_index(node)?),
+                    None => whole.child(array_index(index)?),
+                }
             }
         };
         Some((job, AttemptOrd(ord.parse().ok()?)))
@@ -416,6 +447,23 @@ mod tests {
         assert_eq!((child.whole(), child.index()), (array, Some(17)));
         for wrong in ["", "01", "+1", "-1", "x", "1000000000"] {
             assert!(format!("{array}:{wrong}").parse::<JobId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_written_as_batch_writes_it_and_is_no_child_of_an_array() {
+        let job = JobId::derive(&"q".parse().unwrap(), "t");
+        let node = job.node(17);
+        let token = ClientToken::of_attempt(node, AttemptOrd::FIRST);
+
+        assert_eq!(node.to_string(), format!("{job}#17"));
+        assert_eq!(node.to_string().parse(), Ok(node));
+        assert_eq!((node.whole(), node.index(), node.node_index()), (job, None, Some(17)));
+        assert_eq!(job.child(ARRAY_INDEX_MAX).node_index(), None);
+        assert_eq!(ClientToken::parse_attempt(token.as_str()), Some((node, AttemptOrd::FIRST)));
+        assert!(job < job.node(0) && job.child(ARRAY_INDEX_MAX) < job.node(0));
+        for wrong in ["", "01", "x", "1:2"] {
+            assert!(format!("{job}#{wrong}").parse::<JobId>().is_err(), "{wrong}");
         }
     }
 

@@ -14,6 +14,7 @@ use crate::array::ArraySpec;
 pub use crate::attempt::{Attempt, FailureCategory};
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
+use crate::gang::Gang;
 use crate::gpu::GpuKinds;
 use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
@@ -101,6 +102,9 @@ pub struct JobSpec {
     /// Jobs that this one waits for, each once for each way of waiting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
+    /// For a multi-node job: its nodes. Container, resources and architecture are then those of the main one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gang: Option<Arc<Gang>>,
 }
 
 impl JobSpec {
@@ -140,6 +144,7 @@ impl JobSpec {
             propagate_tags: false,
             array: None,
             depends_on: Vec::new(),
+            gang: None,
         }
     }
 }
@@ -292,6 +297,9 @@ pub struct LiveAttempt {
     /// The task, once ECS has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskArn>,
+    /// A node that is not to start before the main one runs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub awaits_main: bool,
     /// The newest `version` of the task that was applied; older news is dropped.
     #[serde(default)]
     pub task_version: u64,
@@ -303,13 +311,21 @@ pub struct LiveAttempt {
     pub expected: Option<Expectation>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// Only what is known of it: it is written with each of a job's moves.
 impl fmt::Debug for LiveAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ord, host, placed_at, task, task_version, stop, expected } = self;
+        let Self { ord, host, placed_at, task, task_version, stop, expected, awaits_main } = self;
         write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
         if let Some(task) = task {
             write!(f, ", {task} v{task_version}")?;
+        }
+        if *awaits_main {
+            f.write_str(", awaits the main node")?;
         }
         if let Some(stop) = stop {
             write!(f, ", {stop:?}")?;
@@ -396,6 +412,15 @@ pub enum StopCause {
     SpotInterruption,
     /// Nobody answers for the task any more.
     Stray,
+    /// Another node of the job was lost, so that its attempt is over.
+    NodeLost {
+        /// Whose fault that was.
+        failure: FailureCategory,
+        /// What was told of the node.
+        reason: String,
+    },
+    /// The job's main node has ended.
+    MainEnded,
 }
 
 impl StopCause {
@@ -408,6 +433,8 @@ impl StopCause {
             Self::StuckStarting => "Task did not start in time".to_owned(),
             Self::SpotInterruption => "Spot interruption notice".to_owned(),
             Self::Stray => "Task is not the job's live attempt".to_owned(),
+            Self::NodeLost { reason, .. } => reason.clone(),
+            Self::MainEnded => "Main node ended".to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use spillway_core::gang::{NodeGroup, node_spec};
 use spillway_core::job::JobSpec;
 use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId};
 
@@ -14,7 +15,7 @@ use crate::timer::Timer;
 impl Engine {
     /// The first state of a new job. Without prices it waits as SUBMITTED until there are some.
     pub(crate) fn admit(&self, cx: &Cx, spec: &JobSpec, sender: Option<&str>) -> JobState {
-        if let Some(reason) = self.config.jobs.refusal(spec, sender) {
+        if let Some(reason) = self.refusal(spec, sender) {
             return JobState::Failed { at: cx.now, reason };
         }
         if self.raw_catalog.is_none() {
@@ -23,21 +24,62 @@ impl Engine {
         self.admit_by_catalog(cx.now, spec)
     }
 
+    /// The rule of the operator that a job breaks, with any of its nodes.
+    fn refusal(&self, spec: &JobSpec, sender: Option<&str>) -> Option<String> {
+        let Some(gang) = &spec.gang else { return self.config.jobs.refusal(spec, sender) };
+        let of_group = |group| self.config.jobs.refusal(&node_spec(spec, group), sender);
+        let refusal = gang.groups.iter().find_map(of_group)?;
+        const NODES: &str = "jobDefinition.nodeProperties.nodeRangeProperties[].container";
+        Some(refusal.replace("jobDefinition.containerProperties", NODES))
+    }
+
     pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
-        let key = DemandKey {
-            need: spec.resources,
-            arch: spec.arch,
-            gpu_kinds: spec.gpu_kinds,
+        let key = |need, arch, gpu_kinds| DemandKey {
+            need,
+            arch,
+            gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,
         };
-        match spillway_planner::admit(&key, &self.catalog, &self.config.plan) {
-            Ok(()) => JobState::Runnable { since: now },
-            Err(no_fit) => {
-                JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
+        let keys: Vec<DemandKey> = match &spec.gang {
+            None => vec![key(spec.resources, spec.arch, spec.gpu_kinds)],
+            Some(gang) => {
+                let of_group = |g: &NodeGroup| key(g.resources, g.arch, g.gpu_kinds);
+                gang.groups.iter().map(of_group).collect()
             }
+        };
+        let admitted = keys.iter().map(|key| {
+            let admitted = spillway_planner::admit(key, &self.catalog, &self.config.plan);
+            admitted.map_err(|no_fit| format!("Job fits no host: {no_fit}"))
+        });
+        let admitted: Result<(), String> = admitted.collect();
+        match admitted.and_then(|()| self.admit_together(spec)) {
+            Ok(()) => JobState::Runnable { since: now },
+            Err(reason) => JobState::Failed { at: now, reason },
         }
+    }
+
+    /// Whether the limits leave room for all nodes of a job at once, if nothing else ran.
+    fn admit_together(&self, spec: &JobSpec) -> Result<(), String> {
+        let Some(gang) = &spec.gang else { return Ok(()) };
+        let limits = &self.config.limits;
+        let n_nodes = gang.n_nodes();
+        if let Some(max) = limits.hosts_max.filter(|max| *max < n_nodes) {
+            let text = format!(
+                "Job fits no fleet: {n_nodes} nodes need a host each, and max-hosts is {max}"
+            );
+            return Err(text);
+        }
+        let of_group = |g: &NodeGroup| u64::from(g.resources.cpu.get()) * u64::from(g.last - g.first + 1);
+        let cpu: u64 = gang.groups.iter().map(of_group).sum();
+        if let Some(max) = limits.cpu_max.filter(|max| u64::from(max.get()) < cpu) {
+            let text = format!(
+                "Job fits no fleet: its nodes need {cpu} CPU units together, and max-vcpus is {max}"
+            );
+            return Err(text);
+        }
+        Ok(())
     }
 
     /// Asks for prices, unless that has been done and not been answered.

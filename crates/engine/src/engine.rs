@@ -20,6 +20,7 @@ use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
+use crate::gang::GangLine;
 use crate::limits;
 use crate::memory::Memory;
 use crate::timer::{Timer, Timers};
@@ -83,6 +84,8 @@ pub struct Engine {
     pub(crate) past_arrays: BTreeMap<JobId, ArrayRecord>,
     pub(crate) waits: Waits,
     pub(crate) waiting: Waiting,
+    /// Multi-node jobs that wait for hosts, and where others run.
+    pub(crate) gangs: GangLine,
     pub(crate) definitions: Definitions,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
@@ -140,6 +143,7 @@ impl Engine {
             past_arrays: BTreeMap::new(),
             waits: Waits::default(),
             waiting: Waiting::default(),
+            gangs: GangLine::default(),
             definitions: Definitions::new(state.definitions),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
@@ -225,7 +229,10 @@ impl Engine {
             self.resume_job(now, job);
         }
         self.past_arrays = arrays;
-        for id in ids {
+        for id in ids.iter().copied() {
+            self.settle_in_line(id);
+        }
+        for id in ids.into_iter().filter(|id| id.node_index().is_none()) {
             self.resume_waits(id);
             let is_admitted =
                 self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending));
@@ -253,7 +260,7 @@ impl Engine {
                 if let (JobState::Running { started_at, .. }, Some(timeout)) = (&job.state, timeout)
                 {
                     self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
-                } else {
+                } else if !attempt.awaits_main {
                     // It may have started while nobody listened.
                     let due = attempt.placed_at + self.start_timeout(&job.spec);
                     let news_by = now + limits::CONSISTENCY_GRACE;
@@ -359,13 +366,25 @@ impl Engine {
     fn forget_job(&mut self, cx: &mut Cx, id: JobId, ended: EndedJob) {
         let Some(job) = self.jobs.remove(&id) else { return };
         self.n_call_failed.remove(&id);
+        if id.node_index().is_some() {
+            return;
+        }
+        self.gangs.forget(id);
         if id.index().is_some() {
             return self.child_ended(cx, id, ended.succeeded);
         }
         self.ended.insert(id, ended);
+        if job.spec.gang.is_some() {
+            self.end_nodes(cx, id, &job.state);
+        }
         self.shelve_array(id);
         self.forget_waits(id, &job.spec);
         self.note_settled(id);
+    }
+
+    /// Whether no job waits for a host.
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty() && self.gangs.is_empty()
     }
 
     /// Work has come that may run at once: it is planned when no more has come for a moment.
@@ -379,7 +398,11 @@ impl Engine {
         if let Some(job) = self.jobs.get(&id)
             && matches!(job.state, JobState::Runnable { .. })
         {
-            self.waiting.insert(self.class_of(job), job.line(), id);
+            if job.spec.gang.is_some() {
+                self.gangs.join(job.line(), id);
+            } else {
+                self.waiting.insert(self.class_of(job), job.line(), id);
+            }
             self.limit_wait(id);
         }
     }
@@ -388,6 +411,9 @@ impl Engine {
     /// changes while it waits.
     pub(crate) fn leave_line(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get(&id) {
+            if job.spec.gang.is_some() {
+                return self.gangs.leave(job.line(), id);
+            }
             let class = self.class_of(job);
             self.waiting.remove(&class, job.line(), id);
         }
@@ -400,6 +426,9 @@ impl Engine {
             && entry.take_place(id, run)
         {
             self.memory.runs(&run);
+            if self.jobs.get(&id).is_some_and(|job| job.spec.gang.is_some()) {
+                self.gangs.sit(id, host);
+            }
         }
     }
 
@@ -408,6 +437,7 @@ impl Engine {
         let (host, run) = self.run_of(id)?;
         if self.fleet.get_mut(host)?.free_place(id, &run) {
             self.memory.runs_no_more(&run);
+            self.gangs.stand_up(id, host);
         }
         Some(host)
     }
@@ -441,7 +471,7 @@ impl Engine {
     /// How many jobs that have not ended are in each state; of arrays, their children.
     pub fn status_counts(&self) -> BTreeMap<JobStatus, u64> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        let is_counted = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
+        let is_counted = |job: &&Job| job.id == job.id.whole() && job.spec.array.is_none();
         for job in self.jobs().filter(is_counted) {
             *counts.entry(job.state.status()).or_default() += 1;
         }

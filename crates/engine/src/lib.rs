@@ -18,6 +18,7 @@ mod dependency;
 mod engine;
 mod fleet;
 mod forecast;
+mod gang;
 mod intake;
 mod interruption;
 mod launch;

@@ -80,17 +80,25 @@ impl Engine {
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let instance = self.fleet.get(attempt.host).and_then(|e| e.host.instance()).cloned();
         let (None, Some(instance)) = (&attempt.task, instance) else { return };
+        if attempt.awaits_main {
+            return;
+        }
         if limits::START_TOKEN_LIFE <= cx.now.duration_since(attempt.placed_at) {
             // Events say what became of it; if none does, the start's time-out settles it.
             return;
         }
+        let Some(environment) = self.environment(job, ord) else {
+            // A node without its main one's address, after a restart: the first look shows it.
+            self.timers.set(cx.now + limits::CALL_RETRY, Timer::Start(id, ord));
+            return;
+        };
         let request = TaskRequest {
             job: id,
             attempt: ord,
             token: ClientToken::of_attempt(id, ord),
             instance: instance.id,
             spec: spec_to_run(job),
-            environment: environment(job, ord),
+            environment,
         };
         if self.starting.insert((id, ord)) {
             cx.effects.push(Effect::RunTask(request));
@@ -160,7 +168,7 @@ impl Engine {
         self.observe_soon(cx);
     }
 
-    fn end_attempt_unstarted(
+    pub(crate) fn end_attempt_unstarted(
         &mut self,
         cx: &mut Cx,
         id: JobId,
@@ -224,6 +232,7 @@ impl Engine {
         self.leave_place(id);
         self.move_job(cx, id, state, None);
         self.take_place(id);
+        self.release_nodes(cx, id);
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
@@ -234,6 +243,7 @@ impl Engine {
         let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = classify(report, cause, is_spot);
         let reason = match (failure, cause) {
+            (Some(_), Some(cause @ StopCause::NodeLost { .. })) => cause.reason(),
             (
                 Some(
                     FailureCategory::Terminated | FailureCategory::Timeout | FailureCategory::Spot,
@@ -271,8 +281,11 @@ impl Engine {
         let is_spot = entry.host.pool.market == spillway_core::Market::Spot;
         let stopped_by_us = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = match stopped_by_us {
-            Some(StopCause::Terminated { .. }) => FailureCategory::Terminated,
+            Some(StopCause::Terminated { .. } | StopCause::MainEnded) => {
+                FailureCategory::Terminated
+            }
             Some(StopCause::Timeout | StopCause::JobTimeout) => FailureCategory::Timeout,
+            Some(StopCause::NodeLost { failure, .. }) => *failure,
             Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
             | None => {
                 if is_spot {
@@ -331,6 +344,11 @@ impl Engine {
             );
             self.memory.ended(cx.now, &spec, ran, by_itself);
         }
+        if id.node_index().is_some() {
+            self.node_ended(cx, id, attempt);
+            self.after_place_freed(cx, live.host);
+            return;
+        }
         let mut with_attempt = self.jobs.get(&id).map(|job| job_with(job, &attempt));
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
             // Whoever asked for the end gets it, however the task ended; success stands.
@@ -362,6 +380,7 @@ impl Engine {
             Verdict::Retry { after } => {
                 let state = JobState::Runnable { since: cx.now };
                 self.move_job(cx, id, state, Some(attempt));
+                self.stop_nodes(cx, id);
                 self.timers.set(cx.now + after, Timer::Requeue(id));
             }
         }
@@ -371,7 +390,7 @@ impl Engine {
     /// Puts a job back in line after its pause.
     pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Runnable { .. }) {
+        if matches!(job.state, JobState::Runnable { .. }) && !self.is_blocked_by_nodes(id) {
             self.join_line(id);
             self.replan_by(cx.now);
         }
@@ -390,7 +409,7 @@ impl Engine {
     fn after_place_freed(&mut self, cx: &mut Cx, host: HostId) {
         let Some(entry) = self.fleet.get(host) else { return };
         // A place for a job that waits, or a host that may be worth nothing any more.
-        if !self.waiting.is_empty() || entry.live().is_empty() {
+        if !self.nobody_waits() || entry.live().is_empty() {
             // While starts queue for their calls, another plan would only lengthen the queue.
             let calls_at = self.task_calls.free_at(cx.now, limits::TASK_CALLS_PER_SEC);
             self.replan_by(calls_at.max(cx.now + limits::REPLAN_DELAY));
@@ -433,29 +452,46 @@ fn spec_to_run(job: &Job) -> Arc<JobSpec> {
     Arc::new(JobSpec { resources, ..JobSpec::clone(&job.spec) })
 }
 
-/// What every container is told about itself: AWS Batch's names, and ours.
-fn environment(job: &Job, ord: AttemptOrd) -> BTreeMap<String, String> {
-    let id = job.id.to_string();
-    let queue = job.spec.queue.to_string();
-    // Batch counts an attempt when it reaches RUNNING; one that failed through the infrastructure is not counted here.
-    let attempt = (job.n_counted_attempts() + 1).to_string();
-    let variables = [
-        ("AWS_BATCH_JOB_ID", id.clone()),
-        ("AWS_BATCH_JOB_ATTEMPT", attempt),
-        ("AWS_BATCH_JQ_NAME", queue.clone()),
-        ("SPILLWAY_JOB_ID", id),
-        ("SPILLWAY_JOB_NAME", job.spec.name.to_string()),
-        ("SPILLWAY_JOB_QUEUE", queue),
-        ("SPILLWAY_ATTEMPT", ord.to_string()),
-    ];
-    let mut environment: BTreeMap<String, String> =
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    if let (Some(index), Some(array)) = (job.id.index(), &job.spec.array) {
-        let (index, size) = (index.to_string(), array.indexes.size.to_string());
-        for prefix in ["AWS_BATCH_JOB", "SPILLWAY"] {
-            environment.insert(format!("{prefix}_ARRAY_INDEX"), index.clone());
-            environment.insert(format!("{prefix}_ARRAY_SIZE"), size.clone());
+impl Engine {
+    /// What every container is told about itself: AWS Batch's names, and ours. None of a node whose main node's address is not
+    /// known.
+    fn environment(&self, job: &Job, ord: AttemptOrd) -> Option<BTreeMap<String, String>> {
+        let gang = job.spec.gang.as_deref();
+        let node = gang.map(|gang| job.id.node_index().unwrap_or(gang.main));
+        let id = node.map_or(job.id, |node| job.id.whole().node(node)).to_string();
+        let queue = job.spec.queue.to_string();
+        // Batch counts an attempt when it reaches RUNNING; one that failed through the infrastructure is not counted here.
+        let counting = self.jobs.get(&job.id.whole()).filter(|_| gang.is_some());
+        let attempt = counting.map_or(job, AsRef::as_ref).n_counted_attempts() + 1;
+        let variables = [
+            ("AWS_BATCH_JOB_ID", id.clone()),
+            ("AWS_BATCH_JOB_ATTEMPT", attempt.to_string()),
+            ("AWS_BATCH_JQ_NAME", queue.clone()),
+            ("SPILLWAY_JOB_ID", id),
+            ("SPILLWAY_JOB_NAME", job.spec.name.to_string()),
+            ("SPILLWAY_JOB_QUEUE", queue),
+            ("SPILLWAY_ATTEMPT", ord.to_string()),
+        ];
+        let mut environment: BTreeMap<String, String> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut of_both: Vec<(&str, String)> = Vec::new();
+        if let (Some(index), Some(array)) = (job.id.index(), &job.spec.array) {
+            of_both.push(("ARRAY_INDEX", index.to_string()));
+            of_both.push(("ARRAY_SIZE", array.indexes.size.to_string()));
         }
+        if let (Some(gang), Some(node)) = (gang, node) {
+            of_both.push(("NODE_INDEX", node.to_string()));
+            of_both.push(("NUM_NODES", gang.n_nodes().to_string()));
+            of_both.push(("MAIN_NODE_INDEX", gang.main.to_string()));
+            if node != gang.main {
+                let address = self.main_address(job.id)?;
+                of_both.push(("MAIN_NODE_PRIVATE_IPV4_ADDRESS", address.to_string()));
+            }
+        }
+        for (name, value) in of_both {
+            environment.insert(format!("AWS_BATCH_JOB_{name}"), value.clone());
+            environment.insert(format!("SPILLWAY_{name}"), value);
+        }
+        Some(environment)
     }
-    environment
 }

@@ -7,7 +7,8 @@ use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
 use spillway_core::{
-    Change, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet, Planned,
+    Change, Expectation, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet,
+    Planned,
 };
 
 use crate::engine::{Cx, Engine, OpenLaunch};
@@ -35,15 +36,19 @@ impl Engine {
         self.arrivals = None;
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
-        if self.waiting.is_empty() && !self.fleet.has_idle(cx.now) {
+        if self.nobody_waits() && !self.fleet.has_idle(cx.now) {
             self.report = spillway_core::plan::Report::default();
             self.clear_reservations();
             return;
         }
+        self.end_long_holds(cx.now);
         let mut question = self.question(cx.now);
         let policy = self.plan_policy();
         let Planned { plan, report } = self.planner.plan(&question.input, &policy);
         self.clear_reservations();
+        for gang in &plan.gangs {
+            self.carry_out_gang(cx, &mut question, gang);
+        }
         for placement in &plan.placements {
             self.place(cx, &mut question, placement);
         }
@@ -52,7 +57,7 @@ impl Engine {
             self.reserve(cx, &mut question, placement);
         }
         for launch in &plan.launches {
-            self.decide_launch(cx, &mut question, launch);
+            self.decide_launch(cx, Some(&mut question), launch);
         }
         for waiting in &report.waiting {
             match &waiting.reason {
@@ -108,12 +113,13 @@ impl Engine {
         let reserved: Vec<HostId> = self
             .fleet
             .iter()
-            .filter(|entry| !entry.host.reserved.is_empty())
+            .filter(|entry| !entry.host.reserved.is_empty() || entry.held_for.is_some())
             .map(|entry| entry.host.id)
             .collect();
         for id in reserved {
             if let Some(entry) = self.fleet.get_mut(id) {
                 entry.host.reserved.clear();
+                entry.held_for = None;
             }
         }
     }
@@ -150,36 +156,73 @@ impl Engine {
             return;
         }
         let expected = Some(question.expectation(&self.memory, &job.spec));
-        let start_by = cx.now + self.start_timeout(&job.spec);
-        let is_new = !self.jobs.contains_key(&id);
-        if is_new {
-            if !self.begin_child(id) {
-                return;
-            }
-        } else {
+        if self.jobs.contains_key(&id) {
             self.leave_line(id);
+            self.begin_attempt(cx, id, host, expected, false);
+        } else if self.begin_child(id) {
+            self.begin_new_attempt(cx, id, host, expected, false);
         }
-        let Some(ord) = self.jobs.get(&id).map(|job| job.next_attempt()) else { return };
+    }
+
+    /// The attempt of a child or a node that has a record in memory and none in the ledger.
+    pub(crate) fn begin_new_attempt(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) {
+        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.state = state.clone();
+        }
+        cx.changes.push(Change::AddChild { id, state });
+        self.begun(cx, id);
+    }
+
+    /// An attempt of a job that has a record.
+    pub(crate) fn begin_attempt(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) {
+        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+        self.move_job(cx, id, state, None);
+        self.begun(cx, id);
+    }
+
+    fn starting_on(
+        &self,
+        cx: &Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) -> Option<JobState> {
         let attempt = LiveAttempt {
-            ord,
+            ord: self.jobs.get(&id)?.next_attempt(),
             host,
             placed_at: cx.now,
             task: None,
+            awaits_main,
             task_version: 0,
             stop: None,
             expected,
         };
-        self.timers.set(start_by, Timer::StartTimeout(id, ord));
-        let state = JobState::Starting { attempt };
-        if is_new {
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.state = state.clone();
-            }
-            cx.changes.push(Change::AddChild { id, state });
-        } else {
-            self.move_job(cx, id, state, None);
-        }
+        Some(JobState::Starting { attempt })
+    }
+
+    /// Takes an attempt's place, and starts it unless it awaits another.
+    fn begun(&mut self, cx: &mut Cx, id: JobId) {
         self.take_place(id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(attempt) = job.state.live_attempt().filter(|a| !a.awaits_main) else { return };
+        let (ord, start_by) = (attempt.ord, cx.now + self.start_timeout(&job.spec));
+        self.timers.set(start_by, Timer::StartTimeout(id, ord));
         let send_at = self.task_calls.take(cx.now);
         if send_at <= cx.now {
             self.send_start(cx, id, ord);
@@ -188,8 +231,14 @@ impl Engine {
         }
     }
 
-    /// Writes down what is to be bought, in calls of a readable size.
-    fn decide_launch(&mut self, cx: &mut Cx, question: &mut Question, planned: &PlannedLaunch) {
+    /// Writes down what is to be bought, in calls of a readable size. Without `question` it is for a multi-node job, which says
+    /// anew with each plan what is kept for it.
+    pub(crate) fn decide_launch(
+        &mut self,
+        cx: &mut Cx,
+        mut question: Option<&mut Question>,
+        planned: &PlannedLaunch,
+    ) {
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
             return;
         };
@@ -202,8 +251,12 @@ impl Engine {
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
             let offering = self.catalog.get(&first.pool);
             for host in &hosts {
-                let contents = planned.contents.iter();
-                let kept = contents.flat_map(|(key, n)| question.keep(&self.waiting, key, *n));
+                let mut reserved = Vec::new();
+                for (key, n) in &planned.contents {
+                    if let Some(question) = question.as_deref_mut() {
+                        reserved.extend(question.keep(&self.waiting, key, *n));
+                    }
+                }
                 let host = Host {
                     id: *host,
                     launch: Some(id),
@@ -213,7 +266,7 @@ impl Engine {
                     price: first.price,
                     capacity: planned.capacity,
                     hazard: offering.map(|o| o.hazard).unwrap_or_default(),
-                    reserved: kept.collect(),
+                    reserved,
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));

@@ -48,6 +48,8 @@ pub struct JobRules {
     pub devices: Vec<String>,
     /// Whether a container may have the powers of root on its host.
     pub privileged: bool,
+    /// Whether a container may share its host's network, and with it the credentials of the host's role.
+    pub host_network: bool,
     /// Log drivers that may be named.
     pub log_drivers: Vec<LogDriver>,
     /// Log groups that may be named. Empty allows all.
@@ -76,6 +78,7 @@ impl Default for JobRules {
             file_systems: Vec::new(),
             devices: Vec::new(),
             privileged: false,
+            host_network: false,
             log_drivers: vec![LogDriver::Awslogs],
             log_groups: Vec::new(),
             cpu_max: None,
@@ -209,6 +212,11 @@ impl JobRules {
         if spec.container.privileged && !self.privileged {
             let (path, what) = (container("privileged"), "a privileged container".to_owned());
             return Some(Broken { path, what, rule: "allow-privileged" });
+        }
+        if spec.container.host_network && !self.host_network {
+            let path = "jobDefinition.nodeProperties".to_owned();
+            let what = "a node, which shares its host's network,".to_owned();
+            return Some(Broken { path, what, rule: "allow-host-network" });
         }
         spec.container.devices.iter().enumerate().find_map(|(index, device)| {
             let path = container(&format!("linuxParameters.devices[{index}].hostPath"));

@@ -36,6 +36,11 @@ impl Question {
         self.classes.get(key).map(|classes| waiting.first(classes, n)).unwrap_or_default()
     }
 
+    /// What the planner is told of a class.
+    pub(crate) fn key_of(&mut self, engine: &Engine, now: Timestamp, class: &JobClass) -> DemandKey {
+        engine.demand_key(now, class, &mut self.forecasts)
+    }
+
     /// What is expected of a job.
     pub(crate) fn expectation(&mut self, memory: &Memory, spec: &JobSpec) -> Expectation {
         let told_secs = spec.expected_duration.map(whole_secs);
@@ -174,6 +179,7 @@ impl Engine {
             let busy = self.busy(now, entry, &mut forecasts);
             (busy, self.reserved(now, entry, &mut forecasts))
         });
+        let gangs = self.gang_demands(now, |class| self.demand_key(now, class, &mut forecasts));
         let cooling = self.cooling.iter().filter(|(_, cooldown)| now < cooldown.until);
         let input = PlanInput {
             now,
@@ -187,6 +193,7 @@ impl Engine {
             } else {
                 self.fleet.cpu_by_pool()
             },
+            gangs,
         };
         Question { input, classes, kept: BTreeMap::new(), forecasts }
     }

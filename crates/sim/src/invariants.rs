@@ -12,6 +12,7 @@
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
+//! | G1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
@@ -22,6 +23,7 @@
 
 mod changes;
 mod effects;
+mod gangs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -169,6 +171,7 @@ impl Invariants {
         if is_buying {
             self.check_limits(moment);
         }
+        self.check_gangs(moment, step, ledger);
         for effect in &step.effects {
             self.check_effect(moment, effect, ledger, cloud);
         }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use spillway_core::gang::node_of;
 use spillway_core::array;
 use spillway_core::catalog::InstanceType;
 use spillway_core::change::{Cooldown, EndedJob};
@@ -95,7 +96,7 @@ impl MemoryLedger {
         }
     }
 
-    /// All jobs there ever were: of arrays, their children.
+    /// All jobs there ever were: of arrays, their children; of multi-node jobs, the other nodes too.
     pub fn all_jobs(&self) -> impl Iterator<Item = Cow<'_, Job>> {
         let is_one = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
         let ones = self.jobs.values().map(AsRef::as_ref).filter(is_one).map(Cow::Borrowed);
@@ -104,6 +105,12 @@ impl MemoryLedger {
 
     /// One job, array, or child of one, whether or not the child has a record.
     pub fn get_job(&self, id: JobId) -> Option<Cow<'_, Job>> {
+        let is_main = |job: &Job, node| job.spec.gang.as_ref().is_some_and(|g| g.main == node);
+        if let (Some(node), Some(job)) = (id.node_index(), self.jobs.get(&id.whole()))
+            && is_main(job, node)
+        {
+            return Some(Cow::Borrowed(job));
+        }
         match (self.jobs.get(&id), id.index()) {
             (Some(job), _) => Some(Cow::Borrowed(job)),
             (None, Some(index)) => {
@@ -158,6 +165,18 @@ impl MemoryLedger {
                     let last_attempt = last_ord(&job.attempts);
                     seen.insert(job.id, Seen { is_ended, last_attempt });
                     batch.add(job);
+                }
+                Change::AddChild { id, state } if id.node_index().is_some() => {
+                    let is_known = seen.contains_key(id) || self.jobs.contains_key(id);
+                    if is_known {
+                        return Err(BadChange::AddedTwice(*id));
+                    }
+                    let whole = id.whole();
+                    if !seen.contains_key(&whole) && !self.jobs.contains_key(&whole) {
+                        return Err(BadChange::NeverAdded(*id));
+                    }
+                    let is_ended = state.status().is_terminal();
+                    seen.insert(*id, Seen { is_ended, last_attempt: 0 });
                 }
                 Change::AddChild { id, state } => {
                     let ord = self.ord_of(&batch, *id).ok_or(BadChange::NeverAdded(*id))?;
@@ -218,6 +237,11 @@ impl MemoryLedger {
                     self.arrays.insert(job.id, children);
                 }
                 self.jobs.insert(job.id, job.clone());
+            }
+            Change::AddChild { id, state } if id.node_index().is_some() => {
+                let job = self.jobs.get(&id.whole());
+                let node = job.and_then(|job| node_of(job, id.node_index()?, state.clone()));
+                self.jobs.extend(node.map(|node| (*id, Box::new(node))));
             }
             Change::AddChild { id, state } => {
                 let (array, children) = (self.jobs.get(&id.whole()), self.arrays.get(&id.whole()));
@@ -283,6 +307,8 @@ impl MemoryLedger {
         let mut ended: BTreeMap<JobId, EndedJob> = BTreeMap::new();
         for job in self.jobs.values() {
             match job.state {
+                JobState::Succeeded { .. } | JobState::Failed { .. }
+                    if job.id.node_index().is_some() => {}
                 JobState::Succeeded { .. } | JobState::Failed { .. } => {
                     ended.extend(EndedJob::of(job.body_hash, &job.state).map(|e| (job.id, e)));
                 }
@@ -338,10 +364,13 @@ impl LedgerReader for MemoryLedger {
                 && job.spec.name.as_str().starts_with(prefix)
         };
         let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
-            self.children_of(array).collect()
+            let nodes = self.jobs.range(array.node(0)..).take_while(|(id, _)| id.whole() == array);
+            let main = self.jobs.get(&array).filter(|job| job.spec.gang.is_some());
+            let nodes = nodes.map(|(_, job)| job).chain(main).map(|job| Cow::Borrowed(job.as_ref()));
+            self.children_of(array).chain(nodes).collect()
         } else {
             let all = self.jobs.values().map(AsRef::as_ref);
-            let wholes = all.filter(|job: &&Job| job.id.index().is_none());
+            let wholes = all.filter(|job: &&Job| job.id == job.id.whole());
             wholes.map(Cow::Borrowed).collect()
         };
         let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
@@ -351,7 +380,7 @@ impl LedgerReader for MemoryLedger {
 
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        for job in self.all_jobs() {
+        for job in self.all_jobs().filter(|job| job.id.node_index().is_none()) {
             *counts.entry(job.state.status()).or_default() += 1;
         }
         let count = |status| (status, counts.get(&status).copied().unwrap_or(0));

@@ -207,8 +207,11 @@ impl Tally {
     }
 
     fn add_job(&mut self, job: &Job, catalog: &Catalog, boot: SignedDuration, now: Timestamp) {
-        self.jobs.total += 1;
+        // The nodes of a job beside the main one are machines and money, not jobs.
+        let is_node = job.id.node_index().is_some();
+        self.jobs.total += u64::from(!is_node);
         match job.state.status() {
+            _ if is_node => {}
             JobStatus::Succeeded => self.jobs.succeeded += 1,
             JobStatus::Failed => self.jobs.failed += 1,
             JobStatus::Submitted
@@ -234,7 +237,7 @@ impl Tally {
             | JobState::Failed { .. } => None,
         };
         let first_start = job.attempts.iter().find_map(|a| a.started_at).or(running_since);
-        if let Some(started_at) = first_start {
+        if let Some(started_at) = first_start.filter(|_| !is_node) {
             self.waits.push(started_at.duration_since(job.created_at).max(SignedDuration::ZERO));
         }
         for attempt in &job.attempts {

@@ -55,6 +55,9 @@ pub(super) struct Definition {
     secrets: Vec<Secret>,
     user: Option<String>,
     privileged: bool,
+    // Left out where it is not so: a definition that was registered before keeps its name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    host_network: bool,
     readonly_root_filesystem: bool,
     init_process: bool,
     shared_memory_mib: Option<i32>,
@@ -132,6 +135,7 @@ fn definition(request: &TaskRequest, defaults: &Defaults) -> Definition {
         secrets: container.secrets.clone(),
         user: container.user.clone(),
         privileged: container.privileged,
+        host_network: container.host_network,
         readonly_root_filesystem: container.readonly_root_filesystem,
         init_process: container.init_process,
         shared_memory_mib: container.shared_memory_mib.map(limit),
@@ -189,11 +193,12 @@ impl Definition {
     /// The request that registers it.
     ///
     /// `bridge` and not `host`: a job cannot take the host's role from the metadata service, which is one hop too far
-    /// away, and two jobs may listen on the same port. `awsvpc` would cost a network interface for each job.
+    /// away, and two jobs may listen on the same port. `awsvpc` would cost a network interface for each job. The nodes of a
+    /// multi-node job must reach each other at any port: they have `host`, where the operator allows it.
     pub(super) fn input(&self) -> RegisterTaskDefinitionInputBuilder {
         RegisterTaskDefinitionInputBuilder::default()
             .family(self.family())
-            .network_mode(NetworkMode::Bridge)
+            .network_mode(if self.host_network { NetworkMode::Host } else { NetworkMode::Bridge })
             .requires_compatibilities(Compatibility::Ec2)
             .set_task_role_arn(self.task_role.clone())
             .set_execution_role_arn(self.execution_role.clone())

@@ -3,12 +3,14 @@
 
 mod container;
 mod needs;
+mod nodes;
 mod relations;
 mod retry;
 mod secret;
 mod storage;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -19,13 +21,19 @@ use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
-    PlatformCapability, Spillway, SubmitJob,
+    ContainerOverrides, ContainerProperties, DeregisterJobDefinition, EndAction, EndJob,
+    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, PlatformCapability, Spillway,
+    SubmitJob,
 };
 use super::{Request, define, unsupported};
+use crate::container::ContainerSpec;
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
+use crate::gang::Gang;
+use crate::gpu::{GpuKind, GpuKinds};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
+use crate::market::{Arch, MarketRule};
+use crate::quantity::Resources;
 use crate::target::JobTarget;
 
 /// What a message asks for, and what was odd about it.
@@ -81,7 +89,8 @@ fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
     let name: JobName =
         name.parse().map_err(|error| Rejection::invalid(&at_name, &format!("{error}")))?;
     if content.get("type").is_none_or(Value::is_null) {
-        return Err(Rejection::missing(&At::Root.key("type")).hint("say \"container\""));
+        return Err(Rejection::missing(&At::Root.key("type"))
+            .hint("say \"container\" or \"multinode\""));
     }
     define::settle(&mut check, &NoDefinitions).map_err(here)?;
     let (_, warnings) = job(&check, None).map_err(here)?;
@@ -211,6 +220,7 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
         Rejection::invalid(&at, &format!("{text:?} is not a job id"))
             .hint("`spillway jobs list` shows the ids")
     })?;
+    relations::no_node(&at, job)?;
     let at = At::Root.key("reason");
     let reason = order.reason.ok_or_else(|| {
         Rejection::missing(&at).hint("say why: it is kept on the job as its status reason")
@@ -233,7 +243,8 @@ fn submit(
     warnings: &mut Warnings,
 ) -> Result<Request, Rejection> {
     let root = At::Root;
-    let SubmitJob { job_name, job_queue, job_definition, container_overrides, .. } = message;
+    let SubmitJob { job_name, job_queue, job_definition, container_overrides, node_overrides, .. } =
+        message;
     let name = job_name_of(&root.key("jobName"), job_name)?;
     let queue = queue_of(&root.key("jobQueue"), job_queue)?;
     let at_definition = root.key("jobDefinition");
@@ -242,6 +253,7 @@ fn submit(
             .hint("put the job definition there: the object that RegisterJobDefinition takes")
     })?;
     check_kind(&at_definition, &definition)?;
+    check_overrides(&definition, container_overrides.as_ref(), node_overrides.as_ref())?;
     let spillway = message.spillway.unwrap_or_default();
     let at_spillway = root.key("spillway");
     let (array, depends_on) = relations::relations(
@@ -251,22 +263,34 @@ fn submit(
     )?;
 
     let parameters = merged_parameters(definition.parameters, message.parameters)?;
-    let properties = definition.container_properties.ok_or_else(|| {
-        Rejection::missing(&at_definition.key("containerProperties"))
-            .hint("describe the container: image, command, resourceRequirements")
-    })?;
-    let overrides = container_overrides.unwrap_or_default();
-    let at_properties = at_definition.key("containerProperties");
-    let arch = container::arch(
-        &at_properties,
-        properties.runtime_platform.as_ref(),
-        spillway.architecture,
-    )?;
-    let resources = needs::resources(&at_properties, &properties, &overrides, warnings)?;
     let time_limits = time_limits(&at_spillway, &spillway)?;
-    let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
-    let container =
-        container::container(&at_properties, properties, overrides, &parameters, warnings)?;
+    let of_all = nodes::OfAll {
+        parameters: &parameters,
+        architecture: spillway.architecture,
+        gpu_kinds: spillway.gpu_kinds.as_deref(),
+    };
+    let work = if let Some(nodes) = definition.node_properties {
+        if array.is_some() {
+            let at = root.key("arrayProperties");
+            return Err(Rejection::invalid(&at, "a multi-node job cannot be an array")
+                .hint("send one job for each child"));
+        }
+        if spillway.grow_memory.is_some() {
+            let at = at_spillway.key("growMemory");
+            return Err(Rejection::invalid(&at, "is for jobs of one container").hint("leave it out"));
+        }
+        let at = at_definition.key("nodeProperties");
+        let overrides = node_overrides.unwrap_or_default();
+        Work::of_nodes(nodes::gang(&at, nodes, overrides, &of_all, warnings)?)?
+    } else {
+        let at = at_definition.key("containerProperties");
+        let properties = definition.container_properties.ok_or_else(|| {
+            Rejection::missing(&at)
+                .hint("describe the container: image, command, resourceRequirements")
+        })?;
+        Work::of_container(&at, properties, container_overrides, &of_all, warnings)?
+    };
+    let Work { container, resources, arch, gpu_kinds, gang } = work;
 
     let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
         (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
@@ -310,7 +334,12 @@ fn submit(
         resources,
         arch,
         gpu_kinds,
-        market: spillway.market.unwrap_or_default(),
+        // AWS Batch runs multi-node jobs On-Demand: one lost node takes the work of all.
+        market: spillway.market.unwrap_or(if gang.is_some() {
+            MarketRule::OnDemand
+        } else {
+            MarketRule::Any
+        }),
         attempts,
         retry_rules,
         memory_growth,
@@ -323,8 +352,49 @@ fn submit(
         propagate_tags,
         array,
         depends_on,
+        gang,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
+}
+
+/// What a job runs, and where it can.
+struct Work {
+    container: ContainerSpec,
+    resources: Resources,
+    arch: Option<Arch>,
+    gpu_kinds: GpuKinds,
+    gang: Option<Arc<Gang>>,
+}
+
+impl Work {
+    fn of_container(
+        at: &At<'_>,
+        properties: ContainerProperties,
+        overrides: Option<ContainerOverrides>,
+        of_all: &nodes::OfAll<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Rejection> {
+        let (at_overrides, overrides) =
+            (At::Root.key("containerOverrides"), overrides.unwrap_or_default());
+        let platform = properties.runtime_platform.as_ref();
+        let arch = container::arch(at, platform, of_all.architecture)?;
+        let resources = needs::resources(at, &properties, &at_overrides, &overrides, warnings)?;
+        let kinds = of_all.gpu_kinds.map(<[GpuKind]>::to_vec);
+        let gpu_kinds = needs::gpu_kinds(&At::Root.key("spillway"), kinds, &resources)?;
+        let parameters = of_all.parameters;
+        let container =
+            container::container(at, properties, &at_overrides, overrides, parameters, warnings)?;
+        Ok(Self { container, resources, arch, gpu_kinds, gang: None })
+    }
+
+    /// The job itself is its main node.
+    fn of_nodes(gang: Gang) -> Result<Self, Rejection> {
+        let at = At::Root.key("jobDefinition");
+        let main = gang.group_of(gang.main).ok_or_else(|| Rejection::missing(&at))?;
+        let (container, resources) = (main.container.clone(), main.resources);
+        let (arch, gpu_kinds) = (main.arch, main.gpu_kinds);
+        Ok(Self { container, resources, arch, gpu_kinds, gang: Some(Arc::new(gang)) })
+    }
 }
 
 fn job_name_of(at: &At<'_>, text: Option<String>) -> Result<JobName, Rejection> {
@@ -344,14 +414,19 @@ fn queue_of(at: &At<'_>, text: Option<String>) -> Result<QueueName, Rejection> {
 
 fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> {
     match definition.kind {
-        Some(JobDefinitionType::Multinode) => {
-            return Err(Rejection::unsupported(
-                &at.key("type"),
-                "multi-node jobs are not supported",
-            )
-            .hint("send a job of type \"container\""));
+        Some(JobDefinitionType::Multinode) if definition.node_properties.is_none() => {
+            return Err(Rejection::missing(&at.key("nodeProperties"))
+                .hint("describe the nodes: numNodes, mainNode, nodeRangeProperties"));
         }
-        Some(JobDefinitionType::Container) | None => {}
+        Some(JobDefinitionType::Container) if definition.node_properties.is_some() => {
+            let what = "is \"container\", but there are nodeProperties";
+            return Err(Rejection::invalid(&at.key("type"), what).hint("say \"multinode\""));
+        }
+        Some(JobDefinitionType::Multinode | JobDefinitionType::Container) | None => {}
+    }
+    if definition.node_properties.is_some() && definition.container_properties.is_some() {
+        let what = "a multi-node job has its containers in nodeProperties";
+        return Err(Rejection::invalid(&at.key("containerProperties"), what).hint("leave it out"));
     }
     let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
     if platforms.contains(&PlatformCapability::ManagedInstances) {
@@ -363,6 +438,27 @@ fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> 
         let at = at.key("platformCapabilities");
         return Err(Rejection::unsupported(&at, "Fargate is not supported")
             .hint("Spillway runs jobs on EC2: say [\"EC2\"], or leave it out"));
+    }
+    Ok(())
+}
+
+/// Each kind of job has its own overrides.
+fn check_overrides(
+    definition: &JobDefinition,
+    of_container: Option<&ContainerOverrides>,
+    of_nodes: Option<&NodeOverrides>,
+) -> Result<(), Rejection> {
+    let has_nodes = definition.node_properties.is_some();
+    if has_nodes && of_container.is_some_and(|own| *own != ContainerOverrides::default()) {
+        let at = At::Root.key("containerOverrides");
+        return Err(Rejection::invalid(&at, "a multi-node job has nodes to override")
+            .hint("say it in nodeOverrides.nodePropertyOverrides, with targetNodes"));
+    }
+    let is_said = of_nodes.is_some_and(|own| *own != NodeOverrides::default());
+    if !has_nodes && is_said && !define::is_stand_in(definition) {
+        let at = At::Root.key("nodeOverrides");
+        return Err(Rejection::invalid(&at, "the job definition has no nodes")
+            .hint("use containerOverrides"));
     }
     Ok(())
 }

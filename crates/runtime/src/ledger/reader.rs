@@ -1,5 +1,6 @@
 //! The ledger as the command line reads it: with the dispatcher up, down, or killed. Writes nothing.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
@@ -73,6 +74,9 @@ impl LedgerReader for SqliteReader {
                 let parent = query::one(tx, array.whole())?;
                 let parent = parent.filter(|parent| is_child_wanted(filter, parent));
                 let list = |parent: Job| {
+                    if parent.spec.gang.is_some() {
+                        return nodes_of(tx, &parent, filter);
+                    }
                     query::children::list(tx, &parent, &filter.statuses, filter.limit)
                 };
                 parent.map_or_else(|| Ok(Vec::new()), list)
@@ -133,6 +137,18 @@ fn is_child_wanted(filter: &JobFilter, parent: &Job) -> bool {
     let prefix = filter.name_prefix.as_deref().unwrap_or("");
     filter.queue.as_ref().is_none_or(|queue| *queue == parent.spec.queue)
         && parent.spec.name.as_str().starts_with(prefix)
+}
+
+/// A job's nodes, the main one too, the last one first.
+fn nodes_of(connection: &Connection, job: &Job, filter: &JobFilter) -> Outcome<Vec<Job>> {
+    let mut nodes = query::nodes::list(connection, job)?;
+    nodes.push(job.clone());
+    let main = job.spec.gang.as_ref().map_or(0, |gang| gang.main);
+    nodes.sort_by_key(|node| Reverse(node.id.node_index().unwrap_or(main)));
+    let is_wanted = |node: &Job| {
+        filter.statuses.is_empty() || filter.statuses.contains(&node.state.status())
+    };
+    Ok(nodes.into_iter().filter(is_wanted).take(filter.limit).collect())
 }
 
 /// The filter in SQL, with its values in order.

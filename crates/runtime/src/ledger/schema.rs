@@ -9,17 +9,18 @@ use uuid::Uuid;
 use super::error::{Failure, Outcome};
 
 /// One script per format; the n-th (from 1) brings a file from format n-1 to n. Only ever appended to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("v1.sql"),
     include_str!("v2.sql"),
     include_str!("v3.sql"),
     include_str!("v4.sql"),
+    include_str!("v5.sql"),
 ];
 
 /// The format this Spillway writes, kept in SQLite's `user_version`. It covers the tables and the JSON in them.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
-const _: () = assert!(MIGRATIONS.len() == 4 && FORMAT == 4, "every format has its script");
+const _: () = assert!(MIGRATIONS.len() == 5 && FORMAT == 5, "every format has its script");
 
 /// Marks a SQLite file as a ledger (`application_id`): "SPLW" in ASCII. Another program's file is left alone.
 const APPLICATION_ID: i32 = 0x5350_4c57;

@@ -121,6 +121,7 @@ pub(crate) fn running(n: u32) -> JobState {
         host: host_id(1),
         placed_at: at(60),
         task: Some("arn:aws:ecs:us-east-1:1:task/c/7".parse().unwrap()),
+        awaits_main: false,
         task_version: 3,
         stop: None,
         expected: Some(expected()),

@@ -120,6 +120,7 @@ impl Stage {
 fn live(ord: AttemptOrd) -> LiveAttempt {
     let host = host_id();
     LiveAttempt {
+        awaits_main: false,
         ord,
         host,
         placed_at: at(60),

@@ -34,17 +34,16 @@ const ULIMITS: [&str; 15] = [
 ];
 
 /// What the command and the variables may take of ECS's limit on overrides.
-const CHARS_MAX: usize = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS;
+pub(super) const CHARS_MAX: usize = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS;
 
 pub(super) fn container(
     at: &At<'_>,
     properties: ContainerProperties,
+    at_overrides: &At<'_>,
     overrides: ContainerOverrides,
     parameters: &BTreeMap<String, String>,
     warnings: &mut Warnings,
 ) -> Result<ContainerSpec, Rejection> {
-    let at_overrides = At::Root.key("containerOverrides");
-
     let image = image(&at.key("image"), properties.image)?;
     let own_command = overrides.command.filter(|command| !command.is_empty());
     let (command, at_command) = match own_command {
@@ -57,7 +56,7 @@ pub(super) fn container(
         variables(&at.key("environment"), properties.environment)?,
         variables(&at_environment, overrides.environment)?,
     );
-    check_overrides(&at_command, &at_environment, &command, &environment)?;
+    check_overrides(&at_command, &at_environment, &command, &environment, CHARS_MAX)?;
 
     if let Some(user) = &properties.user {
         check_chars(&at.key("user"), user, 1, limits::USER_CHARS_MAX)?;
@@ -81,6 +80,7 @@ pub(super) fn container(
         environment,
         secrets,
         privileged: properties.privileged.unwrap_or(false),
+        host_network: false,
         tmpfs: storage::tmpfs(&at_linux.key("tmpfs"), linux.tmpfs)?,
         max_swap_mib,
         swappiness,
@@ -208,18 +208,19 @@ fn merged(
 
 /// Command and variables travel in RunTask's overrides, which ECS limits: a job that cannot be started is refused here, not
 /// after a machine was bought for it.
-fn check_overrides(
+pub(super) fn check_overrides(
     at_command: &At<'_>,
     at_environment: &At<'_>,
     command: &[String],
     environment: &[(String, String)],
+    chars_max: usize,
 ) -> Result<(), Rejection> {
     let quoted = |text: &str| Value::from(text).to_string().chars().count();
     let n_command: usize = command.iter().map(|argument| quoted(argument) + ",".len()).sum();
     let entry = r#"{"name":,"value":},"#.len();
     let n_environment: usize =
         environment.iter().map(|(name, value)| quoted(name) + quoted(value) + entry).sum();
-    if n_command + n_environment <= CHARS_MAX {
+    if n_command + n_environment <= chars_max {
         return Ok(());
     }
     Err(too_long(if n_environment < n_command { at_command } else { at_environment }))

@@ -22,21 +22,20 @@ struct Amounts {
 pub(super) fn resources(
     at_definition: &At<'_>,
     definition: &ContainerProperties,
+    at_overrides: &At<'_>,
     overrides: &ContainerOverrides,
     warnings: &mut Warnings,
 ) -> Result<Resources, Rejection> {
-    let at_overrides = At::Root.key("containerOverrides");
-
     let listed = amounts(at_definition, definition.resource_requirements.as_deref())?;
-    let listed_by_job = amounts(&at_overrides, overrides.resource_requirements.as_deref())?;
+    let listed_by_job = amounts(at_overrides, overrides.resource_requirements.as_deref())?;
     let old = Amounts {
         cpu: vcpus(at_definition, definition.vcpus)?,
         memory: memory(at_definition, definition.memory)?,
         gpus: None,
     };
     let old_by_job = Amounts {
-        cpu: vcpus(&at_overrides, overrides.vcpus)?,
-        memory: memory(&at_overrides, overrides.memory)?,
+        cpu: vcpus(at_overrides, overrides.vcpus)?,
+        memory: memory(at_overrides, overrides.memory)?,
         gpus: None,
     };
 

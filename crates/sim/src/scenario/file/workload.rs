@@ -66,6 +66,7 @@ struct JobsFile {
     #[serde(default)]
     rates: Vec<u32>,
     array: Option<ArrayFile>,
+    nodes: Option<u32>,
     #[serde(default)]
     after: BTreeMap<JobName, DependencyKind>,
 }
@@ -247,6 +248,7 @@ impl JobsFile {
             cancel: self.cancel,
             terminate: self.terminate,
             array: self.array.map(Into::into),
+            nodes: self.nodes,
             after: self.after.into_iter().collect(),
             end_after: self.end_after.unwrap_or(Spread::of_secs(0, 300)),
         })
