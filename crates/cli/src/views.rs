@@ -2,6 +2,7 @@
 //! nothing themselves. Field names are public API.
 
 pub mod array;
+pub mod nodes;
 pub mod attempt;
 pub mod calibration;
 pub mod definition;

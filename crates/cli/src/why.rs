@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use spillway_core::dependency::Outcome;
 use spillway_core::error::LedgerError;
 use spillway_core::host::{HostState, HostStatus};
 use spillway_core::job::JobStatus;
+use spillway_core::plan::GangVerdict;
 use spillway_core::{
     CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
-    MicroUsdPerHour, Quota,
+    MicroUsdPerHour, Planner, Quota,
 };
 use spillway_engine::Engine;
+use spillway_planner::Spillway;
 
 use crate::config::Config;
 use crate::ledger::Reader;
@@ -57,6 +60,10 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
             }
         });
     }
+    if job.id.node_index().is_some() {
+        let reason = "its own attempt has ended; its job goes on, or is to be tried again";
+        reasons.push(("job-goes-on", reason.to_owned()));
+    }
     let array = job.spec.array.filter(|_| reasons.is_empty());
     match (array, job.id.index()) {
         (Some(array), Some(_)) if array.sequential => {
@@ -68,6 +75,45 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
         (Some(_) | None, _) => {}
     }
     reasons
+}
+
+/// What the next plan would make of a multi-node job that waits: a word that scripts can go by, and a sentence.
+pub(crate) fn of_nodes(
+    job: &Job,
+    engine: &Engine,
+    now: Timestamp,
+) -> Option<Vec<(&'static str, String)>> {
+    let n = job.spec.gang.as_ref()?.n_nodes();
+    let planned = Spillway::default().plan(&engine.plan_input(now), &engine.plan_policy());
+    let gang = planned.plan.gangs.iter().find(|gang| gang.job == job.id);
+    let Some(gang) = gang else {
+        let text = "nodes of its last attempt have still to end before it is tried again";
+        return Some(vec![("nodes-to-end", text.to_owned())]);
+    };
+    let n_bought: u32 = gang.launches.iter().map(|launch| launch.count).sum();
+    Some(vec![match &gang.verdict {
+        GangVerdict::Start => {
+            ("room", format!("there is room for all {n} nodes: it starts with the next plan"))
+        }
+        GangVerdict::Hold { in_secs } => {
+            let n_kept = gang.seats.len();
+            let text = format!(
+                "all {n} nodes start together: room is kept on {n_kept} hosts and {n_bought} more are \
+                 bought; expected in {in_secs} s"
+            );
+            ("nodes-start-together", text)
+        }
+        GangVerdict::Wait { reason } => {
+            ("no-room-for-all-nodes", format!("no room for all {n} nodes at once: {reason}"))
+        }
+        GangVerdict::Paused => {
+            let text = format!(
+                "room was kept for its {n} nodes for as long as may be, and did not suffice; others have \
+                 their turn"
+            );
+            ("paused", text)
+        }
+    }])
 }
 
 /// What became of an array's children; nothing for a job that is none.

@@ -121,12 +121,16 @@ impl Engine {
         let over: Vec<JobId> =
             self.gangs.held_since.iter().filter(is_over).map(|(id, _)| *id).collect();
         for id in over {
-            self.gangs.held_since.remove(&id);
-            let until = now + limits::GANG_PAUSE;
-            self.gangs.paused_until.insert(id, until);
-            self.replan_later(until);
+            self.pause(now, id);
         }
         self.gangs.paused_until.retain(|_, until| now < *until);
+    }
+
+    fn pause(&mut self, now: Timestamp, id: JobId) {
+        self.gangs.held_since.remove(&id);
+        let until = now + limits::GANG_PAUSE;
+        self.gangs.paused_until.insert(id, until);
+        self.replan_later(until);
     }
 
     /// The multi-node jobs in the planner's question.
@@ -188,8 +192,10 @@ impl Engine {
                 }
             }
             GangVerdict::Wait { reason } => {
-                self.gangs.held_since.remove(&id);
+                let was_held = self.gangs.held_since.remove(&id).is_some();
                 match reason {
+                    // What room was kept for will not come in the time that is left.
+                    WaitReason::RoomExpected { .. } if was_held => self.pause(cx.now, id),
                     WaitReason::CoolingDown { until, .. } => {
                         self.replan_later((*until).max(cx.now + limits::CALL_RETRY));
                     }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use spillway_core::array::child_seq;
 use spillway_core::gang::node_of;
 use spillway_core::array;
 use spillway_core::catalog::InstanceType;
@@ -374,7 +375,12 @@ impl LedgerReader for MemoryLedger {
             wholes.map(Cow::Borrowed).collect()
         };
         let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
+        // The main node is the job, and is listed where its index says.
+        let place = |job: &Job| match job.spec.gang.as_ref().filter(|_| filter.array.is_some()) {
+            Some(gang) if job.id.node_index().is_none() => child_seq(job.seq, gang.main),
+            Some(_) | None => job.seq,
+        };
+        jobs.sort_by_key(|job| std::cmp::Reverse(place(job)));
         Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
     }
 

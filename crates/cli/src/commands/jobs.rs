@@ -15,6 +15,7 @@ use crate::exit::ExitStatus;
 use crate::ledger::{self, Reader};
 use crate::output::Format;
 use crate::views::job::{JobList, JobView, StatusCount, counts_text};
+use crate::views::nodes::NodeView;
 use crate::wait::{self, WaitRule};
 use crate::why;
 
@@ -158,6 +159,13 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
         None => Some(engine.expectation(now, &job.spec)),
     };
     let array = why::array(&job, &engine, reader)?;
-    context.output.show(&JobView::new(&job, host, waiting, expected, patience, array))?;
+    let mut view = JobView::new(&job, host, waiting, expected, patience, array);
+    if job.spec.gang.is_some() && job.id.node_index().is_none() {
+        let filter = JobFilter { array: Some(job.id), limit: usize::MAX, ..JobFilter::default() };
+        let mut nodes = reader.jobs(&filter)?;
+        nodes.reverse();
+        view.nodes = nodes.iter().filter_map(|node| NodeView::of(node, host)).collect();
+    }
+    context.output.show(&view)?;
     Ok(ExitStatus::Ok)
 }

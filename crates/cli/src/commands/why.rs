@@ -56,6 +56,11 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
     let engine = Engine::new(config.engine(), state.clone(), now);
     let job = engine.child(job.id).unwrap_or(job);
     let view = match &job.state {
+        JobState::Runnable { .. } if job.spec.gang.is_some() => {
+            let (all, _) = prices_or_none(args, config, context).await;
+            let engine = engine.with_prices(all, now);
+            WhyView::pending(&job, why::of_nodes(&job, &engine, now).unwrap_or_default())
+        }
         JobState::Runnable { since } => {
             let (all, prices) = prices_or_none(args, config, context).await;
             let mut view = waiting(&job, state, &all, config);

@@ -10,6 +10,7 @@
 mod accepted;
 mod conformance;
 mod definitions;
+mod nodes;
 mod orders;
 mod property;
 mod refused;

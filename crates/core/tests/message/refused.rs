@@ -292,7 +292,6 @@ fn linux_options_have_limits() {
 #[test]
 fn what_batch_knows_and_we_do_not_is_refused_by_name() {
     let root = [
-        ("nodeOverrides", json!({"numNodes": 2})),
         ("shareIdentifier", json!("x")),
         ("schedulingPriorityOverride", json!(0)),
         ("eksPropertiesOverride", json!({"podProperties": {"x": 1}})),
@@ -302,8 +301,7 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
     for (key, value) in root {
         refused(&format!("/{key}"), value, UNSUPPORTED, key, "does not honour");
     }
-    for key in ["nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties"]
-    {
+    for key in ["eksProperties", "ecsProperties", "consumableResourceProperties"] {
         let path = format!("jobDefinition.{key}");
         refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
     }
@@ -319,13 +317,6 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
 
 #[test]
 fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
-    refused(
-        "/jobDefinition/type",
-        json!("multinode"),
-        UNSUPPORTED,
-        "jobDefinition.type",
-        "multi-node",
-    );
     let platforms = "jobDefinition.platformCapabilities";
     refused(
         "/jobDefinition/platformCapabilities",

@@ -13,6 +13,7 @@ mod definitions;
 mod dependencies;
 mod ends;
 mod faults;
+mod gangs;
 mod graphs;
 mod intake;
 mod late;

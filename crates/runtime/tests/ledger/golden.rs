@@ -13,12 +13,13 @@ use spillway_runtime::ledger::FORMAT;
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use tempfile::TempDir;
 
-use crate::sample::{at, job, job_id, one_of_everything};
+use crate::sample::{at, job, job_id, one_gang, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
 const V2: &str = include_str!("../golden/ledger-v2.sql");
 const V3: &str = include_str!("../golden/ledger-v3.sql");
-const NEWEST: &str = include_str!("../golden/ledger-v4.sql");
+const V4: &str = include_str!("../golden/ledger-v4.sql");
+const NEWEST: &str = include_str!("../golden/ledger-v5.sql");
 
 /// Tables and rows as SQL, but for the ledger's own id, which is drawn.
 fn dump(path: &Path) -> String {
@@ -77,6 +78,7 @@ async fn what_is_written_today_is_the_newest_format() {
     let path = folder.path().join("ledger.db");
     let mut ledger = SqliteLedger::open(&path).unwrap();
     ledger.commit(at(0), &one_of_everything()).await.unwrap();
+    ledger.commit(at(0), &one_gang()).await.unwrap();
     drop(ledger);
 
     let dump = dump(&path);
@@ -107,6 +109,19 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert!(loaded.arrays.is_empty() && !loaded.definitions.is_empty());
     let succeeded = [2, 3].map(|n| loaded.ended[&job_id(n)].succeeded);
     assert_eq!(succeeded, [true, false]);
+}
+
+/// Format 4 knew no multi-node jobs.
+#[tokio::test]
+async fn a_ledger_of_format_4_is_taken_over() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("ledger.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(V4).unwrap();
+
+    let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
+
+    assert_eq!((loaded.arrays.len(), loaded.ended.len(), loaded.n_jobs), (1, 2, 10));
+    assert!(loaded.jobs.contains(&job(0)) && loaded.jobs.iter().all(|job| job.spec.gang.is_none()));
 }
 
 async fn is_taken_over(written: &str) -> LedgerState {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use spillway_core::gang::NodeGroup;
 use spillway_core::array::{self, ArraySpec, Indexes};
 use spillway_core::change::Cooldown;
 use spillway_core::host::DrainCause;
@@ -15,6 +16,7 @@ use spillway_core::{
     KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour,
     PoolId, Resources, SpotEvidence,
 };
+use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
 
 /// `secs` after noon.
@@ -88,6 +90,32 @@ pub(crate) fn failed() -> JobState {
 
 pub(crate) fn end_children(n: u64, runs: &[(u32, u32)]) -> Change {
     Change::EndChildren { array: job_id(n), runs: runs.to_vec(), state: failed() }
+}
+
+/// The `n`-th job ever with three nodes, of which node 1 is the main one.
+pub(crate) fn gang(n: u64) -> Job {
+    let mut job = job(n);
+    let mut spec = job.spec.as_ref().clone();
+    let (container, resources) = (spec.container.clone(), spec.resources);
+    let group = NodeGroup {
+        first: 0,
+        last: 2,
+        container,
+        resources,
+        arch: None,
+        gpu_kinds: GpuKinds::ANY,
+    };
+    spec.gang = Some(Arc::new(Gang { main: 1, groups: vec![group] }));
+    job.spec = Arc::new(spec);
+    job
+}
+
+pub(crate) fn add_node(n: u64, node: u32, state: JobState) -> Change {
+    Change::AddChild { id: job_id(n).node(node), state }
+}
+
+pub(crate) fn move_node(n: u64, node: u32, state: JobState, ended: Option<Attempt>) -> Change {
+    Change::MoveJob { id: job_id(n).node(node), state, ended: ended.map(Box::new) }
 }
 
 /// The job under another name, in another queue.
@@ -299,5 +327,17 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         move_child(4, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
         end_children(4, &[(3, 4)]),
         Change::Counters { n_launches: 2, n_jobs: 10 },
+    ]
+}
+
+/// A multi-node job behind that, with nodes in each state that is written differently.
+pub(crate) fn one_gang() -> Vec<Change> {
+    vec![
+        add(&gang(10)),
+        moved(10, running(1), None),
+        add_node(10, 0, running(1)),
+        add_node(10, 2, running(1)),
+        move_node(10, 2, JobState::Pending, Some(attempt(1))),
+        Change::Counters { n_launches: 2, n_jobs: 14 },
     ]
 }
