@@ -2,13 +2,13 @@
 //! nothing themselves. Field names are public API.
 
 pub mod array;
-pub mod nodes;
 pub mod attempt;
 pub mod calibration;
 pub mod definition;
 pub mod expected;
 pub mod host;
 pub mod job;
+pub mod nodes;
 pub mod plan;
 pub mod score;
 pub mod timeline;

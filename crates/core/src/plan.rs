@@ -8,6 +8,7 @@ mod reason;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -81,12 +82,15 @@ pub struct Demand {
     /// How long the one that has waited longest has waited beyond its patience, in seconds; 0 while `patience_secs` is
     /// not.
     pub waited_secs: u32,
+    /// How many of them have been on a host before: they say nothing of what will come.
+    #[serde(default)]
+    pub n_again: u32,
 }
 
 impl Demand {
     /// Jobs that have only just come.
     pub const fn new(key: DemandKey, count: u32) -> Self {
-        Self { key, count, waited_secs: 0 }
+        Self { key, count, waited_secs: 0, n_again: 0 }
     }
 }
 
@@ -210,6 +214,10 @@ pub struct PlanPolicy {
     /// How long a job of unknown duration is taken to run, in seconds.
     #[serde(default = "prior_secs_default")]
     pub prior_secs: u32,
+    /// So many tasks are started in a second at most: nothing is bought for more than can be started while it runs.
+    /// `None` is no limit.
+    #[serde(default)]
+    pub task_starts_per_sec: Option<NonZeroU32>,
 }
 
 /// From CreateFleet to a registered ECS agent takes 60 to 120 s with the ECS-optimized AMI.
@@ -236,6 +244,7 @@ impl Default for PlanPolicy {
             effort: Effort::Default,
             boot_secs: BOOT_SECS_DEFAULT,
             prior_secs: PRIOR_SECS_DEFAULT,
+            task_starts_per_sec: None,
         }
     }
 }

@@ -71,7 +71,8 @@ impl Engine {
             );
             return Err(text);
         }
-        let of_group = |g: &NodeGroup| u64::from(g.resources.cpu.get()) * u64::from(g.last - g.first + 1);
+        let of_group =
+            |g: &NodeGroup| u64::from(g.resources.cpu.get()) * u64::from(g.last - g.first + 1);
         let cpu: u64 = gang.groups.iter().map(of_group).sum();
         if let Some(max) = limits.cpu_max.filter(|max| u64::from(max.get()) < cpu) {
             let text = format!(

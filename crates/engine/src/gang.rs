@@ -73,7 +73,8 @@ impl GangLine {
         if self.paused_until.get(&id).is_some_and(|until| now < *until) {
             return SignedDuration::ZERO;
         }
-        let held = self.held_since.get(&id).map_or(SignedDuration::ZERO, |at| now.duration_since(*at));
+        let held =
+            self.held_since.get(&id).map_or(SignedDuration::ZERO, |at| now.duration_since(*at));
         limits::GANG_HOLD_MAX - held
     }
 }
@@ -211,6 +212,7 @@ impl Engine {
                     }
                     WaitReason::TooLarge(NoFit::NoOffering { .. })
                     | WaitReason::LimitReached { .. }
+                    | WaitReason::StartRate { .. }
                     | WaitReason::NoCatalog => {}
                 }
             }

@@ -76,6 +76,7 @@ impl Engine {
                 // A market or architecture without any offering is rather a gap in the prices than a fact.
                 WaitReason::TooLarge(NoFit::NoOffering { .. })
                 | WaitReason::LimitReached { .. }
+                | WaitReason::StartRate { .. }
                 | WaitReason::NoCatalog => {}
             }
         }

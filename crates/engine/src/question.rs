@@ -2,6 +2,7 @@
 //! stands for. Decides nothing.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,7 @@ use spillway_core::{
 use crate::engine::Engine;
 use crate::fleet::{Entry, Run};
 use crate::forecast::KindForecast;
+use crate::limits;
 use crate::memory::Memory;
 use crate::waiting::Waiting;
 
@@ -37,7 +39,12 @@ impl Question {
     }
 
     /// What the planner is told of a class.
-    pub(crate) fn key_of(&mut self, engine: &Engine, now: Timestamp, class: &JobClass) -> DemandKey {
+    pub(crate) fn key_of(
+        &mut self,
+        engine: &Engine,
+        now: Timestamp,
+        class: &JobClass,
+    ) -> DemandKey {
         engine.demand_key(now, class, &mut self.forecasts)
     }
 
@@ -122,7 +129,9 @@ impl Engine {
     /// How to plan, with what was learnt of how long hosts boot.
     pub fn plan_policy(&self) -> PlanPolicy {
         let policy = &self.config.plan;
-        PlanPolicy { boot_secs: self.memory.boot_secs(policy.boot_secs), ..policy.clone() }
+        let boot_secs = self.memory.boot_secs(policy.boot_secs);
+        let task_starts_per_sec = NonZeroU32::new(limits::TASK_CALLS_PER_SEC);
+        PlanPolicy { boot_secs, task_starts_per_sec, ..policy.clone() }
     }
 
     /// The same control loop with prices it has not asked for, to see what it would do.
@@ -174,6 +183,7 @@ impl Engine {
             let demand = demands.entry(key).or_insert(Demand::new(key, 0));
             demand.count = demand.count.saturating_add(count);
             demand.waited_secs = demand.waited_secs.max(waited_secs);
+            demand.n_again = demand.n_again.saturating_add(self.waiting.count_again(class));
         }
         let hosts = self.fleet.views(now, self.plan_policy().boot_secs, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);

@@ -39,6 +39,8 @@ struct Group {
     arrays: BTreeMap<u64, Children>,
     /// Over both.
     n: u32,
+    /// How many of the jobs have had an attempt.
+    n_again: u32,
 }
 
 impl Group {
@@ -84,12 +86,14 @@ impl Waiting {
         let group = self.groups.entry(class).or_default();
         let is_new = group.jobs.insert((line, id));
         group.n = group.n.saturating_add(u32::from(is_new));
+        group.n_again = group.n_again.saturating_add(u32::from(is_new && !line.is_fresh));
     }
 
     pub(crate) fn remove(&mut self, class: &JobClass, line: LinePlace, id: JobId) {
         if let Some(group) = self.groups.get_mut(class) {
             let was_there = group.jobs.remove(&(line, id));
             group.n = group.n.saturating_sub(u32::from(was_there));
+            group.n_again = group.n_again.saturating_sub(u32::from(was_there && !line.is_fresh));
         }
         self.drop_if_empty(class);
     }
@@ -166,6 +170,11 @@ impl Waiting {
     /// How many jobs of a class wait.
     pub(crate) fn count(&self, class: &JobClass) -> u32 {
         self.groups.get(class).map_or(0, |group| group.n)
+    }
+
+    /// How many of them have had an attempt.
+    pub(crate) fn count_again(&self, class: &JobClass) -> u32 {
+        self.groups.get(class).map_or(0, |group| group.n_again)
     }
 
     /// All classes, with how many of each wait and which of them came first: of children that have no record, their array.

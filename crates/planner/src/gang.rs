@@ -195,7 +195,13 @@ impl<'a> Draft<'a> {
         let paid_until = host.busy.iter().map(|busy| busy.ends_in_secs).max().unwrap_or(0);
         let longer = start.saturating_add(kind.secs).saturating_sub(paid_until);
         // Later is worse, if only by a little.
-        Some(host.price.get().saturating_mul(longer.into()).saturating_add(start.into()).min(LAST_RESORT - 1))
+        Some(
+            host.price
+                .get()
+                .saturating_mul(longer.into())
+                .saturating_add(start.into())
+                .min(LAST_RESORT - 1),
+        )
     }
 
     /// In how many seconds a host is expected to have room for a node, beside what it was bought for.

@@ -151,6 +151,7 @@ impl Mixer<'_> {
                 WaitReason::RoomExpected { .. } => !self.may_have_room(&draft, &line.key),
                 WaitReason::TooLarge(_)
                 | WaitReason::CoolingDown { .. }
+                | WaitReason::StartRate { .. }
                 | WaitReason::NoCatalog => false,
             };
             let is_joined = is_left || waiting.contains_key(&line.key);

@@ -11,6 +11,7 @@ mod promise;
 mod queue;
 mod reserved;
 mod room;
+mod starts;
 mod stream;
 mod worth;
 
@@ -28,6 +29,7 @@ use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
 use crate::online::room::{Room, Rooms};
+use crate::online::starts::Startable;
 use crate::online::stream::Streams;
 use crate::solve::Shelf;
 use crate::{prune, stock};
@@ -46,6 +48,15 @@ pub(crate) struct Memory {
 /// Decides what starts where now, what waits for which room, what is bought, and what goes back.
 pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) -> Planned {
     memory.streams.observe(input, policy);
+    let startable = Startable::of(input, policy);
+    let mut planned = plan_all(&startable.input, policy, memory, startable.is_part());
+    startable.report_withheld(&mut planned.report);
+    memory.streams.answered(input, policy, &planned.plan);
+    planned
+}
+
+/// The same for all that is asked for; `is_part` if there is more of it that waits.
+fn plan_all(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory, is_part: bool) -> Planned {
     memory.promises.observe(input);
     let now = input.now.as_second();
     let is_cooling = prune::cooling_flags(input);
@@ -66,7 +77,8 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, false);
     let held = hold(&queue, &memory.promises, now, &rooms, &mut backlog);
     let mut left = Left::of(&input.headroom);
-    let hasty = Hasty::new(&queue, &prices.offers, &memory.streams, now);
+    let age = if is_part { f64::INFINITY } else { memory.streams.age(now) };
+    let hasty = Hasty::new(&queue, &prices.offers, memory.streams.expected(), age);
     let market = Market { queue: &queue, prices: &prices, shelf: &shelf, policy, hasty };
     let mut waiting = world.nothing_left();
     let mut later = held;
@@ -102,7 +114,6 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     });
     let answer = Answer { input, policy, shelf: &shelf, queue: &queue, is_cooling: &is_cooling };
     let mut planned = answer.planned(&rooms, &later, &backlog, &left, &prices);
-    memory.streams.answered(input, policy, &planned.plan);
     memory.promises.keep(input, &queue, &later, &planned.plan);
     planned.plan.give_back = memory.idle.give_back(&rooms, now, policy.boot_secs);
     planned

@@ -344,7 +344,8 @@ fn in_cpu_units(waiting: &Waiting) -> Waiting {
         | WaitReason::CoolingDown { .. }
         | WaitReason::LimitReached { .. }
         | WaitReason::NoCatalog
-        | WaitReason::RoomExpected { .. } => waiting.reason.clone(),
+        | WaitReason::RoomExpected { .. }
+        | WaitReason::StartRate { .. } => waiting.reason.clone(),
     };
     let key = DemandKey { need: of_job(&waiting.key.need), ..waiting.key };
     Waiting { key, count: waiting.count, reason }

@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use spillway_core::array::child_seq;
-use spillway_core::gang::node_of;
 use spillway_core::array;
+use spillway_core::array::child_seq;
 use spillway_core::catalog::InstanceType;
 use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
+use spillway_core::gang::node_of;
 use spillway_core::host::HostStatus;
 use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
@@ -367,7 +367,8 @@ impl LedgerReader for MemoryLedger {
         let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
             let nodes = self.jobs.range(array.node(0)..).take_while(|(id, _)| id.whole() == array);
             let main = self.jobs.get(&array).filter(|job| job.spec.gang.is_some());
-            let nodes = nodes.map(|(_, job)| job).chain(main).map(|job| Cow::Borrowed(job.as_ref()));
+            let nodes =
+                nodes.map(|(_, job)| job).chain(main).map(|job| Cow::Borrowed(job.as_ref()));
             self.children_of(array).chain(nodes).collect()
         } else {
             let all = self.jobs.values().map(AsRef::as_ref);

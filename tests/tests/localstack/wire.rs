@@ -4,4 +4,5 @@ mod fleet;
 mod jobs;
 mod messages;
 mod mistakes;
+mod pipelines;
 mod restart;

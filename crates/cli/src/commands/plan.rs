@@ -145,7 +145,7 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
 /// Jobs that wait for room which comes free in time have their place in the plan.
 fn verdict(planned: &Planned) -> ExitStatus {
     let is_planned = |waiting: &Waiting| match waiting.reason {
-        WaitReason::RoomExpected { .. } => true,
+        WaitReason::RoomExpected { .. } | WaitReason::StartRate { .. } => true,
         WaitReason::TooLarge(_)
         | WaitReason::CoolingDown { .. }
         | WaitReason::LimitReached { .. }

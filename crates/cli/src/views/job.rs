@@ -8,9 +8,9 @@ use spillway_core::job::JobStatus;
 use spillway_core::{Expectation, Job, JobId, JobState};
 
 use super::array::{ArrayView, DependsOn};
-use super::nodes::{self, NodeView};
 use super::attempt::{AttemptView, LiveView, attempts_table};
 use super::expected::ExpectedView;
+use super::nodes::{self, NodeView};
 use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};

@@ -223,6 +223,7 @@ const fn wait_code(reason: &WaitReason) -> &'static str {
         WaitReason::LimitReached { .. } => "limit-reached",
         WaitReason::NoCatalog => "no-catalog",
         WaitReason::RoomExpected { .. } => "room-expected",
+        WaitReason::StartRate { .. } => "start-rate",
     }
 }
 

@@ -89,8 +89,9 @@ fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
     let name: JobName =
         name.parse().map_err(|error| Rejection::invalid(&at_name, &format!("{error}")))?;
     if content.get("type").is_none_or(Value::is_null) {
-        return Err(Rejection::missing(&At::Root.key("type"))
-            .hint("say \"container\" or \"multinode\""));
+        return Err(
+            Rejection::missing(&At::Root.key("type")).hint("say \"container\" or \"multinode\"")
+        );
     }
     define::settle(&mut check, &NoDefinitions).map_err(here)?;
     let (_, warnings) = job(&check, None).map_err(here)?;
@@ -243,8 +244,9 @@ fn submit(
     warnings: &mut Warnings,
 ) -> Result<Request, Rejection> {
     let root = At::Root;
-    let SubmitJob { job_name, job_queue, job_definition, container_overrides, node_overrides, .. } =
-        message;
+    let SubmitJob {
+        job_name, job_queue, job_definition, container_overrides, node_overrides, ..
+    } = message;
     let name = job_name_of(&root.key("jobName"), job_name)?;
     let queue = queue_of(&root.key("jobQueue"), job_queue)?;
     let at_definition = root.key("jobDefinition");
@@ -277,7 +279,9 @@ fn submit(
         }
         if spillway.grow_memory.is_some() {
             let at = at_spillway.key("growMemory");
-            return Err(Rejection::invalid(&at, "is for jobs of one container").hint("leave it out"));
+            return Err(
+                Rejection::invalid(&at, "is for jobs of one container").hint("leave it out")
+            );
         }
         let at = at_definition.key("nodeProperties");
         let overrides = node_overrides.unwrap_or_default();

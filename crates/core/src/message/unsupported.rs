@@ -26,15 +26,8 @@ const VOLUMES: &[&str] = &["jobDefinition", "containerProperties", "volumes", IT
 const NODE_RANGE: &[&str] = &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM];
 const NODE_CONTAINER: &[&str] =
     &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM, "container"];
-const NODE_VOLUMES: &[&str] = &[
-    "jobDefinition",
-    "nodeProperties",
-    "nodeRangeProperties",
-    ITEM,
-    "container",
-    "volumes",
-    ITEM,
-];
+const NODE_VOLUMES: &[&str] =
+    &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM, "container", "volumes", ITEM];
 const NODE_OVERRIDE: &[&str] = &["nodeOverrides", "nodePropertyOverrides", ITEM];
 
 const A_CONTAINER: &str = "describe the nodes' one container under \"container\"";

@@ -37,6 +37,11 @@ pub enum WaitReason {
         /// When the first of them is expected to start, in seconds from the plan.
         in_secs: u32,
     },
+    /// More jobs wait than can be started before those that start first have ended: more hosts would stand idle.
+    StartRate {
+        /// So many tasks are started in a second at most.
+        per_sec: u32,
+    },
 }
 
 /// Which limit was reached.
@@ -79,6 +84,10 @@ impl fmt::Display for WaitReason {
                 write!(f, "the limit {limit} leaves no room for another host")
             }
             Self::NoCatalog => f.write_str("no prices have been read yet"),
+            Self::StartRate { per_sec } => write!(
+                f,
+                "ECS starts {per_sec} tasks a second at most: more hosts than there are or are planned would stand idle"
+            ),
             Self::RoomExpected { in_secs } => {
                 let span = SignedDuration::from_secs(i64::from(*in_secs));
                 write!(

@@ -289,8 +289,18 @@ fn nodes_on_their_hosts_network_are_refused_unless_the_operator_allows_it() {
 #[test]
 fn room_that_is_kept_is_given_up_after_a_while() {
     let mut rig = rig(Some(2));
-    rig.run_job("busy", "", r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#, 1);
-    rig.run_job("brief", "", r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#, 2);
+    rig.run_job(
+        "busy",
+        "",
+        r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#,
+        1,
+    );
+    rig.run_job(
+        "brief",
+        "",
+        r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#,
+        2,
+    );
     rig.send(gang("g", 2, r#","market":"any""#, ""));
     rig.wait(secs(2));
     rig.exits(job_id("brief"), 0);

@@ -55,8 +55,8 @@ fn faults(
             faults.insert(GangFault::BadSeat);
             continue;
         };
-        let is_free = Load::of(&[(seat.key, 1)]).fits(&host.free)
-            && !input.gangs.hosts.contains(&host.id);
+        let is_free =
+            Load::of(&[(seat.key, 1)]).fits(&host.free) && !input.gangs.hosts.contains(&host.id);
         has_room &= is_free;
         if plan.verdict == GangVerdict::Start && !(host.ready && is_free) {
             faults.insert(GangFault::NoRoom);

@@ -23,6 +23,7 @@ pub(super) fn check(
                 *in_secs <= may_wait(input, policy, &line.key)
                     && is_room_possible(input, planned, &line.key)
             }
+            WaitReason::StartRate { per_sec } => takes_long_to_start(input, policy, *per_sec),
             WaitReason::NoCatalog => input.catalog.offerings().is_empty(),
             WaitReason::TooLarge(no_fit) => {
                 holding(input, policy, &line.key).is_empty()
@@ -71,6 +72,15 @@ fn may_wait(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey) -> u32 {
     let of_key = input.demands.iter().filter(|demand| demand.key == *key);
     let waited = of_key.map(|demand| demand.waited_secs).max().unwrap_or(0);
     policy.boot_secs.saturating_add(key.patience_secs).saturating_sub(waited)
+}
+
+/// Whether all that waits takes longer to start than the shortest of them runs, or than a host boots.
+fn takes_long_to_start(input: &PlanInput, policy: &PlanPolicy, per_sec: u32) -> bool {
+    let n_jobs: u64 = input.demands.iter().map(|demand| u64::from(demand.count)).sum();
+    let known = input.demands.iter().filter_map(|demand| demand.key.expected_secs);
+    let secs = known.min().unwrap_or(u32::MAX).min(policy.boot_secs);
+    let n_started = u64::from(per_sec) * u64::from(secs);
+    policy.task_starts_per_sec.is_some_and(|max| max.get() == per_sec) && n_started < n_jobs
 }
 
 /// Whether a host we have, or one that is bought, could hold one of them once it has less to do.

@@ -6,7 +6,8 @@ use spillway_core::{MicroUsdPerHour, PlanInput, Planned};
 /// How many of jobs that wait do so for room that comes free.
 fn expects_room(waiting: &Waiting) -> u64 {
     match waiting.reason {
-        WaitReason::RoomExpected { .. } => waiting.count.into(),
+        // Both get a host that is there or planned, once it has less to do.
+        WaitReason::RoomExpected { .. } | WaitReason::StartRate { .. } => waiting.count.into(),
         WaitReason::TooLarge(_)
         | WaitReason::CoolingDown { .. }
         | WaitReason::LimitReached { .. }

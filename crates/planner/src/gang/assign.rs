@@ -112,7 +112,12 @@ mod tests {
     }
 
     /// Tries every host, and buying, for every node.
-    fn least(nodes: &[usize], used: &mut Vec<bool>, costs: &[Vec<u64>], prices: &[u64]) -> Option<u64> {
+    fn least(
+        nodes: &[usize],
+        used: &mut Vec<bool>,
+        costs: &[Vec<u64>],
+        prices: &[u64],
+    ) -> Option<u64> {
         let Some((kind, rest)) = nodes.split_first() else { return Some(0) };
         let mut best: Option<u64> = None;
         let mut consider = |cost: u64, rest: Option<u64>| {

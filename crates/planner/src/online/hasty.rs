@@ -16,7 +16,7 @@ use crate::demand::ClassSet;
 use crate::headroom::Left;
 use crate::online::queue::Queue;
 use crate::online::room::{Room, Rooms};
-use crate::online::stream::Streams;
+use crate::online::stream::Expected;
 use crate::online::worth::{Worth, largest_part, sum_of_parts};
 use crate::prune::Offer;
 
@@ -72,8 +72,14 @@ pub(crate) struct Hasty<'a> {
 }
 
 impl<'a> Hasty<'a> {
-    /// `offers` are those worth a look, cheapest first.
-    pub(crate) fn new(queue: &'a Queue, offers: &'a [Offer], streams: &Streams, now: i64) -> Self {
+    /// `offers` are those worth a look, cheapest first; `streams` what may be expected to come, and jobs are expected to come
+    /// for `age` seconds more.
+    pub(crate) fn new(
+        queue: &'a Queue,
+        offers: &'a [Offer],
+        streams: Vec<Expected>,
+        age: f64,
+    ) -> Self {
         let world = &queue.world;
         let mut asked: Vec<Asked> = Vec::new();
         for (shape, of_shape) in world.shapes.iter().enumerate() {
@@ -88,14 +94,14 @@ impl<'a> Hasty<'a> {
         asked.sort_by(|a, b| {
             stake(b).total_cmp(&stake(a)).then_with(|| (a.shape, a.rank).cmp(&(b.shape, b.rank)))
         });
-        let company = |e: crate::online::stream::Expected| {
+        let company = |e: Expected| {
             let worth = Worth::of(&e.need, e.classes, offers)?.among_many;
             let (classes, need, count) = (e.classes, e.need, e.count);
             Some(Company { shape: None, classes, need, worth, count, secs: e.secs.into() })
         };
-        let expected = streams.expected().into_iter().filter_map(company).collect();
+        let expected = streams.into_iter().filter_map(company).collect();
         let boot = world.clock.boot.into();
-        Self { queue, offers, boot, age: streams.age(now), asked, expected }
+        Self { queue, offers, boot, age, asked, expected }
     }
 
     /// Starts what may be started on the hosts there are for less than a host of its own would cost.
@@ -120,7 +126,7 @@ impl<'a> Hasty<'a> {
         if left == 0 {
             return;
         }
-        let rank = |at: &usize| Some((self.cost_on(asked, &rooms[*at])?, *at));
+        let rank = |at: &usize| Some((self.cost_on(asked, &rooms[*at], left)?, *at));
         let mut ranked: Vec<((f64, f64, u32), usize)> = open.iter().filter_map(rank).collect();
         ranked.sort_by(|((cost, fit, start), at), (other, other_at)| {
             let by_cost = cost.total_cmp(&other.0).then(fit.total_cmp(&other.1));
@@ -141,9 +147,9 @@ impl<'a> Hasty<'a> {
         }
     }
 
-    /// What it costs to run a job there, in steps of what makes a difference; how badly it fits; and when it starts.
-    /// None if it does not fit or costs as much as a host of its own.
-    fn cost_on(&self, asked: &Asked, room: &Room) -> Option<(f64, f64, u32)> {
+    /// What it costs to run one of `n` equal jobs there, in steps of what makes a difference; how badly it fits; and when it
+    /// starts. None if it does not fit or costs as much as a host of its own.
+    fn cost_on(&self, asked: &Asked, room: &Room, n: u32) -> Option<(f64, f64, u32)> {
         let (shape, seat) = (&self.queue.world.shapes[asked.shape], &room.seat);
         if !shape.classes.has(seat.offer.class) || !shape.need.fits(&seat.free) {
             return None;
@@ -152,7 +158,10 @@ impl<'a> Hasty<'a> {
         let longer = (end - f64::from(seat.paid_until)).max(0.0);
         let part = largest_part(&shape.need, &seat.offer.capacity).min(1.0);
         let is_shared = SHARED_PART * (-end / (self.age + 1.0)).exp();
-        let cost = score_of(seat.offer.price) * longer * (is_shared * part + 1.0 - is_shared);
+        let together = f64::from(shape.need.times_in(&seat.free).min(n));
+        let part_alone = (1.0 / together).max(part);
+        let parts = is_shared * part + (1.0 - is_shared) * part_alone;
+        let cost = score_of(seat.offer.price) * longer * parts;
         let alone = asked.worth.alone * (asked.secs + self.boot);
         if alone < cost {
             return None;

@@ -42,7 +42,7 @@ pub(crate) struct Streams {
     /// When the first job came after a silence, and when the last did.
     lively: Option<(i64, i64)>,
     of_kind: BTreeMap<Kind, Stream>,
-    /// What was left waiting by the last plan.
+    /// What was left waiting by the last plan of what had not been on a host before.
     left: BTreeMap<Kind, u64>,
 }
 
@@ -54,9 +54,9 @@ impl Streams {
     /// Takes note of what waits now and did not when the last plan was made.
     pub(crate) fn observe(&mut self, input: &PlanInput, policy: &PlanPolicy) {
         let now = input.now.as_second();
-        for (kind, (n, secs)) in counts(input, policy) {
+        for (kind, Count { n_fresh, secs, .. }) in counts(input, policy) {
             let before = self.left.get(&kind).copied().unwrap_or(0);
-            let Some(n_new) = n.checked_sub(before).filter(|n| 0 < *n) else { continue };
+            let Some(n_new) = n_fresh.checked_sub(before).filter(|n| 0 < *n) else { continue };
             let since = self.lively.filter(|(_, last)| now - last <= SILENCE_SECS);
             self.lively = Some((since.map_or(now, |(since, _)| since), now));
             let stream = self.of_kind.entry(kind).or_default();
@@ -76,15 +76,19 @@ impl Streams {
 
     /// Takes note of what a plan starts at once: it no longer waits.
     pub(crate) fn answered(&mut self, input: &PlanInput, policy: &PlanPolicy, plan: &Plan) {
-        let n_of_kind = |(kind, (n, _))| (kind, n);
-        self.left = counts(input, policy).into_iter().map(n_of_kind).collect();
+        let counts = counts(input, policy);
+        let mut placed: BTreeMap<Kind, u64> = BTreeMap::new();
         let ready: BTreeSet<HostId> =
             input.hosts.iter().filter(|host| host.ready).map(|host| host.id).collect();
         for placement in plan.placements.iter().filter(|p| ready.contains(&p.host)) {
-            if let Some(left) = self.left.get_mut(&kind(&placement.key)) {
-                *left = left.saturating_sub(placement.count.into());
-            }
+            *placed.entry(kind(&placement.key)).or_default() += u64::from(placement.count);
         }
+        let left = |(kind, count): (Kind, Count)| {
+            let placed = placed.get(&kind).copied().unwrap_or(0);
+            // Those that come again are first in line.
+            (kind, count.n_fresh.saturating_sub(placed.saturating_sub(count.n_again)))
+        };
+        self.left = counts.into_iter().map(left).collect();
     }
 
     /// For how many seconds jobs have been coming. They may be expected to come for as long again: of a time that one
@@ -106,13 +110,24 @@ impl Streams {
     }
 }
 
-/// How many wait of each kind, and how long the longest of them are expected to run.
-fn counts(input: &PlanInput, policy: &PlanPolicy) -> BTreeMap<Kind, (u64, u32)> {
-    let mut counts: BTreeMap<Kind, (u64, u32)> = BTreeMap::new();
+/// What waits of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// So many have not been on a host before.
+    n_fresh: u64,
+    /// So many have.
+    n_again: u64,
+    /// How long the longest of them are expected to run.
+    secs: u32,
+}
+
+fn counts(input: &PlanInput, policy: &PlanPolicy) -> BTreeMap<Kind, Count> {
+    let mut counts: BTreeMap<Kind, Count> = BTreeMap::new();
     for demand in &input.demands {
-        let (n, secs) = counts.entry(kind(&demand.key)).or_insert((0, 0));
-        *n += u64::from(demand.count);
-        *secs = (*secs).max(demand.key.expected_secs.unwrap_or(policy.prior_secs));
+        let count = counts.entry(kind(&demand.key)).or_default();
+        count.n_again += u64::from(demand.n_again);
+        count.n_fresh += u64::from(demand.count.saturating_sub(demand.n_again));
+        count.secs = count.secs.max(demand.key.expected_secs.unwrap_or(policy.prior_secs));
     }
     counts
 }

@@ -65,21 +65,29 @@ fn two_jobs_out_of_the_blue_have_a_host_each_where_that_is_cheaper() {
     assert_eq!(types(&Spillway::default().plan(&input, &policy())), [("one", 2)]);
 }
 
-#[test]
-fn when_jobs_have_kept_coming_the_next_two_are_bought_a_host_with_room_for_more() {
+/// What is bought for two jobs after one has come every five seconds for half an hour and found room on a host that has
+/// just let one go.
+fn bought_after_half_an_hour(n_again: u32) -> Vec<(String, u32)> {
     let mut spillway = Spillway::default();
-    // Every five seconds one comes and finds room on a host that has just let one go, for half an hour.
     for n in 0..360_i64 {
         let mut input = at(n * 5, &question(&[(long(), 1)], &shop_of_fives()));
+        input.demands[0].n_again = n_again;
         input.hosts = vec![host(9, 7, 3600)];
         assert!(spillway.plan(&input, &policy()).plan.launches.is_empty());
     }
     let mut input = at(1800, &question(&[(long(), 2)], &shop_of_fives()));
     input.hosts = (0..4).map(|ord| host(ord, 8, 3600)).collect();
+    types(&spillway.plan(&input, &policy())).iter().map(|(t, n)| ((*t).to_owned(), *n)).collect()
+}
 
-    let planned = spillway.plan(&input, &policy());
+#[test]
+fn when_jobs_have_kept_coming_the_next_two_are_bought_a_host_with_room_for_more() {
+    assert_eq!(bought_after_half_an_hour(0), [("five".to_owned(), 1)]);
+}
 
-    assert_eq!(types(&planned), [("five", 1)]);
+#[test]
+fn jobs_that_come_back_from_lost_hosts_are_no_sign_of_more() {
+    assert_eq!(bought_after_half_an_hour(1), [("one".to_owned(), 2)]);
 }
 
 #[test]

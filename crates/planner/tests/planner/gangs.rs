@@ -9,7 +9,9 @@ use spillway_planner::Spillway;
 use spillway_planner::check::{GangFault, Violation, check};
 
 use crate::properties::shuffled;
-use crate::world::{carried_out, host_id, job, keys, offering, policies, policy, question, questions};
+use crate::world::{
+    carried_out, host_id, job, keys, offering, policies, policy, question, questions,
+};
 
 fn gang_id(n: u32) -> JobId {
     JobId::derive(&"q".parse().unwrap(), &n.to_string())
@@ -44,7 +46,8 @@ fn gangs() -> impl Strategy<Value = Vec<GangDemand>> {
     let hold = proptest::sample::select(vec![0_u32, 60, 900]);
     proptest::collection::vec((nodes, hold), 1..4).prop_map(|drawn| {
         let gang = |(n, (nodes, hold_secs)): (u32, (std::collections::BTreeMap<_, _>, u32))| {
-            let nodes = nodes.into_iter().map(|(key, n)| (DemandKey { patience_secs: 0, ..key }, n));
+            let nodes =
+                nodes.into_iter().map(|(key, n)| (DemandKey { patience_secs: 0, ..key }, n));
             GangDemand { job: gang_id(n), nodes: nodes.collect(), hold_secs }
         };
         (0..).zip(drawn).map(gang).collect()
@@ -225,7 +228,9 @@ fn the_judge_sees_every_way_to_have_a_gang_in_parts() {
         let mut planned = sound.clone();
         change(&mut planned);
         let found = check(&input, &policy(), &planned).into_iter();
-        found.filter_map(|v| if let Violation::Gang { what, .. } = v { Some(what) } else { None }).collect()
+        found
+            .filter_map(|v| if let Violation::Gang { what, .. } = v { Some(what) } else { None })
+            .collect()
     };
 
     assert_eq!(faults(&|p| drop(p.plan.gangs.pop())), [GangFault::NotAnswered]);

@@ -13,4 +13,5 @@ mod mutations;
 mod over_time;
 mod properties;
 mod quotas;
+mod starts;
 mod world;

@@ -103,7 +103,8 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
 pub(crate) fn demands(n_max: usize, count_max: u32) -> impl Strategy<Value = Vec<Demand>> {
     let waited_secs = select(vec![0_u32, 0, 30, 500]);
     let demands = btree_map(keys(), (1..=count_max, waited_secs), 0..=n_max);
-    let demand = |(key, (count, waited_secs))| Demand { key, count, waited_secs };
+    let demand =
+        |(key, (count, waited_secs))| Demand { key, count, waited_secs, n_again: count / 4 };
     demands.prop_map(move |demands| demands.into_iter().map(demand).collect())
 }
 

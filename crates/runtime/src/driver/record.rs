@@ -225,6 +225,7 @@ const fn wait_reason(reason: &WaitReason) -> &'static str {
         WaitReason::LimitReached { .. } => "limit-reached",
         WaitReason::NoCatalog => "no-catalog",
         WaitReason::RoomExpected { .. } => "room-expected",
+        WaitReason::StartRate { .. } => "start-rate",
     }
 }
 

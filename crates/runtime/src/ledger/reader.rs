@@ -145,9 +145,8 @@ fn nodes_of(connection: &Connection, job: &Job, filter: &JobFilter) -> Outcome<V
     nodes.push(job.clone());
     let main = job.spec.gang.as_ref().map_or(0, |gang| gang.main);
     nodes.sort_by_key(|node| Reverse(node.id.node_index().unwrap_or(main)));
-    let is_wanted = |node: &Job| {
-        filter.statuses.is_empty() || filter.statuses.contains(&node.state.status())
-    };
+    let is_wanted =
+        |node: &Job| filter.statuses.is_empty() || filter.statuses.contains(&node.state.status());
     Ok(nodes.into_iter().filter(is_wanted).take(filter.limit).collect())
 }
 

@@ -15,9 +15,10 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::sample::{
-    add, add_child, add_node, array, at, attempt, child, child_id, cool, end_children, failed, gone, host,
-    gang, host_id, job, job_id, launch, learn, move_child, move_node, moved, named, one_of_everything, open,
-    put_boots, put_host, put_kind, put_launch, put_spot, registered, running, settled, succeeded,
+    add, add_child, add_node, array, at, attempt, child, child_id, cool, end_children, failed,
+    gang, gone, host, host_id, job, job_id, launch, learn, move_child, move_node, moved, named,
+    one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_spot, registered,
+    running, settled, succeeded,
 };
 
 /// A ledger under test, and a second pair of eyes on it.

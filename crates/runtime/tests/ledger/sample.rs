@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::gang::NodeGroup;
 use spillway_core::array::{self, ArraySpec, Indexes};
 use spillway_core::change::Cooldown;
+use spillway_core::gang::NodeGroup;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
@@ -97,14 +97,8 @@ pub(crate) fn gang(n: u64) -> Job {
     let mut job = job(n);
     let mut spec = job.spec.as_ref().clone();
     let (container, resources) = (spec.container.clone(), spec.resources);
-    let group = NodeGroup {
-        first: 0,
-        last: 2,
-        container,
-        resources,
-        arch: None,
-        gpu_kinds: GpuKinds::ANY,
-    };
+    let group =
+        NodeGroup { first: 0, last: 2, container, resources, arch: None, gpu_kinds: GpuKinds::ANY };
     spec.gang = Some(Arc::new(Gang { main: 1, groups: vec![group] }));
     job.spec = Arc::new(spec);
     job

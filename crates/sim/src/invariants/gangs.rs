@@ -30,7 +30,8 @@ impl Invariants {
         let Some(main) = ledger.get_job(id) else { return };
         let Some(gang) = main.spec.gang.clone() else { return };
         let main_attempt = main.state.live_attempt();
-        let mut hosts: BTreeSet<HostId> = main_attempt.map(|attempt| attempt.host).into_iter().collect();
+        let mut hosts: BTreeSet<HostId> =
+            main_attempt.map(|attempt| attempt.host).into_iter().collect();
         let mut wrong: Vec<String> = Vec::new();
         for node in gang.others() {
             let node_id = id.node(node);

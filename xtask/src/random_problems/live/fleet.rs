@@ -134,7 +134,8 @@ impl Fleet {
         let mut demands: BTreeMap<DemandKey, Demand> = BTreeMap::new();
         for batch in self.batches.iter().filter(|batch| 0 < batch.count) {
             let (key, waited_secs) = self.key_now(batch);
-            let demand = demands.entry(key).or_insert(Demand { key, count: 0, waited_secs });
+            let demand =
+                demands.entry(key).or_insert(Demand { key, count: 0, waited_secs, n_again: 0 });
             demand.count += batch.count;
             demand.waited_secs = demand.waited_secs.max(waited_secs);
         }

@@ -73,7 +73,8 @@ fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> St
             WaitReason::TooLarge(_)
             | WaitReason::LimitReached { .. }
             | WaitReason::NoCatalog
-            | WaitReason::RoomExpected { .. },
+            | WaitReason::RoomExpected { .. }
+            | WaitReason::StartRate { .. },
         )
         | None => None,
     };

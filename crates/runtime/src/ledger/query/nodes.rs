@@ -29,11 +29,7 @@ fn node(connection: &Connection, job: &Job, row: &Row<'_>) -> Outcome<Job> {
 }
 
 /// One node, if it has ever been given to a host; the main one is the job.
-pub(in super::super) fn one(
-    connection: &Connection,
-    job: Job,
-    index: u32,
-) -> Outcome<Option<Job>> {
+pub(in super::super) fn one(connection: &Connection, job: Job, index: u32) -> Outcome<Option<Job>> {
     if job.spec.gang.as_ref().is_some_and(|gang| gang.main == index) {
         return Ok(Some(job));
     }
@@ -58,7 +54,8 @@ pub(in super::super) fn list(connection: &Connection, job: &Job) -> Outcome<Vec<
 /// The nodes that have not ended. Those of a job that has may still be on their way to their end.
 pub(super) fn open(connection: &Connection, jobs: &[Job]) -> Outcome<Vec<Job>> {
     let known: BTreeMap<JobId, &Job> = jobs.iter().map(|job| (job.id, job)).collect();
-    let sql = "SELECT DISTINCT j.id FROM gangs g JOIN children c USING (seq) JOIN jobs j USING (seq)
+    let sql =
+        "SELECT DISTINCT j.id FROM gangs g JOIN children c USING (seq) JOIN jobs j USING (seq)
         WHERE c.status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;

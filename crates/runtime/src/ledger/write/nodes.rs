@@ -28,9 +28,8 @@ fn seq_of(tx: &Transaction<'_>, id: JobId, node: u32) -> Outcome<i64> {
 
 fn known(tx: &Transaction<'_>, seq: i64, node: u32) -> Outcome<Option<Record>> {
     let sql = "SELECT status, last_attempt FROM children WHERE seq = ?1 AND ord = ?2";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(Record { status: row.get(0)?, last_attempt: row.get(1)? })
-    };
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Record { status: row.get(0)?, last_attempt: row.get(1)? });
     Ok(tx.prepare_cached(sql)?.query_row(params![seq, node], read).optional()?)
 }
 

@@ -1,0 +1,117 @@
+//! How many of the jobs that wait are worth a host now: no more than can be started on it soon.
+//!
+//! ECS starts a limited number of tasks in a second. What there is room for, and what comes free, takes its part of the starts
+//! before a new host does. So nothing is bought while that lasts for as long as a new host boots; then for half as long again.
+//! Where jobs are shorter, the time that one takes its place is what counts: at `r` starts a second and `d` seconds no more than
+//! `r d` jobs ever run at once (J. D. C. Little, Operations Research 9, 1961). Hosts whose jobs outlast what was expected have
+//! less that comes free: a wrong expectation delays and never starves.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use spillway_core::plan::{DemandKey, HostView, Report, WaitReason, Waiting};
+use spillway_core::{PlanInput, PlanPolicy};
+
+/// Beside the time for which it runs, a job's place is taken from the start call to the news of its end: so many seconds.
+const CALL_SECS: u32 = 15;
+
+/// Nothing is placed that could be started only later than this: until then there is another plan, and hosts that are not
+/// needed stand idle and are given back.
+const AHEAD_SECS: u128 = 10;
+
+/// What is planned for, and what is left out of it.
+pub(super) struct Startable<'a> {
+    /// The question without what is left out.
+    pub(super) input: Cow<'a, PlanInput>,
+    per_sec: u32,
+    withheld: BTreeMap<DemandKey, u32>,
+}
+
+impl<'a> Startable<'a> {
+    /// Takes as large a part of every group as can be started.
+    pub(super) fn of(input: &'a PlanInput, policy: &PlanPolicy) -> Self {
+        let per_sec = policy.task_starts_per_sec.map_or(0, std::num::NonZeroU32::get);
+        let whole = Self { input: Cow::Borrowed(input), per_sec, withheld: BTreeMap::new() };
+        let n_jobs: u128 = input.demands.iter().map(|demand| u128::from(demand.count)).sum();
+        let horizon = horizon_secs(input, policy);
+        let n_started = u128::from(per_sec) * horizon;
+        if per_sec == 0 || n_jobs <= n_started {
+            return whole;
+        }
+        let (ready, booting) = room_for(input);
+        let n_taken = ready + booting + coming_free(input, horizon);
+        let is_enough = n_started * 2 <= n_taken * 3;
+        let n_new = if is_enough { 0 } else { n_started.saturating_sub(n_taken) };
+        let n_startable = ready.min(u128::from(per_sec) * AHEAD_SECS) + booting + n_new;
+        if n_jobs <= n_startable {
+            return whole;
+        }
+        let mut input = input.clone();
+        let mut withheld: BTreeMap<DemandKey, u32> = BTreeMap::new();
+        for demand in &mut input.demands {
+            let part = (u128::from(demand.count) * n_startable).div_ceil(n_jobs);
+            let count = u32::try_from(part).unwrap_or(u32::MAX).min(demand.count);
+            let left_out = demand.count - count;
+            demand.count = count;
+            demand.n_again = demand.n_again.min(count);
+            if 0 < left_out {
+                let of_key = withheld.entry(demand.key).or_default();
+                *of_key = of_key.saturating_add(left_out);
+            }
+        }
+        Self { input: Cow::Owned(input), per_sec, withheld }
+    }
+
+    /// Whether something is left out.
+    pub(super) fn is_part(&self) -> bool {
+        !self.withheld.is_empty()
+    }
+
+    /// Says of what was left out that it waits.
+    pub(super) fn report_withheld(self, report: &mut Report) {
+        let Self { per_sec, mut withheld, .. } = self;
+        for waiting in &mut report.waiting {
+            // The first of the group tell why it waits.
+            let more = withheld.remove(&waiting.key).unwrap_or(0);
+            waiting.count = waiting.count.saturating_add(more);
+        }
+        for (key, count) in withheld {
+            let reason = WaitReason::StartRate { per_sec };
+            report.waiting.push(Waiting { key, count, reason });
+        }
+        report.waiting.sort_by_key(|waiting| waiting.key);
+    }
+}
+
+/// How many running jobs are expected to end so soon.
+fn coming_free(input: &PlanInput, secs: u128) -> u128 {
+    let busy = input.hosts.iter().flat_map(|host| &host.busy);
+    let ending = busy.filter(|busy| u128::from(busy.ends_in_secs) <= secs);
+    ending.map(|busy| u128::from(busy.count)).sum()
+}
+
+/// How many of what waits there is room for, on the hosts that are ready and on those that boot, if each takes what it holds
+/// most of.
+fn room_for(input: &PlanInput) -> (u128, u128) {
+    let n_on = |host: &HostView| {
+        let allowed = input.demands.iter().filter(|demand| demand.key.allows(host.traits()));
+        let n = allowed.map(|d| d.key.need.times_in(&host.free).min(d.count)).max();
+        u128::from(n.unwrap_or(0))
+    };
+    let on_all =
+        |is_ready: bool| input.hosts.iter().filter(|h| h.ready == is_ready).map(n_on).sum();
+    (on_all(true), on_all(false))
+}
+
+/// How far ahead new hosts are planned for: half as long again as they boot, or as long as jobs take their places if that is
+/// shorter. One whose duration is not known may be long.
+fn horizon_secs(input: &PlanInput, policy: &PlanPolicy) -> u128 {
+    let longest = policy.boot_secs.saturating_add(policy.boot_secs / 2).max(1);
+    let (mut n_jobs, mut job_secs) = (0_u128, 0_u128);
+    for demand in &input.demands {
+        let secs = demand.key.expected_secs.map_or(longest, |secs| secs.saturating_add(CALL_SECS));
+        n_jobs += u128::from(demand.count);
+        job_secs += u128::from(demand.count) * u128::from(secs);
+    }
+    job_secs.checked_div(n_jobs).unwrap_or(0).min(longest.into())
+}
