@@ -11,6 +11,10 @@ use crate::market::UnknownName;
 
 /// What becomes the ECS task definition and its overrides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, each by Batch's or ECS's name"
+)]
 pub struct ContainerSpec {
     /// The image reference, at most 255 characters.
     pub image: String,

@@ -427,13 +427,12 @@ impl StopCause {
     /// The text ECS keeps as `stoppedReason`.
     pub fn reason(&self) -> String {
         match self {
-            Self::Terminated { reason } => reason.clone(),
+            Self::Terminated { reason } | Self::NodeLost { reason, .. } => reason.clone(),
             Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
             Self::JobTimeout => "Job duration exceeded timeout".to_owned(),
             Self::StuckStarting => "Task did not start in time".to_owned(),
             Self::SpotInterruption => "Spot interruption notice".to_owned(),
             Self::Stray => "Task is not the job's live attempt".to_owned(),
-            Self::NodeLost { reason, .. } => reason.clone(),
             Self::MainEnded => "Main node ended".to_owned(),
         }
     }

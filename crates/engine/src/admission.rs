@@ -29,8 +29,8 @@ impl Engine {
         let Some(gang) = &spec.gang else { return self.config.jobs.refusal(spec, sender) };
         let of_group = |group| self.config.jobs.refusal(&node_spec(spec, group), sender);
         let refusal = gang.groups.iter().find_map(of_group)?;
-        const NODES: &str = "jobDefinition.nodeProperties.nodeRangeProperties[].container";
-        Some(refusal.replace("jobDefinition.containerProperties", NODES))
+        let of_nodes = "jobDefinition.nodeProperties.nodeRangeProperties[].container";
+        Some(refusal.replace("jobDefinition.containerProperties", of_nodes))
     }
 
     pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {

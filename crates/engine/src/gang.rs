@@ -241,8 +241,9 @@ impl Engine {
             let entry = self.fleet.get(*host);
             entry.is_some_and(|e| e.is_ready(cx.now) && group.resources.fits(&e.free()))
         };
-        if !places.iter().all(has_room) {
-            debug_assert!(false, "the planner starts {id} where there is no room for it");
+        let all_have_room = places.iter().all(has_room);
+        debug_assert!(all_have_room, "the planner starts {id} where there is no room for it");
+        if !all_have_room {
             return;
         }
         let expected = Some(question.expectation(&self.memory, &spec));

@@ -243,8 +243,8 @@ impl Engine {
         let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = classify(report, cause, is_spot);
         let reason = match (failure, cause) {
-            (Some(_), Some(cause @ StopCause::NodeLost { .. })) => cause.reason(),
-            (
+            (Some(_), Some(cause @ StopCause::NodeLost { .. }))
+            | (
                 Some(
                     FailureCategory::Terminated | FailureCategory::Timeout | FailureCategory::Spot,
                 ),

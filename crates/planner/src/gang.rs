@@ -185,7 +185,7 @@ impl<'a> Draft<'a> {
         if is_taken || is_late || !kind.classes.has(class_of(host.traits())) {
             return None;
         }
-        let start = self.room_at(kind, host)?;
+        let start = room_at(kind, host)?;
         if room == Room::Later {
             return Some(start.into());
         }
@@ -202,24 +202,6 @@ impl<'a> Draft<'a> {
                 .saturating_add(start.into())
                 .min(LAST_RESORT - 1),
         )
-    }
-
-    /// In how many seconds a host is expected to have room for a node, beside what it was bought for.
-    fn room_at(&self, kind: &Kind, host: &HostView) -> Option<u32> {
-        let mut free = Amount::of(&host.free);
-        for (key, count) in &host.reserved {
-            free = free.less(&Amount::of(&key.need), *count);
-        }
-        let mut at = host.ready_in_secs;
-        let mut busy: Vec<&Busy> = host.busy.iter().collect();
-        busy.sort_unstable();
-        let mut busy = busy.into_iter();
-        while !kind.need.fits(&free) {
-            let ended = busy.next()?;
-            free = free.plus(&Amount::of(&ended.need), ended.count);
-            at = at.max(ended.ends_in_secs);
-        }
-        Some(at)
     }
 
     /// What the cheapest host costs that could be bought for a node.
@@ -321,7 +303,7 @@ impl<'a> Draft<'a> {
         for (host, kind) in self.rest.hosts.iter().zip(&made.on_host) {
             if let Some(kind) = kind.and_then(|kind| kinds.get(kind)) {
                 seats.push(GangSeat { host: host.id, key: kind.key });
-                in_secs = self.room_at(kind, host).map_or(in_secs, |at| at.max(in_secs));
+                in_secs = room_at(kind, host).map_or(in_secs, |at| at.max(in_secs));
             }
         }
         seats.sort_unstable_by_key(|seat| (seat.key, seat.host));
@@ -405,6 +387,24 @@ fn kinds(gang: &GangDemand, policy: &PlanPolicy) -> Vec<Kind> {
         n_together: gang.n_nodes(),
     };
     nodes.iter().map(kind).collect()
+}
+
+/// In how many seconds a host is expected to have room for a node, beside what it was bought for.
+fn room_at(kind: &Kind, host: &HostView) -> Option<u32> {
+    let mut free = Amount::of(&host.free);
+    for (key, count) in &host.reserved {
+        free = free.less(&Amount::of(&key.need), *count);
+    }
+    let mut at = host.ready_in_secs;
+    let mut busy: Vec<&Busy> = host.busy.iter().collect();
+    busy.sort_unstable();
+    let mut busy = busy.into_iter();
+    while !kind.need.fits(&free) {
+        let ended = busy.next()?;
+        free = free.plus(&Amount::of(&ended.need), ended.count);
+        at = at.max(ended.ends_in_secs);
+    }
+    Some(at)
 }
 
 /// The part of a run that is expected to be lost and done again, with so many interruptions in a million hours; see

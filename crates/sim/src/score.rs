@@ -209,16 +209,17 @@ impl Tally {
     fn add_job(&mut self, job: &Job, catalog: &Catalog, boot: SignedDuration, now: Timestamp) {
         // The nodes of a job beside the main one are machines and money, not jobs.
         let is_node = job.id.node_index().is_some();
-        self.jobs.total += u64::from(!is_node);
-        match job.state.status() {
-            _ if is_node => {}
-            JobStatus::Succeeded => self.jobs.succeeded += 1,
-            JobStatus::Failed => self.jobs.failed += 1,
-            JobStatus::Submitted
-            | JobStatus::Pending
-            | JobStatus::Runnable
-            | JobStatus::Starting
-            | JobStatus::Running => self.jobs.open += 1,
+        if !is_node {
+            self.jobs.total += 1;
+            match job.state.status() {
+                JobStatus::Succeeded => self.jobs.succeeded += 1,
+                JobStatus::Failed => self.jobs.failed += 1,
+                JobStatus::Submitted
+                | JobStatus::Pending
+                | JobStatus::Runnable
+                | JobStatus::Starting
+                | JobStatus::Running => self.jobs.open += 1,
+            }
         }
         if let JobState::Succeeded { at } | JobState::Failed { at, .. } = &job.state {
             self.last_end = self.last_end.max(*at);

@@ -22,8 +22,8 @@ use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
     ContainerOverrides, ContainerProperties, DeregisterJobDefinition, EndAction, EndJob,
-    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, PlatformCapability, Spillway,
-    SubmitJob,
+    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, NodeProperties,
+    PlatformCapability, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
 use crate::container::ContainerSpec;
@@ -272,27 +272,11 @@ fn submit(
         gpu_kinds: spillway.gpu_kinds.as_deref(),
     };
     let work = if let Some(nodes) = definition.node_properties {
-        if array.is_some() {
-            let at = root.key("arrayProperties");
-            return Err(Rejection::invalid(&at, "a multi-node job cannot be an array")
-                .hint("send one job for each child"));
-        }
-        if spillway.grow_memory.is_some() {
-            let at = at_spillway.key("growMemory");
-            return Err(
-                Rejection::invalid(&at, "is for jobs of one container").hint("leave it out")
-            );
-        }
-        let at = at_definition.key("nodeProperties");
-        let overrides = node_overrides.unwrap_or_default();
-        Work::of_nodes(nodes::gang(&at, nodes, overrides, &of_all, warnings)?)?
+        let odd = (array.is_some(), spillway.grow_memory.is_some());
+        Work::of_nodes(nodes, node_overrides.unwrap_or_default(), odd, &of_all, warnings)?
     } else {
-        let at = at_definition.key("containerProperties");
-        let properties = definition.container_properties.ok_or_else(|| {
-            Rejection::missing(&at)
-                .hint("describe the container: image, command, resourceRequirements")
-        })?;
-        Work::of_container(&at, properties, container_overrides, &of_all, warnings)?
+        let properties = definition.container_properties;
+        Work::of_container(properties, container_overrides, &of_all, warnings)?
     };
     let Work { container, resources, arch, gpu_kinds, gang } = work;
 
@@ -338,12 +322,7 @@ fn submit(
         resources,
         arch,
         gpu_kinds,
-        // AWS Batch runs multi-node jobs On-Demand: one lost node takes the work of all.
-        market: spillway.market.unwrap_or(if gang.is_some() {
-            MarketRule::OnDemand
-        } else {
-            MarketRule::Any
-        }),
+        market: spillway.market.unwrap_or_else(|| unsaid_market(gang.is_some())),
         attempts,
         retry_rules,
         memory_growth,
@@ -361,6 +340,11 @@ fn submit(
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }
 
+/// AWS Batch runs multi-node jobs On-Demand: one lost node takes the work of all.
+const fn unsaid_market(has_nodes: bool) -> MarketRule {
+    if has_nodes { MarketRule::OnDemand } else { MarketRule::Any }
+}
+
 /// What a job runs, and where it can.
 struct Work {
     container: ContainerSpec,
@@ -372,29 +356,53 @@ struct Work {
 
 impl Work {
     fn of_container(
-        at: &At<'_>,
-        properties: ContainerProperties,
+        properties: Option<ContainerProperties>,
         overrides: Option<ContainerOverrides>,
         of_all: &nodes::OfAll<'_>,
         warnings: &mut Warnings,
     ) -> Result<Self, Rejection> {
+        let at = At::Root.key("jobDefinition");
+        let at = at.key("containerProperties");
+        let properties = properties.ok_or_else(|| {
+            Rejection::missing(&at)
+                .hint("describe the container: image, command, resourceRequirements")
+        })?;
         let (at_overrides, overrides) =
             (At::Root.key("containerOverrides"), overrides.unwrap_or_default());
         let platform = properties.runtime_platform.as_ref();
-        let arch = container::arch(at, platform, of_all.architecture)?;
-        let resources = needs::resources(at, &properties, &at_overrides, &overrides, warnings)?;
+        let arch = container::arch(&at, platform, of_all.architecture)?;
+        let resources = needs::resources(&at, &properties, &at_overrides, &overrides, warnings)?;
         let kinds = of_all.gpu_kinds.map(<[GpuKind]>::to_vec);
         let gpu_kinds = needs::gpu_kinds(&At::Root.key("spillway"), kinds, &resources)?;
         let parameters = of_all.parameters;
         let container =
-            container::container(at, properties, &at_overrides, overrides, parameters, warnings)?;
+            container::container(&at, properties, &at_overrides, overrides, parameters, warnings)?;
         Ok(Self { container, resources, arch, gpu_kinds, gang: None })
     }
 
     /// The job itself is its main node.
-    fn of_nodes(gang: Gang) -> Result<Self, Rejection> {
-        let at = At::Root.key("jobDefinition");
-        let main = gang.group_of(gang.main).ok_or_else(|| Rejection::missing(&at))?;
+    fn of_nodes(
+        properties: NodeProperties,
+        overrides: NodeOverrides,
+        (in_array, grows): (bool, bool),
+        of_all: &nodes::OfAll<'_>,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Rejection> {
+        let (at, at_spillway) = (At::Root.key("jobDefinition"), At::Root.key("spillway"));
+        if in_array {
+            let at = At::Root.key("arrayProperties");
+            return Err(Rejection::invalid(&at, "a multi-node job cannot be an array")
+                .hint("send one job for each child"));
+        }
+        if grows {
+            let at = at_spillway.key("growMemory");
+            return Err(
+                Rejection::invalid(&at, "is for jobs of one container").hint("leave it out")
+            );
+        }
+        let at_nodes = at.key("nodeProperties");
+        let gang = nodes::gang(&at_nodes, properties, overrides, of_all, warnings)?;
+        let main = gang.group_of(gang.main).ok_or_else(|| Rejection::missing(&at_nodes))?;
         let (container, resources) = (main.container.clone(), main.resources);
         let (arch, gpu_kinds) = (main.arch, main.gpu_kinds);
         Ok(Self { container, resources, arch, gpu_kinds, gang: Some(Arc::new(gang)) })

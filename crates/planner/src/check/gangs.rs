@@ -85,7 +85,8 @@ fn faults(
             }
         }
         GangVerdict::Hold { .. } => {
-            if !plan.launches.is_empty() && !(is_whole && has_room) {
+            let is_sure = is_whole && has_room;
+            if !plan.launches.is_empty() && !is_sure {
                 faults.insert(GangFault::BoughtInParts);
             }
         }

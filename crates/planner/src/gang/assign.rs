@@ -105,10 +105,10 @@ mod tests {
 
     fn cost(made: &Assignment, costs: &[Vec<u64>], prices: &[u64]) -> u64 {
         let on_hosts = made.on_host.iter().enumerate();
-        let of_hosts = on_hosts.filter_map(|(host, kind)| Some(costs[(*kind)?][host]));
+        let seats = on_hosts.filter_map(|(host, kind)| Some(costs[(*kind)?][host]));
         let bought = made.bought.iter().zip(prices);
         let of_bought = bought.filter(|(n, _)| 0 < **n).map(|(n, price)| u64::from(*n) * price);
-        of_hosts.sum::<u64>() + of_bought.sum::<u64>()
+        seats.sum::<u64>() + of_bought.sum::<u64>()
     }
 
     /// Tries every host, and buying, for every node.

@@ -233,8 +233,8 @@ fn the_judge_sees_every_way_to_have_a_gang_in_parts() {
             .collect()
     };
 
-    assert_eq!(faults(&|p| drop(p.plan.gangs.pop())), [GangFault::NotAnswered]);
-    assert_eq!(faults(&|p| drop(p.plan.gangs[0].seats.pop())), [GangFault::Partial]);
+    assert_eq!(faults(&|p| p.plan.gangs.clear()), [GangFault::NotAnswered]);
+    assert_eq!(faults(&|p| p.plan.gangs[0].seats.truncate(1)), [GangFault::Partial]);
     assert!(faults(&|p| p.plan.gangs[0].seats[1].host = host_id(0)).contains(&GangFault::Shared));
     assert!(faults(&|p| p.plan.gangs[0].seats[1].host = host_id(9)).contains(&GangFault::BadSeat));
     assert_eq!(faults(&|p| p.plan.gangs[0].verdict = GangVerdict::Paused).len(), 2);

@@ -10,6 +10,9 @@ use spillway_engine::Step;
 use super::{Invariants, Moment};
 use crate::ledger::MemoryLedger;
 
+/// What tells a node where its main one is.
+const ADDRESS: &str = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS";
+
 impl Invariants {
     /// Looks at every multi-node job that a step has moved on, once all of the step is written.
     pub(super) fn check_gangs(&mut self, moment: Moment, step: &Step, ledger: &MemoryLedger) {
@@ -93,7 +96,6 @@ impl Invariants {
         if !is_running {
             self.violate("G1", moment, format!("node {id} is started before its main one runs"));
         }
-        const ADDRESS: &str = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS";
         if !request.environment.contains_key(ADDRESS) {
             self.violate("G1", moment, format!("node {id} is not told where its main one is"));
         }

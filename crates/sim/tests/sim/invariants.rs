@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use spillway_core::effect::{DeadLetter, Receipt};
+use spillway_core::effect::{DeadLetter, Receipt, TaskRequest};
+use spillway_core::gang::NodeGroup;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, Stop, StopCause};
 use spillway_core::{
-    Arch, AttemptOrd, Change, Effect, Hazard, Host, HostId, HostState, Instance, InstanceId, Job,
-    JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
+    Arch, AttemptOrd, Change, Effect, Gang, Hazard, Host, HostId, HostState, Instance, InstanceId,
+    Job, JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
 };
 use spillway_engine::{EngineConfig, Step};
 use spillway_sim::invariants::Invariants;
@@ -535,4 +536,86 @@ fn a_violation_names_its_event_and_time() {
     let text = stage.invariants.violations()[0].to_string();
 
     assert!(text.starts_with("W1 at event 1 (1970-01-01T00:01:00Z): attempt 1 of job "), "{text}");
+}
+
+/// A job of two nodes, the first of them the main one, and a second host for the other.
+fn two_nodes(stage: &mut Stage) -> (Job, HostId) {
+    let other = HostId::derive(launch_id(0), 1);
+    let answer = stage.cloud.launch(at(61), &launch_request(1, &[spot()], 1)).unwrap();
+    let instance = answer.instances[0].id.clone();
+    stage.now = 121;
+    stage.cloud.advance(at(stage.now));
+    let container_instance = stage.cloud.ecs().host_of(&instance).unwrap().arn.clone();
+    let state = HostState::Registered {
+        instance: Instance { id: instance, launched_at: at(0) },
+        container_instance,
+        at: at(60),
+    };
+    stage.write([Change::PutHost(Box::new(Host { id: other, state, ..stage.host.clone() }))]);
+    let job = with_spec(starting("a"), |spec| {
+        let group = NodeGroup {
+            first: 0,
+            last: 1,
+            container: spec.container.clone(),
+            resources: spec.resources,
+            arch: spec.arch,
+            gpu_kinds: spec.gpu_kinds,
+        };
+        spec.gang = Some(Arc::new(Gang { main: 0, groups: vec![group] }));
+    });
+    (job, other)
+}
+
+fn node_on(host: HostId, stop: Option<Stop>) -> JobState {
+    JobState::Starting {
+        attempt: LiveAttempt { host, stop, awaits_main: true, ..live(AttemptOrd::FIRST) },
+    }
+}
+
+#[test]
+fn g1_nodes_are_given_to_hosts_together_each_to_its_own() {
+    for (host, expected) in [(None, vec!["G1"]), (Some(true), vec![]), (Some(false), vec!["G1"])] {
+        let mut stage = Stage::new();
+        let (job, other) = two_nodes(&mut stage);
+        let mut changes = vec![Change::AddJob(Box::new(job))];
+        changes.extend(host.map(|is_own| {
+            let state = node_on(if is_own { other } else { host_id() }, None);
+            Change::AddChild { id: job_id("a").node(1), state }
+        }));
+
+        assert_eq!(stage.write(changes), expected, "{host:?}");
+    }
+}
+
+#[test]
+fn g1_no_node_goes_on_when_its_main_one_has_ended() {
+    for (is_stopped, expected) in [(false, vec!["G1"]), (true, vec![])] {
+        let mut stage = Stage::new();
+        let (job, other) = two_nodes(&mut stage);
+        let id = job_id("a").node(1);
+        let node = Change::AddChild { id, state: node_on(other, None) };
+        assert!(stage.write([Change::AddJob(Box::new(job)), node]).is_empty());
+        let attempt = ended(&stage, Some(FailureCategory::Terminated), None);
+        let mut changes = vec![ends(failed(), attempt)];
+        let stop = Stop { since: at(60), cause: StopCause::MainEnded };
+        let state = node_on(other, Some(stop));
+        changes.extend(is_stopped.then_some(Change::MoveJob { id, state, ended: None }));
+
+        assert_eq!(stage.write(changes), expected, "{is_stopped}");
+    }
+}
+
+#[test]
+fn g1_no_node_starts_before_its_main_one_runs() {
+    let mut stage = Stage::new();
+    let (job, other) = two_nodes(&mut stage);
+    let id = job_id("a").node(1);
+    let node = Change::AddChild { id, state: node_on(other, None) };
+    stage.write([Change::AddJob(Box::new(job)), node]);
+    let request = task_request("a", AttemptOrd::FIRST, &stage.instance, spec());
+    let request = TaskRequest { job: id, ..request };
+
+    let broken = stage.perform(Effect::RunTask(request));
+
+    assert_eq!(broken, ["G1", "G1"], "neither does the main one run nor is its address told");
 }
