@@ -18,7 +18,21 @@ impl Invariants {
     pub(super) fn check_gangs(&mut self, moment: Moment, step: &Step, ledger: &MemoryLedger) {
         let mut moved: BTreeSet<JobId> = BTreeSet::new();
         for change in &step.changes {
-            if let Change::AddChild { id, .. } | Change::MoveJob { id, .. } = change
+            let id = match change {
+                Change::AddJob(job) => Some(&job.id),
+                Change::AddChild { id, .. } | Change::MoveJob { id, .. } => Some(id),
+                Change::EndChildren { .. }
+                | Change::PutHost(_)
+                | Change::PutLaunch(_)
+                | Change::Learn { .. }
+                | Change::Cool { .. }
+                | Change::PutKind { .. }
+                | Change::PutSpot { .. }
+                | Change::PutBoots(_)
+                | Change::PutDefinition(_)
+                | Change::Counters { .. } => None,
+            };
+            if let Some(id) = id
                 && ledger.get_job(*id).is_some_and(|job| job.spec.gang.is_some())
             {
                 moved.insert(id.whole());
