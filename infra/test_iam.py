@@ -124,6 +124,13 @@ def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
     assert free <= called
 
 
+def test_who_installs_is_granted_what_the_installation_calls_and_no_more() -> None:
+    name = re.compile(r'"((?:cloudformation|ec2):[A-Z]\w+)"')
+    called = set(name.findall((ADAPTERS / "stack.rs").read_text()))
+
+    assert called == actions_of(policy("installer"))
+
+
 def test_what_another_call_needs_is_called_by_no_adapter_itself() -> None:
     text = "".join(file.read_text() for file in ADAPTERS.rglob("*.rs"))
 

@@ -71,22 +71,36 @@ pub struct Deployment {
     wire: Wire,
     folder: TempDir,
     program: PathBuf,
-    _agent: Process,
+    /// Held so that it ends with it.
+    agent: Option<Process>,
 }
 
 impl Deployment {
     /// Installs; none without an emulator to install on.
     pub fn new(shape: Shape) -> Option<Self> {
+        let mut here = Self::bare()?;
+        deploy(&here.wire, &here.name);
+        let names = names(&here.name, &default_subnets(&here.wire));
+        fs::write(here.file(CONFIG), names).expect("it can be written");
+        here.agent = Some(here.configure(shape));
+        Some(here)
+    }
+
+    /// A name and a folder, and nothing in the account yet.
+    pub fn bare() -> Option<Self> {
         let wire = Wire::new(&std::env::var(ENDPOINT).ok()?);
-        let name = unique_name();
         let folder = TempDir::new().expect("a temporary folder can be made");
-        deploy(&wire, &name);
-        let config = config(&name, &default_subnets(&wire), shape);
-        fs::write(folder.path().join("spillway.toml"), config).expect("it can be written");
         let program = std::env::var_os(PROGRAM).map(PathBuf::from);
         let program = program.unwrap_or_else(|| workspace().join("target/release/spillway"));
-        let agent = agent(&wire, &name, shape, folder.path());
-        Some(Self { name, wire, folder, program, _agent: agent })
+        Some(Self { name: unique_name(), wire, folder, program, agent: None })
+    }
+
+    /// Adds what tests need to a configuration that has the names of an installation, and starts an agent for its cluster.
+    pub fn configure(&self, shape: Shape) -> Process {
+        let path = self.file(CONFIG);
+        let names = fs::read_to_string(&path).expect("it has been written");
+        fs::write(path, format!("{names}{}", settings(shape))).expect("it can be written");
+        agent(&self.wire, &self.name, shape, self.folder.path())
     }
 
     /// The way to its emulator.
@@ -122,6 +136,7 @@ impl Deployment {
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())
+            .env("SPILLWAY_DEPLOYMENT", &self.name)
             .env("AWS_ENDPOINT_URL", self.wire.endpoint())
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", "test")
@@ -272,6 +287,9 @@ pub fn said(output: &Output) -> String {
     )
 }
 
+/// The configuration file in an installation's folder.
+const CONFIG: &str = "spillway.toml";
+
 /// A running dispatcher.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -292,7 +310,7 @@ impl Dispatcher {
 
 /// A process that ends with its owner.
 #[derive(Debug)]
-struct Process {
+pub struct Process {
     child: Child,
     log: PathBuf,
 }
@@ -386,7 +404,7 @@ fn default_subnets(wire: &Wire) -> Vec<String> {
     elements(&xml, "subnetId").into_iter().map(str::to_owned).collect()
 }
 
-fn config(name: &str, subnets: &[String], shape: Shape) -> String {
+fn names(name: &str, subnets: &[String]) -> String {
     format!(
         "deployment = {name:?}\n\
          cluster = {name:?}\n\
@@ -395,8 +413,13 @@ fn config(name: &str, subnets: &[String], shape: Shape) -> String {
          event-queue = \"{name}-events\"\n\
          instance-profile = \"{name}-host\"\n\
          log-group = \"/spillway/{name}\"\n\
-         subnets = {subnets:?}\n\
-         ledger = \"ledger.db\"\n\
+         subnets = {subnets:?}\n"
+    )
+}
+
+fn settings(shape: Shape) -> String {
+    format!(
+        "ledger = \"ledger.db\"\n\
          idle-timeout = \"3s\"\n\
          batch-idle = \"300ms\"\n\
          batch-max = \"3s\"\n\

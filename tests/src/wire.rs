@@ -76,6 +76,13 @@ impl Wire {
         answer["QueueUrl"].as_str().expect("the queue exists").to_owned()
     }
 
+    /// Whether there is a queue of that name.
+    pub fn has_queue(&self, name: &str) -> bool {
+        let answer = self.sqs("ListQueues", &json!({ "QueueNamePrefix": name }));
+        let urls = answer["QueueUrls"].as_array().into_iter().flatten();
+        urls.filter_map(Value::as_str).any(|url| url.ends_with(&format!("/{name}")))
+    }
+
     /// Sends a message as it is, whatever is in it; its id.
     pub fn send(&self, queue: &str, body: &str) -> String {
         let url = self.queue_url(queue);

@@ -22,7 +22,8 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
         } else if end == "rs" || end == "py" {
             let text = fs::read_to_string(&path).unwrap_or_default();
             for line in text.lines().map(str::trim_start) {
-                let line = line.trim_start_matches("pub ").trim_start_matches("async ");
+                let line = line.trim_start_matches("pub ").trim_start_matches("pub(super) ");
+                let line = line.trim_start_matches("async ");
                 let rest = line.strip_prefix("fn ").or_else(|| line.strip_prefix("def "));
                 let name = rest.and_then(|rest| rest.split(['(', '<']).next());
                 found.extend(name.map(str::to_owned));

@@ -1,11 +1,11 @@
 //! Every scenario in `scenarios/`: no invariant breaks under any seed, everything comes to rest, and the score under the scenario's
-//! own seed is the one in `snapshots/`. A score that moves is a decision, not an accident: `cargo insta review`.
+//! own seed is the one in `snapshots/`. Those in `scenarios/faults/` show one fault of the catalogue each: it must have happened. A score that moves is a decision, not an accident: `cargo insta review`.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 use spillway_sim::run::{Outcome, run};
-use spillway_sim::{Scenario, Score};
+use spillway_sim::{Fault, Scenario, Score};
 
 /// Seeds besides the scenario's own. Thousands more are for `spillway simulate --runs`.
 const SEEDS_MORE: u64 = 4;
@@ -25,11 +25,19 @@ fn holds(path: &Path) -> datatest_stable::Result<()> {
         }
     }
 
-    // Of a regression only that it stays mended is of interest.
-    if path.components().any(|part| part.as_os_str() == "regressions") {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let is_in = |folder: &str| path.components().any(|part| part.as_os_str() == folder);
+    // Of a regression only that it stays mended is of interest, of a fault that it happens and harms nothing.
+    if is_in("faults") {
+        let number: u8 = name.get(..2).unwrap_or_default().parse()?;
+        let fault = Fault::ALL.into_iter().find(|fault| fault.number() == number);
+        let fault = fault.ok_or("the name begins with the number of a fault")?;
+        assert_ne!(outcome.coverage.get(fault), 0, "this never happened: {fault}");
         return Ok(());
     }
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if is_in("regressions") {
+        return Ok(());
+    }
     insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_json_snapshot!(name, summary(&outcome.score));
     });

@@ -15,8 +15,26 @@ pub(crate) fn run(shell: &Shell) -> bool {
     summary.stage("documents", || shell.run("generated documents", docs_command(shell, true)));
     summary.stage("aws lints", || shell.run("clippy of what needs the SDK", sdk_lints(shell)));
     test::stages(shell, None, &mut summary);
+    summary.stage("random scenarios", || shell.run("random scenarios", random_scenarios(shell)));
     summary.print();
     summary.is_good()
+}
+
+/// Seeds that CI runs each time, twice each: about two minutes of two quiet processors. As many again by hand: `cargo xtask dst`.
+const SEEDS: &str = "2000";
+
+/// This program, optimized and with the planner in it.
+pub(crate) fn optimized(shell: &Shell, task: &str) -> Command {
+    let cargo = ["run", "--quiet", "--release", "-p", "xtask", "--features", "bench", "--"];
+    let mut command = shell.cargo(&cargo);
+    command.arg(task);
+    command
+}
+
+fn random_scenarios(shell: &Shell) -> Command {
+    let mut dst = optimized(shell, "dst");
+    dst.args(["--seeds", SEEDS]);
+    dst
 }
 
 /// All but what needs the SDK.

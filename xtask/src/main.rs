@@ -5,6 +5,8 @@ mod bench_planner;
 mod ci;
 #[cfg(feature = "docs")]
 mod docs;
+#[cfg(feature = "bench")]
+mod dst;
 mod localstack;
 mod process;
 #[cfg(feature = "bench")]
@@ -72,6 +74,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+    /// Run random scenarios over the simulated AWS, with every fault there is, and check every step
+    #[cfg(feature = "bench")]
+    Dst(dst::Wanted),
+    /// Run random scenarios over the simulated AWS, with every fault there is, and check every step
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    Dst {
+        /// What the optimized build of this program is told; `--help` lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
     Docs {
         /// Write nothing; fail if a committed document differs
@@ -107,6 +120,10 @@ fn run(task: &Task) -> anyhow::Result<bool> {
         Task::RandomProblems(wanted) => random_problems::run(&shell, wanted),
         #[cfg(not(feature = "bench"))]
         Task::RandomProblems { args } => run_optimized(&shell, "random-problems", args),
+        #[cfg(feature = "bench")]
+        Task::Dst(wanted) => dst::run(&shell, wanted),
+        #[cfg(not(feature = "bench"))]
+        Task::Dst { args } => run_optimized(&shell, "dst", args),
         Task::Docs { check } => write_docs(&shell, *check),
     }
 }
@@ -126,9 +143,8 @@ fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
 /// Runs this program again, optimized and with the planner in it, from the folder that its arguments are meant in.
 #[cfg(not(feature = "bench"))]
 fn run_optimized(shell: &Shell, task: &str, args: &[std::ffi::OsString]) -> anyhow::Result<bool> {
-    let cargo = ["run", "--quiet", "--release", "-p", "xtask", "--features", "bench", "--"];
-    let mut command = shell.cargo(&cargo);
-    command.arg(task).args(args).current_dir(std::env::current_dir()?);
+    let mut command = ci::optimized(shell, task);
+    command.args(args).current_dir(std::env::current_dir()?);
     shell.run(task, command)?;
     Ok(true)
 }

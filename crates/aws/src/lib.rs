@@ -17,6 +17,7 @@ pub mod limits;
 mod prices;
 mod settings;
 mod sqs;
+mod stack;
 
 pub use connect::Cloud;
 pub use ec2::Ec2Compute;
@@ -25,3 +26,4 @@ pub use error::ConnectError;
 pub use prices::{AwsPrices, PricesFileError};
 pub use settings::{AmiSettings, SettingError, Settings};
 pub use sqs::{SqsEvents, SqsJobs, SqsSender};
+pub use stack::{StackEvent, StackState, StackWish, Stacks};

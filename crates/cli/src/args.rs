@@ -18,6 +18,7 @@ everything that reads (`jobs`, `hosts`, `plan`) reads the ledger, with the dispa
 const AFTER_HELP: &str = "\
 Start here:
   spillway demo                          see it work: no account, no Docker, no configuration
+  spillway init                          make what it needs in an account
   spillway doctor                        check an installation before the first job
   spillway serve                         run the dispatcher
   spillway submit --image busybox --vcpus 1 --memory 512MiB --wait -- sh -c 'echo hello'
@@ -123,6 +124,12 @@ pub enum Command {
     /// List, show and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
+    /// List, show, pause and resume job queues
+    #[command(subcommand)]
+    Queues(commands::queues::QueuesCommand),
+    /// List, show, pause and resume pools of offerings
+    #[command(subcommand)]
+    Pools(commands::queues::PoolsCommand),
     /// Register, list, show and deregister job definitions
     #[command(subcommand)]
     Definitions(commands::definitions::DefinitionsCommand),
@@ -150,6 +157,9 @@ pub enum Command {
     /// See it work on a simulated cloud, in half a minute
     #[command(long_about = commands::demo::LONG_ABOUT)]
     Demo(commands::demo::DemoArgs),
+    /// Make what a dispatcher needs in an account
+    #[command(long_about = commands::init::LONG_ABOUT)]
+    Init(commands::init::InitArgs),
     /// Check the installation
     #[command(long_about = commands::doctor::LONG_ABOUT)]
     Doctor(commands::doctor::DoctorArgs),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use spillway_aws::doctor::{self, Finding};
-use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsSender};
+use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsSender, Stacks};
 use spillway_core::Catalog;
 use spillway_core::port::PriceFeed as _;
 
@@ -26,6 +26,11 @@ pub async fn catalog(config: &Config) -> Result<(Catalog, String)> {
 /// The job queue, for producers: nothing else of the account is looked at.
 pub async fn sender(config: &Config) -> Result<SqsSender> {
     Ok(Box::pin(Cloud::connect_sender(&settings(config))).await?)
+}
+
+/// CloudFormation, to install with.
+pub async fn stacks(config: &Config) -> Result<Stacks> {
+    Ok(Box::pin(Stacks::connect(&settings(config))).await?)
 }
 
 /// Looks at everything a dispatcher will need. Makes nothing.

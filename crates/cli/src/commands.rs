@@ -8,8 +8,10 @@ pub mod definitions;
 pub mod demo;
 pub mod doctor;
 pub mod hosts;
+pub mod init;
 pub mod jobs;
 pub mod plan;
+pub mod queues;
 pub mod serve;
 pub mod simulate;
 pub mod submit;
@@ -29,6 +31,8 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
+        Command::Queues(command) => Box::pin(queues::run(command, context)).await,
+        Command::Pools(command) => Box::pin(queues::run_pools(command, context)).await,
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
@@ -37,6 +41,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Why(args) => Box::pin(why::run(args, context)).await,
         Command::Simulate(args) => simulate::run(args, context),
         Command::Demo(args) => Box::pin(demo::run(args, context)).await,
+        Command::Init(args) => Box::pin(init::run(args, context)).await,
         Command::Doctor(args) => Box::pin(doctor::run(args, context)).await,
         Command::Config(command) => config::run(command, context),
         Command::Completions(args) => completions::run(args, context),

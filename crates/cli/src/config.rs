@@ -4,6 +4,7 @@
 
 mod jobs;
 pub mod layers;
+mod queues;
 pub mod values;
 
 use std::path::PathBuf;
@@ -16,10 +17,12 @@ use spillway_engine::limits as engine_limits;
 use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
 pub use jobs::{JobsConfig, JobsException};
+pub use queues::{PoolConfig, QueueConfig, ShareConfig};
+
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, Count, Price, QueuePatience, Span, VcpuQuota, Vcpus};
+use values::{Cap, ConsumableTotal, Count, Price, QueuePatience, Span, VcpuQuota, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +34,14 @@ pub struct Config {
     /// The job queues whose jobs are taken (a job's `jobQueue`). The first is the default of `submit`.
     #[schemars(with = "Vec<String>")]
     pub queues: Vec<QueueName>,
+    /// What is said of single queues, as `[[queue]]`.
+    pub queue: Vec<QueueConfig>,
+    /// Parts of what may be bought, as `[[pool]]`, each with its own limits. None: all is one.
+    pub pool: Vec<PoolConfig>,
+    /// Things that jobs take and give back and that there are only so many of (`consumableResourceProperties`):
+    /// `["licences=10"]`.
+    #[schemars(with = "Vec<String>")]
+    pub consumable_resources: Vec<ConsumableTotal>,
     /// The ledger: a SQLite file on this machine.
     pub ledger: PathBuf,
 
@@ -188,6 +199,9 @@ impl Default for Config {
         Self {
             deployment: fixed("spillway"),
             queues: vec![fixed("default")],
+            queue: Vec::new(),
+            pool: Vec::new(),
+            consumable_resources: Vec::new(),
             ledger: PathBuf::from("spillway.db"),
             profile: None,
             region: None,
@@ -283,6 +297,17 @@ impl Config {
         let text = |list: &[String]| list.to_vec();
         EngineConfig {
             queues: self.queues.clone(),
+            queue_rules: self
+                .queue
+                .iter()
+                .map(|queue| (queue.name.clone(), queue.rules()))
+                .collect(),
+            pools: self.pool.iter().map(PoolConfig::rules).collect(),
+            consumables: self
+                .consumable_resources
+                .iter()
+                .map(|of| (of.name.clone(), of.total))
+                .collect(),
             limits: Limits {
                 hosts_max: self.limits.max_hosts.get().map(|n| n.0),
                 cpu_max: self.limits.max_vcpus.get().map(|n| n.0),

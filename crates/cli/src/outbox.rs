@@ -109,6 +109,14 @@ impl Completion<'_> {
                 let hint = "use `spillway definitions`".to_owned();
                 return Err(flaw(place, "it is about a job definition".to_owned(), Some(hint)));
             }
+            Request::Pause { .. } => {
+                let hint = "use `spillway queues` or `spillway pools`".to_owned();
+                return Err(flaw(
+                    place,
+                    "it is an order to pause or resume".to_owned(),
+                    Some(hint),
+                ));
+            }
             Request::Cancel { .. } | Request::Terminate { .. } => {
                 let hint = "use `spillway cancel` or `spillway terminate`".to_owned();
                 return Err(flaw(place, "it is an order to end a job".to_owned(), Some(hint)));

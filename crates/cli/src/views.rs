@@ -4,12 +4,14 @@
 pub mod array;
 pub mod attempt;
 pub mod calibration;
+pub mod container;
 pub mod definition;
 pub mod expected;
 pub mod host;
 pub mod job;
 pub mod nodes;
 pub mod plan;
+pub mod queue;
 pub mod score;
 pub mod timeline;
 pub mod wait;

@@ -12,7 +12,7 @@ use spillway_core::{
     CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
     MicroUsdPerHour, Planner, Quota,
 };
-use spillway_engine::Engine;
+use spillway_engine::{Engine, HeldBack};
 use spillway_planner::Spillway;
 
 use crate::config::Config;
@@ -38,7 +38,7 @@ pub(crate) fn reasons(
             vec!["accepted; the dispatcher has not looked at it yet".to_owned()]
         }
         JobState::Pending => pending(job, engine).into_iter().map(|(_, reason)| reason).collect(),
-        JobState::Runnable { .. } => reasons_of_runnable(job, state, config),
+        JobState::Runnable { .. } => reasons_of_runnable(job, state, engine, config),
         JobState::Starting { .. }
         | JobState::Running { .. }
         | JobState::Succeeded { .. }
@@ -134,8 +134,15 @@ pub(crate) fn array(
     Ok(Some(ArrayView::whole(spec, &summary)))
 }
 
-fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let mut reasons = notes(job, state, config);
+fn reasons_of_runnable(
+    job: &Job,
+    state: &LedgerState,
+    engine: &Engine,
+    config: &Config,
+) -> Vec<String> {
+    let mut reasons: Vec<String> =
+        held_back(job, engine).into_iter().map(|why| why.to_string()).collect();
+    reasons.extend(notes(job, state, config));
     if reasons.is_empty() {
         reasons.push(format!(
             "nothing in the ledger holds it back; `spillway why {}` says more",
@@ -143,6 +150,12 @@ fn reasons_of_runnable(job: &Job, state: &LedgerState, config: &Config) -> Vec<S
         ));
     }
     reasons
+}
+
+/// Why a job in line is not even offered a place, if it is not: its queue, its share, or what others hold.
+pub(crate) fn held_back(job: &Job, engine: &Engine) -> Option<HeldBack> {
+    let held_back = engine.held_back(Timestamp::now());
+    engine.why_held_back(&held_back, job).cloned()
 }
 
 /// What in the ledger has to do with a job that waits, most telling first.

@@ -10,6 +10,7 @@ use crate::id::{AttemptOrd, HostId, InstanceId, TaskArn};
 use crate::job::Expectation;
 use crate::money::MicroUsd;
 use crate::retry::FailedEnd;
+use crate::task_spec::ContainerEnd;
 
 /// Whose fault the end of an attempt was, by what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,7 +83,7 @@ pub struct Attempt {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub stopped_at: Timestamp,
-    /// The container's exit code; none if it never exited by itself.
+    /// The container's exit code, of several that of the decisive one; none if it never exited by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// `statusReason`, in ECS's words where ECS gave one.
@@ -90,6 +91,9 @@ pub struct Attempt {
     /// The container's own `reason`, such as `OutOfMemoryError: ...`; none if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_reason: Option<String>,
+    /// How each container ended, if the job has several.
+    #[serde(default, skip_serializing_if = "<[ContainerEnd]>::is_empty")]
+    pub containers: Box<[ContainerEnd]>,
     /// Why it failed; none if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCategory>,

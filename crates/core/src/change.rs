@@ -11,11 +11,12 @@ use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
 use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
-use crate::id::{JobId, LedgerId, Zone};
+use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
 use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
 use crate::quantity::Resources;
+use crate::scheduling::{Gate, Pausable, ShareUse};
 
 /// A pool that is left alone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,22 @@ pub enum Change {
     PutBoots(Durations),
     /// A revision of a job definition, registered or deregistered.
     PutDefinition(Box<DefinitionRecord>),
+    /// Something was paused or resumed.
+    PutGate {
+        /// What.
+        target: Pausable,
+        /// Which of the two, and when it was ordered.
+        gate: Gate,
+    },
+    /// What a share of a queue has used; none forgets it.
+    PutShare {
+        /// The queue.
+        queue: QueueName,
+        /// The share.
+        share: ShareId,
+        /// What it has used.
+        used: Option<ShareUse>,
+    },
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -150,6 +167,10 @@ pub struct LedgerState {
     pub history: History,
     /// All revisions of job definitions.
     pub definitions: Vec<DefinitionRecord>,
+    /// What has ever been paused or resumed.
+    pub gates: BTreeMap<Pausable, Gate>,
+    /// What the shares of queues have used.
+    pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -170,6 +191,8 @@ impl LedgerState {
             cooling: BTreeMap::new(),
             history: History::default(),
             definitions: Vec::new(),
+            gates: BTreeMap::new(),
+            shares: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }

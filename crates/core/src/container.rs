@@ -224,12 +224,14 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// Docker's log drivers that the ECS agent knows. `awsfirelens` needs a second container and is not among them.
+/// Log drivers that the ECS agent knows: Docker's, and its own.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum LogDriver {
+    /// Whatever a container of the same task routes logs to.
+    Awsfirelens,
     /// Amazon `CloudWatch` Logs.
     #[default]
     Awslogs,
@@ -249,7 +251,8 @@ pub enum LogDriver {
 
 impl LogDriver {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Awsfirelens,
         Self::Awslogs,
         Self::Fluentd,
         Self::Gelf,
@@ -262,6 +265,7 @@ impl LogDriver {
     /// Docker's name.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Awsfirelens => "awsfirelens",
             Self::Awslogs => "awslogs",
             Self::Fluentd => "fluentd",
             Self::Gelf => "gelf",
@@ -290,7 +294,7 @@ impl FromStr for LogDriver {
         let found = Self::ALL.into_iter().find(|driver| driver.as_str() == text);
         found.ok_or_else(|| UnknownName {
             text: text.to_owned(),
-            allowed: "awslogs, fluentd, gelf, json-file, journald, splunk, syslog",
+            allowed: "awsfirelens, awslogs, fluentd, gelf, json-file, journald, splunk, syslog",
         })
     }
 }

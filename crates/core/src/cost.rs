@@ -23,6 +23,21 @@ pub fn attempt_cost(
     need: &Resources,
     capacity: &Resources,
 ) -> MicroUsd {
+    let whole = price.cost_of(held).get();
+    MicroUsd::new(part_of(whole, need, capacity))
+}
+
+/// What an attempt's share of its host is priced at; see [`attempt_cost`].
+pub fn attempt_price(
+    price: MicroUsdPerHour,
+    need: &Resources,
+    capacity: &Resources,
+) -> MicroUsdPerHour {
+    MicroUsdPerHour::new(part_of(price.get(), need, capacity))
+}
+
+/// An attempt's part of `whole`.
+fn part_of(whole: u64, need: &Resources, capacity: &Resources) -> u64 {
     const PARTS: u64 = 1 << 32;
     let part = |need: u32, have: u32| {
         (u64::from(need) * PARTS).checked_div(u64::from(have)).map(|p| p.min(PARTS))
@@ -38,9 +53,8 @@ pub fn attempt_cost(
         n_dimensions += 1;
     }
     let share = sum.checked_div(n_dimensions).unwrap_or(0);
-    let whole = u128::from(price.cost_of(held).get());
-    let micro = (whole * u128::from(share)) >> 32;
-    MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX))
+    let micro = (u128::from(whole) * u128::from(share)) >> 32;
+    u64::try_from(micro).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The main node is the job itself: its attempts, its exit code and its retries are the job's. Every other node is a record of
 //! its own (`jobId#nodeIndex`) that lives as long as the job and decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::id::JobId;
 use crate::job::{Job, JobSpec, JobState, TimeLimits};
 use crate::market::Arch;
 use crate::quantity::Resources;
+use crate::scheduling::Scheduling;
 
 /// Nodes that run the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,14 @@ impl Gang {
         self.groups.last().map_or(0, |group| group.last.saturating_add(1))
     }
 
+    /// What all nodes need together; none if that is more than can be written.
+    pub fn need(&self) -> Option<Resources> {
+        self.groups.iter().try_fold(Resources::ZERO, |sum, group| {
+            let n = group.last.saturating_sub(group.first).saturating_add(1);
+            sum.checked_add(&group.resources.checked_mul(n)?)
+        })
+    }
+
     /// What a node runs.
     pub fn group_of(&self, node: u32) -> Option<&NodeGroup> {
         self.groups.iter().find(|group| (group.first..=group.last).contains(&node))
@@ -73,6 +83,11 @@ pub fn node_spec(spec: &JobSpec, group: &NodeGroup) -> JobSpec {
         attempt_timeout: None,
         time_limits: TimeLimits { job: None, queue: None, ..spec.time_limits },
         depends_on: Vec::new(),
+        // Its place is the job's; what it takes of consumable resources is held by the main node, for all.
+        scheduling: spec
+            .scheduling
+            .clone()
+            .map(|own| Box::new(Scheduling { consumes: BTreeMap::new(), ..*own })),
         ..spec.clone()
     }
 }

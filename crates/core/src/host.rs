@@ -96,7 +96,7 @@ pub enum DrainCause {
     SpotInterruption,
     /// It never registered.
     NeverRegistered,
-    /// Its agent went away and stayed away, or nobody can say whether a task runs on it.
+    /// Its agent went away and stayed away, nobody can say whether a task runs on it, or one there ends on no signal.
     AgentLost,
     /// It carries our tag, and no work is known for it.
     Stray,

@@ -80,6 +80,13 @@ fn is_batch_name(text: &str) -> bool {
         && text.len() <= 128
 }
 
+/// AWS Batch takes 255 letters and digits (API reference, `ShareAttributes.shareIdentifier`). A trailing `*` belongs to the rule
+/// that matches it.
+fn is_share_id(text: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=255).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 fn is_printable_ascii(text: &str, len_max: usize) -> bool {
     !text.is_empty() && text.len() <= len_max && text.bytes().all(|b| b.is_ascii_graphic())
 }
@@ -97,6 +104,18 @@ text_id!(
 text_id!(
     /// The name of a job queue.
     QueueName, "a queue name (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
+);
+text_id!(
+    /// A share of a job queue; AWS Batch's `shareIdentifier`.
+    ShareId, "a share identifier (1 to 255 letters, digits, '-' or '_')", is_share_id
+);
+text_id!(
+    /// The name of a pool of offerings, as the configuration has it.
+    PoolName, "a pool name (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
+);
+text_id!(
+    /// The name of a consumable resource: something that there is only so much of, such as licences.
+    ConsumableName, "the name of a consumable resource (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
 );
 text_id!(
     /// An EC2 instance id, `i-` and 8 to 17 hex digits.
@@ -122,6 +141,13 @@ text_id!(
     /// The name of this installation; every machine it buys carries it in the tag `spillway:deployment`.
     DeploymentName, "a deployment name (1 to 128 letters, digits, '-' or '_')", is_batch_name
 );
+
+/// The share of jobs that name none.
+impl Default for ShareId {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -342,6 +368,11 @@ pub struct AttemptOrd(NonZeroU32);
 impl AttemptOrd {
     /// The first attempt.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
+
+    /// The attempt with this number, from 1; none for 0.
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
 
     /// The attempt after this one.
     #[must_use]

@@ -21,6 +21,8 @@ use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::retry::{MemoryGrowth, RetryRule};
+use crate::scheduling::Scheduling;
+use crate::task_spec::TaskSpec;
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,9 +61,12 @@ pub struct JobSpec {
     /// The revision of its definition, if it is a registered one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition_revision: Option<u32>,
-    /// The container to run.
+    /// The container to run; of several, the main one.
     pub container: ContainerSpec,
-    /// What it needs, reserved on its host for as long as it runs.
+    /// The other containers that run with it as one task, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Box<TaskSpec>>,
+    /// What it needs, all its containers together, reserved on its host for as long as it runs.
     pub resources: Resources,
     /// The architecture its image is for; `None` runs on either.
     pub arch: Option<Arch>,
@@ -102,6 +107,9 @@ pub struct JobSpec {
     /// Jobs that this one waits for, each once for each way of waiting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
+    /// Its place among others; none if it says nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<Box<Scheduling>>,
     /// For a multi-node job: its nodes. Container, resources and architecture are then those of the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gang: Option<Arc<Gang>>,
@@ -128,6 +136,7 @@ impl JobSpec {
             definition: None,
             definition_revision: None,
             container,
+            task: None,
             resources,
             arch: None,
             gpu_kinds: GpuKinds::ANY,
@@ -144,6 +153,7 @@ impl JobSpec {
             propagate_tags: false,
             array: None,
             depends_on: Vec::new(),
+            scheduling: None,
             gang: None,
         }
     }

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod catalog;
 pub mod change;
 pub mod class;
+pub mod coalesce;
 pub mod container;
 pub mod cost;
 pub mod definition;
@@ -34,9 +35,11 @@ pub mod port;
 pub mod quantity;
 pub mod quota;
 pub mod retry;
+pub mod scheduling;
 pub mod spot;
 pub mod target;
 pub mod task;
+pub mod task_spec;
 
 pub use array::{ArraySpec, OrdSet};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
@@ -52,8 +55,8 @@ pub use gpu::{GpuKind, GpuKinds};
 pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
-    AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, JobName, LaunchId,
-    QueueName, TaskArn, Zone,
+    AttemptOrd, ClientToken, ConsumableName, ContainerInstanceArn, HostId, InstanceId, JobId,
+    JobName, LaunchId, PoolName, QueueName, ShareId, TaskArn, Zone,
 };
 pub use input::{Answer, Input};
 pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
@@ -66,4 +69,5 @@ pub use plan::{Busy, Demand, DemandKey, Plan, PlanInput, PlanPolicy, Planned, Pl
 pub use quantity::{CpuUnits, MiB, Resources};
 pub use quota::{Quota, QuotaGroup, Quotas};
 pub use retry::{MemoryGrowth, RetryAction, RetryRule};
+pub use scheduling::{Gate, Pausable, Scheduling, ShareUse};
 pub use target::JobTarget;

@@ -25,13 +25,14 @@ mod write;
 pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
-pub use write::{Ending, SimpleJob, end_job, submit};
+pub use write::{Ending, SimpleJob, end_job, pause, submit};
 
 use serde_json::Value;
 
 use crate::definition::{DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
+use crate::scheduling::Pausable;
 use crate::target::JobTarget;
 
 /// What a message asks for.
@@ -59,6 +60,13 @@ pub enum Request {
         name: JobName,
         /// The revision.
         revision: u32,
+    },
+    /// `PauseQueue`, `PausePool`: start nothing there until it is resumed; and the opposites.
+    Pause {
+        /// What.
+        target: Pausable,
+        /// Whether it is paused or resumed.
+        is_paused: bool,
     },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {

@@ -10,6 +10,7 @@ use crate::catalog::PoolId;
 use crate::id::{ContainerInstanceArn, InstanceId, LaunchId, TaskArn};
 use crate::market::Arch;
 use crate::quantity::Resources;
+use crate::task_spec::ContainerEnd;
 
 /// ECS's `lastStatus`, as far as it makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ pub struct TaskReport {
     pub started_at: Option<Timestamp>,
     /// When it stopped.
     pub stopped_at: Option<Timestamp>,
-    /// The exit code of the job's container.
+    /// The exit code of the job's container; of several containers, that of the first.
     pub exit_code: Option<i32>,
     /// ECS's `stopCode` (`EssentialContainerExited`, `TaskFailedToStart`, `UserInitiated`, `SpotInterruption`,
     /// `TerminationNotice`).
@@ -51,6 +52,8 @@ pub struct TaskReport {
     pub stopped_reason: Option<String>,
     /// The container's own `reason`, such as `OutOfMemoryError: ...`.
     pub container_reason: Option<String>,
+    /// How each container ended, of a task that has more than the job's one.
+    pub containers: Vec<ContainerEnd>,
 }
 
 /// Only what it says: most fields are empty for most of a task's life.
@@ -76,6 +79,9 @@ impl fmt::Debug for TaskReport {
         }
         if let Some(code) = self.exit_code {
             write!(f, ", exit code {code}")?;
+        }
+        for ContainerEnd { name, exit_code, reason } in &self.containers {
+            write!(f, ", {name}: {exit_code:?} {reason:?}")?;
         }
         f.write_str(")")
     }

@@ -71,6 +71,7 @@ fn spec(n: u32) -> JobSpec {
         tags: std::collections::BTreeMap::new(),
         array: None,
         depends_on: Vec::new(),
+        scheduling: spillway_core::Scheduling::default(),
     };
     let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
     match parsed.request {
@@ -78,7 +79,8 @@ fn spec(n: u32) -> JobSpec {
         Request::Cancel { .. }
         | Request::Terminate { .. }
         | Request::Register { .. }
-        | Request::Deregister { .. } => unreachable!("it submits"),
+        | Request::Deregister { .. }
+        | Request::Pause { .. } => unreachable!("it submits"),
     }
 }
 

@@ -69,6 +69,7 @@ fn delivery(n: u32) -> Delivery {
         tags: std::collections::BTreeMap::new(),
         array: None,
         depends_on: Vec::new(),
+        scheduling: spillway_core::Scheduling::default(),
     };
     Delivery {
         message_id: n.to_string(),
@@ -116,6 +117,7 @@ fn foreign_event() -> Input {
         stop_code: None,
         stopped_reason: None,
         container_reason: None,
+        containers: Vec::new(),
     };
     let event = Some(CloudEvent::Task { report });
     Input::Events(vec![EventDelivery { receipt: Receipt("e".into()), event }])

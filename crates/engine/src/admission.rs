@@ -5,9 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use spillway_core::gang::{NodeGroup, node_spec};
 use spillway_core::job::JobSpec;
-use spillway_core::{Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId};
+use spillway_core::plan::NoFit;
+use spillway_core::{
+    Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId, QueueName, Resources,
+};
 
+use crate::config::{CapKind, Caps};
 use crate::engine::{Cx, Engine};
+use crate::lane::Lane;
 use crate::limits;
 use crate::retry::backoff;
 use crate::timer::Timer;
@@ -34,6 +39,19 @@ impl Engine {
     }
 
     pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
+        if let Some(reason) = self.never_allowed(spec) {
+            return JobState::Failed { at: now, reason };
+        }
+        let admitted = self.admit_by_pools(&spec.queue, &self.keys_of(spec));
+        let admitted = admitted.map_err(|no_fit| format!("Job fits no host: {no_fit}"));
+        match admitted.and_then(|()| self.admit_together(spec)) {
+            Ok(()) => JobState::Runnable { since: now },
+            Err(reason) => JobState::Failed { at: now, reason },
+        }
+    }
+
+    /// What a job asks of a host; a multi-node job, of the hosts of each of its groups of nodes.
+    pub(crate) fn keys_of(&self, spec: &JobSpec) -> Vec<DemandKey> {
         let key = |need, arch, gpu_kinds| DemandKey {
             need,
             arch,
@@ -42,21 +60,10 @@ impl Engine {
             expected_secs: None,
             patience_secs: 0,
         };
-        let keys: Vec<DemandKey> = match &spec.gang {
+        let of_group = |group: &NodeGroup| key(group.resources, group.arch, group.gpu_kinds);
+        match &spec.gang {
             None => vec![key(spec.resources, spec.arch, spec.gpu_kinds)],
-            Some(gang) => {
-                let of_group = |g: &NodeGroup| key(g.resources, g.arch, g.gpu_kinds);
-                gang.groups.iter().map(of_group).collect()
-            }
-        };
-        let admitted = keys.iter().map(|key| {
-            let admitted = spillway_planner::admit(key, &self.catalog, &self.config.plan);
-            admitted.map_err(|no_fit| format!("Job fits no host: {no_fit}"))
-        });
-        let admitted: Result<(), String> = admitted.collect();
-        match admitted.and_then(|()| self.admit_together(spec)) {
-            Ok(()) => JobState::Runnable { since: now },
-            Err(reason) => JobState::Failed { at: now, reason },
+            Some(gang) => gang.groups.iter().map(of_group).collect(),
         }
     }
 
@@ -81,6 +88,80 @@ impl Engine {
             return Err(text);
         }
         Ok(())
+    }
+
+    /// Whether some pool of a queue has what could hold such a job, with all of its nodes if it has several; if none, why the
+    /// first has not.
+    pub(crate) fn admit_by_pools(
+        &self,
+        queue: &QueueName,
+        keys: &[DemandKey],
+    ) -> Result<(), NoFit> {
+        let mut first = Ok(());
+        for pool in self.config.pools_of(queue) {
+            let pool = (!self.config.pools.is_empty()).then_some(pool);
+            match self.admit_by_pool(pool, keys) {
+                Ok(()) => return Ok(()),
+                Err(no_fit) => first = first.and(Err(no_fit)),
+            }
+        }
+        first
+    }
+
+    /// Whether a pool has what could hold each of these.
+    pub(crate) fn admit_by_pool(
+        &self,
+        pool: Option<usize>,
+        keys: &[DemandKey],
+    ) -> Result<(), NoFit> {
+        let catalog = self.catalog_of(pool);
+        keys.iter().try_for_each(|key| spillway_planner::admit(key, catalog, &self.config.plan))
+    }
+
+    /// A job that alone is more than its queue or share may hold, or than there is of a consumable resource, would wait for ever.
+    fn never_allowed(&self, spec: &JobSpec) -> Option<String> {
+        let lane = Lane::of(spec);
+        let (rules, share) = (self.config.queue(&lane.queue), lane.share());
+        let (need, n_nodes) = match &spec.gang {
+            None => (spec.resources, 0),
+            Some(gang) => {
+                let Some(need) = gang.need() else {
+                    return Some(
+                        "Job fits no fleet: its nodes need more than can be counted".to_owned(),
+                    );
+                };
+                (need, gang.n_nodes())
+            }
+        };
+        let exceeded = |caps: &Caps| {
+            let Resources { cpu, memory, gpus } = need;
+            if caps.cpu_max.is_some_and(|max| max < cpu) {
+                Some((CapKind::Vcpus, format!("{cpu} vCPU")))
+            } else if caps.memory_max.is_some_and(|max| max < memory) {
+                Some((CapKind::Memory, memory.to_string()))
+            } else if caps.gpus_max.is_some_and(|max| max < gpus) {
+                Some((CapKind::Gpus, format!("{gpus} GPU")))
+            } else if caps.hosts_max.is_some_and(|max| max < n_nodes) {
+                Some((CapKind::Hosts, format!("{n_nodes} hosts")))
+            } else {
+                None
+            }
+        };
+        if let Some((cap, needs)) = exceeded(&rules.caps) {
+            return Some(format!("Job needs {needs}, more than {cap} of queue {}", lane.queue));
+        }
+        if let Some((cap, needs)) = exceeded(&rules.share_caps(&share)) {
+            let queue = &lane.queue;
+            return Some(format!(
+                "Job needs {needs}, more than {cap} of share {share} of queue {queue}"
+            ));
+        }
+        let (name, needs) =
+            lane.consumes.iter().find(|(name, needs)| self.config.consumable(name) < **needs)?;
+        let total = self.config.consumable(name);
+        Some(format!(
+            "Job needs {needs} of the consumable resource {name}, of which there are {total}"
+        ))
     }
 
     /// Asks for prices, unless that has been done and not been answered.
@@ -121,6 +202,13 @@ impl Engine {
         // What a planner remembers of a catalog stays good as long as it is the same.
         if *self.catalog != catalog {
             self.catalog = Arc::new(catalog);
+            let as_of = self.catalog.as_of.unwrap_or(Timestamp::UNIX_EPOCH);
+            let of_pool = |pool: usize| {
+                let offerings = self.catalog.offerings().iter();
+                let offerings = offerings.filter(|o| self.config.pool_of(o) == Some(pool));
+                Arc::new(Catalog::new(as_of, offerings.cloned().collect()))
+            };
+            self.pool_catalogs = (0..self.config.pools.len()).map(of_pool).collect();
         }
     }
 

@@ -65,7 +65,8 @@ impl Engine {
         for ord in succeeded.iter().chain(failed.iter()) {
             blocked.remove(ord);
         }
-        let place = Place { class: self.class_of(job), seq: job.seq, array: job.id, indexes };
+        let group = self.group_of(job);
+        let place = Place { group, seq: job.seq, array: job.id, indexes };
         let in_line_since = VecDeque::new();
         let array = ArrayJob { spec, place, blocked, n_live: 0, succeeded, failed, in_line_since };
         self.arrays.insert(job.id, array);

@@ -1,15 +1,22 @@
 //! What the operator decides about the control loop. Resolved before it starts; no field is optional by accident.
 
+mod queues;
+
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
 use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, QueueName, Quotas};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, PoolId, QueueName, Quotas};
 
 use crate::limits;
 use crate::policy::{JobPolicy, matches};
+
+pub use queues::{
+    CapKind, Caps, Consumables, FairShare, PoolRules, QueueRules, SHARE_DECAY_DEFAULT,
+    SharePattern, ShareRules, Weight,
+};
 
 /// How much may run at once. `None` is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +51,23 @@ impl OfferingFilter {
         self.left_out_by(offering).is_empty()
     }
 
+    /// Whether what this pool of EC2's sells may be bought.
+    pub fn allows_pool(&self, pool: &PoolId, arch: Arch) -> bool {
+        self.left_out(pool, arch).is_empty()
+    }
+
     /// The lists that leave it out, each for itself.
     pub fn left_out_by(&self, offering: &Offering) -> FilterSet {
-        let pool = &offering.pool;
+        self.left_out(&offering.pool, offering.arch)
+    }
+
+    fn left_out(&self, pool: &PoolId, arch: Arch) -> FilterSet {
         let type_allowed = self.instance_types.is_empty()
             || self.instance_types.iter().any(|pattern| matches(pattern, &pool.instance_type));
         let zone_allowed =
             self.zones.is_empty() || self.zones.iter().any(|z| z == pool.zone.as_str());
         let market_allowed = self.markets.is_empty() || self.markets.contains(&pool.market);
-        let arch_allowed = self.archs.is_empty() || self.archs.contains(&offering.arch);
+        let arch_allowed = self.archs.is_empty() || self.archs.contains(&arch);
         let allowed = [
             (FilterKind::InstanceTypes, type_allowed),
             (FilterKind::Zones, zone_allowed),
@@ -85,6 +100,15 @@ impl Patience {
 pub struct EngineConfig {
     /// The queues whose jobs are taken. A job for another one is a dead letter.
     pub queues: Vec<QueueName>,
+    /// What is said of single queues.
+    #[serde(default)]
+    pub queue_rules: BTreeMap<QueueName, QueueRules>,
+    /// Parts of what may be bought, each with its own limits. None: all is one.
+    #[serde(default)]
+    pub pools: Vec<PoolRules>,
+    /// Things that there are only so many of, and how many.
+    #[serde(default)]
+    pub consumables: Consumables,
     /// How much may run at once.
     pub limits: Limits,
     /// What may be bought.
@@ -117,6 +141,9 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             queues: Vec::new(),
+            queue_rules: BTreeMap::new(),
+            pools: Vec::new(),
+            consumables: BTreeMap::new(),
             limits: Limits {
                 hosts_max: Some(limits::HOSTS_MAX_DEFAULT),
                 cpu_max: Some(limits::CPU_MAX_DEFAULT),

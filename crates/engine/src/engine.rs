@@ -9,22 +9,26 @@ use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
-    AttemptOrd, Catalog, Change, Definitions, Effect, Host, HostId, HostState, Input, InstanceId,
-    Job, JobId, JobState, Launch, LaunchId, LedgerState, Planner, PoolId, Resources,
+    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
+    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, MicroUsdPerHour, Pausable,
+    Planner, PoolId, Resources, cost,
 };
 
 use spillway_planner::Spillway;
 
 use crate::array::ArrayJob;
+use crate::backfill::Hold;
 use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
 use crate::gang::GangLine;
+use crate::in_use::{Holding, InUse};
+use crate::lane::{Lane, Lanes};
 use crate::limits;
 use crate::memory::Memory;
 use crate::timer::{Timer, Timers};
-use crate::waiting::Waiting;
+use crate::waiting::{GroupKey, Waiting};
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,24 +87,37 @@ pub struct Engine {
     /// Arrays that have.
     pub(crate) past_arrays: BTreeMap<JobId, ArrayRecord>,
     pub(crate) waits: Waits,
+    pub(crate) lanes: Lanes,
     pub(crate) waiting: Waiting,
     /// Multi-node jobs that wait for hosts, and where others run.
     pub(crate) gangs: GangLine,
+    /// What live attempts hold, by queue and share.
+    pub(crate) in_use: InUse,
+    /// What has been paused or resumed.
+    pub(crate) gates: BTreeMap<Pausable, Gate>,
+    /// Room that is being made for the first in line, by pool.
+    pub(crate) holds: BTreeMap<usize, Hold>,
     pub(crate) definitions: Definitions,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
     pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
+    /// Hosts of an architecture in a row that did not register. Not written: a dispatcher that starts again gives the AMI another chance.
+    pub(crate) unregistered: BTreeMap<Arch, u32>,
     /// As read; none until the first answer.
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
     pub(crate) catalog: Arc<Catalog>,
+    /// The same, by pool.
+    pub(crate) pool_catalogs: Vec<Arc<Catalog>>,
     pub(crate) timers: Timers,
     pub(crate) task_calls: Budget,
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
+    /// When an attempt that is to end is next told so; a timer for an earlier time is out of date.
+    pub(crate) stop_at: BTreeMap<(JobId, AttemptOrd), Timestamp>,
     pub(crate) observing: bool,
     /// When the next look is due; a timer for an earlier plan of it is out of date.
     pub(crate) observe_at: Option<Timestamp>,
@@ -142,20 +159,27 @@ impl Engine {
             arrays: BTreeMap::new(),
             past_arrays: BTreeMap::new(),
             waits: Waits::default(),
+            lanes: Lanes::default(),
             waiting: Waiting::default(),
             gangs: GangLine::default(),
+            in_use: InUse::new(state.shares),
+            gates: state.gates,
+            holds: BTreeMap::new(),
             definitions: Definitions::new(state.definitions),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
             memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
+            unregistered: BTreeMap::new(),
             raw_catalog: None,
             catalog: Arc::default(),
+            pool_catalogs: Vec::new(),
             timers: Timers::default(),
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
             starting: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
+            stop_at: BTreeMap::new(),
             observing: false,
             observe_at: None,
             reading_catalog: false,
@@ -200,7 +224,7 @@ impl Engine {
         if let Some((at, timer)) = timer {
             self.timers.set(at, timer);
         }
-        let mut entry = Entry::new(host);
+        let mut entry = Entry::new(host, now);
         entry.idle_since = Some(now);
         entry.interrupted = matches!(
             entry.host.state,
@@ -269,6 +293,9 @@ impl Engine {
                 self.jobs.insert(id, Box::new(job));
                 self.limit_job(id);
                 self.take_place(id);
+                if let Some(holding) = self.holding_of(id) {
+                    self.in_use.resume(id, holding);
+                }
                 return;
             }
             JobState::Succeeded { .. } | JobState::Failed { .. } => {
@@ -302,6 +329,7 @@ impl Engine {
         // A plan may find that a job can never run.
         self.settle(&mut cx);
         self.memory.take_changes(&mut cx.changes);
+        self.in_use.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
@@ -316,7 +344,7 @@ impl Engine {
             match timer {
                 Timer::Launch(launch) => self.send_launch(cx, launch),
                 Timer::Start(job, ord) => self.send_start(cx, job, ord),
-                Timer::Stop(job, ord) => self.send_stop(cx, job, ord),
+                Timer::Stop(job, ord) => self.stop_again(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
                 Timer::Arrival(job) => self.arrival_timed_out(cx, job),
@@ -357,9 +385,36 @@ impl Engine {
         job.state = state.clone();
         let outcome = EndedJob::of(job.body_hash, &state);
         cx.move_job(id, state, ended);
+        self.note_holding(cx.now, id);
         if let Some(ended) = outcome {
             self.forget_job(cx, id, ended);
         }
+    }
+
+    /// What a job holds follows from its state, whenever that changes.
+    pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
+        let holding = self.holding_of(id);
+        self.in_use.hold(&self.config, now, id, holding);
+    }
+
+    /// What a job's live attempt holds.
+    pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
+        let job = self.jobs.get(&id)?;
+        let host = job.state.live_attempt()?.host;
+        Some(self.would_hold(job, host))
+    }
+
+    /// What a job would hold on a host.
+    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
+        self.held_on(&Lane::of(&job.spec), &job.need(), host)
+    }
+
+    /// What somebody of a lane who needs this would hold on a host.
+    pub(crate) fn held_on(&self, lane: &Lane, need: &Resources, host: HostId) -> Holding {
+        let price = self.fleet.get(host).map_or(MicroUsdPerHour::ZERO, |entry| {
+            cost::attempt_price(entry.host.price, need, &entry.host.capacity)
+        });
+        Holding { lane: lane.clone(), need: *need, host, price }
     }
 
     /// A job has ended: it is forgotten but for how, and those who wait for it will be told.
@@ -395,13 +450,15 @@ impl Engine {
 
     /// Puts a job in line if it may run.
     pub(crate) fn join_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id)
-            && matches!(job.state, JobState::Runnable { .. })
-        {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if matches!(job.state, JobState::Runnable { .. }) {
+            let line = job.line();
             if job.spec.gang.is_some() {
-                self.gangs.join(job.line(), id);
+                self.gangs.join(line, id);
             } else {
-                self.waiting.insert(self.class_of(job), job.line(), id);
+                let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
+                let group = GroupKey { lane: self.lanes.ord(lane), class };
+                self.waiting.insert(group, line, id);
             }
             self.limit_wait(id);
         }
@@ -410,12 +467,11 @@ impl Engine {
     /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
     /// changes while it waits.
     pub(crate) fn leave_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id) {
-            if job.spec.gang.is_some() {
-                return self.gangs.leave(job.line(), id);
-            }
-            let class = self.class_of(job);
-            self.waiting.remove(&class, job.line(), id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.spec.gang.is_some() {
+            self.gangs.leave(job.line(), id);
+        } else if let Some(group) = self.known_group_of(job) {
+            self.waiting.remove(&group, job.line(), id);
         }
     }
 

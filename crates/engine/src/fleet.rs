@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use spillway_core::id::ContainerInstanceArn;
 use spillway_core::plan::HostView;
 use spillway_core::{
-    Busy, CpuUnits, DemandKey, Host, HostId, HostState, InstanceId, JobId, KindId, MicroUsdPerHour,
-    PoolId, Resources,
+    Busy, CpuUnits, DemandKey, Host, HostId, HostState, InstanceId, JobId, KindId, PoolId,
+    Resources,
 };
 
 use crate::limits;
@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     runs: BTreeMap<Run, u32>,
     /// What they hold.
     held: Resources,
+    /// Since when this dispatcher knows that there is such an instance, by its own clock.
+    pub(crate) known_at: Timestamp,
     /// Since when nothing is on it.
     pub(crate) idle_since: Option<Timestamp>,
     /// Since when its agent is away.
@@ -63,9 +65,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(host: Host) -> Self {
+    /// A host that this dispatcher knows of from now on.
+    pub(crate) fn new(host: Host, now: Timestamp) -> Self {
         Self {
             host,
+            known_at: now,
             container_instances: BTreeSet::new(),
             live: BTreeSet::new(),
             runs: BTreeMap::new(),
@@ -90,6 +94,11 @@ impl Entry {
         let registered = matches!(self.host.state, HostState::Registered { .. });
         let refused = self.refused_until.is_some_and(|until| now < until);
         registered && self.agent_away_since.is_none() && !refused && !self.interrupted
+    }
+
+    /// Whether work may be planned for it.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.host.takes_work() && !self.interrupted && self.n_refused < limits::REFUSALS_MAX
     }
 
     /// For how long it is still expected to boot, in seconds; one that should be up by now may be so any moment.
@@ -209,16 +218,16 @@ impl Fleet {
         self.by_container_instance.get(arn).copied()
     }
 
-    /// The hosts that work may be planned for; `expect` tells what is on one, and what it is kept for.
+    /// The hosts that work may be planned for, of those that are asked about; `expect` tells what is on one, and what it is
+    /// kept for.
     pub(crate) fn views(
         &self,
         now: Timestamp,
         boot_secs: u32,
+        is_asked: impl Fn(&Entry) -> bool,
         mut expect: impl FnMut(&Entry) -> (Vec<Busy>, Vec<(DemandKey, u32)>),
     ) -> Vec<HostView> {
-        let usable = |e: &&Entry| {
-            e.host.takes_work() && !e.interrupted && e.n_refused < limits::REFUSALS_MAX
-        };
+        let usable = |e: &&Entry| e.is_usable() && is_asked(e);
         let view = |e: &Entry| {
             let ready = e.is_ready(now);
             let (busy, reserved) = expect(e);
@@ -253,15 +262,30 @@ impl Fleet {
         }
         cpu
     }
+}
 
-    /// How many hosts count against the limits, their CPU and their price: all that are paid for or asked for.
-    pub(crate) fn totals(&self) -> (u32, CpuUnits, MicroUsdPerHour) {
-        let mut totals = (0_u32, 0_u32, MicroUsdPerHour::ZERO);
-        for entry in self.entries.values() {
-            totals.0 = totals.0.saturating_add(1);
-            totals.1 = totals.1.saturating_add(entry.host.capacity.cpu.get());
-            totals.2 = totals.2.saturating_add(entry.host.price);
-        }
-        (totals.0, CpuUnits::new(totals.1), totals.2)
+/// What some hosts are together: all that are paid for or asked for count against the limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) n_hosts: u64,
+    pub(crate) cpu: u64,
+    pub(crate) memory: u64,
+    pub(crate) gpus: u64,
+    /// In millionths of a dollar per hour.
+    pub(crate) price: u64,
+}
+
+impl Totals {
+    pub(crate) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        entries.fold(Self::default(), |totals, entry| {
+            let Resources { cpu, memory, gpus } = entry.host.capacity;
+            Self {
+                n_hosts: totals.n_hosts.saturating_add(1),
+                cpu: totals.cpu.saturating_add(cpu.get().into()),
+                memory: totals.memory.saturating_add(memory.get().into()),
+                gpus: totals.gpus.saturating_add(gpus.into()),
+                price: totals.price.saturating_add(entry.host.price.get()),
+            }
+        })
     }
 }

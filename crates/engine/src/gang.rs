@@ -14,8 +14,12 @@ use spillway_core::{
     JobSpec, JobState,
 };
 
+use crate::dispatch::IsMeant;
 use crate::engine::{Cx, Engine};
+use crate::in_use::Together;
+use crate::lane::Lane;
 use crate::limits;
+use crate::placement::BoughtFor;
 use crate::question::Question;
 use crate::timer::Timer;
 
@@ -134,14 +138,66 @@ impl Engine {
         self.replan_later(until);
     }
 
+    /// The multi-node jobs that a pool is asked about now, in the order in which they go: not those whose queue is paused, nor
+    /// those whose caps or counters leave no room for all of their nodes, beside others that go first.
+    pub(crate) fn asked_gangs(
+        &self,
+        now: Timestamp,
+        pool: Option<usize>,
+        is_meant: &dyn IsMeant,
+    ) -> Vec<JobId> {
+        let dispatch = self.dispatch(now);
+        let mut line = Vec::new();
+        for (place, id) in &self.gangs.line {
+            let Some(job) = self.jobs.get(id) else { continue };
+            let Some(gang) = &job.spec.gang else { continue };
+            let lane = Lane::of(&job.spec);
+            let is_asked = is_meant.is_meant(&lane.queue)
+                && dispatch.shut(&lane).is_none()
+                && (pool.is_none() || self.pool_of_gang(job) == pool);
+            if is_asked {
+                line.push((dispatch.rank(&lane), *place, *id, lane, gang));
+            }
+        }
+        line.sort_unstable_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+        let (mut first, mut asked) = (Vec::new(), Vec::new());
+        for (_, _, id, lane, gang) in line {
+            let Some(need) = gang.need() else { continue };
+            let together = Together { lane, need, n_hosts: gang.n_nodes().into() };
+            if self.in_use.has_room_for_all(&self.config, &first, &together) {
+                first.push(together);
+                asked.push(id);
+            }
+        }
+        asked
+    }
+
+    /// The pool that has all nodes of a job: the first of its queue's that is not paused and could hold them.
+    fn pool_of_gang(&self, job: &Job) -> Option<usize> {
+        let (queue, keys) = (&job.spec.queue, self.keys_of(&job.spec));
+        let pools = self.config.pools_of(queue);
+        let mut open = pools.iter().copied().filter(|pool| !self.is_pool_paused(*pool));
+        if self.admit_by_pools(queue, &keys).is_err() {
+            return open.next();
+        }
+        open.find(|pool| self.admit_by_pool(Some(*pool), &keys).is_ok())
+    }
+
+    /// Whether no pool of a job's queue could hold all of its nodes.
+    fn fits_no_pool(&self, id: JobId) -> bool {
+        let spec = self.jobs.get(&id).map(|job| &job.spec);
+        spec.is_none_or(|spec| self.admit_by_pools(&spec.queue, &self.keys_of(spec)).is_err())
+    }
+
     /// The multi-node jobs in the planner's question.
     pub(crate) fn gang_demands(
         &self,
         now: Timestamp,
+        asked: &[JobId],
         mut key_of: impl FnMut(&JobClass) -> DemandKey,
     ) -> Gangs {
-        let mut waiting = Vec::with_capacity(self.gangs.line.len());
-        for (_, id) in &self.gangs.line {
+        let mut waiting = Vec::with_capacity(asked.len());
+        for id in asked {
             let Some(job) = self.jobs.get(id) else { continue };
             let Some(gang) = &job.spec.gang else { continue };
             let mut nodes: BTreeMap<DemandKey, u32> = BTreeMap::new();
@@ -174,7 +230,13 @@ impl Engine {
     }
 
     /// Does what the plan says of a multi-node job.
-    pub(crate) fn carry_out_gang(&mut self, cx: &mut Cx, question: &mut Question, plan: &GangPlan) {
+    pub(crate) fn carry_out_gang(
+        &mut self,
+        cx: &mut Cx,
+        question: &mut Question,
+        pool: Option<usize>,
+        plan: &GangPlan,
+    ) {
         let id = plan.job;
         match &plan.verdict {
             GangVerdict::Start => self.start_gang(cx, question, plan),
@@ -189,7 +251,7 @@ impl Engine {
                     }
                 }
                 for launch in &plan.launches {
-                    self.decide_launch(cx, None, launch);
+                    self.decide_launch(cx, BoughtFor::Gang(id), pool, launch);
                 }
             }
             GangVerdict::Wait { reason } => {
@@ -206,6 +268,9 @@ impl Engine {
                         self.replan_later(hold_from.max(cx.now + limits::ROOM_RECHECK_MIN));
                     }
                     WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
+                        if !self.fits_no_pool(id) {
+                            return;
+                        }
                         self.leave_line(id);
                         let reason = format!("Job fits no host: {no_fit}");
                         self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
@@ -244,6 +309,13 @@ impl Engine {
         let all_have_room = places.iter().all(has_room);
         debug_assert!(all_have_room, "the planner starts {id} where there is no room for it");
         if !all_have_room {
+            return;
+        }
+        let lane = Lane::of(&spec);
+        let holdings =
+            places.iter().map(|(_, group, host)| self.held_on(&lane, &group.resources, *host));
+        // The planner knows nothing of the caps on hosts and dollars of queues and shares.
+        if !self.in_use.have_room(&self.config, &lane, holdings) {
             return;
         }
         let expected = Some(question.expectation(&self.memory, &spec));

@@ -10,7 +10,7 @@ use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
 use spillway_core::message::{self, Parsed, Rejection, Request, code};
-use spillway_core::{Change, Effect, Job, JobId, JobState, JobTarget, QueueName};
+use spillway_core::{Change, Effect, Gate, Job, JobId, JobState, JobTarget, Pausable, QueueName};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
@@ -58,13 +58,7 @@ impl Engine {
         match request {
             Request::Submit { spec, client_token } => {
                 if !self.config.queues.contains(&spec.queue) {
-                    let known: Vec<&str> =
-                        self.config.queues.iter().map(QueueName::as_str).collect();
-                    let reason = format!(
-                        "jobQueue: there is no queue {:?} (hint: the queues are {})",
-                        spec.queue.as_str(),
-                        known.join(", ")
-                    );
+                    let reason = self.no_such_queue(&spec.queue);
                     return Fate::Reject { code: "UNKNOWN_QUEUE", reason };
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
@@ -91,9 +85,56 @@ impl Engine {
                 let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
                 unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
+            Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
+    }
+
+    /// Pauses or resumes a queue or pool. Orders may come twice and out of order: the one that was sent last counts.
+    fn set_gate(
+        &mut self,
+        cx: &mut Cx,
+        delivery: &Delivery,
+        target: Pausable,
+        is_paused: bool,
+    ) -> Fate {
+        match &target {
+            Pausable::Queue(queue) if !self.config.queues.contains(queue) => {
+                return Fate::Reject { code: "UNKNOWN_QUEUE", reason: self.no_such_queue(queue) };
+            }
+            Pausable::Pool(name) if self.config.pools.iter().all(|pool| pool.name != *name) => {
+                let known = self.config.pools.iter().map(|pool| pool.name.as_str());
+                let known: Vec<&str> = known.collect();
+                let reason = format!(
+                    "spillway.pool: there is no pool {:?} (hint: the pools are {})",
+                    name.as_str(),
+                    known.join(", ")
+                );
+                return Fate::Reject { code: "UNKNOWN_POOL", reason };
+            }
+            Pausable::Queue(_) | Pausable::Pool(_) => {}
+        }
+        let ordered_at = delivery.sent_at.unwrap_or(cx.now);
+        let before = self.gates.get(&target).copied();
+        if before.is_none_or(|gate| gate.ordered_at < ordered_at) {
+            let gate = Gate { is_paused, ordered_at };
+            self.gates.insert(target.clone(), gate);
+            cx.changes.push(Change::PutGate { target, gate });
+            if !is_paused {
+                self.replan_by(cx.now);
+            }
+        }
+        Fate::Delete
+    }
+
+    fn no_such_queue(&self, queue: &QueueName) -> String {
+        let known: Vec<&str> = self.config.queues.iter().map(QueueName::as_str).collect();
+        format!(
+            "jobQueue: there is no queue {:?} (hint: the queues are {})",
+            queue.as_str(),
+            known.join(", ")
+        )
     }
 
     /// A job whose definition is not there. It may have been taken when it still was.

@@ -149,6 +149,7 @@ impl Engine {
         if !matches!(entry.host.state, HostState::Requested) {
             return;
         }
+        entry.known_at = cx.now;
         entry.host.price = price.unwrap_or(entry.host.price);
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
@@ -199,7 +200,7 @@ impl Engine {
     pub(crate) fn add_adopted(&mut self, cx: &mut Cx, host: Host) {
         let id = host.id;
         cx.changes.push(Change::PutHost(Box::new(host.clone())));
-        self.fleet.put(Entry::new(host));
+        self.fleet.put(Entry::new(host, cx.now));
         self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
         self.replan_by(cx.now);
     }
@@ -271,7 +272,7 @@ impl Engine {
         pools
     }
 
-    fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {
+    pub(crate) fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {
         if self.cooling.remove(pool).is_some() {
             cx.changes.push(Change::Cool { pool: pool.clone(), cooldown: None });
         }
@@ -283,8 +284,9 @@ impl Engine {
         if !matches!(entry.host.state, HostState::Launched { .. }) {
             return;
         }
-        let pool = entry.host.pool.clone();
+        let (pool, arch) = (entry.host.pool.clone(), entry.host.arch);
         self.cool(cx, pool, limits::POOL_COOLDOWN);
+        self.note_unregistered(cx, arch);
         self.begin_termination(cx, id, DrainCause::NeverRegistered);
         self.replan_by(cx.now);
     }

@@ -4,41 +4,57 @@
 //! inputs, so the simulator runs the very code that production runs. It never performs anything itself.
 //!
 //! One file per concern, in the way of one job: [`intake`](self) takes messages, `admission` looks whether a job can
-//! run at all, `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
+//! run at all, `dispatch` says who goes first and who is held back, `backfill` makes room for the first in line,
+//! `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
 //! holds jobs back until those they wait for have ended.
 
 mod admission;
 mod array;
+mod backfill;
+mod breaker;
 mod budget;
 pub mod calibration;
 pub mod config;
 mod dependency;
+mod dispatch;
 mod engine;
 mod fleet;
 mod forecast;
 mod gang;
+mod in_use;
 mod intake;
 mod interruption;
+mod lane;
 mod launch;
 mod lifecycle;
 pub mod limits;
 mod memory;
 mod observation;
+mod overview;
 mod placement;
 pub mod policy;
 mod question;
 mod retry;
+mod room;
 mod scale_in;
+mod stage;
 mod stop;
 mod survival;
 mod time_limit;
 mod timer;
 mod waiting;
 
-pub use config::{EngineConfig, Limits, OfferingFilter, Patience};
+pub use config::{
+    Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules, QueueRules,
+    SharePattern, ShareRules, Weight,
+};
+pub use dispatch::HeldBack;
 pub use engine::{Engine, Step};
 pub use forecast::KindForecast;
+pub use overview::{
+    ConsumableStanding, Held, HeldBackJobs, PoolStanding, QueueStanding, ShareStanding,
+};
 pub use policy::{JobException, JobPolicy, JobRules};
 pub use question::Standing;

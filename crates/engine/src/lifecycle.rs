@@ -8,13 +8,16 @@ use spillway_core::cost::attempt_cost;
 use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobSpec, JobState,
 };
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
-use crate::retry::{Verdict, backoff, classify, decide, says_host_ended, status_reason_of};
+use crate::retry::{
+    Verdict, backoff, classify, decide, decided, says_host_ended, status_reason_of,
+};
 use crate::time_limit::is_overdue;
 use crate::timer::Timer;
 
@@ -25,19 +28,28 @@ struct End {
     exit_code: Option<i32>,
     reason: String,
     container_reason: Option<String>,
+    /// How each container ended, of several.
+    containers: Box<[ContainerEnd]>,
     failure: Option<FailureCategory>,
 }
 
 impl End {
     /// Of an attempt whose container said nothing.
-    const fn silent(
+    fn silent(
         started_at: Option<Timestamp>,
         stopped_at: Timestamp,
         reason: String,
         failure: FailureCategory,
     ) -> Self {
-        let (exit_code, container_reason) = (None, None);
-        Self { started_at, stopped_at, exit_code, reason, container_reason, failure: Some(failure) }
+        Self {
+            started_at,
+            stopped_at,
+            exit_code: None,
+            reason,
+            container_reason: None,
+            containers: Box::default(),
+            failure: Some(failure),
+        }
     }
 }
 
@@ -238,6 +250,7 @@ impl Engine {
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let seen_start = started_at(&job.state);
+        let report = &decided(report, &job.spec);
         let host = self.fleet.get(attempt.host).map(|entry| &entry.host);
         let is_spot = host.is_some_and(|h| h.pool.market == spillway_core::Market::Spot);
         let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
@@ -258,6 +271,7 @@ impl Engine {
             exit_code: report.exit_code,
             reason,
             container_reason: report.container_reason.clone().filter(|r| !r.is_empty()),
+            containers: report.containers.clone().into(),
             failure,
         };
         if says_host_ended(report) {
@@ -315,6 +329,7 @@ impl Engine {
         let need = job.need();
         let spec = Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
+        self.stop_at.remove(&(id, ord));
         self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
         let Some(instance) = host.instance() else { return };
@@ -331,6 +346,7 @@ impl Engine {
             exit_code: end.exit_code,
             reason: end.reason,
             container_reason: end.container_reason,
+            containers: end.containers,
             failure: end.failure,
             cost: attempt_cost(host.price, held, &need, &host.capacity),
             expected: live.expected,

@@ -26,6 +26,12 @@ pub const ARRIVAL_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(1
 /// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
 pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 
+/// So many hosts of one architecture in a row that do not register are no accident: its AMI, role or route is broken.
+pub const UNREGISTERED_MAX: u32 = 5;
+
+/// Where hosts do not register, one is bought to see whether they do again, this long after the last that did not.
+pub const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(30);
+
 /// Large images take long to pull; the agent itself gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
 pub const START_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(30);
 
@@ -100,6 +106,10 @@ pub const AGENT_AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// After StopTask a container has 30 s (`ECS_CONTAINER_STOP_TIMEOUT`); a task that is still there after this is asked again.
 pub const STOP_REPEAT: SignedDuration = SignedDuration::from_mins(1);
 
+/// A task that is still there so long after it was told to end, beyond the time its job has between SIGTERM and SIGKILL, ends on no
+/// signal: Docker hangs, or the container does in the kernel. Only the end of its host ends it.
+pub const STOP_GIVE_UP: SignedDuration = SignedDuration::from_mins(10);
+
 /// Burst of the bucket that RunTask, StopTask and others share (ECS API throttling table).
 pub const TASK_CALLS_BURST: u32 = 100;
 
@@ -147,3 +157,9 @@ pub const ROOM_RECHECK_MIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Idle hosts are looked at again this often: the longer nothing comes, the less they are worth keeping.
 pub const IDLE_RECHECK: SignedDuration = SignedDuration::from_secs(15);
+
+/// Where jobs must be put in order, a plan is made for so many of the first: more than any limit of a fleet lets start at once.
+pub const PICKS_MAX: usize = 100_000;
+
+/// Whoever makes room by giving hosts back waits for their end too: it takes about as long as a boot.
+pub const GIVE_BACK_SECS: u32 = 60;

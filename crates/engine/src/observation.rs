@@ -163,8 +163,8 @@ impl Engine {
     /// An instance with our tag and without a record is paid for: it is taken in, works if there is work, and goes like
     /// any other when it is idle. One whose launch is still open will be named by the answer.
     fn adopt(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &InstanceReport) {
-        let is_over =
-            matches!(seen.status, InstanceStatus::ShuttingDown | InstanceStatus::Terminated);
+        // One that is stopped says so like one that shuts down, and keeps its disk until somebody terminates it.
+        let is_over = seen.status == InstanceStatus::Terminated;
         let is_awaited = seen.launch.is_some_and(|launch| self.launches.contains_key(&launch));
         let is_young = asked_at.duration_since(seen.launched_at) < limits::ADOPT_AFTER;
         let was_ended = self.ended_instances.contains_key(&seen.id);
@@ -188,7 +188,9 @@ impl Engine {
                 instance: Instance { id: seen.id.clone(), launched_at: seen.launched_at },
             },
         };
+        let id = host.id;
         self.add_adopted(cx, host);
+        self.take_instance_status(cx, id, seen.status);
     }
 
     /// A host that was out of sight is there again.
@@ -217,15 +219,16 @@ impl Engine {
     /// again and again is over.
     fn note_missed(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &[InstanceReport]) {
         let seen: BTreeSet<&InstanceId> = seen.iter().map(|instance| &instance.id).collect();
-        let is_missing = |instance: &Instance| {
-            let age = asked_at.duration_since(instance.launched_at);
+        // EC2's clock says when an instance was launched, ours when it was heard of: where they differ the later counts.
+        let is_missing = |entry: &Entry, instance: &Instance| {
+            let age = asked_at.duration_since(instance.launched_at.max(entry.known_at));
             !seen.contains(&instance.id) && limits::CONSISTENCY_GRACE <= age
         };
         let missed: Vec<HostId> = self
             .fleet
             .iter()
             .filter(|entry| entry.ended_at.is_none())
-            .filter(|entry| entry.host.instance().is_some_and(is_missing))
+            .filter(|entry| entry.host.instance().is_some_and(|i| is_missing(entry, i)))
             .map(|entry| entry.host.id)
             .collect();
         for id in missed {
@@ -270,11 +273,12 @@ impl Engine {
         cx.changes.push(self.memory.booted(booted));
         entry.host.capacity = seen.registered;
         entry.idle_since = Some(cx.now);
-        let instance_type = entry.host.pool.instance_type.clone();
+        let (instance_type, arch) = (entry.host.pool.instance_type.clone(), entry.host.arch);
         let container_instance = seen.arn.clone();
         let state = HostState::Registered { instance, container_instance, at: cx.now };
         self.move_host(cx, id, state);
         self.note_agent(cx, id, seen.agent_connected);
+        self.note_registered(cx, arch);
         self.learn(cx, instance_type, seen.registered);
         self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(id));
         if !self.nobody_waits() {

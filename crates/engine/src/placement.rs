@@ -1,21 +1,33 @@
 //! Asks the planner, and turns its plan into intents: attempts on hosts there are, launches for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
-use spillway_core::plan::{NoFit, Placement, PlannedLaunch, WaitReason};
+use spillway_core::plan::{NoFit, Placement, PlannedLaunch, Report, WaitReason};
 use spillway_core::{
     Change, Expectation, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet,
     Planned,
 };
 
+use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
 use crate::limits;
-use crate::question::Question;
+use crate::question::{Question, Scope};
+use crate::stage::{Band, Stage};
 use crate::timer::Timer;
+use crate::waiting::GroupKey;
+
+/// Whom hosts are bought for.
+#[derive(Debug)]
+pub(crate) enum BoughtFor<'a> {
+    /// For jobs of a question.
+    Jobs(&'a mut Question),
+    /// For a multi-node job, which says anew with each plan what is kept for it.
+    Gang(JobId),
+}
 
 impl Engine {
     /// When the next plan is due: arrivals are gathered for a moment, other reasons are not.
@@ -37,27 +49,127 @@ impl Engine {
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
         if self.nobody_waits() && !self.fleet.has_idle(cx.now) {
-            self.report = spillway_core::plan::Report::default();
-            self.clear_reservations();
+            self.report = Report::default();
+            self.clear_reservations(|_| true);
             return;
         }
         self.end_long_holds(cx.now);
-        let mut question = self.question(cx.now);
+        self.report = Report::default();
+        let stages = self.stages();
+        let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
+        let mut asked: BTreeSet<usize> = BTreeSet::new();
+        for stage in &stages {
+            self.plan_stage(cx, stage, &mut kept, &mut asked);
+        }
+        if let Some(pools) = stages.iter().map(|stage| stage.pool).collect::<Option<Vec<_>>>() {
+            // Nothing is planned for the hosts of pools that are paused.
+            self.clear_reservations(|pool| pool.is_none_or(|pool| !pools.contains(&pool)));
+        }
+        if self.fleet.has_idle(cx.now) {
+            self.replan_later(cx.now + limits::IDLE_RECHECK);
+        }
+    }
+
+    /// Asks about one pool: for those it is the next for and who have no place yet.
+    fn plan_stage(
+        &mut self,
+        cx: &mut Cx,
+        stage: &Stage,
+        kept: &mut BTreeMap<GroupKey, u32>,
+        asked: &mut BTreeSet<usize>,
+    ) {
+        let pool = stage.pool;
+        self.serve_hold(cx, pool);
+        let mut selection = self.selection(cx.now, stage, kept);
+        if let Some(head) = selection.head
+            && !self.holds.contains_key(&pool.unwrap_or(0))
+            && self.could_be_passed(&selection, &head.0)
+            && self.make_room(cx.now, pool, head)
+        {
+            self.serve_hold(cx, pool);
+            selection = self.selection(cx.now, stage, kept);
+        }
+        if selection.is_cut {
+            self.replan_later(cx.now);
+        }
+        let bands = self.bands(selection);
+        let n_bands = bands.len();
+        // Multi-node jobs are asked about with the first jobs of the stage, and go before them.
+        let mut gangs = self.asked_gangs(cx.now, pool, stage);
+        for (ord, (band, selection)) in bands.into_iter().enumerate() {
+            let gangs = std::mem::take(&mut gangs);
+            let (mut question, mut planned) = self.ask(cx.now, pool, &band, &selection, &gangs);
+            if band.is_none()
+                && !self.holds.contains_key(&pool.unwrap_or(0))
+                && let Some(head) = self.left_out(&question, &planned)
+                && self.could_be_passed(&selection, &head.0)
+                && self.make_room(cx.now, pool, head)
+            {
+                // It is asked again, without what is kept for the first in line.
+                self.serve_hold(cx, pool);
+                let selection = self.selection(cx.now, stage, kept);
+                let of_band = self.bands(selection).into_iter().find(|band| band.0.is_none());
+                let selection = of_band.map(|(_, selection)| selection).unwrap_or_default();
+                (question, planned) = self.ask(cx.now, pool, &band, &selection, &gangs);
+            }
+            if asked.insert(pool.unwrap_or(0)) {
+                // The question knew what they were kept for by the plan before.
+                self.clear_reservations(|of_host| pool.is_none() || of_host == pool);
+            }
+            self.carry_out(cx, stage, &mut question, &planned, kept);
+            // Only who has seen all the work knows which hosts are of no use.
+            let gives_back = stage.is_last && ord + 1 == n_bands;
+            for host in planned.plan.give_back.iter().filter(|_| gives_back) {
+                self.give_back(cx, *host);
+            }
+            self.note_report(planned.report);
+        }
+    }
+
+    /// Asks the planner.
+    fn ask(
+        &mut self,
+        now: Timestamp,
+        pool: Option<usize>,
+        band: &Option<Band>,
+        selection: &Selection,
+        gangs: &[JobId],
+    ) -> (Question, Planned) {
+        let headroom = self.headroom_of_band(pool, band);
+        let scope = Scope { selection, gangs, pool, headroom, holds: &self.holds };
+        let question = self.question(now, &scope);
         let policy = self.plan_policy();
-        let Planned { plan, report } = self.planner.plan(&question.input, &policy);
-        self.clear_reservations();
+        let planned = self.planner.plan(&question.input, &policy);
+        (question, planned)
+    }
+
+    fn carry_out(
+        &mut self,
+        cx: &mut Cx,
+        stage: &Stage,
+        question: &mut Question,
+        planned: &Planned,
+        kept: &mut BTreeMap<GroupKey, u32>,
+    ) {
+        let Planned { plan, report } = planned;
         for gang in &plan.gangs {
-            self.carry_out_gang(cx, &mut question, gang);
+            self.carry_out_gang(cx, question, stage.pool, gang);
         }
         for placement in &plan.placements {
-            self.place(cx, &mut question, placement);
+            self.place(cx, question, placement);
         }
+        let mut keep = |of: Vec<(GroupKey, u32)>| {
+            for (group, count) in of {
+                *kept.entry(group).or_default() += count;
+            }
+        };
         // Only now is it known which jobs still wait.
         for placement in &plan.placements {
-            self.reserve(cx, &mut question, placement);
+            keep(self.reserve(cx, question, placement));
         }
         for launch in &plan.launches {
-            self.decide_launch(cx, Some(&mut question), launch);
+            let bought_for = BoughtFor::Jobs(question);
+            keep(self.decide_launch(cx, bought_for, stage.pool, launch));
         }
         for waiting in &report.waiting {
             match &waiting.reason {
@@ -68,25 +180,33 @@ impl Engine {
                 WaitReason::RoomExpected { in_secs } => {
                     let expected = SignedDuration::from_secs((*in_secs).into());
                     self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));
+                    // It waits here and not for the next pool.
+                    keep(question.keep(&waiting.key, waiting.count));
                 }
                 WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
-                    let ids = question.jobs(&self.waiting, &waiting.key, waiting.count);
+                    let jobs = question.jobs(&self.waiting, &waiting.key, waiting.count);
+                    let jobs = jobs.into_iter().filter(|(group, _)| self.fits_nowhere(group));
+                    let ids: Vec<JobId> = jobs.map(|(_, id)| id).collect();
                     self.fail_too_large(cx, &ids, no_fit);
                 }
                 // A market or architecture without any offering is rather a gap in the prices than a fact.
                 WaitReason::TooLarge(NoFit::NoOffering { .. })
                 | WaitReason::LimitReached { .. }
-                | WaitReason::StartRate { .. }
                 | WaitReason::NoCatalog => {}
+                // Another pool would start it no sooner.
+                WaitReason::StartRate { .. } => keep(question.keep(&waiting.key, waiting.count)),
             }
         }
-        self.report = report;
-        for host in &plan.give_back {
-            self.give_back(cx, *host);
-        }
-        if self.fleet.has_idle(cx.now) {
-            self.replan_later(cx.now + limits::IDLE_RECHECK);
-        }
+    }
+
+    /// Adds what was said about one pool to what was said about the others.
+    fn note_report(&mut self, of_stage: Report) {
+        let Report { waiting, bound, n_offerings, n_undominated } = of_stage;
+        let report = &mut self.report;
+        report.waiting.extend(waiting);
+        report.bound = report.bound.saturating_add(bound);
+        report.n_offerings = report.n_offerings.saturating_add(n_offerings);
+        report.n_undominated = report.n_undominated.saturating_add(n_undominated);
     }
 
     /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.
@@ -109,12 +229,13 @@ impl Engine {
         }
     }
 
-    /// Forgets what hosts were kept for; the plan in hand says it anew.
-    fn clear_reservations(&mut self) {
+    /// Forgets what the hosts of some pools were kept for; the plan in hand says it anew.
+    fn clear_reservations(&mut self, is_meant: impl Fn(Option<usize>) -> bool) {
         let reserved: Vec<HostId> = self
             .fleet
             .iter()
             .filter(|entry| !entry.host.reserved.is_empty() || entry.held_for.is_some())
+            .filter(|entry| is_meant(self.config.pool_of_host(&entry.host)))
             .map(|entry| entry.host.id)
             .collect();
         for id in reserved {
@@ -130,39 +251,60 @@ impl Engine {
         if self.fleet.get(placement.host).is_none_or(|entry| !entry.is_ready(cx.now)) {
             return;
         }
-        for job in question.jobs(&self.waiting, &placement.key, placement.count) {
-            self.start_on(cx, question, job, placement.host);
+        for (group, job) in question.jobs(&self.waiting, &placement.key, placement.count) {
+            if self.start_on(cx, Some(question), job, placement.host) {
+                question.placed(&placement.key, &group, job);
+            }
         }
     }
 
     /// Keeps a host that is not ready for its work.
-    fn reserve(&mut self, cx: &Cx, question: &mut Question, placement: &Placement) {
-        let Some(entry) = self.fleet.get_mut(placement.host) else { return };
+    fn reserve(
+        &mut self,
+        cx: &Cx,
+        question: &mut Question,
+        placement: &Placement,
+    ) -> Vec<(GroupKey, u32)> {
+        let Some(entry) = self.fleet.get_mut(placement.host) else { return Vec::new() };
         if entry.is_ready(cx.now) {
-            return;
+            return Vec::new();
         }
         // Not written at once: after a restart the same plan is made again from the same jobs.
-        let kept = question.keep(&self.waiting, &placement.key, placement.count);
-        entry.host.reserved.extend(kept);
+        let kept = question.keep(&placement.key, placement.count);
+        entry.host.reserved.extend(kept.iter().map(|(group, count)| (group.class, *count)));
+        kept
     }
 
-    /// Gives a job to a host: written down first, with the attempt that makes the call's token.
-    fn start_on(&mut self, cx: &mut Cx, question: &mut Question, id: JobId, host: HostId) {
+    /// Gives a job to a host: written down first, with the attempt that makes the call's token. False if it may not be.
+    pub(crate) fn start_on(
+        &mut self,
+        cx: &mut Cx,
+        question: Option<&mut Question>,
+        id: JobId,
+        host: HostId,
+    ) -> bool {
         let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
-        let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return };
+        let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return false };
         let need = job.need();
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
-        if !fits {
-            return;
+        // The planner knows nothing of the caps on hosts and dollars of queues and shares.
+        if !fits || !self.in_use.has_room_for(&self.config, &self.would_hold(job, host)) {
+            return false;
         }
-        let expected = Some(question.expectation(&self.memory, &job.spec));
+        let expected = Some(match question {
+            Some(question) => question.expectation(&self.memory, &job.spec),
+            None => self.expectation(cx.now, &job.spec),
+        });
         if self.jobs.contains_key(&id) {
             self.leave_line(id);
             self.begin_attempt(cx, id, host, expected, false);
         } else if self.begin_child(id) {
             self.begin_new_attempt(cx, id, host, expected, false);
+        } else {
+            return false;
         }
+        true
     }
 
     /// The attempt of a child or a node that has a record in memory and none in the ledger.
@@ -179,6 +321,7 @@ impl Engine {
             job.state = state.clone();
         }
         cx.changes.push(Change::AddChild { id, state });
+        self.note_holding(cx.now, id);
         self.begun(cx, id);
     }
 
@@ -232,18 +375,19 @@ impl Engine {
         }
     }
 
-    /// Writes down what is to be bought, in calls of a readable size. Without `question` it is for a multi-node job, which says
-    /// anew with each plan what is kept for it.
+    /// Writes down what is to be bought, in calls of a readable size. Returns which of those in line it is kept for.
     pub(crate) fn decide_launch(
         &mut self,
         cx: &mut Cx,
-        mut question: Option<&mut Question>,
+        mut bought_for: BoughtFor<'_>,
+        pool: Option<usize>,
         planned: &PlannedLaunch,
-    ) {
+    ) -> Vec<(GroupKey, u32)> {
+        let mut all_kept = Vec::new();
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
-            return;
+            return all_kept;
         };
-        let mut left = planned.count;
+        let mut left = self.probed(planned.arch, self.allowed_hosts(pool, planned));
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
             left -= n_hosts;
@@ -252,12 +396,13 @@ impl Engine {
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
             let offering = self.catalog.get(&first.pool);
             for host in &hosts {
-                let mut reserved = Vec::new();
-                for (key, n) in &planned.contents {
-                    if let Some(question) = question.as_deref_mut() {
-                        reserved.extend(question.keep(&self.waiting, key, *n));
+                let (kept, held_for): (Vec<(GroupKey, u32)>, _) = match &mut bought_for {
+                    BoughtFor::Jobs(question) => {
+                        let contents = planned.contents.iter();
+                        (contents.flat_map(|(key, n)| question.keep(key, *n)).collect(), None)
                     }
-                }
+                    BoughtFor::Gang(id) => (Vec::new(), Some(*id)),
+                };
                 let host = Host {
                     id: *host,
                     launch: Some(id),
@@ -267,11 +412,14 @@ impl Engine {
                     price: first.price,
                     capacity: planned.capacity,
                     hazard: offering.map(|o| o.hazard).unwrap_or_default(),
-                    reserved,
+                    reserved: kept.iter().map(|(group, count)| (group.class, *count)).collect(),
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));
-                self.fleet.put(Entry::new(host));
+                let mut entry = Entry::new(host, cx.now);
+                entry.held_for = held_for;
+                self.fleet.put(entry);
+                all_kept.extend(kept);
             }
             let launch = Launch {
                 id,
@@ -285,5 +433,6 @@ impl Engine {
             self.launches.insert(id, OpenLaunch { launch, calling: false });
             self.send_launch(cx, id);
         }
+        all_kept
     }
 }

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::container::{LogDriver, VolumeSource};
 use spillway_core::job::JobSpec;
+use spillway_core::task_spec::{NamespaceMode, Part};
 use spillway_core::{CpuUnits, MiB, QueueName};
 
 /// What jobs may ask for, and who may ask for something else.
@@ -146,89 +147,141 @@ impl Broken {
     }
 }
 
-/// A path below the container's.
-fn container(path: &str) -> String {
-    format!("jobDefinition.containerProperties.{path}")
+/// What a job asks for: each of its containers, and where each is in the message.
+struct Asked<'a> {
+    spec: &'a JobSpec,
+    parts: Vec<Part<'a>>,
 }
+
+impl<'a> Asked<'a> {
+    fn of(spec: &'a JobSpec) -> Self {
+        Self { spec, parts: spec.parts() }
+    }
+
+    /// A path below what is the task's: volumes and roles.
+    fn below_task(&self, path: &str) -> String {
+        let task =
+            if self.spec.task.is_some() { "ecsProperties.taskProperties[0]" } else { SINGLE };
+        format!("jobDefinition.{task}.{path}")
+    }
+
+    /// A path below a container's.
+    fn below(&self, index: usize, path: &str) -> String {
+        if self.spec.task.is_some() {
+            self.below_task(&format!("containers[{index}].{path}"))
+        } else {
+            self.below_task(path)
+        }
+    }
+
+    /// The first rule that any container breaks.
+    fn first(&self, rule: impl Fn(usize, &Part<'a>) -> Option<Broken>) -> Option<Broken> {
+        self.parts.iter().enumerate().find_map(|(index, part)| rule(index, part))
+    }
+}
+
+/// Where the one container of a job is.
+const SINGLE: &str = "containerProperties";
 
 impl JobRules {
     /// The first rule that a job breaks.
     fn first_broken(&self, spec: &JobSpec) -> Option<Broken> {
-        self.image(spec)
-            .or_else(|| self.roles(spec))
-            .or_else(|| self.secrets(spec))
-            .or_else(|| self.host(spec))
-            .or_else(|| self.volumes(spec))
-            .or_else(|| self.logs(spec))
+        let asked = Asked::of(spec);
+        self.images(&asked)
+            .or_else(|| self.roles(&asked))
+            .or_else(|| self.secrets(&asked))
+            .or_else(|| self.host(&asked))
+            .or_else(|| self.volumes(&asked))
+            .or_else(|| self.logs(&asked))
             .or_else(|| self.amounts(spec))
     }
 
-    fn image(&self, spec: &JobSpec) -> Option<Broken> {
-        let image = &spec.container.image;
-        let path = || container("image");
-        if !self.images.is_empty() && !is_listed(&self.images, image) {
-            let what = format!("the image {image}");
-            return Some(Broken { path: path(), what, rule: "allowed-images" });
-        }
-        if self.digest_required && !image.contains("@sha256:") {
-            let what = format!("the image {image}, which is not named by its digest,");
-            return Some(Broken { path: path(), what, rule: "require-digest" });
-        }
-        let credentials = spec.container.registry_credentials.as_ref()?;
-        let path = container("repositoryCredentials.credentialsParameter");
-        not_listed(
-            &self.registry_credentials,
-            credentials,
-            "the secret",
-            path,
-            "allowed-registry-credentials",
-        )
-    }
-
-    fn roles(&self, spec: &JobSpec) -> Option<Broken> {
-        let roles = [
-            ("jobRoleArn", &spec.container.job_role_arn),
-            ("executionRoleArn", &spec.container.execution_role_arn),
-        ];
-        roles.into_iter().find_map(|(field, role)| {
-            not_listed(&self.roles, role.as_ref()?, "the role", container(field), "allowed-roles")
+    fn images(&self, asked: &Asked<'_>) -> Option<Broken> {
+        asked.first(|index, part| {
+            let image = &part.container.image;
+            let path = || asked.below(index, "image");
+            if !self.images.is_empty() && !is_listed(&self.images, image) {
+                let what = format!("the image {image}");
+                return Some(Broken { path: path(), what, rule: "allowed-images" });
+            }
+            if self.digest_required && !image.contains("@sha256:") {
+                let what = format!("the image {image}, which is not named by its digest,");
+                return Some(Broken { path: path(), what, rule: "require-digest" });
+            }
+            let credentials = part.container.registry_credentials.as_ref()?;
+            not_listed(
+                &self.registry_credentials,
+                credentials,
+                "the secret",
+                asked.below(index, "repositoryCredentials.credentialsParameter"),
+                "allowed-registry-credentials",
+            )
         })
     }
 
-    fn secrets(&self, spec: &JobSpec) -> Option<Broken> {
-        let lists = [
-            ("secrets", &spec.container.secrets),
-            ("logConfiguration.secretOptions", &spec.container.log_secrets),
+    fn roles(&self, asked: &Asked<'_>) -> Option<Broken> {
+        let container = &asked.spec.container;
+        let of_job = if asked.spec.task.is_some() { "taskRoleArn" } else { "jobRoleArn" };
+        let roles = [
+            (of_job, &container.job_role_arn),
+            ("executionRoleArn", &container.execution_role_arn),
         ];
-        lists.into_iter().find_map(|(field, secrets)| {
-            secrets.iter().enumerate().find_map(|(index, secret)| {
-                let path = container(&format!("{field}[{index}].valueFrom"));
-                not_listed(&self.secrets, &secret.value_from, "the secret", path, "allowed-secrets")
+        roles.into_iter().find_map(|(field, role)| {
+            let path = asked.below_task(field);
+            not_listed(&self.roles, role.as_ref()?, "the role", path, "allowed-roles")
+        })
+    }
+
+    fn secrets(&self, asked: &Asked<'_>) -> Option<Broken> {
+        asked.first(|index, part| {
+            let lists = [
+                ("secrets", &part.container.secrets),
+                ("logConfiguration.secretOptions", &part.container.log_secrets),
+            ];
+            lists.into_iter().find_map(|(field, secrets)| {
+                secrets.iter().enumerate().find_map(|(nth, secret)| {
+                    let path = asked.below(index, &format!("{field}[{nth}].valueFrom"));
+                    let from = &secret.value_from;
+                    not_listed(&self.secrets, from, "the secret", path, "allowed-secrets")
+                })
             })
         })
     }
 
-    fn host(&self, spec: &JobSpec) -> Option<Broken> {
-        if spec.container.privileged && !self.privileged {
-            let (path, what) = (container("privileged"), "a privileged container".to_owned());
-            return Some(Broken { path, what, rule: "allow-privileged" });
+    fn host(&self, asked: &Asked<'_>) -> Option<Broken> {
+        let privileged = |path: String, what: &str| {
+            Some(Broken { path, what: what.to_owned(), rule: "allow-privileged" })
+        };
+        // Who sees the host's processes or writes to its shared memory has power over all of them.
+        let task = asked.spec.task.as_ref();
+        let modes = task.into_iter().flat_map(|t| [("ipcMode", t.ipc), ("pidMode", t.pid)]);
+        for (field, mode) in modes {
+            if mode == Some(NamespaceMode::Host) && !self.privileged {
+                return privileged(asked.below_task(field), "the host's own namespace");
+            }
         }
-        if spec.container.host_network && !self.host_network {
+        if asked.spec.container.host_network && !self.host_network {
             let path = "jobDefinition.nodeProperties".to_owned();
             let what = "a node, which shares its host's network,".to_owned();
             return Some(Broken { path, what, rule: "allow-host-network" });
         }
-        spec.container.devices.iter().enumerate().find_map(|(index, device)| {
-            let path = container(&format!("linuxParameters.devices[{index}].hostPath"));
-            not_listed(&self.devices, &device.host_path, "the device", path, "allowed-devices")
+        asked.first(|index, part| {
+            if part.container.privileged && !self.privileged {
+                return privileged(asked.below(index, "privileged"), "a privileged container");
+            }
+            part.container.devices.iter().enumerate().find_map(|(nth, device)| {
+                let path = asked.below(index, &format!("linuxParameters.devices[{nth}].hostPath"));
+                not_listed(&self.devices, &device.host_path, "the device", path, "allowed-devices")
+            })
         })
     }
 
-    fn volumes(&self, spec: &JobSpec) -> Option<Broken> {
-        spec.container.volumes.iter().enumerate().find_map(|(index, volume)| match &volume.source {
+    fn volumes(&self, asked: &Asked<'_>) -> Option<Broken> {
+        let volumes = &asked.spec.container.volumes;
+        volumes.iter().enumerate().find_map(|(index, volume)| match &volume.source {
             VolumeSource::Scratch => None,
             VolumeSource::Host { path } => {
-                let at = container(&format!("volumes[{index}].host.sourcePath"));
+                let at = asked.below_task(&format!("volumes[{index}].host.sourcePath"));
                 not_listed(&self.host_paths, path, "the path", at, "allowed-host-paths")
             }
             VolumeSource::Efs(efs) => {
@@ -237,36 +290,47 @@ impl JobRules {
                     &self.file_systems,
                     &efs.file_system,
                     "the file system",
-                    container(&field),
+                    asked.below_task(&field),
                     "allowed-file-systems",
                 )
             }
         })
     }
 
-    fn logs(&self, spec: &JobSpec) -> Option<Broken> {
-        let spec = &spec.container;
-        // A job that says nothing of its output has the dispatcher's own log group.
-        let says_nothing = spec.log_driver == LogDriver::Awslogs && spec.log_options.is_empty();
-        if !says_nothing && !self.log_drivers.contains(&spec.log_driver) {
-            let what = format!("the log driver {}", spec.log_driver);
-            let path = container("logConfiguration.logDriver");
-            return Some(Broken { path, what, rule: "allowed-log-drivers" });
-        }
-        let group = spec.log_options.get("awslogs-group")?;
-        if self.log_groups.is_empty() || is_listed(&self.log_groups, group) {
-            return None;
-        }
-        let path = container("logConfiguration.options.awslogs-group");
-        let what = format!("the log group {group}");
-        Some(Broken { path, what, rule: "allowed-log-groups" })
+    fn logs(&self, asked: &Asked<'_>) -> Option<Broken> {
+        let allows = |driver| self.log_drivers.contains(&driver);
+        asked.first(|index, Part { role, container, .. }| {
+            let routes = role.is_some_and(|role| role.firelens.is_some());
+            if routes && !allows(LogDriver::Awsfirelens) {
+                let path = asked.below(index, "firelensConfiguration");
+                let what = "a router of logs".to_owned();
+                return Some(Broken { path, what, rule: "allowed-log-drivers" });
+            }
+            // One that says nothing of its output has the dispatcher's own log group.
+            let driver = container.log_driver;
+            let says_nothing = driver == LogDriver::Awslogs && container.log_options.is_empty();
+            if !says_nothing && !allows(driver) {
+                let path = asked.below(index, "logConfiguration.logDriver");
+                let what = format!("the log driver {driver}");
+                return Some(Broken { path, what, rule: "allowed-log-drivers" });
+            }
+            let group = container.log_options.get("awslogs-group")?;
+            if self.log_groups.is_empty() || is_listed(&self.log_groups, group) {
+                return None;
+            }
+            let path = asked.below(index, "logConfiguration.options.awslogs-group");
+            let what = format!("the log group {group}");
+            Some(Broken { path, what, rule: "allowed-log-groups" })
+        })
     }
 
     fn amounts(&self, spec: &JobSpec) -> Option<Broken> {
         let need = &spec.resources;
-        let needs = |what: String, rule| {
-            Some(Broken { path: container("resourceRequirements"), what, rule })
+        let path = match &spec.task {
+            Some(_) => "jobDefinition.ecsProperties.taskProperties[0].containers",
+            None => "jobDefinition.containerProperties.resourceRequirements",
         };
+        let needs = |what: String, rule| Some(Broken { path: path.to_owned(), what, rule });
         if self.cpu_max.is_some_and(|max| max < need.cpu) {
             return needs(format!("{} vCPU", need.cpu), "max-vcpus");
         }

@@ -1,7 +1,7 @@
 //! The planner's question, made of what the control loop holds, and the way back from its answer: which jobs a demand
 //! stands for. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -11,31 +11,76 @@ use spillway_core::durations::{duration_bucket, duration_bucket_below};
 use spillway_core::job::{Expectation, ExpectedFrom};
 use spillway_core::plan::Headroom;
 use spillway_core::{
-    Busy, Catalog, CpuUnits, Demand, DemandKey, HostId, Job, JobClass, JobId, JobSpec, JobState,
-    KindId, MarketRule, MicroUsdPerHour, PlanInput, PlanPolicy,
+    Busy, Catalog, Demand, DemandKey, HostId, Job, JobClass, JobId, JobSpec, JobState, KindId,
+    MarketRule, PlanInput, PlanPolicy,
 };
 
+use crate::backfill::Hold;
+use crate::dispatch::{Asked, Everyone, Selection};
 use crate::engine::Engine;
 use crate::fleet::{Entry, Run};
 use crate::forecast::KindForecast;
+use crate::lane::Lane;
 use crate::limits;
 use crate::memory::Memory;
-use crate::waiting::Waiting;
+use crate::waiting::{Group, GroupKey, Waiting};
 
-/// A question, and which classes of jobs each of its demands stands for.
+/// The jobs a demand stands for.
+#[derive(Debug)]
+enum Who {
+    /// All of these groups as far as they are offered; each list is one line, the first goes first.
+    Groups(Vec<Vec<GroupKey>>),
+    /// These, the first first.
+    Picks(VecDeque<(GroupKey, JobId)>),
+}
+
+/// A question, and which jobs each of its demands stands for.
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) input: PlanInput,
-    classes: BTreeMap<DemandKey, Vec<JobClass>>,
-    /// Jobs that hosts are kept for.
-    kept: BTreeMap<JobClass, u32>,
+    who: BTreeMap<DemandKey, Who>,
+    /// How many of each group are offered and have no place yet.
+    left: BTreeMap<GroupKey, u32>,
+    /// Jobs that wait in line and are not offered.
+    protected: BTreeSet<JobId>,
     forecasts: Forecasts,
 }
 
 impl Question {
-    /// The first `n` jobs that a demand stands for, in the order they came.
-    pub(crate) fn jobs(&self, waiting: &Waiting, key: &DemandKey, n: u32) -> Vec<JobId> {
-        self.classes.get(key).map(|classes| waiting.first(classes, n)).unwrap_or_default()
+    /// The first `n` jobs that a demand stands for, in the order in which they go.
+    pub(crate) fn jobs(
+        &self,
+        waiting: &Waiting,
+        key: &DemandKey,
+        n: u32,
+    ) -> Vec<(GroupKey, JobId)> {
+        let n = usize::try_from(n).unwrap_or(usize::MAX);
+        match self.who.get(key) {
+            Some(Who::Picks(picks)) => picks.iter().take(n).copied().collect(),
+            Some(Who::Groups(lines)) => {
+                let mut jobs = Vec::new();
+                for line in lines {
+                    let missing = n.saturating_sub(jobs.len());
+                    let first = waiting.first(line, missing.saturating_add(self.protected.len()));
+                    let offered = first.into_iter().filter(|(_, id)| !self.protected.contains(id));
+                    jobs.extend(offered.take(missing));
+                }
+                jobs
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// A job of a demand has got a place.
+    pub(crate) fn placed(&mut self, key: &DemandKey, group: &GroupKey, id: JobId) {
+        if let Some(left) = self.left.get_mut(group) {
+            *left = left.saturating_sub(1);
+        }
+        if let Some(Who::Picks(picks)) = self.who.get_mut(key)
+            && let Some(at) = picks.iter().position(|(_, other)| *other == id)
+        {
+            picks.remove(at);
+        }
     }
 
     /// What the planner is told of a class.
@@ -54,26 +99,50 @@ impl Question {
         self.forecasts.expectation(memory, KindId::of(spec), told_secs)
     }
 
-    /// Which of the jobs of a demand a host is to be kept for: of those that are not kept for yet, and still wait.
-    pub(crate) fn keep(
-        &mut self,
-        waiting: &Waiting,
-        key: &DemandKey,
-        n: u32,
-    ) -> Vec<(JobClass, u32)> {
-        let mut left = n;
-        let mut kept = Vec::new();
-        for class in self.classes.get(key).into_iter().flatten() {
-            let before = self.kept.entry(*class).or_default();
-            let count = waiting.count(class).saturating_sub(*before).min(left);
-            if 0 < count {
-                *before += count;
-                left -= count;
-                kept.push((*class, count));
+    /// Which of the jobs of a demand a host is to be kept for, of those that have no place yet.
+    pub(crate) fn keep(&mut self, key: &DemandKey, n: u32) -> Vec<(GroupKey, u32)> {
+        let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
+        match self.who.get_mut(key) {
+            Some(Who::Picks(picks)) => {
+                let n = usize::try_from(n).unwrap_or(usize::MAX).min(picks.len());
+                for (group, _) in picks.drain(..n) {
+                    *kept.entry(group).or_default() += 1;
+                }
+            }
+            Some(Who::Groups(lines)) => {
+                let mut missing = n;
+                for group in lines.iter().flatten() {
+                    let count = self.left.get(group).copied().unwrap_or(0).min(missing);
+                    if 0 < count {
+                        missing -= count;
+                        kept.insert(*group, count);
+                    }
+                }
+            }
+            None => {}
+        }
+        for (group, count) in &kept {
+            if let Some(left) = self.left.get_mut(group) {
+                *left = left.saturating_sub(*count);
             }
         }
-        kept
+        kept.into_iter().collect()
     }
+}
+
+/// What a question is about.
+#[derive(Debug)]
+pub(crate) struct Scope<'a> {
+    /// Who is offered.
+    pub(crate) selection: &'a Selection,
+    /// The multi-node jobs that are asked about, the first first.
+    pub(crate) gangs: &'a [JobId],
+    /// The pool that is asked about; none is everything there is.
+    pub(crate) pool: Option<usize>,
+    /// What may be bought.
+    pub(crate) headroom: Headroom,
+    /// Room that is being made for some, by pool.
+    pub(crate) holds: &'a BTreeMap<usize, Hold>,
 }
 
 /// Where a job stands among those that wait.
@@ -87,7 +156,7 @@ pub struct Standing {
 
 /// Forecasts that have been made at one moment, by kind.
 #[derive(Debug)]
-struct Forecasts {
+pub(crate) struct Forecasts {
     now: Timestamp,
     prior_secs: u32,
     of_kind: BTreeMap<KindId, KindForecast>,
@@ -115,13 +184,23 @@ impl Engine {
         JobClass::of(job, self.config.patience.of(&job.spec.queue))
     }
 
+    /// The lane and class of a job; its lane gets a number if it has none.
+    pub(crate) fn group_of(&mut self, job: &Job) -> GroupKey {
+        GroupKey { lane: self.lanes.ord(Lane::of(&job.spec)), class: self.class_of(job) }
+    }
+
+    /// The same, of a job that is or was in line.
+    pub(crate) fn known_group_of(&self, job: &Job) -> Option<GroupKey> {
+        Some(GroupKey { lane: self.lanes.known(&job.spec)?, class: self.class_of(job) })
+    }
+
     /// What is expected of a job, by what is known now.
     pub fn expectation(&self, now: Timestamp, spec: &JobSpec) -> Expectation {
         let told_secs = spec.expected_duration.map(whole_secs);
         self.forecasts(now).expectation(&self.memory, KindId::of(spec), told_secs)
     }
 
-    fn forecasts(&self, now: Timestamp) -> Forecasts {
+    pub(crate) fn forecasts(&self, now: Timestamp) -> Forecasts {
         let prior_secs = self.config.plan.prior_secs;
         Forecasts { now, prior_secs, of_kind: BTreeMap::new() }
     }
@@ -147,57 +226,113 @@ impl Engine {
 
     /// What the planner would be asked now.
     pub fn plan_input(&self, now: Timestamp) -> PlanInput {
-        self.question(now).input
+        self.whole_question(now, None).input
     }
 
-    /// The same, and where one job stands in that question; nowhere if it does not wait for a place.
+    /// The same, and where one job stands in that question; nowhere if it does not wait for a place. Of pools it is the job's
+    /// first that is asked about.
     pub fn plan_input_for(&self, now: Timestamp, job: JobId) -> (PlanInput, Option<Standing>) {
-        let question = self.question(now);
+        let record = self.jobs.get(&job).or_else(|| self.jobs.get(&job.whole()));
+        let pool = record.filter(|_| !self.config.pools.is_empty());
+        let pool = pool.and_then(|job| self.config.pools_of(&job.spec.queue).first().copied());
+        let question = self.whole_question(now, pool);
         let standing = self.standing(&question, job);
         (question.input, standing)
     }
 
+    fn whole_question(&self, now: Timestamp, pool: Option<usize>) -> Question {
+        let (kept, protected) = (BTreeMap::new(), BTreeSet::new());
+        let room = self.room(now, pool, &self.holds);
+        let asked = Asked { room, is_meant: &Everyone, kept: &kept, protected: &protected };
+        let selection = self.dispatch(now).select(&asked);
+        let gangs = self.asked_gangs(now, pool, &Everyone);
+        let (headroom, holds) = (self.headroom(pool), BTreeMap::new());
+        let scope = Scope { selection: &selection, gangs: &gangs, pool, headroom, holds: &holds };
+        self.question(now, &scope)
+    }
+
     fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
-        let class = match self.jobs.get(&id) {
-            Some(job) => self.class_of(job),
-            None => self.class_of(&self.child(id)?),
+        let group = match self.jobs.get(&id) {
+            Some(job) => self.known_group_of(job)?,
+            None => self.known_group_of(&self.child(id)?)?,
         };
-        let mut demands = question.classes.iter();
-        let (key, _) = demands.find(|(_, classes)| classes.contains(&class))?;
+        let has_group = |who: &Who| match who {
+            Who::Groups(lines) => lines.iter().any(|line| line.contains(&group)),
+            Who::Picks(picks) => picks.iter().any(|(_, other)| *other == id),
+        };
+        let (key, _) = question.who.iter().find(|(_, who)| has_group(who))?;
         let in_line = question.jobs(&self.waiting, key, u32::MAX);
-        let n_ahead = in_line.iter().position(|other| *other == id)?;
+        let n_ahead = in_line.iter().position(|(_, other)| *other == id)?;
         Some(Standing { key: *key, n_ahead: u32::try_from(n_ahead).unwrap_or(u32::MAX) })
     }
 
-    pub(crate) fn question(&self, now: Timestamp) -> Question {
+    /// The planner's question about who may be offered.
+    pub(crate) fn question(&self, now: Timestamp, scope: &Scope<'_>) -> Question {
         let mut forecasts = self.forecasts(now);
-        let mut classes: BTreeMap<DemandKey, Vec<JobClass>> = BTreeMap::new();
+        let selection = scope.selection;
+        let mut groups: BTreeMap<DemandKey, Vec<GroupKey>> = BTreeMap::new();
+        let mut key_of: BTreeMap<GroupKey, DemandKey> = BTreeMap::new();
         let mut demands: BTreeMap<DemandKey, Demand> = BTreeMap::new();
-        for (class, count, first) in self.waiting.classes() {
+        for (group, count) in &selection.counts {
+            let class = &group.class;
             let key = self.demand_key(now, class, &mut forecasts);
-            classes.entry(key).or_default().push(*class);
-            let waited_secs = match self.jobs.get(&first) {
+            groups.entry(key).or_default().push(*group);
+            if selection.picks.is_some() {
+                key_of.insert(*group, key);
+            }
+            let in_line = self.waiting.get(group);
+            let first = in_line.and_then(Group::head);
+            let waited_secs = match first.and_then(|(_, first)| self.jobs.get(&first)) {
                 Some(job) if key.patience_secs == 0 => overdue_secs(now, class, job),
                 Some(_) | None => 0,
             };
             let demand = demands.entry(key).or_insert(Demand::new(key, 0));
-            demand.count = demand.count.saturating_add(count);
+            demand.count = demand.count.saturating_add(*count);
             demand.waited_secs = demand.waited_secs.max(waited_secs);
-            demand.n_again = demand.n_again.saturating_add(self.waiting.count_again(class));
+            let n_again = in_line.map_or(0, Group::n_again).min(*count);
+            demand.n_again = demand.n_again.saturating_add(n_again);
         }
-        let hosts = self.fleet.views(now, self.plan_policy().boot_secs, |entry| {
+        let who = match &selection.picks {
+            None => {
+                let dispatch = self.dispatch(now);
+                let of = |(key, groups): (DemandKey, Vec<GroupKey>)| {
+                    (key, Who::Groups(dispatch.by_rank(&groups)))
+                };
+                groups.into_iter().map(of).collect()
+            }
+            Some(picks) => {
+                let mut who: BTreeMap<DemandKey, VecDeque<(GroupKey, JobId)>> = BTreeMap::new();
+                for (group, id) in picks {
+                    if let Some(key) = key_of.get(group) {
+                        who.entry(*key).or_default().push_back((*group, *id));
+                    }
+                }
+                who.into_iter().map(|(key, picks)| (key, Who::Picks(picks))).collect()
+            }
+        };
+        let is_of_other = |gang: JobId| !scope.gangs.contains(&gang) && self.gangs.waits(gang);
+        let is_asked = |entry: &Entry| {
+            // What is kept for a multi-node job is there for nobody who is asked about without it.
+            (scope.pool.is_none() || self.config.pool_of_host(&entry.host) == scope.pool)
+                && !entry.held_for.is_some_and(is_of_other)
+        };
+        let mut hosts = self.fleet.views(now, self.plan_policy().boot_secs, is_asked, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);
             (busy, self.reserved(now, entry, &mut forecasts))
         });
-        let gangs = self.gang_demands(now, |class| self.demand_key(now, class, &mut forecasts));
+        let gangs = self
+            .gang_demands(now, scope.gangs, |class| self.demand_key(now, class, &mut forecasts));
+        for hold in scope.holds.values() {
+            hold.spare(&mut hosts);
+        }
         let cooling = self.cooling.iter().filter(|(_, cooldown)| now < cooldown.until);
         let input = PlanInput {
             now,
             demands: demands.into_values().collect(),
             hosts,
-            catalog: Arc::clone(&self.catalog),
+            catalog: Arc::clone(self.catalog_of(scope.pool)),
             cooling: cooling.map(|(pool, cooldown)| (pool.clone(), cooldown.until)).collect(),
-            headroom: self.headroom(),
+            headroom: scope.headroom,
             fleet: if self.config.plan.mix.is_none() {
                 BTreeMap::new()
             } else {
@@ -205,7 +340,8 @@ impl Engine {
             },
             gangs,
         };
-        Question { input, classes, kept: BTreeMap::new(), forecasts }
+        let protected = scope.holds.values().map(|hold| hold.job).collect();
+        Question { input, who, left: selection.counts.clone(), protected, forecasts }
     }
 
     /// What the planner is told of a class: what its jobs need, and what is expected of them by now.
@@ -262,7 +398,12 @@ impl Engine {
     }
 
     /// What the jobs on a host hold and when they are expected to end, soonest first.
-    fn busy(&self, now: Timestamp, entry: &Entry, forecasts: &mut Forecasts) -> Vec<Busy> {
+    pub(crate) fn busy(
+        &self,
+        now: Timestamp,
+        entry: &Entry,
+        forecasts: &mut Forecasts,
+    ) -> Vec<Busy> {
         let prior_secs = self.config.plan.prior_secs;
         let mut busy: Vec<Busy> = Vec::with_capacity(entry.runs().len());
         for (run, count) in entry.runs() {
@@ -281,26 +422,6 @@ impl Engine {
         });
         busy
     }
-
-    fn headroom(&self) -> Headroom {
-        let (n_hosts, cpu, price) = self.fleet.totals();
-        let limits = &self.config.limits;
-        let left = |max: u64, used: u64| max.saturating_sub(used);
-        let mut quotas = limits.quotas;
-        if !quotas.is_none() {
-            for entry in self.fleet.iter() {
-                quotas.take(&entry.host.pool, entry.host.capacity.cpu);
-            }
-        }
-        Headroom {
-            quotas,
-            on_demand: None,
-            spot: None,
-            hosts: limits.hosts_max.map(|max| max.saturating_sub(n_hosts)),
-            cpu: limits.cpu_max.map(|max| CpuUnits::new(max.get().saturating_sub(cpu.get()))),
-            price: limits.price_max.map(|max| MicroUsdPerHour::new(left(max.get(), price.get()))),
-        }
-    }
 }
 
 /// How long a job whose patience has ended has waited since, in seconds.
@@ -313,7 +434,7 @@ impl Engine {
     /// The kind of a job; that of an array's children is known.
     fn kind_of(&self, job: &Job) -> KindId {
         let array = job.id.index().and_then(|_| self.arrays.get(&job.id.whole()));
-        array.map_or_else(|| KindId::of(&job.spec), |array| array.place.class.kind)
+        array.map_or_else(|| KindId::of(&job.spec), |array| array.place.group.class.kind)
     }
 
     /// What a job holds on its host.

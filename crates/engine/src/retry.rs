@@ -1,5 +1,7 @@
 //! How an attempt ended, and what follows from it. Pure functions over what ECS said.
 
+use std::borrow::Cow;
+
 use jiff::SignedDuration;
 use spillway_core::job::{Attempt, FailureCategory, Job, JobSpec, StopCause};
 use spillway_core::retry::{RetryAction, first_match};
@@ -22,6 +24,15 @@ pub(crate) enum Verdict {
         /// The pause.
         after: SignedDuration,
     },
+}
+
+/// What ECS said of a task's end, with the end of the container that decides over the job's. Of a job with one container ECS
+/// has said no other.
+pub(crate) fn decided<'a>(report: &'a TaskReport, spec: &JobSpec) -> Cow<'a, TaskReport> {
+    let Some(task) = &spec.task else { return Cow::Borrowed(report) };
+    let Some(end) = task.decisive(&report.containers) else { return Cow::Borrowed(report) };
+    let (exit_code, container_reason) = (end.exit_code, end.reason.clone());
+    Cow::Owned(TaskReport { exit_code, container_reason, ..report.clone() })
 }
 
 /// Why a task that has stopped failed; `None` if it succeeded.

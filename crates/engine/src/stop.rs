@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use spillway_core::effect::CallResult;
 use spillway_core::host::DrainCause;
-use spillway_core::job::{Stop, StopCause};
+use spillway_core::job::{LiveAttempt, Stop, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
-use spillway_core::{AttemptOrd, Effect, HostId, HostState, JobId, JobState};
+use spillway_core::{AttemptOrd, Effect, HostId, HostState, Job, JobId, JobState};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
+use crate::retry::backoff;
 use crate::timer::Timer;
 
 impl Engine {
@@ -39,11 +40,16 @@ impl Engine {
     /// Sends StopTask for an attempt that is marked, and asks to be woken to see whether it helped. A task that ECS has
     /// not named yet is stopped when it has been.
     pub(crate) fn send_stop(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
-        let Some((_, attempt)) = self.live(id, ord) else { return };
+        let Some((job, attempt)) = self.live(id, ord) else { return };
         let (Some(task), Some(stop)) = (attempt.task.clone(), &attempt.stop) else { return };
         let reason = stop.cause.reason();
+        let host = attempt.host;
+        let is_deaf = is_deaf(job, attempt, cx.now);
         cx.effects.push(Effect::StopTask { job: id, attempt: ord, task, reason });
-        self.timers.set(cx.now + limits::STOP_REPEAT, Timer::Stop(id, ord));
+        self.stop_by(id, ord, cx.now + limits::STOP_REPEAT);
+        if is_deaf {
+            self.give_up_host(cx, host);
+        }
     }
 
     pub(crate) fn take_stop(
@@ -53,8 +59,30 @@ impl Engine {
         ord: AttemptOrd,
         result: &CallResult<()>,
     ) {
-        if result.is_err() && self.live(id, ord).is_some() {
-            self.timers.set(cx.now + limits::CALL_RETRY, Timer::Stop(id, ord));
+        if self.live(id, ord).is_none() {
+            return;
+        }
+        if result.is_ok() {
+            self.n_call_failed.remove(&id);
+            return;
+        }
+        let n_failed = self.n_call_failed.entry(id).or_default();
+        *n_failed = n_failed.saturating_add(1);
+        let pause = backoff(*n_failed).min(limits::STOP_REPEAT);
+        self.stop_by(id, ord, cx.now + pause);
+    }
+
+    /// Asks to be woken to tell an attempt again that it is to end. Only the last time that was asked for counts: else
+    /// every answer would leave one more timer behind, and each of those would send a call.
+    fn stop_by(&mut self, id: JobId, ord: AttemptOrd, at: Timestamp) {
+        self.stop_at.insert((id, ord), at);
+        self.timers.set(at, Timer::Stop(id, ord));
+    }
+
+    pub(crate) fn stop_again(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
+        let is_due = self.stop_at.get(&(id, ord)).is_none_or(|at| *at <= cx.now);
+        if is_due {
+            self.send_stop(cx, id, ord);
         }
     }
 
@@ -80,8 +108,8 @@ impl Engine {
         }
     }
 
-    /// Nobody can say whether a task runs on a host under an attempt's token. Only its end makes sure that none does: it takes
-    /// no more work, what is known to run there may end, then it goes.
+    /// Nobody can say whether a task runs on a host under an attempt's token, or one there ends on no signal. Only the host's end
+    /// makes sure of it: it takes no more work, what else is known to run there may end, then it goes.
     fn give_up_host(&mut self, cx: &mut Cx, id: HostId) {
         let Some(entry) = self.fleet.get(id) else { return };
         if let HostState::Registered { instance, container_instance, .. } = &entry.host.state {
@@ -97,14 +125,16 @@ impl Engine {
         self.advance_drain(cx, id);
     }
 
-    /// Whether nothing keeps a host but attempts that never got a task's name and are to end.
+    /// Whether nothing keeps a host but attempts that are to end and that only its own end can end: they never got a task's
+    /// name, or heard no signal.
     pub(crate) fn is_done(&self, host: HostId, now: Timestamp) -> bool {
         self.live_on(host).into_iter().all(|id| {
             let Some(job) = self.jobs.get(&id) else { return false };
             let overdue = self.start_timeout(&job.spec);
             job.state.live_attempt().is_some_and(|attempt| {
                 let is_overdue = overdue <= now.duration_since(attempt.placed_at);
-                attempt.task.is_none() && attempt.stop.is_some() && is_overdue
+                let is_unnamed = attempt.task.is_none() && attempt.stop.is_some();
+                (is_unnamed && is_overdue) || is_deaf(job, attempt, now)
             })
         })
     }
@@ -121,6 +151,13 @@ impl Engine {
             cx.effects.push(Effect::StopTask { job, attempt, task, reason });
         }
     }
+}
+
+/// Whether an attempt's task should have ended long ago.
+fn is_deaf(job: &Job, attempt: &LiveAttempt, now: Timestamp) -> bool {
+    let own = job.spec.time_limits.stop.unwrap_or(limits::STOP_TIMEOUT_DEFAULT);
+    let is_over = |stop: &Stop| own + limits::STOP_GIVE_UP <= now.duration_since(stop.since);
+    attempt.task.is_some() && attempt.stop.as_ref().is_some_and(is_over)
 }
 
 /// Whether an attempt stopped for this is tried again at no charge.

@@ -1,16 +1,26 @@
-//! The jobs that may run now, by class, in the order they came. Children of arrays that have not started are bits in here, not
-//! records: each array stands in line once, for as many of them as may start.
+//! The jobs that may run now, by lane and class, in the order they came. Children of arrays that have not started are bits in
+//! here, not records: each array stands in line once, for as many of them as may start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_set};
+use std::iter::{Copied, Peekable};
 
 use spillway_core::array::{Indexes, child_seq};
 use spillway_core::job::LinePlace;
 use spillway_core::{JobClass, JobId, OrdSet};
 
+use crate::lane::LaneOrd;
+
+/// Jobs of one lane and one class. They differ in nothing but their place in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupKey {
+    pub(crate) lane: LaneOrd,
+    pub(crate) class: JobClass,
+}
+
 /// An array's place in line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) class: JobClass,
+    pub(crate) group: GroupKey,
     /// The array's number in line; its children have those behind it.
     pub(crate) seq: u64,
     pub(crate) array: JobId,
@@ -31,10 +41,19 @@ impl Children {
     fn offered(&self) -> u32 {
         self.ready.len().min(self.room)
     }
+
+    fn first(&self, seq: u64) -> impl Iterator<Item = (LinePlace, JobId)> {
+        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        let ready = self.ready.iter().take(room);
+        ready.filter_map(move |ord| {
+            Some((fresh(child_seq(seq, ord)), self.indexes.child(self.array, ord)?))
+        })
+    }
 }
 
+/// Jobs of one lane and class that wait.
 #[derive(Debug, Default)]
-struct Group {
+pub(crate) struct Group {
     jobs: BTreeSet<(LinePlace, JobId)>,
     arrays: BTreeMap<u64, Children>,
     /// Over both.
@@ -49,53 +68,99 @@ impl Group {
         self.n = self.arrays.values().fold(jobs, |n, of| n.saturating_add(of.offered()));
     }
 
-    /// The first `n`, with their numbers. The numbers of an array's children lie between those of no two jobs or children of
-    /// another array, so that arrays can be taken one after the other.
-    fn first(&self, n: usize) -> impl Iterator<Item = (LinePlace, JobId)> {
-        let children = self.arrays.iter().flat_map(|(seq, of)| {
-            let room = usize::try_from(of.room).unwrap_or(usize::MAX);
-            let ready = of.ready.iter().take(room);
-            ready.filter_map(|ord| {
-                Some((fresh(child_seq(*seq, ord)), of.indexes.child(of.array, ord)?))
-            })
-        });
-        self.jobs.iter().copied().take(n).chain(children.take(n))
+    /// How many may start.
+    pub(crate) const fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// How many of the jobs have had an attempt.
+    pub(crate) const fn n_again(&self) -> u32 {
+        self.n_again
+    }
+
+    /// Whether a job with a record of its own is in it.
+    pub(crate) fn has(&self, line: LinePlace, id: JobId) -> bool {
+        self.jobs.contains(&(line, id))
+    }
+
+    /// Those that may start, in the order of their numbers. The numbers of an array's children lie between those of no two
+    /// children of another array, so that arrays can be taken one after the other.
+    pub(crate) fn line(&self) -> Line<'_> {
+        let children = self.arrays.iter().flat_map(|(seq, of)| of.first(*seq));
+        Line {
+            jobs: self.jobs.iter().copied().peekable(),
+            children: Box::new(children),
+            next: None,
+        }
     }
 
     /// The number and id of who is first; of an array, its own.
-    fn head(&self) -> Option<(LinePlace, JobId)> {
+    pub(crate) fn head(&self) -> Option<(LinePlace, JobId)> {
         let offering = self.arrays.iter().find(|(_, of)| 0 < of.offered());
         let array = offering.map(|(seq, of)| (fresh(*seq), of.array));
         [self.jobs.first().copied(), array].into_iter().flatten().min()
     }
 }
 
+/// Jobs and children in one line.
+pub(crate) struct Line<'a> {
+    jobs: Peekable<Copied<btree_set::Iter<'a, (LinePlace, JobId)>>>,
+    children: Box<dyn Iterator<Item = (LinePlace, JobId)> + 'a>,
+    /// The next child.
+    next: Option<(LinePlace, JobId)>,
+}
+
+impl Iterator for Line<'_> {
+    type Item = (LinePlace, JobId);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next.is_none() {
+            self.next = self.children.next();
+        }
+        let child = self.next;
+        let job = self.jobs.next_if(|job| child.is_none_or(|child| *job < child));
+        job.or_else(|| self.next.take())
+    }
+}
+
 /// The place in line of one that has had no attempt.
-const fn fresh(seq: u64) -> LinePlace {
+pub(crate) const fn fresh(seq: u64) -> LinePlace {
     LinePlace { is_fresh: true, seq }
 }
 
 /// Runnable jobs in groups that are equal to the control loop. A retried job is first in line.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    groups: BTreeMap<JobClass, Group>,
+    lanes: BTreeMap<LaneOrd, BTreeMap<JobClass, Group>>,
 }
 
 impl Waiting {
-    pub(crate) fn insert(&mut self, class: JobClass, line: LinePlace, id: JobId) {
-        let group = self.groups.entry(class).or_default();
+    fn entry(&mut self, key: GroupKey) -> &mut Group {
+        self.lanes.entry(key.lane).or_default().entry(key.class).or_default()
+    }
+
+    fn get_mut(&mut self, key: &GroupKey) -> Option<&mut Group> {
+        self.lanes.get_mut(&key.lane)?.get_mut(&key.class)
+    }
+
+    pub(crate) fn get(&self, key: &GroupKey) -> Option<&Group> {
+        self.lanes.get(&key.lane)?.get(&key.class)
+    }
+
+    pub(crate) fn insert(&mut self, key: GroupKey, line: LinePlace, id: JobId) {
+        let group = self.entry(key);
         let is_new = group.jobs.insert((line, id));
         group.n = group.n.saturating_add(u32::from(is_new));
         group.n_again = group.n_again.saturating_add(u32::from(is_new && !line.is_fresh));
     }
 
-    pub(crate) fn remove(&mut self, class: &JobClass, line: LinePlace, id: JobId) {
-        if let Some(group) = self.groups.get_mut(class) {
+    pub(crate) fn remove(&mut self, key: &GroupKey, line: LinePlace, id: JobId) {
+        if let Some(group) = self.get_mut(key) {
             let was_there = group.jobs.remove(&(line, id));
             group.n = group.n.saturating_sub(u32::from(was_there));
             group.n_again = group.n_again.saturating_sub(u32::from(was_there && !line.is_fresh));
         }
-        self.drop_if_empty(class);
+        self.drop_if_empty(key);
     }
 
     /// Puts children of an array in line; `room` more of all that are in line may start.
@@ -103,8 +168,8 @@ impl Waiting {
         if ords.is_empty() {
             return;
         }
-        let Place { class, seq, array, indexes } = *place;
-        let group = self.groups.entry(class).or_default();
+        let Place { group, seq, array, indexes } = *place;
+        let group = self.entry(group);
         let new = || Children { array, indexes, ready: OrdSet::new(), room };
         let children = group.arrays.entry(seq).or_insert_with(new);
         children.room = room;
@@ -116,7 +181,7 @@ impl Waiting {
 
     /// Says how many more of an array's children may start.
     pub(crate) fn set_room(&mut self, place: &Place, room: u32) {
-        let Some(group) = self.groups.get_mut(&place.class) else { return };
+        let Some(group) = self.get_mut(&place.group) else { return };
         let Some(children) = group.arrays.get_mut(&place.seq) else { return };
         let before = children.offered();
         children.room = room;
@@ -125,7 +190,7 @@ impl Waiting {
 
     /// Takes a child out of line; false if it is not there.
     pub(crate) fn take_child(&mut self, place: &Place, ord: u32) -> bool {
-        let Some(group) = self.groups.get_mut(&place.class) else { return false };
+        let Some(group) = self.get_mut(&place.group) else { return false };
         let Some(children) = group.arrays.get_mut(&place.seq) else { return false };
         let before = children.offered();
         let was_there = children.ready.remove(ord);
@@ -133,57 +198,56 @@ impl Waiting {
         if children.ready.is_empty() {
             group.arrays.remove(&place.seq);
         }
-        self.drop_if_empty(&place.class);
+        self.drop_if_empty(&place.group);
         was_there
     }
 
     /// An array's children that are in line, whether or not there is room for them.
     pub(crate) fn children(&self, place: &Place) -> Option<&OrdSet> {
-        Some(&self.groups.get(&place.class)?.arrays.get(&place.seq)?.ready)
+        Some(&self.get(&place.group)?.arrays.get(&place.seq)?.ready)
     }
 
-    fn drop_if_empty(&mut self, class: &JobClass) {
+    fn drop_if_empty(&mut self, key: &GroupKey) {
+        let Some(groups) = self.lanes.get_mut(&key.lane) else { return };
         let is_empty = |group: &Group| group.jobs.is_empty() && group.arrays.is_empty();
-        if self.groups.get(class).is_some_and(is_empty) {
-            self.groups.remove(class);
+        if groups.get(&key.class).is_some_and(is_empty) {
+            groups.remove(&key.class);
+        }
+        if groups.is_empty() {
+            self.lanes.remove(&key.lane);
         }
     }
 
-    /// The first `n` jobs of some classes together; they stay in line until they are removed.
-    pub(crate) fn first(&self, classes: &[JobClass], n: u32) -> Vec<JobId> {
-        let n = usize::try_from(n).unwrap_or(usize::MAX);
-        let groups = classes.iter().filter_map(|class| self.groups.get(class));
-        let mut first: Vec<(LinePlace, JobId)> = groups.flat_map(|group| group.first(n)).collect();
+    /// The first `n` jobs of some groups together; they stay in line until they are removed.
+    pub(crate) fn first(&self, groups: &[GroupKey], n: usize) -> Vec<(GroupKey, JobId)> {
+        let mut first: Vec<(LinePlace, JobId, usize)> = Vec::new();
+        for (at, group) in groups.iter().enumerate() {
+            let line = self.get(group).into_iter().flat_map(Group::line);
+            first.extend(line.take(n).map(|(place, id)| (place, id, at)));
+        }
         first.sort_unstable();
-        first.into_iter().take(n).map(|(_, id)| id).collect()
+        let group = |at: usize| groups.get(at).copied();
+        first.into_iter().take(n).filter_map(|(_, id, at)| Some((group(at)?, id))).collect()
     }
 
-    /// Whether a job of this class waits.
+    /// Whether a job of this class waits, in any lane.
     pub(crate) fn has(&self, class: &JobClass) -> bool {
-        0 < self.count(class)
+        let of_class = self.lanes.values().filter_map(|groups| groups.get(class));
+        of_class.into_iter().any(|group| 0 < group.n)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.groups.values().all(|group| group.n == 0)
+        self.lanes.values().flat_map(BTreeMap::values).all(|group| group.n == 0)
     }
 
-    /// How many jobs of a class wait.
-    pub(crate) fn count(&self, class: &JobClass) -> u32 {
-        self.groups.get(class).map_or(0, |group| group.n)
-    }
-
-    /// How many of them have had an attempt.
-    pub(crate) fn count_again(&self, class: &JobClass) -> u32 {
-        self.groups.get(class).map_or(0, |group| group.n_again)
-    }
-
-    /// All classes, with how many of each wait and which of them came first: of children that have no record, their array.
-    pub(crate) fn classes(&self) -> impl Iterator<Item = (&JobClass, u32, JobId)> {
-        let line = |(class, group): (_, &Group)| {
-            let (_, first) = group.head()?;
-            Some((class, group.n, first))
-        };
-        self.groups.iter().filter_map(line)
+    /// All groups of which some may start.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (GroupKey, &Group)> {
+        self.lanes
+            .iter()
+            .flat_map(|(lane, groups)| {
+                groups.iter().map(|(class, group)| (GroupKey { lane: *lane, class: *class }, group))
+            })
+            .filter(|(_, group)| 0 < group.n)
     }
 }
 
@@ -192,6 +256,11 @@ mod tests {
     use spillway_core::{CpuUnits, KindId, MarketRule, MiB, Resources};
 
     use super::*;
+
+    fn group() -> GroupKey {
+        let spec = crate::lane::Lane::of_queue("q");
+        GroupKey { lane: crate::lane::Lanes::default().ord(spec), class: class() }
+    }
 
     fn class() -> JobClass {
         JobClass {
@@ -207,12 +276,16 @@ mod tests {
         }
     }
 
+    fn first(waiting: &Waiting, n: usize) -> Vec<JobId> {
+        waiting.first(&[group()], n).into_iter().map(|(_, id)| id).collect()
+    }
+
     fn id(token: &str) -> JobId {
         JobId::derive(&"q".parse().unwrap(), token)
     }
 
     fn place(token: &str, seq: u64, size: u32) -> Place {
-        Place { class: class(), seq, array: id(token), indexes: Indexes::of_size(size) }
+        Place { group: group(), seq, array: id(token), indexes: Indexes::of_size(size) }
     }
 
     #[test]
@@ -220,12 +293,12 @@ mod tests {
         let mut waiting = Waiting::default();
         let (a, b) = (place("a", 10, 3), place("b", 14, 2));
         waiting.add_children(&b, &OrdSet::below(2), u32::MAX);
-        waiting.insert(class(), fresh(20), id("last"));
+        waiting.insert(group(), fresh(20), id("last"));
         waiting.add_children(&a, &OrdSet::below(3), u32::MAX);
-        waiting.insert(class(), fresh(12), a.array.child(1));
+        waiting.insert(group(), fresh(12), a.array.child(1));
         assert!(waiting.take_child(&a, 1));
 
-        let line = waiting.first(&[class()], 10);
+        let line = first(&waiting, 10);
 
         let expected = [
             a.array.child(0),
@@ -236,8 +309,8 @@ mod tests {
             id("last"),
         ];
         assert_eq!(line, expected);
-        assert_eq!(waiting.first(&[class()], 2), expected[..2]);
-        assert_eq!(waiting.count(&class()), 6);
+        assert_eq!(first(&waiting, 2), expected[..2]);
+        assert_eq!(waiting.get(&group()).map(Group::len), Some(6));
     }
 
     #[test]
@@ -246,10 +319,10 @@ mod tests {
         let a = place("a", 10, 2);
         waiting.add_children(&a, &OrdSet::below(2), u32::MAX);
         for (is_fresh, seq) in [(true, 1), (true, 2), (false, 7), (false, 5)] {
-            waiting.insert(class(), LinePlace { is_fresh, seq }, id(&seq.to_string()));
+            waiting.insert(group(), LinePlace { is_fresh, seq }, id(&seq.to_string()));
         }
 
-        let line = waiting.first(&[class()], u32::MAX);
+        let line = first(&waiting, usize::MAX);
 
         let singles = ["5", "7", "1", "2"].map(id).into_iter();
         let children = [0, 1].map(|n| a.array.child(n));
@@ -262,13 +335,13 @@ mod tests {
         let a = place("a", 0, 1_000_000);
         waiting.add_children(&a, &OrdSet::below(1_000_000), 2);
 
-        assert_eq!(waiting.first(&[class()], 10), [a.array.child(0), a.array.child(1)]);
+        assert_eq!(first(&waiting, 10), [a.array.child(0), a.array.child(1)]);
         assert!(waiting.take_child(&a, 0));
         waiting.set_room(&a, 0);
         assert!(waiting.is_empty() && !waiting.has(&class()));
-        assert_eq!(waiting.classes().count(), 0);
+        assert_eq!(waiting.groups().count(), 0);
         waiting.set_room(&a, 1);
-        assert_eq!(waiting.first(&[class()], 10), [a.array.child(1)]);
+        assert_eq!(first(&waiting, 10), [a.array.child(1)]);
     }
 
     #[test]
@@ -276,12 +349,12 @@ mod tests {
         let mut waiting = Waiting::default();
         let a = place("a", 0, 2);
         waiting.add_children(&a, &OrdSet::below(2), 2);
-        waiting.insert(class(), fresh(9), id("x"));
+        waiting.insert(group(), fresh(9), id("x"));
 
         assert!(waiting.take_child(&a, 0) && waiting.take_child(&a, 1));
         assert!(!waiting.take_child(&a, 1));
-        waiting.remove(&class(), fresh(9), id("x"));
+        waiting.remove(&group(), fresh(9), id("x"));
 
-        assert!(waiting.is_empty() && waiting.groups.is_empty());
+        assert!(waiting.is_empty() && waiting.lanes.is_empty());
     }
 }

@@ -36,6 +36,11 @@ impl<T> Agenda<T> {
         self.due.pop_first().map(|((at, _), what)| (at, what))
     }
 
+    /// All that is to come, in its order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.due.values()
+    }
+
     /// Drops what does not satisfy `keep`.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.due.retain(|_, what| keep(what));

@@ -21,6 +21,7 @@ mod expand;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use spillway_core::container::ContainerSpec;
 use spillway_core::{JobId, JobSpec};
 
 use crate::dice::Dice;
@@ -29,7 +30,7 @@ use expand::Variables;
 /// How long a command takes of which nothing is known.
 pub const DURATION_DEFAULT: SignedDuration = SignedDuration::from_secs(60);
 
-/// How one job's container behaves, the same in every attempt.
+/// How a container behaves, the same in every attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -63,18 +64,23 @@ impl Behaviour {
         }
     }
 
-    /// How a person would expect this job to behave.
+    /// How a person would expect this job to behave; of several containers, its main one.
     pub fn of(spec: &JobSpec, job: JobId, dice: Dice) -> Self {
-        let command = &spec.container.command;
+        Self::of_container(&spec.container, spec, job, dice)
+    }
+
+    /// The same for one container of a job.
+    pub fn of_container(container: &ContainerSpec, spec: &JobSpec, job: JobId, dice: Dice) -> Self {
+        let command = &container.command;
         let mut behaviour = if command.iter().any(|word| word.contains('$')) {
-            let mut variables = Variables::new(spec, job, dice);
+            let mut variables = Variables::new(spec, &container.environment, job, dice);
             let expanded: Vec<String> = command.iter().map(|word| variables.expand(word)).collect();
             Self::of_command(&expanded, spec.expected_duration)
         } else {
             Self::of_command(command, spec.expected_duration)
         };
-        behaviour.never_starts = spec.container.image.starts_with("stuck/");
-        behaviour.missing_image = spec.container.image.starts_with("missing/");
+        behaviour.never_starts = container.image.starts_with("stuck/");
+        behaviour.missing_image = container.image.starts_with("missing/");
         behaviour
     }
 

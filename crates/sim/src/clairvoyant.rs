@@ -61,7 +61,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
                 ended.insert(target.job.whole());
             }
-            Request::Register { .. } | Request::Deregister { .. } => {}
+            Request::Register { .. } | Request::Deregister { .. } | Request::Pause { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();

@@ -5,45 +5,36 @@
 //! cloud knows nothing of the engine, and draws nothing but from its [`Dice`].
 
 mod happening;
+mod mishap;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{
-    CallResult, DeadLetter, LaunchAnswer, LaunchRequest, Receipt, TaskRequest, TaskStart,
+    CallResult, DeadLetter, LaunchAnswer, LaunchRequest, Receipt, Refusal, TaskRequest, TaskStart,
 };
 use spillway_core::input::{Delivery, EventDelivery};
 use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
-use spillway_core::{
-    Catalog, CloudError, ContainerInstanceArn, InstanceId, JobId, Market, TaskArn, id,
-};
+use spillway_core::{Catalog, CloudError, ContainerInstanceArn, InstanceId, JobId, TaskArn, id};
 use uuid::Uuid;
 
 use crate::agenda::Agenda;
 use crate::behaviour::Behaviour;
+use crate::buckets::Buckets;
+use crate::course::Course;
 use crate::dice::Dice;
 use crate::ec2::{Ec2, InstanceEnd};
 use crate::ecs::{Ecs, Started, TaskEnd};
-use crate::setting::{Chance, Spread};
+use crate::fault::{Coverage, Fault};
+use crate::setting::Spread;
 use crate::sqs::Queue;
-use crate::world::WorldConfig;
+use crate::world::{Out, WorldConfig};
 use happening::Happening;
 
 /// How many messages one call receives at most (SQS: ten).
 pub const RECEIVE_MAX: usize = 10;
-
-/// When SQS's own copy of a message comes.
-const COPY_DELAY: Spread = Spread::of_secs(0, 240);
-
-/// What a fault does to one call.
-enum CallFault {
-    /// Nothing happens, and the caller learns it.
-    Refused(CloudError),
-    /// It happens, and the caller does not learn it.
-    AnswerLost(CloudError),
-}
 
 /// The simulated cloud.
 #[derive(Debug)]
@@ -54,13 +45,19 @@ pub struct SimCloud {
     agenda: Agenda<Happening>,
     behaviours: BTreeMap<JobId, Behaviour>,
     jobs: Queue<String>,
-    events: Queue<CloudEvent>,
+    /// None is an event that says nothing to us.
+    events: Queue<Option<CloudEvent>>,
     dead_letters: Vec<DeadLetter>,
+    buckets: Buckets,
+    /// What was registered as a task definition.
+    definitions: BTreeSet<String>,
+    coverage: Coverage,
     ec2: Ec2,
     ecs: Ecs,
     n_calls: u64,
     n_events: u64,
     n_messages: u64,
+    n_over_limit: u64,
 }
 
 impl SimCloud {
@@ -70,6 +67,9 @@ impl SimCloud {
         for (ord, reclaim) in config.reclaims.iter().enumerate() {
             agenda.add(started_at + reclaim.at, Happening::Reclaim(ord));
         }
+        for (ord, outage) in config.outages.iter().enumerate() {
+            agenda.add(started_at + outage.from, Happening::OutageBegins(ord));
+        }
         Self {
             dice: Dice::new(config.seed),
             started_at,
@@ -78,11 +78,15 @@ impl SimCloud {
             jobs: Queue::new("job", config.visibility_timeout),
             events: Queue::new("event", config.visibility_timeout),
             dead_letters: Vec::new(),
+            buckets: Buckets::new(config.api_percent),
+            definitions: BTreeSet::new(),
+            coverage: Coverage::default(),
             ec2: Ec2::new(&config, started_at),
             ecs: Ecs::default(),
             n_calls: 0,
             n_events: 0,
             n_messages: 0,
+            n_over_limit: 0,
             config,
         }
     }
@@ -118,13 +122,33 @@ impl SimCloud {
     }
 
     /// The event queue.
-    pub const fn event_queue(&self) -> &Queue<CloudEvent> {
+    pub const fn event_queue(&self) -> &Queue<Option<CloudEvent>> {
         &self.events
     }
 
     /// The dead-letter queue, oldest first.
     pub fn dead_letters(&self) -> &[DeadLetter] {
         &self.dead_letters
+    }
+
+    /// Which faults have happened.
+    pub const fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// A fault has happened around the cloud.
+    pub fn note(&mut self, fault: Fault) {
+        self.coverage.note(fault);
+    }
+
+    /// How many calls found their token bucket empty.
+    pub const fn n_over_limit(&self) -> u64 {
+        self.n_over_limit
+    }
+
+    /// Whether something is out now.
+    pub fn is_out(&self, now: Timestamp, what: impl Fn(&Out) -> bool) -> bool {
+        self.config.is_out(now.duration_since(self.started_at), what)
     }
 
     /// Makes a job behave so, whatever its command says.
@@ -139,7 +163,7 @@ impl SimCloud {
 
     /// Whether faults still happen.
     pub fn faults_on(&self, now: Timestamp) -> bool {
-        self.config.faults.until.is_none_or(|until| now.duration_since(self.started_at) < until)
+        self.config.faults.until.is_none_or(|until| now.duration_since(self.started_at) < until.0)
     }
 
     /// How long the answer to the next call takes.
@@ -155,9 +179,7 @@ impl SimCloud {
         self.n_messages += 1;
         let name = format!("message\n{}\n{ord}", self.config.seed);
         let id = Uuid::new_v5(&id::NAMESPACE, name.as_bytes()).to_string();
-        let mut roll = self.dice.roll("message", &ord);
-        if self.faults_on(now) && roll.happens(self.config.faults.message_duplicates) {
-            let copy_at = now + roll.within(COPY_DELAY);
+        if let Some(copy_at) = self.copy_of_message(now, ord) {
             self.jobs.send(now, copy_at, id.clone(), body.clone());
         }
         self.jobs.send(now, now, id.clone(), body);
@@ -165,8 +187,10 @@ impl SimCloud {
     }
 
     /// Receives up to ten messages of the job queue.
-    pub fn receive_messages(&mut self, now: Timestamp) -> Vec<Delivery> {
-        let received = self.jobs.receive(now, RECEIVE_MAX).into_iter();
+    pub fn receive_messages(&mut self, now: Timestamp) -> CallResult<Vec<Delivery>> {
+        self.queue_answers(now, "sqs:ReceiveMessage")?;
+        let received = self.jobs.receive(now, RECEIVE_MAX);
+        let n_again = received.iter().filter(|(_, message)| 1 < message.n_received).count();
         let delivery = |(receipt, message): (Receipt, &crate::sqs::Message<String>)| Delivery {
             message_id: message.id.clone(),
             receipt,
@@ -174,19 +198,21 @@ impl SimCloud {
             sent_at: Some(message.sent_at),
             sender: None,
         };
-        received.map(delivery).collect()
+        let deliveries = received.into_iter().map(delivery).collect();
+        self.coverage.add(Fault::Redelivery, u64::try_from(n_again).unwrap_or(u64::MAX));
+        Ok(deliveries)
     }
 
     /// Receives up to ten events.
-    pub fn receive_events(&mut self, now: Timestamp) -> Vec<EventDelivery> {
+    pub fn receive_events(&mut self, now: Timestamp) -> CallResult<Vec<EventDelivery>> {
+        self.credentials_hold(now, "sqs:ReceiveMessage")?;
         let received = self.events.receive(now, RECEIVE_MAX).into_iter();
-        received
-            .map(|(receipt, m)| EventDelivery { receipt, event: Some(m.body.clone()) })
-            .collect()
+        Ok(received.map(|(receipt, m)| EventDelivery { receipt, event: m.body.clone() }).collect())
     }
 
     /// Deletes messages of the job queue.
     pub fn delete_messages(&mut self, now: Timestamp, receipts: &[Receipt]) -> CallResult<()> {
+        self.queue_answers(now, "sqs:DeleteMessage")?;
         self.calling(now, "sqs:DeleteMessage", |cloud| {
             for receipt in receipts {
                 cloud.jobs.delete(receipt);
@@ -207,8 +233,10 @@ impl SimCloud {
 
     /// Puts a message on the dead-letter queue and deletes the original.
     pub fn dead_letter(&mut self, now: Timestamp, letter: &DeadLetter) -> CallResult<()> {
+        self.queue_answers(now, "sqs:SendMessage")?;
         self.calling(now, "sqs:SendMessage", |cloud| {
             cloud.dead_letters.push(letter.clone());
+            cloud.plan_redrive(now);
             cloud.jobs.delete(&letter.receipt);
             Ok(())
         })
@@ -225,6 +253,7 @@ impl SimCloud {
             for instance in new {
                 cloud.plan_life(now, &instance);
             }
+            cloud.note_launch(request, &answer);
             Ok(answer)
         })
     }
@@ -232,16 +261,23 @@ impl SimCloud {
     /// `TerminateInstances`. Ids that are not known or have ended are no error.
     pub fn terminate(&mut self, now: Timestamp, instances: &[InstanceId]) -> CallResult<()> {
         self.calling(now, "ec2:TerminateInstances", |cloud| {
+            let mut result = Ok(());
             for instance in instances {
-                cloud.end_instance(now, instance, InstanceEnd::Terminated);
+                if cloud.is_cut_off(now, instance) {
+                    let detail = "Unavailable: the zone does not answer".to_owned();
+                    let action = "ec2:TerminateInstances".to_owned();
+                    result = Err(CloudError::Unsettled { action, detail });
+                } else {
+                    cloud.end_instance(now, instance, InstanceEnd::Terminated);
+                }
             }
-            Ok(())
+            result
         })
     }
 
     /// `DescribeInstances`.
     pub fn instances(&mut self, now: Timestamp) -> CallResult<Vec<InstanceReport>> {
-        self.calling(now, "ec2:DescribeInstances", |cloud| Ok(cloud.ec2.reports(now)))
+        self.calling(now, "ec2:DescribeInstances", |cloud| cloud.list_instances(now))
     }
 
     /// Offerings and prices.
@@ -253,12 +289,19 @@ impl SimCloud {
 
     /// `RunTask`, pinned to one instance.
     pub fn run_task(&mut self, now: Timestamp, request: &TaskRequest) -> CallResult<TaskStart> {
+        self.define(now, &request.spec.container.image)?;
         self.calling(now, "ecs:RunTask", |cloud| {
             let told = cloud.behaviours.get(&request.job).cloned();
             let dice = cloud.dice;
             let behaviour = told.unwrap_or_else(|| Behaviour::of(&request.spec, request.job, dice));
-            let arn = match cloud.ecs.run_task(now, request, behaviour)? {
-                Started::Refused(refusal) => return Ok(TaskStart::Refused(refusal)),
+            let (behaviour, course) = together(request, behaviour, dice);
+            let arn = match cloud.ecs.run_task(now, request, behaviour, course)? {
+                Started::Refused(refusal) => {
+                    if refusal == Refusal::HostGone {
+                        cloud.note(Fault::DrainRace);
+                    }
+                    return Ok(TaskStart::Refused(refusal));
+                }
                 Started::Known(arn) => arn,
                 Started::New(arn) => {
                     cloud.plan_start(now, &arn);
@@ -279,8 +322,13 @@ impl SimCloud {
         self.calling(now, "ecs:StopTask", |cloud| {
             let usual = cloud.config.stop_timeout;
             let sigterm = cloud.dice.roll("sigterm", arn).within(cloud.config.sigterm);
+            let hears_nothing = cloud.hears_no_signal(now, arn);
             let Some(task) = cloud.ecs.task_mut(arn) else { return Ok(()) };
             let is_first = task.stop_reason.is_none();
+            if task.end.is_some() || task.status == TaskStatus::Stopped {
+                cloud.coverage.note(Fault::CancelRace);
+                return Ok(());
+            }
             if !is_first || matches!(task.status, TaskStatus::Stopping | TaskStatus::Stopped) {
                 return Ok(());
             }
@@ -293,7 +341,13 @@ impl SimCloud {
                     SignedDuration::ZERO
                 }
             };
-            cloud.agenda.add(now + pause, Happening::TaskKilled(arn.clone()));
+            let runs_on = task.behaviour.run.is_none() || task.behaviour.ignores_sigterm;
+            if hears_nothing || (runs_on && task.status == TaskStatus::Running) {
+                cloud.coverage.note(Fault::RunsForEver);
+            }
+            if !hears_nothing {
+                cloud.agenda.add(now + pause, Happening::TaskKilled(arn.clone()));
+            }
             cloud.move_task(now, arn, TaskStatus::Stopping);
             Ok(())
         })
@@ -305,7 +359,20 @@ impl SimCloud {
         now: Timestamp,
         tasks: &[TaskArn],
     ) -> CallResult<(Vec<TaskReport>, Vec<TaskArn>)> {
-        self.calling(now, "ecs:DescribeTasks", |cloud| Ok(cloud.ecs.describe(now, tasks)))
+        // One call names a hundred tasks at most.
+        for _ in 0..tasks.len().saturating_sub(1) / 100 {
+            self.within_limits(now, "ecs:DescribeTasks")?;
+        }
+        self.calling(now, "ecs:DescribeTasks", |cloud| {
+            let shown_at = cloud.shown_at(now);
+            let (found, missing) = cloud.ecs.describe(now, shown_at, tasks);
+            let is_forgotten = |arn: &&TaskArn| {
+                cloud.ecs.task(arn).is_none_or(|task| task.status == TaskStatus::Stopped)
+            };
+            let n_forgotten = missing.iter().filter(is_forgotten).count();
+            cloud.coverage.add(Fault::RecordExpired, u64::try_from(n_forgotten).unwrap_or(0));
+            Ok((found, missing))
+        })
     }
 
     /// `DescribeContainerInstances` of all.
@@ -314,7 +381,8 @@ impl SimCloud {
         now: Timestamp,
     ) -> CallResult<Vec<ContainerInstanceReport>> {
         self.calling(now, "ecs:DescribeContainerInstances", |cloud| {
-            Ok(cloud.ecs.hosts().map(crate::ecs::SimContainerInstance::report).collect())
+            let shown_at = cloud.shown_at(now);
+            Ok(cloud.ecs.hosts().filter_map(|host| host.report_at(shown_at)).collect())
         })
     }
 
@@ -334,68 +402,7 @@ impl SimCloud {
         })
     }
 
-    // Faults and events.
-
-    /// Performs a call, unless a fault befalls it.
-    fn calling<T>(
-        &mut self,
-        now: Timestamp,
-        action: &str,
-        act: impl FnOnce(&mut Self) -> CallResult<T>,
-    ) -> CallResult<T> {
-        let ord = self.n_calls;
-        self.n_calls += 1;
-        match self.call_fault(now, ord, action) {
-            None => act(self),
-            Some(CallFault::Refused(error)) => Err(error),
-            Some(CallFault::AnswerLost(error)) => {
-                // What the call would have answered is just what the caller does not learn.
-                let _ = act(self);
-                Err(error)
-            }
-        }
-    }
-
-    fn call_fault(&self, now: Timestamp, ord: u64, action: &str) -> Option<CallFault> {
-        let faults = &self.config.faults;
-        let is_calm =
-            faults.throttled_calls == Chance::NEVER && faults.unsettled_calls == Chance::NEVER;
-        if is_calm || !self.faults_on(now) {
-            return None;
-        }
-        let mut roll = self.dice.roll("call", &ord);
-        let action = action.to_owned();
-        if roll.happens(faults.throttled_calls) {
-            let detail = "RequestLimitExceeded: simulated".to_owned();
-            return Some(CallFault::Refused(CloudError::Throttled { action, detail }));
-        }
-        if !roll.happens(faults.unsettled_calls) {
-            return None;
-        }
-        let error =
-            CloudError::Unsettled { action, detail: "connection reset: simulated".to_owned() };
-        let is_done = roll.happens(Chance::percent(50));
-        Some(if is_done { CallFault::AnswerLost(error) } else { CallFault::Refused(error) })
-    }
-
-    /// Sends an event on its way, once, twice or not at all.
-    fn tell(&mut self, now: Timestamp, event: CloudEvent) {
-        let ord = self.n_events;
-        self.n_events += 1;
-        let mut roll = self.dice.roll("event", &ord);
-        let latency = self.config.event_latency;
-        let id = ord.to_string();
-        if self.faults_on(now) {
-            if roll.happens(self.config.faults.event_losses) {
-                return;
-            }
-            if roll.happens(self.config.faults.event_duplicates) {
-                let copy_at = now + roll.within(latency) + roll.within(Spread::of_secs(0, 60));
-                self.events.send(now, copy_at, id.clone(), event.clone());
-            }
-        }
-        self.events.send(now, now + roll.within(latency), id, event);
-    }
+    // Events.
 
     fn tell_task(&mut self, now: Timestamp, arn: &TaskArn) {
         if let Some(task) = self.ecs.task(arn) {
@@ -426,7 +433,35 @@ impl SimCloud {
             return;
         }
         host.draining = true;
+        host.draining_since = Some(now);
         let instance = host.instance.clone();
+        if !host.tasks.is_empty() {
+            self.note(Fault::DrainUnderTask);
+        }
         self.tell_host(now, &instance);
     }
+}
+
+/// How all containers of a task behave together, the main one of which behaves so, and what each of several does.
+fn together(
+    request: &TaskRequest,
+    main: Behaviour,
+    dice: Dice,
+) -> (Behaviour, Option<Box<Course>>) {
+    let spec = &request.spec;
+    let Some(task) = &spec.task else { return (main, None) };
+    let others = task
+        .others
+        .iter()
+        .map(|other| Behaviour::of_container(&other.container, spec, request.job, dice));
+    let all: Vec<Behaviour> = std::iter::once(main.clone()).chain(others).collect();
+    let any = |is_so: fn(&Behaviour) -> bool| all.iter().any(is_so);
+    let behaviour = Behaviour {
+        never_starts: any(|b| b.never_starts),
+        missing_image: any(|b| b.missing_image),
+        ignores_sigterm: any(|b| b.ignores_sigterm),
+        ..main
+    };
+    let course = Course::of(task, all);
+    (Behaviour { run: course.end(), ..behaviour }, Some(Box::new(course)))
 }

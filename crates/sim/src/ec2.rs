@@ -16,7 +16,7 @@ use spillway_core::{
 use crate::catalog::PriceList;
 use crate::dice::Dice;
 use crate::fnv::Fnv;
-use crate::world::WorldConfig;
+use crate::world::{Out, WorldConfig};
 
 /// How long EC2 shows an instance after its end ("DescribeInstances": within an hour).
 pub const TERMINATED_SHOWN: SignedDuration = SignedDuration::from_hours(1);
@@ -31,6 +31,8 @@ pub enum InstanceEnd {
     Terminated,
     /// A Spot interruption.
     Reclaimed,
+    /// Somebody stopped it: it keeps its disk until it is terminated.
+    Stopped,
     /// The machine died.
     Died,
 }
@@ -56,6 +58,10 @@ pub struct SimInstance {
     pub launch: LaunchId,
     /// EC2's state.
     pub status: InstanceStatus,
+    /// When EC2 called it `running`.
+    pub running_at: Option<Timestamp>,
+    /// When EC2 called it `terminated`.
+    pub terminated_at: Option<Timestamp>,
     /// When it registered in the cluster, if it did.
     pub registered_at: Option<Timestamp>,
     /// When EC2 announced to reclaim it, or reclaimed it unannounced.
@@ -82,13 +88,32 @@ impl SimInstance {
         HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }
     }
 
-    fn report(&self) -> InstanceReport {
+    /// Whether it is stopped and was not terminated.
+    pub const fn is_stopped(&self) -> bool {
+        matches!(self.ended, Some((_, InstanceEnd::Stopped)))
+    }
+
+    /// EC2's state as it was at `at`.
+    fn status_at(&self, at: Timestamp) -> InstanceStatus {
+        let was = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment <= at);
+        if was(self.terminated_at) {
+            InstanceStatus::Terminated
+        } else if was(self.ended.map(|(at, _)| at)) {
+            InstanceStatus::ShuttingDown
+        } else if was(self.running_at) {
+            InstanceStatus::Running
+        } else {
+            InstanceStatus::Pending
+        }
+    }
+
+    fn report_at(&self, at: Timestamp) -> InstanceReport {
         InstanceReport {
             id: self.id.clone(),
             pool: self.pool.clone(),
             arch: self.arch,
             launched_at: self.launched_at,
-            status: self.status,
+            status: self.status_at(at),
             launch: Some(self.launch),
             address: Some(self.address()),
         }
@@ -115,6 +140,7 @@ pub struct Ec2 {
     cpu_in_market: BTreeMap<Market, u32>,
     launches: BTreeMap<ClientToken, (LaunchRequest, LaunchAnswer)>,
     n_refusals: u64,
+    n_stopped: u64,
 }
 
 impl Ec2 {
@@ -129,6 +155,7 @@ impl Ec2 {
             cpu_in_market: BTreeMap::new(),
             launches: BTreeMap::new(),
             n_refusals: 0,
+            n_stopped: 0,
         }
     }
 
@@ -142,6 +169,11 @@ impl Ec2 {
         self.alive.iter().filter_map(|id| self.instances.get(id))
     }
 
+    /// Whether one is stopped, and keeps its disk.
+    pub fn has_stopped(&self) -> bool {
+        0 < self.n_stopped
+    }
+
     /// One of them.
     pub fn get(&self, id: &InstanceId) -> Option<&SimInstance> {
         self.instances.get(id)
@@ -149,6 +181,11 @@ impl Ec2 {
 
     pub(crate) fn get_mut(&mut self, id: &InstanceId) -> Option<&mut SimInstance> {
         self.instances.get_mut(id)
+    }
+
+    /// The launch of every call that was answered, once for each token.
+    pub fn launched(&self) -> impl Iterator<Item = LaunchId> {
+        self.launches.values().map(|(request, _)| request.launch)
     }
 
     /// How many launch calls were answered.
@@ -197,6 +234,13 @@ impl Ec2 {
                 answer.errors.push(PoolError { pool, fault, code: code.to_owned() });
             }
         }
+        let may_be_more = faults_on && left == 0;
+        if may_be_more
+            && dice.roll("surplus", &request.token).happens(config.faults.surplus_hosts)
+            && let Some(choice) = request.choices.first()
+        {
+            answer.instances.extend(self.add(now, &choice.pool, request, &answer, config, dice));
+        }
         self.launches.insert(request.token.clone(), (request.clone(), answer.clone()));
         let new = answer.instances.iter().map(|i| i.id.clone()).collect();
         Ok((answer, new))
@@ -223,10 +267,15 @@ impl Ec2 {
         let is_dry_by_rule = rule.is_some_and(|r| {
             r.dry.iter().any(|(from, to)| *from <= since_start && since_start < *to)
         });
+        let is_out = config.is_out(since_start, |out| match out {
+            Out::Spot => pool.market == Market::Spot,
+            Out::Zone(zone) => *zone == pool.zone,
+            Out::JobQueue | Out::Cluster | Out::Credentials | Out::Ledger | Out::Ami(_) => false,
+        });
         let slot = since_start.as_secs() / DRY_SLOT.as_secs();
         let is_dry_by_chance = faults_on
             && dice.roll("dry", &format_args!("{pool}/{slot}")).happens(config.faults.dry_pools);
-        if is_dry_by_rule || is_dry_by_chance {
+        if is_dry_by_rule || is_out || is_dry_by_chance {
             return (0, Some((PoolFault::NoCapacity, "InsufficientInstanceCapacity")));
         }
         let in_use = self.in_pool.get(pool).copied().unwrap_or(0);
@@ -275,6 +324,8 @@ impl Ec2 {
             launched_at: now,
             launch: request.launch,
             status: InstanceStatus::Pending,
+            running_at: None,
+            terminated_at: None,
             registered_at: None,
             interrupted_at: None,
             ended: None,
@@ -295,6 +346,7 @@ impl Ec2 {
         }
         let Some(instance) = self.instances.get_mut(id) else { return false };
         instance.ended = Some((now, end));
+        self.n_stopped += u64::from(end == InstanceEnd::Stopped);
         instance.status = InstanceStatus::ShuttingDown;
         if let Some(n) = self.in_pool.get_mut(&instance.pool) {
             *n = n.saturating_sub(1);
@@ -305,14 +357,36 @@ impl Ec2 {
         true
     }
 
-    /// What `DescribeInstances` says.
-    pub(crate) fn reports(&mut self, now: Timestamp) -> Vec<InstanceReport> {
+    /// Somebody terminates an instance that was stopped. False if it was not.
+    pub(crate) fn end_stopped(&mut self, id: &InstanceId) -> bool {
+        let Some(instance) = self.instances.get_mut(id) else { return false };
+        let Some((at, InstanceEnd::Stopped)) = instance.ended else { return false };
+        instance.ended = Some((at, InstanceEnd::Terminated));
+        self.n_stopped = self.n_stopped.saturating_sub(1);
+        true
+    }
+
+    /// What `DescribeInstances` says: the instances as they were at `shown_at`, and how many are not listed yet.
+    pub(crate) fn reports(
+        &mut self,
+        now: Timestamp,
+        shown_at: Timestamp,
+    ) -> (Vec<InstanceReport>, u64) {
         let instances = &self.instances;
         self.shown.retain(|id| {
-            let ended = instances.get(id).and_then(|i| i.ended);
+            let Some(instance) = instances.get(id) else { return false };
+            // One that is stopped is shown until it is terminated.
+            let ended = instance.ended.filter(|_| !instance.is_stopped());
             ended.is_none_or(|(at, _)| now.duration_since(at) < TERMINATED_SHOWN)
         });
-        let shown = self.shown.iter().filter_map(|id| instances.get(id));
-        shown.filter(|i| i.listed_from <= now).map(SimInstance::report).collect()
+        let (mut reports, mut n_late) = (Vec::new(), 0);
+        for instance in self.shown.iter().filter_map(|id| instances.get(id)) {
+            if instance.listed_from <= now && instance.launched_at <= shown_at {
+                reports.push(instance.report_at(shown_at));
+            } else {
+                n_late += 1;
+            }
+        }
+        (reports, n_late)
     }
 }

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{Refusal, TaskRequest};
 use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     AttemptOrd, ClientToken, CloudError, ContainerInstanceArn, InstanceId, JobId, Resources,
     TaskArn,
 };
 
 use crate::behaviour::Behaviour;
+use crate::course::Course;
 use crate::ec2::TERMINATED_SHOWN;
 use crate::fnv::Fnv;
 
@@ -28,17 +30,36 @@ pub struct SimContainerInstance {
     pub registered: Resources,
     /// What tasks hold that are not STOPPED.
     pub held: Resources,
+    /// When it registered.
+    pub registered_at: Timestamp,
     /// Whether it is DRAINING.
     pub draining: bool,
+    /// Since when.
+    pub draining_since: Option<Timestamp>,
+    /// Since when its agent is away, if it is.
+    pub away_since: Option<Timestamp>,
     /// Its agent is away until then.
     pub away_until: Option<Timestamp>,
     /// Images on it, and since when each is (or will be) there.
     pub images: BTreeMap<String, Timestamp>,
     /// Its tasks that are not STOPPED.
     pub tasks: BTreeSet<TaskArn>,
+    /// Since when it has none.
+    pub idle_since: Timestamp,
 }
 
 impl SimContainerInstance {
+    /// What ECS showed at `at`; none before it registered.
+    pub(crate) fn report_at(&self, at: Timestamp) -> Option<ContainerInstanceReport> {
+        let not_yet = |since: Option<Timestamp>| since.is_some_and(|since| at < since);
+        let report = self.report();
+        (self.registered_at <= at).then(|| ContainerInstanceReport {
+            active: report.active || not_yet(self.draining_since),
+            agent_connected: report.agent_connected || not_yet(self.away_since),
+            ..report
+        })
+    }
+
     pub(crate) fn report(&self) -> ContainerInstanceReport {
         ContainerInstanceReport {
             arn: self.arn.clone(),
@@ -53,7 +74,7 @@ impl SimContainerInstance {
 /// How a task came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEnd {
-    /// The container's exit code, if it exited.
+    /// The container's exit code, if it exited; of several, that of the decisive one.
     pub exit_code: Option<i32>,
     /// ECS's `stopCode`.
     pub stop_code: &'static str,
@@ -61,6 +82,8 @@ pub struct TaskEnd {
     pub stopped_reason: String,
     /// The container's `reason`.
     pub container_reason: Option<&'static str>,
+    /// How each of several containers ended; empty if none was seen to.
+    pub containers: Vec<ContainerEnd>,
 }
 
 impl TaskEnd {
@@ -89,8 +112,10 @@ pub struct SimTask {
     pub need: Resources,
     /// Its image.
     pub image: String,
-    /// How it behaves.
+    /// How it behaves; of several containers, all of them together.
     pub behaviour: Behaviour,
+    /// What each of several containers does.
+    pub course: Option<Box<Course>>,
     /// How long it has between SIGTERM and SIGKILL; none leaves it to the world.
     pub stop_timeout: Option<SignedDuration>,
     /// Where it stands.
@@ -107,9 +132,31 @@ pub struct SimTask {
     pub stop_reason: Option<String>,
     /// How it ended, once that is decided.
     pub end: Option<TaskEnd>,
+    /// Where it stood before, since when and under which version; for reads that show an older state.
+    before: Vec<(Timestamp, TaskStatus, u64)>,
 }
 
 impl SimTask {
+    /// What ECS showed at `at`; none before there was a task.
+    fn report_at(&self, at: Timestamp) -> Option<TaskReport> {
+        let (_, status, version) = *self.before.iter().rev().find(|(since, ..)| *since <= at)?;
+        let report = self.report();
+        if version == self.version {
+            return Some(report);
+        }
+        Some(TaskReport {
+            version,
+            status,
+            started_at: report.started_at.filter(|started_at| *started_at <= at),
+            stopped_at: None,
+            exit_code: None,
+            stop_code: None,
+            stopped_reason: None,
+            container_reason: None,
+            ..report
+        })
+    }
+
     pub(crate) fn report(&self) -> TaskReport {
         // While it is stopping ECS tells no exit code yet.
         let end = self.end.as_ref().filter(|_| self.status == TaskStatus::Stopped);
@@ -121,10 +168,14 @@ impl SimTask {
             status: self.status,
             started_at: self.started_at,
             stopped_at: self.stopped_at,
-            exit_code: end.and_then(|e| e.exit_code),
+            // Of several containers ECS does not say which one decides; the first is as good as any.
+            exit_code: end.and_then(|e| {
+                e.containers.first().map_or(e.exit_code, |container| container.exit_code)
+            }),
             stop_code: end.map(|e| e.stop_code.to_owned()),
             stopped_reason: end.map(|e| e.stopped_reason.clone()),
             container_reason: end.and_then(|e| e.container_reason.map(str::to_owned)),
+            containers: end.map(|e| e.containers.clone()).unwrap_or_default(),
         }
     }
 }
@@ -230,7 +281,12 @@ impl Ecs {
     }
 
     /// A host's agent registers; the host takes tasks from now on.
-    pub(crate) fn register(&mut self, instance: &InstanceId, registered: Resources) {
+    pub(crate) fn register(
+        &mut self,
+        now: Timestamp,
+        instance: &InstanceId,
+        registered: Resources,
+    ) {
         let hash = Fnv::of(&format_args!("container-instance {instance}"));
         let arn = format!("{ARN_PREFIX}:container-instance/spillway/{hash:032x}");
         let Ok(arn) = arn.parse::<ContainerInstanceArn>() else { return };
@@ -239,10 +295,14 @@ impl Ecs {
             instance: instance.clone(),
             registered,
             held: Resources::ZERO,
+            registered_at: now,
             draining: false,
+            draining_since: None,
+            away_since: None,
             away_until: None,
             images: BTreeMap::new(),
             tasks: BTreeSet::new(),
+            idle_since: now,
         };
         self.by_instance.insert(instance.clone(), arn.clone());
         self.hosts.insert(arn, host);
@@ -266,6 +326,7 @@ impl Ecs {
         now: Timestamp,
         request: &TaskRequest,
         behaviour: Behaviour,
+        course: Option<Box<Course>>,
     ) -> Result<Started, CloudError> {
         self.forget(now);
         let number = number_of(&request.token);
@@ -305,6 +366,7 @@ impl Ecs {
             need,
             image: request.spec.container.image.clone(),
             behaviour,
+            course,
             stop_timeout: request.spec.time_limits.stop,
             status: TaskStatus::Pending,
             version: 1,
@@ -313,6 +375,7 @@ impl Ecs {
             stopped_at: None,
             stop_reason: None,
             end: None,
+            before: vec![(now, TaskStatus::Pending, 1)],
         };
         self.live_of_job.entry(request.job).or_default().insert(arn.clone());
         self.tasks.insert(number, Box::new(task));
@@ -336,6 +399,7 @@ impl Ecs {
         }
         task.status = status;
         task.version += 1;
+        task.before.push((now, status, task.version));
         match status {
             TaskStatus::Pending | TaskStatus::Stopping => {}
             TaskStatus::Running => {
@@ -348,6 +412,7 @@ impl Ecs {
                 if let Some(host) = self.hosts.get_mut(&task.container_instance) {
                     host.held = host.held.saturating_sub(&task.need);
                     host.tasks.remove(arn);
+                    host.idle_since = now;
                 }
                 if let Some(live) = self.live_of_job.get_mut(&task.job) {
                     live.remove(arn);
@@ -359,10 +424,11 @@ impl Ecs {
         }
     }
 
-    /// What `DescribeTasks` says: reports, and the ARNs it does not know (any more).
+    /// What `DescribeTasks` says: reports as of `shown_at`, and the ARNs it does not know (any more).
     pub(crate) fn describe(
         &self,
         now: Timestamp,
+        shown_at: Timestamp,
         arns: &[TaskArn],
     ) -> (Vec<TaskReport>, Vec<TaskArn>) {
         let (mut found, mut missing) = (Vec::new(), Vec::new());
@@ -371,8 +437,8 @@ impl Ecs {
                 // ECS keeps a STOPPED task for an hour, as EC2 does an instance.
                 task.stopped_at.is_none_or(|at| now.duration_since(at) < TERMINATED_SHOWN)
             });
-            match known {
-                Some(task) => found.push(task.report()),
+            match known.and_then(|task| task.report_at(shown_at)) {
+                Some(report) => found.push(report),
                 None => missing.push(arn.clone()),
             }
         }

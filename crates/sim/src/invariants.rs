@@ -8,15 +8,19 @@
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and within the caps of their pool; no launch is bought twice |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
 //! | G1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
+//! | E1 | an event is deleted only after what it says is durable |
+//! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
+//! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
-//! | T1 | how an attempt ended in the ledger is how it ended in the cloud |
+//! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
 //! | W1 | what is done was written down before |
+//! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task, while somebody could end it |
 //! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
 //!
 //! All checks cost a few look-ups per change, so they are always on.
@@ -24,18 +28,23 @@
 mod changes;
 mod effects;
 mod gangs;
+mod queues;
+mod spend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{AttemptOrd, Change, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
 use crate::ledger::{BadChange, MemoryLedger};
+use crate::setting::Chance;
+use crate::world::{Out, WorldConfig};
+pub use spend::PURPOSELESS_MAX;
 
 /// More than this are counted, not kept.
 const VIOLATIONS_KEPT_MAX: usize = 50;
@@ -77,6 +86,28 @@ struct Open {
     quota: Option<Quota>,
 }
 
+/// Whether a change gives a job to a host.
+fn places(change: &Change) -> bool {
+    match change {
+        Change::AddChild { state, .. } | Change::MoveJob { state, .. } => {
+            state.live_attempt().is_some()
+        }
+        Change::AddJob(_)
+        | Change::EndChildren { .. }
+        | Change::PutHost(_)
+        | Change::PutLaunch(_)
+        | Change::Learn { .. }
+        | Change::Cool { .. }
+        | Change::PutKind { .. }
+        | Change::PutSpot { .. }
+        | Change::PutBoots(_)
+        | Change::PutDefinition(_)
+        | Change::PutGate { .. }
+        | Change::PutShare { .. }
+        | Change::Counters { .. } => false,
+    }
+}
+
 /// The checker, and what it remembers between steps.
 #[derive(Debug)]
 pub struct Invariants {
@@ -92,6 +123,14 @@ pub struct Invariants {
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
     price: u64,
+    /// When nobody could end an instance.
+    blind: Vec<(Timestamp, Timestamp)>,
+    /// By how much two readings of the dispatcher's clock may differ from the truth.
+    clock_error: SignedDuration,
+    /// For how long lists may leave out what is there.
+    list_gap: SignedDuration,
+    /// Whether the dispatcher's clock leaps, so that what seems long ago may be new.
+    clock_leaps: bool,
     n_doubled_tasks: u64,
     n_violations: u64,
     violations: Vec<Violation>,
@@ -105,9 +144,23 @@ struct Moment {
 }
 
 impl Invariants {
-    /// A checker for an empty ledger.
-    pub const fn new(config: EngineConfig) -> Self {
+    /// A checker for an empty ledger in this world, which begins now.
+    pub fn new(config: EngineConfig, world: &WorldConfig, now: Timestamp) -> Self {
+        let faults = &world.faults;
+        let leaps = faults.clock_leaps != Chance::NEVER;
+        let is_wrong = leaps || faults.clock_skews != Chance::NEVER;
+        let stops_us = |out: &Out| match out {
+            Out::Credentials | Out::Ledger | Out::Zone(_) => true,
+            Out::JobQueue | Out::Cluster | Out::Spot | Out::Ami(_) => false,
+        };
+        let outages = world.outages.iter().filter(|outage| stops_us(&outage.what));
+        let blind = outages.map(|o| (now + o.from, now + o.from + o.lasts)).collect();
         Self {
+            blind,
+            // Ten minutes between two readings; a host carries dozens of attempts, each wrong by as much.
+            clock_error: SignedDuration::from_hours(if is_wrong { 12 } else { 0 }),
+            list_gap: SignedDuration::from_hours(i64::from(faults.list_gaps != Chance::NEVER)),
+            clock_leaps: leaps,
             config,
             open_jobs: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -170,11 +223,32 @@ impl Invariants {
         }
         if is_buying {
             self.check_limits(moment);
+            self.check_pools(moment, ledger);
+        }
+        if self.has_queue_rules() && step.changes.iter().any(places) {
+            self.check_held(moment, ledger);
         }
         self.check_gangs(moment, step, ledger);
         for effect in &step.effects {
             self.check_effect(moment, effect, ledger, cloud);
         }
+    }
+
+    /// Nobody can end an instance between these times.
+    pub fn blind(&mut self, from: Timestamp, to: Timestamp) {
+        self.blind.push((from, to));
+    }
+
+    /// Checks an effect that is performed before its step is written.
+    pub fn check_early(
+        &mut self,
+        event: u64,
+        now: Timestamp,
+        effect: &Effect,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        self.check_effect(Moment { event, now }, effect, ledger, cloud);
     }
 
     /// Checks that all is at rest.
@@ -200,6 +274,11 @@ impl Invariants {
                 named(&mut self.open_launches.iter().map(ToString::to_string)),
             ),
             ("instances are still paid", alive.len(), named(&mut alive.iter().cloned())),
+            (
+                "instances are stopped and keep their disks",
+                usize::from(cloud.ec2().has_stopped()),
+                String::new(),
+            ),
             ("tasks are still alive", cloud.ecs().n_live(), String::new()),
             ("messages are in the job queue", cloud.job_queue().len(), String::new()),
         ];

@@ -21,8 +21,8 @@ use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
-    Attempt, Change, Durations, History, Host, Job, JobId, JobState, Launch, LaunchId, LaunchState,
-    LedgerState, PoolId, Resources,
+    Attempt, Change, Durations, Gate, History, Host, Job, JobId, JobState, Launch, LaunchId,
+    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -64,6 +64,8 @@ pub struct MemoryLedger {
     definitions: BTreeMap<(JobName, u32), DefinitionRecord>,
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
+    gates: BTreeMap<Pausable, Gate>,
+    shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     n_launches: u64,
     n_jobs: u64,
 }
@@ -92,6 +94,8 @@ impl MemoryLedger {
                 spot: BTreeMap::new(),
                 boots: Durations::new(),
             },
+            gates: BTreeMap::new(),
+            shares: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }
@@ -138,9 +142,19 @@ impl MemoryLedger {
         self.definitions.values()
     }
 
+    /// What has been paused or resumed.
+    pub const fn all_gates(&self) -> &BTreeMap<Pausable, Gate> {
+        &self.gates
+    }
+
     /// All launches there ever were.
     pub fn all_launches(&self) -> impl Iterator<Item = &Launch> {
         self.launches.values()
+    }
+
+    /// One launch.
+    pub fn get_launch(&self, id: LaunchId) -> Option<&Launch> {
+        self.launches.get(&id)
     }
 
     /// Applies all changes, or none if one of them is bad.
@@ -225,6 +239,8 @@ impl MemoryLedger {
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
+                | Change::PutGate { .. }
+                | Change::PutShare { .. }
                 | Change::Counters { .. } => {}
             }
         }
@@ -275,6 +291,16 @@ impl MemoryLedger {
             Change::PutDefinition(record) => {
                 let key = (record.name.clone(), record.revision);
                 self.definitions.insert(key, record.as_ref().clone());
+            }
+            Change::PutGate { target, gate } => {
+                self.gates.insert(target.clone(), *gate);
+            }
+            Change::PutShare { queue, share, used } => {
+                let of = (queue.clone(), share.clone());
+                match used {
+                    Some(used) => self.shares.insert(of, *used),
+                    None => self.shares.remove(&of),
+                };
             }
             Change::Learn { instance_type, registered } => {
                 self.learned.insert(instance_type.clone(), *registered);
@@ -332,6 +358,8 @@ impl MemoryLedger {
             cooling: self.cooling.clone(),
             history: self.history.clone(),
             definitions: self.definitions.values().cloned().collect(),
+            gates: self.gates.clone(),
+            shares: self.shares.clone(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,
         }

@@ -6,13 +6,17 @@
 
 mod agenda;
 pub mod behaviour;
+mod buckets;
 pub mod catalog;
 pub mod clairvoyant;
 pub mod cloud;
+pub mod course;
 pub mod dice;
 mod digest;
+pub mod dst;
 pub mod ec2;
 pub mod ecs;
+pub mod fault;
 mod fixed;
 pub mod fnv;
 pub mod invariants;
@@ -30,6 +34,7 @@ pub mod world;
 
 pub use behaviour::Behaviour;
 pub use cloud::SimCloud;
+pub use fault::{Coverage, Fault};
 pub use ledger::MemoryLedger;
 pub use policy::Policy;
 pub use ports::SimPorts;

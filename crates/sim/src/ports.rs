@@ -59,7 +59,7 @@ impl SimPorts {
 
 impl JobQueue for SimPorts {
     async fn receive(&self, _wait: Duration) -> CallResult<Vec<Delivery>> {
-        Ok(self.with_cloud(SimCloud::receive_messages))
+        self.with_cloud(SimCloud::receive_messages)
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> CallResult<()> {
@@ -79,7 +79,7 @@ impl JobSender for SimPorts {
 
 impl EventQueue for SimPorts {
     async fn receive(&self, _wait: Duration) -> CallResult<Vec<EventDelivery>> {
-        Ok(self.with_cloud(SimCloud::receive_events))
+        self.with_cloud(SimCloud::receive_events)
     }
 
     async fn delete(&self, receipts: &[Receipt]) -> CallResult<()> {

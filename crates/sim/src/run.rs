@@ -4,14 +4,18 @@
 //! written, the invariants are checked, its effects are performed, and each answer comes back after a call's latency.
 //! Time jumps to whatever is next. It takes no decision, and knows of the engine only what its public types say.
 
+mod crash;
+mod dispatcher;
 mod perform;
+pub mod tamper;
+mod witness;
 
 use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::{LedgerId, NAMESPACE};
-use spillway_core::{Answer, Input, Planner};
+use spillway_core::{Answer, Effect, Input, Planner};
 use spillway_engine::calibration::Calibration;
 use spillway_engine::{Engine, Step};
 use spillway_planner::Spillway;
@@ -19,15 +23,23 @@ use uuid::Uuid;
 
 use crate::agenda::Agenda;
 use crate::cloud::{RECEIVE_MAX, SimCloud};
+use crate::fault::{Coverage, Fault};
 use crate::invariants::{Invariants, Violation};
 use crate::ledger::MemoryLedger;
 use crate::scenario::Scenario;
 use crate::score::Score;
 use crate::setting::{Chance, Spread};
 use crate::trace::Trace;
+use crate::world::Out;
+use crash::{Crash, Heard, Paused};
+use dispatcher::{Dispatcher, Turn};
+use tamper::{Honest, Tamper};
 
-/// How long a dispatcher that died is away: from a process restart to a new machine.
-const RESTART: Spread = Spread::of_secs(2, 120);
+/// How long a receiver waits after a queue has refused it.
+const RECEIVE_AGAIN: SignedDuration = SignedDuration::from_secs(20);
+
+/// By how much a clock may be wrong, and how far it leaps. AWS refuses every call whose signature is five minutes off.
+const CLOCK_ERROR: Spread = Spread::of_secs(2, 290);
 
 /// Receivers of the event queue that poll at once, as the real dispatcher has them. What they bring is taken together.
 const EVENT_RECEIVERS: usize = 4;
@@ -50,6 +62,11 @@ pub struct Outcome {
     pub n_events: u64,
     /// Whether all came to rest within the scenario's limit.
     pub converged: bool,
+    /// How much time passed in it.
+    #[serde(serialize_with = "crate::score::as_seconds")]
+    pub lasted: SignedDuration,
+    /// Which faults happened, and how often.
+    pub coverage: Coverage,
 }
 
 /// A run that could not go on.
@@ -77,7 +94,20 @@ pub fn run_with(
     planner: &dyn Fn() -> Box<dyn Planner>,
     trace: Option<&mut dyn Write>,
 ) -> Result<Outcome, RunError> {
-    let mut runner = Runner::new(scenario, planner, trace);
+    let mut honest = Honest;
+    let mut runner = Runner::new(scenario, planner, &mut honest, trace);
+    let converged = runner.run()?;
+    Ok(runner.outcome(converged))
+}
+
+/// The same with something in between that breaks the dispatcher on purpose.
+pub fn run_tampered(
+    scenario: &Scenario,
+    tamper: &mut dyn Tamper,
+    trace: Option<&mut dyn Write>,
+) -> Result<Outcome, RunError> {
+    let planner = || -> Box<dyn Planner> { Box::new(Spillway::default()) };
+    let mut runner = Runner::new(scenario, &planner, tamper, trace);
     let converged = runner.run()?;
     Ok(runner.outcome(converged))
 }
@@ -88,62 +118,19 @@ enum Due {
     /// A producer sends a message.
     Send(String),
     /// An answer arrives at the dispatcher.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// The dispatcher starts from its ledger.
     Start,
-}
-
-/// What the dispatcher does next of its own accord.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    ReceiveMessages,
-    ReceiveEvents,
-    Wake,
-}
-
-/// A dispatcher that is up.
-#[derive(Debug)]
-struct Dispatcher {
-    engine: Engine,
-    wake_at: Option<Timestamp>,
-    /// When each queue may be asked again: the last answer must be there first.
-    messages_from: Timestamp,
-    events_from: Timestamp,
-}
-
-impl Dispatcher {
-    /// What is next and when. Of equal times messages come first, then events.
-    fn next(&self, cloud: &SimCloud) -> Option<(Timestamp, Turn)> {
-        let messages = cloud.job_queue().next_visible().map(|at| at.max(self.messages_from));
-        let events = cloud.event_queue().next_visible().map(|at| at.max(self.events_from));
-        let turns = [
-            (messages, Turn::ReceiveMessages),
-            (events, Turn::ReceiveEvents),
-            (self.wake_at, Turn::Wake),
-        ];
-        let mut next: Option<(Timestamp, Turn)> = None;
-        for (at, turn) in turns {
-            let Some(at) = at else { continue };
-            if next.is_none_or(|(soonest, _)| at < soonest) {
-                next = Some((at, turn));
-            }
-        }
-        next
-    }
-}
-
-/// When in a step the dispatcher dies.
-#[derive(Debug, Clone, Copy)]
-enum Crash {
-    /// Before its changes are written: the step never was.
-    BeforeCommit,
-    /// After so many of its effects; the rest is not performed.
-    AfterEffects(usize),
+    /// The ledger can be written again.
+    Commit(Box<Step>),
+    /// A leader that was paused goes on.
+    Resume(Box<Paused>),
 }
 
 struct Runner<'s, 't> {
     scenario: &'s Scenario,
     planner: &'s dyn Fn() -> Box<dyn Planner>,
+    tamper: &'s mut dyn Tamper,
     cloud: SimCloud,
     ledger: MemoryLedger,
     invariants: Invariants,
@@ -151,6 +138,8 @@ struct Runner<'s, 't> {
     agenda: Agenda<Due>,
     /// None while it is down.
     dispatcher: Option<Dispatcher>,
+    /// How many have led, this one included: what the ledger's lease would be fenced with.
+    epoch: u64,
     now: Timestamp,
     n_events: u64,
     n_unsent: usize,
@@ -163,6 +152,7 @@ impl<'s, 't> Runner<'s, 't> {
     fn new(
         scenario: &'s Scenario,
         planner: &'s dyn Fn() -> Box<dyn Planner>,
+        tamper: &'s mut dyn Tamper,
         trace: Option<&'t mut dyn Write>,
     ) -> Self {
         let now = scenario.start;
@@ -178,12 +168,14 @@ impl<'s, 't> Runner<'s, 't> {
         Self {
             scenario,
             planner,
+            tamper,
             cloud: SimCloud::new(scenario.world.clone(), now),
             ledger: MemoryLedger::new(ledger),
-            invariants: Invariants::new(scenario.engine.clone()),
+            invariants: Invariants::new(scenario.engine.clone(), &scenario.world, now),
             trace: Trace::new(trace),
             agenda,
             dispatcher: None,
+            epoch: 0,
             now,
             n_events: 0,
             n_unsent,
@@ -225,6 +217,17 @@ impl<'s, 't> Runner<'s, 't> {
             self.invariants.stuck(self.n_events, self.now, text);
         }
         self.invariants.check_end(self.n_events, self.now, &self.cloud);
+        if is_at_rest {
+            let sent = self.scenario.messages();
+            let bodies = sent.iter().map(|message| message.body.as_str());
+            self.invariants.check_accepted(
+                self.n_events,
+                self.now,
+                bodies,
+                &self.ledger,
+                &self.cloud,
+            );
+        }
         Ok(is_at_rest)
     }
 
@@ -247,6 +250,8 @@ impl<'s, 't> Runner<'s, 't> {
             && self.cloud.event_queue().is_empty()
             && self.invariants.ledger_is_at_rest()
             && self.cloud.ec2().alive().next().is_none()
+            && !self.cloud.ec2().has_stopped()
+            && !self.agenda.iter().any(|due| matches!(due, Due::Resume(_) | Due::Commit(_)))
             && self.cloud.ecs().n_live() == 0
     }
 
@@ -257,20 +262,44 @@ impl<'s, 't> Runner<'s, 't> {
                 self.cloud.send_message(self.now, body);
                 Ok(())
             }
-            Due::Answer(answer) => self.step(Input::Answered(answer)),
-            Due::Start => {
-                let state = self.ledger.open_state();
-                let config = self.scenario.engine.clone();
-                self.dispatcher = Some(Dispatcher {
-                    engine: Engine::with_planner(config, state, self.now, (self.planner)()),
-                    wake_at: None,
-                    messages_from: self.now,
-                    events_from: self.now,
-                });
-                self.trace.note(self.n_events, self.now, "the dispatcher starts")?;
-                self.step(Input::Tick)
+            Due::Answer(answer) => match self.dispatcher.as_ref().and_then(|d| d.stalled_until) {
+                Some(until) => {
+                    self.agenda.add(until, Due::Answer(answer));
+                    Ok(())
+                }
+                None => self.step(Input::Answered(*answer)),
+            },
+            Due::Start => self.start(),
+            Due::Commit(step) => {
+                if let Some(dispatcher) = &mut self.dispatcher {
+                    dispatcher.stalled_until = None;
+                }
+                self.finish(*step, None)
             }
+            Due::Resume(paused) => self.resume(*paused),
         }
+    }
+
+    fn start(&mut self) -> Result<(), RunError> {
+        self.epoch += 1;
+        let faults = &self.scenario.world.faults;
+        let mut roll = self.cloud.dice().roll("clock", &self.n_events);
+        let is_wrong = self.cloud.faults_on(self.now) && roll.happens(faults.clock_skews);
+        let skew = if is_wrong { drawn_error(&mut roll) } else { SignedDuration::ZERO };
+        if is_wrong {
+            self.cloud.note(Fault::ClockSkew);
+        }
+        let engine = self.new_engine(self.now + skew);
+        self.dispatcher = Some(Dispatcher::new(engine, self.now, skew));
+        self.trace.note(self.n_events, self.now, "the dispatcher starts")?;
+        self.step(Input::Tick)
+    }
+
+    fn new_engine(&mut self, clock: Timestamp) -> Engine {
+        let mut state = self.ledger.open_state();
+        self.tamper.state(&mut state, 0 < self.n_events);
+        let config = self.scenario.engine.clone();
+        Engine::with_planner(config, state, clock, (self.planner)())
     }
 
     fn take_turn(&mut self, turn: Turn) -> Result<(), RunError> {
@@ -278,18 +307,24 @@ impl<'s, 't> Runner<'s, 't> {
         let Some(dispatcher) = &mut self.dispatcher else { return Ok(()) };
         match turn {
             Turn::ReceiveMessages => {
+                let Ok(deliveries) = self.cloud.receive_messages(self.now) else {
+                    dispatcher.messages_from = self.now + RECEIVE_AGAIN;
+                    return Ok(());
+                };
                 dispatcher.messages_from = answered_at;
-                let deliveries = self.cloud.receive_messages(self.now);
                 self.step(Input::Received(deliveries))
             }
             Turn::ReceiveEvents => {
+                let Ok(mut deliveries) = self.cloud.receive_events(self.now) else {
+                    dispatcher.events_from = self.now + RECEIVE_AGAIN;
+                    return Ok(());
+                };
                 dispatcher.events_from = answered_at;
-                let mut deliveries = self.cloud.receive_events(self.now);
                 for n_receivers in 1..EVENT_RECEIVERS {
                     if deliveries.len() < n_receivers * RECEIVE_MAX {
                         break;
                     }
-                    deliveries.extend(self.cloud.receive_events(self.now));
+                    deliveries.extend(self.cloud.receive_events(self.now).unwrap_or_default());
                 }
                 self.step(Input::Events(deliveries))
             }
@@ -303,64 +338,116 @@ impl<'s, 't> Runner<'s, 't> {
         roll.within(self.cloud.config().call_latency)
     }
 
-    /// One input: decide, write, check, do.
+    /// One input, and before it what a clock that was set back asks for.
     fn step(&mut self, input: Input) -> Result<(), RunError> {
+        if self.leap() {
+            self.trace.note(self.n_events, self.now, "the clock was set back: it starts over")?;
+            self.take(Input::Tick)?;
+        }
+        self.take(input)
+    }
+
+    /// The clock leaps, perhaps. True if it went back, so that the dispatcher has started over.
+    fn leap(&mut self) -> bool {
+        let leaps = self.scenario.world.faults.clock_leaps;
+        if leaps == Chance::NEVER || !self.cloud.faults_on(self.now) {
+            return false;
+        }
+        let mut roll = self.cloud.dice().roll("clock leap", &self.n_events);
+        if !roll.happens(leaps) {
+            return false;
+        }
+        let skew = drawn_error(&mut roll);
+        let Some(dispatcher) = &mut self.dispatcher else { return false };
+        let before = std::mem::replace(&mut dispatcher.skew, skew);
+        let clock = dispatcher.clock(self.now);
+        self.cloud.note(Fault::ClockSkew);
+        if before <= skew {
+            return false;
+        }
+        let engine = self.new_engine(clock);
+        if let Some(dispatcher) = &mut self.dispatcher {
+            dispatcher.engine = engine;
+        }
+        true
+    }
+
+    /// One input: decide, write, check, do.
+    fn take(&mut self, mut input: Input) -> Result<(), RunError> {
         let Some(dispatcher) = &mut self.dispatcher else { return Ok(()) };
         self.n_events += 1;
+        self.tamper.input(&mut input);
         self.trace.input(self.n_events, self.now, &input)?;
-        let step = dispatcher.engine.step(self.now, input);
-        dispatcher.wake_at = step.wake_at.map(|at| at.max(self.now));
+        let heard = Heard::of(&input);
+        let mut step = dispatcher.engine.step(dispatcher.clock(self.now), input);
+        dispatcher.wake_by(self.now, step.wake_at);
+        self.tamper.step(&mut step);
         self.trace.step(self.n_events, self.now, &step)?;
-        let crash = self.crash_in(&step);
-        if let Some(Crash::BeforeCommit) = crash {
-            return self.crash("the dispatcher dies before it has written this down");
+        self.act_early(&mut step);
+        let since_start = self.now.duration_since(self.scenario.start);
+        let ledger_back = self.scenario.world.out_until(since_start, |out| *out == Out::Ledger);
+        if let (Some(back), false) = (ledger_back, step.changes.is_empty()) {
+            self.cloud.note(Fault::LedgerUnavailable);
+            let back_at = self.scenario.start + back;
+            if let Some(dispatcher) = &mut self.dispatcher {
+                dispatcher.stalled_until = Some(back_at);
+            }
+            self.agenda.add(back_at, Due::Commit(Box::new(step)));
+            return Ok(());
         }
+        let crash = self.crash_in(&step);
+        self.finish(step, crash.map(|crash| (crash, heard)))
+    }
+
+    /// What a dispatcher that does not wait for its ledger does first.
+    fn act_early(&mut self, step: &mut Step) {
+        let clock = self.dispatcher.as_ref().map_or(self.now, |d| d.clock(self.now));
+        let is_early = |effect: &mut Effect| self.tamper.acts_before_commit(effect);
+        let early: Vec<Effect> = step.effects.extract_if(.., is_early).collect();
+        for effect in early {
+            let (event, now) = (self.n_events, self.now);
+            self.invariants.check_early(event, now, &effect, &self.ledger, &self.cloud);
+            self.perform(clock, effect);
+        }
+    }
+
+    /// Writes a step down, checks it, and does what it asks for; or as much of all that as the dispatcher lives to do.
+    fn finish(&mut self, step: Step, crash: Option<(Crash, Heard)>) -> Result<(), RunError> {
+        let is_written = crash.is_none_or(|(end, _)| end.n_performed().is_some());
+        if is_written {
+            self.commit(&step);
+            witness::witness(&step, &mut self.cloud);
+        }
+        let clock = self.dispatcher.as_ref().map_or(self.now, |d| d.clock(self.now));
+        let Some((end, heard)) = crash else {
+            for effect in step.effects {
+                self.perform(clock, effect);
+            }
+            return Ok(());
+        };
+        for effect in step.effects.iter().take(end.n_performed().unwrap_or(0)) {
+            self.perform(clock, effect.clone());
+        }
+        self.crash(end, heard, step)
+    }
+
+    fn commit(&mut self, step: &Step) {
         if let Err(bad) = self.ledger.apply(&step.changes) {
             self.invariants.refused(self.n_events, self.now, &bad);
         }
-        self.invariants.check_step(self.n_events, self.now, &step, &self.ledger, &self.cloud);
-        let n_performed = match crash {
-            Some(Crash::AfterEffects(n)) => n,
-            Some(Crash::BeforeCommit) | None => step.effects.len(),
-        };
-        for effect in step.effects.into_iter().take(n_performed) {
-            if let Some(answer) = perform::perform(&mut self.cloud, self.now, effect) {
-                let at = self.now + self.cloud.call_latency();
-                self.agenda.add(at, Due::Answer(answer));
-            }
-        }
-        if crash.is_some() {
-            return self.crash("the dispatcher dies after it has written this down");
-        }
-        Ok(())
+        self.invariants.check_step(self.n_events, self.now, step, &self.ledger, &self.cloud);
     }
 
-    fn crash_in(&self, step: &Step) -> Option<Crash> {
-        let chance = self.scenario.world.faults.crashes;
-        if chance == Chance::NEVER || !self.cloud.faults_on(self.now) {
-            return None;
+    fn perform(&mut self, clock: Timestamp, effect: Effect) {
+        let job = if let Effect::RunTask(request) = &effect { Some(request.job) } else { None };
+        if let Some(answer) = perform::perform(&mut self.cloud, self.now, clock, effect) {
+            let at = self.now + self.cloud.call_latency();
+            self.agenda.add(at, Due::Answer(Box::new(answer)));
         }
-        let mut roll = self.cloud.dice().roll("crash", &self.n_events);
-        if !roll.happens(chance) {
-            return None;
+        if let Some(job) = job {
+            let (event, now) = (self.n_events, self.now);
+            self.invariants.check_started(event, now, job, &self.ledger, &self.cloud);
         }
-        if roll.happens(Chance::percent(25)) {
-            return Some(Crash::BeforeCommit);
-        }
-        let n_effects = u64::try_from(step.effects.len()).unwrap_or(u64::MAX);
-        let n = roll.below(n_effects.saturating_add(1));
-        Some(Crash::AfterEffects(usize::try_from(n).unwrap_or(usize::MAX)))
-    }
-
-    /// The dispatcher is gone, and with it every answer on its way. It starts again from its ledger.
-    fn crash(&mut self, note: &str) -> Result<(), RunError> {
-        self.n_crashes += 1;
-        self.dispatcher = None;
-        self.agenda.retain(|due| !matches!(due, Due::Answer(_)));
-        let away = self.cloud.dice().roll("restart", &self.n_events).within(RESTART);
-        self.agenda.add(self.now + away, Due::Start);
-        self.trace.note(self.n_events, self.now, note)?;
-        Ok(())
     }
 
     fn outcome(self, converged: bool) -> Outcome {
@@ -369,8 +456,12 @@ impl<'s, 't> Runner<'s, 't> {
         score.n_doubled_tasks = self.invariants.n_doubled_tasks();
         score.calibration =
             Calibration::of(self.ledger.all_jobs(), self.ledger.all_hosts(), self.now);
+        let mut coverage = self.cloud.coverage().clone();
+        coverage.add(Fault::Zombie, self.invariants.n_doubled_tasks());
         Outcome {
             score,
+            lasted: self.now.duration_since(self.scenario.start),
+            coverage,
             violations: self.invariants.violations().to_vec(),
             n_violations: self.invariants.n_violations(),
             trace_hash: self.trace.hash(),
@@ -378,4 +469,10 @@ impl<'s, 't> Runner<'s, 't> {
             converged,
         }
     }
+}
+
+/// How wrong a clock is: ahead or behind.
+fn drawn_error(roll: &mut crate::dice::Roll) -> SignedDuration {
+    let error = roll.within(CLOCK_ERROR);
+    if roll.happens(Chance::percent(50)) { error } else { -error }
 }

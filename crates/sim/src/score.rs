@@ -114,7 +114,10 @@ pub struct Score {
     pub calibration: Calibration,
 }
 
-fn as_seconds<S: Serializer>(time: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_seconds<S: Serializer>(
+    time: &SignedDuration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     // Runs count in milliseconds; rounded to them, a number has its shortest text.
     serializer.serialize_f64((time.as_secs_f64() * 1000.0).round() / 1000.0)
 }

@@ -1,11 +1,14 @@
 //! What kind of cloud is simulated: how slow, how scarce, how faulty. Resolved before it starts.
 
+mod faults;
+
 use jiff::SignedDuration;
 use serde::Serialize;
 use spillway_core::{Hazard, InstanceShape, Market, MiB, Offering, PoolId, Resources};
 
 use crate::dice::Dice;
 use crate::setting::{Chance, Spread, matches};
+pub use faults::{FaultClass, Faults, Out, Outage};
 
 /// Some pools. What is not said matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -51,38 +54,6 @@ pub struct Reclaim {
     pub pools: PoolPattern,
     /// Which part of their instances.
     pub part: Chance,
-}
-
-/// What goes wrong, and how often.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Faults {
-    /// From then on, counted from the start, nothing goes wrong any more; none is never.
-    pub until: Option<SignedDuration>,
-    /// A message of the job queue is delivered by SQS once more than it was sent.
-    pub message_duplicates: Chance,
-    /// An event is delivered once more.
-    pub event_duplicates: Chance,
-    /// An event never comes.
-    pub event_losses: Chance,
-    /// A call gets no clear answer. Half of them have done their work all the same.
-    pub unsettled_calls: Chance,
-    /// A call is throttled.
-    pub throttled_calls: Chance,
-    /// A pool is dry for a quarter of an hour.
-    pub dry_pools: Chance,
-    /// A host boots and never registers.
-    pub unregistered_hosts: Chance,
-    /// How often an hour a host dies without warning.
-    pub host_deaths: Chance,
-    /// How often an hour a host's agent goes away for a while.
-    pub agent_absences: Chance,
-    /// An image pull fails.
-    pub pull_failures: Chance,
-    /// A Spot interruption comes without its notice.
-    pub missing_notices: Chance,
-    /// The dispatcher dies after a step: what it wrote is written, what it wanted to do is not done, and answers on
-    /// their way are lost. It starts again from its ledger.
-    pub crashes: Chance,
 }
 
 /// The whole world.
@@ -132,7 +103,11 @@ pub struct WorldConfig {
     pub pools: Vec<PoolRule>,
     /// Reclaims of many instances at once.
     pub reclaims: Vec<Reclaim>,
-    /// What goes wrong.
+    /// Which part of AWS's own token buckets each API has, in percent.
+    pub api_percent: u32,
+    /// What is out, and when.
+    pub outages: Vec<Outage>,
+    /// What goes wrong by chance.
     pub faults: Faults,
 }
 
@@ -162,12 +137,30 @@ impl Default for WorldConfig {
             offers: Vec::new(),
             pools: Vec::new(),
             reclaims: Vec::new(),
+            api_percent: 100,
+            outages: Vec::new(),
             faults: Faults::default(),
         }
     }
 }
 
 impl WorldConfig {
+    /// Whether something is out so long after the start.
+    pub fn is_out(&self, since_start: SignedDuration, what: impl Fn(&Out) -> bool) -> bool {
+        self.out_until(since_start, what).is_some()
+    }
+
+    /// When what is out so long after the start is there again, counted from the start.
+    pub fn out_until(
+        &self,
+        since_start: SignedDuration,
+        what: impl Fn(&Out) -> bool,
+    ) -> Option<SignedDuration> {
+        let is_now = |o: &&Outage| o.from <= since_start && since_start < o.from + o.lasts;
+        let now = self.outages.iter().filter(is_now).filter(|outage| what(&outage.what));
+        now.map(|outage| outage.from + outage.lasts).max()
+    }
+
     /// The rule that counts for a pool.
     pub fn rule(&self, pool: &PoolId) -> Option<&PoolRule> {
         self.pools.iter().find(|rule| rule.pools.matches(pool))

@@ -2,6 +2,7 @@
 
 use aws_sdk_ecs::types::{Container, ContainerInstance, Resource, Task};
 use spillway_core::task::{ContainerInstanceReport, TaskReport, TaskStatus};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{CpuUnits, MiB, Resources};
 
 use super::JOB_CONTAINER;
@@ -34,7 +35,23 @@ pub(super) fn task(task: &Task) -> Option<TaskReport> {
         stop_code: task.stop_code().map(|code| code.as_str().to_owned()),
         stopped_reason: task.stopped_reason().map(str::to_owned),
         container_reason: container.and_then(|c| c.reason().map(str::to_owned)),
+        containers: ends(task.containers()),
     })
+}
+
+/// How each container ended; of a task with the job's one, its own fields say it.
+fn ends(containers: &[Container]) -> Vec<ContainerEnd> {
+    if containers.iter().all(|container| container.name() == Some(JOB_CONTAINER)) {
+        return Vec::new();
+    }
+    let end = |container: &Container| {
+        Some(ContainerEnd {
+            name: container.name()?.to_owned(),
+            exit_code: container.exit_code(),
+            reason: container.reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
+        })
+    };
+    containers.iter().filter_map(end).collect()
 }
 
 /// One host; none if it is not an EC2 instance.
@@ -88,6 +105,31 @@ mod tests {
         assert_eq!(report.stop_code.as_deref(), Some("EssentialContainerExited"));
         assert!(report.container_reason.unwrap().starts_with("OutOfMemoryError"));
         assert_eq!(report.stopped_at.unwrap().as_second(), 20);
+        assert_eq!(report.containers, [], "there is only the job's");
+    }
+
+    #[test]
+    fn of_several_containers_each_tells_its_end() {
+        let main = Container::builder().name("main").exit_code(3).build();
+        let proxy =
+            Container::builder().name("proxy").reason("CannotPullContainerError: x").build();
+        let stopped = Task::builder()
+            .task_arn("arn:aws:ecs:us-east-1:1:task/spillway/t1")
+            .last_status("STOPPED")
+            .containers(main)
+            .containers(proxy)
+            .build();
+
+        let report = task(&stopped).unwrap();
+
+        let end = |name: &str, exit_code, reason: Option<&str>| ContainerEnd {
+            name: name.to_owned(),
+            exit_code,
+            reason: reason.map(str::to_owned),
+        };
+        let ends =
+            [end("main", Some(3), None), end("proxy", None, Some("CannotPullContainerError: x"))];
+        assert_eq!(report.containers, ends);
     }
 
     #[test]

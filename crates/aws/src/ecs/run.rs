@@ -9,8 +9,8 @@ use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::id::DeploymentName;
 use tracing::debug;
 
-use super::definition::{Planned, pairs};
-use super::{JOB_CONTAINER, report};
+use super::definition::{Override, Planned, pairs};
+use super::report;
 use crate::codes::{self, Kind};
 use crate::ec2::TAG_DEPLOYMENT;
 use crate::{call, limits};
@@ -31,12 +31,14 @@ pub(super) fn input(
         .r#type(PlacementConstraintType::MemberOf)
         .expression(format!("ec2InstanceId == {}", request.instance))
         .build();
-    let command = (!planned.command.is_empty()).then(|| planned.command.clone());
-    let container = ContainerOverride::builder()
-        .name(JOB_CONTAINER)
-        .set_command(command)
-        .set_environment(pairs(&planned.environment))
-        .build();
+    let container = |Override { container, command, environment }: &Override| {
+        ContainerOverride::builder()
+            .name(container)
+            .set_command((!command.is_empty()).then(|| command.clone()))
+            .set_environment(pairs(environment))
+            .build()
+    };
+    let containers = planned.overrides.iter().map(container).collect();
     RunTaskInputBuilder::default()
         .cluster(cluster)
         .task_definition(definition_arn)
@@ -45,7 +47,7 @@ pub(super) fn input(
         .client_token(request.token.as_str())
         .started_by(request.token.as_str())
         .placement_constraints(pin)
-        .overrides(TaskOverride::builder().container_overrides(container).build())
+        .overrides(TaskOverride::builder().set_container_overrides(Some(containers)).build())
         .enable_ecs_managed_tags(true)
         .set_tags(Some(tags(request, deployment)))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{CpuUnits, InstanceId, MiB, Resources};
 
 use crate::ec2::instance_status;
@@ -100,12 +101,25 @@ struct Container {
     reason: Option<String>,
 }
 
+impl Container {
+    fn end(&self) -> Option<ContainerEnd> {
+        Some(ContainerEnd {
+            name: self.name.clone()?,
+            exit_code: self.exit_code,
+            reason: self.reason.clone().filter(|reason| !reason.is_empty()),
+        })
+    }
+}
+
 impl Task {
     fn report(self) -> Option<TaskReport> {
         let time = |text: Option<String>| text.and_then(|t| t.parse::<Timestamp>().ok());
         let status: TaskStatus = task_status(&self.last_status)?;
         let is_job = |c: &&Container| c.name.as_deref() == Some(JOB_CONTAINER);
         let container = self.containers.iter().find(is_job).or(self.containers.first());
+        // Of a task with the job's one container, its own fields say how it ended.
+        let others = self.containers.iter().any(|c| c.name.as_deref() != Some(JOB_CONTAINER));
+        let ends = self.containers.iter().filter(|_| others).filter_map(Container::end).collect();
         Some(TaskReport {
             arn: self.arn.parse().ok()?,
             container_instance: self.container_instance_arn.and_then(|arn| arn.parse().ok()),
@@ -115,6 +129,7 @@ impl Task {
             stopped_at: time(self.stopped_at),
             exit_code: container.and_then(|c| c.exit_code),
             container_reason: container.and_then(|c| c.reason.clone()),
+            containers: ends,
             started_by: self.started_by,
             stop_code: self.stop_code,
             stopped_reason: self.stopped_reason,

@@ -63,7 +63,10 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
         }
         JobState::Runnable { since } => {
             let (all, prices) = prices_or_none(args, config, context).await;
+            // Who is not offered a place is told so first; what the planner would do with it comes after.
+            let held_back = why::held_back(&job, &engine.with_prices(all.clone(), now));
             let mut view = waiting(&job, state, &all, config);
+            view.set_held_back(held_back.as_ref());
             view.set_prices(prices);
             view.set_since(now.duration_since(*since));
             view

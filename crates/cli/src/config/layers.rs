@@ -262,10 +262,15 @@ pub fn resolve(
         }
     }
     let nested = nest(values.iter().map(|(key, (value, _))| (key.as_str(), value)));
-    let config = deserialize(nested).map_err(|(key, detail)| {
+    let mut config = deserialize(nested).map_err(|(key, detail)| {
         let origin = values.get(&key).map_or(Origin::BuiltIn, |(_, origin)| origin.clone());
         ConfigError::Wrong { origin, key, detail }
     })?;
+    for of in config.queue.clone() {
+        if !config.queues.contains(&of.name) {
+            config.queues.push(of.name);
+        }
+    }
     check(&config)?;
     Ok(Resolved { config, file, warnings: unknown_variables(environment, &keys), values })
 }
@@ -290,8 +295,42 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(unknown) = queues.find(|queue| !config.queues.contains(queue)) {
         return wrong("jobs.exceptions", &format!("{unknown} is not one of `queues`"));
     }
+    check_queues(config)?;
     if !(1..=300).contains(&config.plan.max_choices.0) {
         return wrong("plan.max-choices", "EC2 takes 1 to 300 choices in one launch");
+    }
+    Ok(())
+}
+
+/// Queues and pools are named once, and a queue names pools that there are.
+fn check_queues(config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key, detail: String| Err(ConfigError::Inconsistent { key, detail });
+    for (ord, queue) in config.queue.iter().enumerate() {
+        let name = &queue.name;
+        if config.queue.iter().take(ord).any(|other| other.name == *name) {
+            return wrong("queue", format!("there are two of the name {name}"));
+        }
+        if let Some(pool) =
+            queue.pools.iter().find(|pool| config.pool.iter().all(|known| known.name != **pool))
+        {
+            return wrong(
+                "queue",
+                format!("{name} names the pool {pool}, which is not a [[pool]]"),
+            );
+        }
+        if 99 < queue.compute_reservation.0 {
+            return wrong("queue", format!("{name}: compute-reservation is 0 to 99 percent"));
+        }
+        for (ord, share) in queue.shares.iter().enumerate() {
+            if queue.shares.iter().take(ord).any(|other| other.share == share.share) {
+                return wrong("queue", format!("{name} says twice what {} is", share.share));
+            }
+        }
+    }
+    for (ord, pool) in config.pool.iter().enumerate() {
+        if config.pool.iter().take(ord).any(|other| other.name == pool.name) {
+            return wrong("pool", format!("there are two of the name {}", pool.name));
+        }
     }
     Ok(())
 }

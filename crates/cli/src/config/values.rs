@@ -10,7 +10,8 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spillway_core::{CpuUnits, MiB, MicroUsdPerHour, QueueName, Quota};
+use spillway_core::{ConsumableName, CpuUnits, MiB, MicroUsdPerHour, QueueName, Quota};
+use spillway_engine::Weight;
 
 /// A text or a number, as text: `4` and `"4"` are the same.
 struct Scalar(String);
@@ -154,6 +155,57 @@ value!(
     ToString::to_string
 );
 
+value!(
+    /// AWS Batch's `weightFactor`.
+    WeightFactor(Weight),
+    "number",
+    "a weight factor of 0.0001 to 999.9999, such as 0.5",
+    |text| text.parse().ok(),
+    ToString::to_string
+);
+
+/// How much there is of a consumable resource, `licences=10`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumableTotal {
+    /// Its name.
+    pub name: ConsumableName,
+    /// How much.
+    pub total: u64,
+}
+
+impl FromStr for ConsumableTotal {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || ValueError {
+            text: text.to_owned(),
+            expected: "a name and how many there are, such as \"licences=10\"",
+        };
+        let (name, total) = text.split_once('=').ok_or_else(wrong)?;
+        Ok(Self {
+            name: name.trim().parse().map_err(|_| wrong())?,
+            total: total.trim().parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for ConsumableTotal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.total)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConsumableTotal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer)?.0.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for ConsumableTotal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// How long the jobs of one queue may wait, `nightly=6h`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuePatience {
@@ -248,6 +300,13 @@ pub enum Cap<T> {
     None,
     /// At most this.
     At(T),
+}
+
+/// Unsaid is no limit.
+impl<T> Default for Cap<T> {
+    fn default() -> Self {
+        Self::None
+    }
 }
 
 impl<T: Copy> Cap<T> {

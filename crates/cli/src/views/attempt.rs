@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::Attempt;
 
+use super::container::{self, ContainerEndView};
 use super::{span_text, usd, usd_text};
 use crate::output::{Field, Rows, Tone};
 
@@ -33,6 +34,9 @@ pub struct AttemptView {
     /// The container's exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// How each container ended, if the job has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ContainerEndView>,
     /// How it ended, in ECS's words where there are any.
     pub reason: String,
     /// Whose fault it was, if it failed.
@@ -57,6 +61,7 @@ impl From<&Attempt> for AttemptView {
             started_at: attempt.started_at,
             stopped_at: attempt.stopped_at,
             exit_code: attempt.exit_code,
+            containers: container::ends(attempt),
             reason: attempt.told().to_owned(),
             failure: attempt.failure,
             cost_usd: usd(attempt.cost),

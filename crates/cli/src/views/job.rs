@@ -9,6 +9,7 @@ use spillway_core::{Expectation, Job, JobId, JobState};
 
 use super::array::{ArrayView, DependsOn};
 use super::attempt::{AttemptView, LiveView, attempts_table};
+use super::container::{self, ContainerView};
 use super::expected::ExpectedView;
 use super::nodes::{self, NodeView};
 use super::timeline::{Moment, timeline, timeline_table};
@@ -187,6 +188,9 @@ pub struct JobView {
     pub image: String,
     /// The command; empty is the image's own.
     pub command: Vec<String>,
+    /// Its containers, if it has several; image and command are those of the main one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ContainerView>,
     /// The architecture asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<spillway_core::Arch>,
@@ -266,6 +270,7 @@ impl JobView {
             job: job.into(),
             image: spec.container.image.clone(),
             command: spec.container.command.clone(),
+            containers: container::containers(spec),
             arch: spec.arch,
             gpu_kinds: spec.gpu_kinds,
             market: spec.market,
@@ -316,6 +321,7 @@ impl View for JobView {
         if !self.command.is_empty() {
             page.field("Command", shell_words(&self.command));
         }
+        container::fields(&self.containers, page);
         if let Some(array) = &self.array {
             array.fields(page);
         }
@@ -347,6 +353,10 @@ impl View for JobView {
             }
         }
         page.table(attempts_table(&self.attempts));
+        let ends = self.attempts.iter().map(|a| (a.attempt, a.containers.as_slice()));
+        if let Some(table) = container::ends_table(ends) {
+            page.table(table);
+        }
         page.table(timeline_table(&self.timeline));
     }
 }
@@ -371,7 +381,7 @@ impl JobView {
 }
 
 /// A command as it can be pasted into a shell.
-fn shell_words(command: &[String]) -> String {
+pub(crate) fn shell_words(command: &[String]) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     let quote = |word: &String| {
         if !word.is_empty() && word.chars().all(is_plain) {

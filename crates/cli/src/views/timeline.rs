@@ -107,6 +107,7 @@ mod tests {
             exit_code: Some(3),
             reason: "Essential container in task exited".into(),
             container_reason: None,
+            containers: Box::default(),
             failure: Some(FailureCategory::Exit),
             cost: MicroUsd::new(10),
             expected: None,

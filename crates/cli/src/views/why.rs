@@ -7,6 +7,7 @@ use serde::Serialize;
 use spillway_core::job::JobStatus;
 use spillway_core::plan::WaitReason;
 use spillway_core::{Expectation, HostId, Job, JobId};
+use spillway_engine::HeldBack;
 use spillway_planner::explain::job::{Counts, Obstacle, Start, Way};
 
 use super::expected::ExpectedView;
@@ -105,6 +106,14 @@ impl WhyView {
             notes: Vec::new(),
             prices: None,
             expected: None,
+        }
+    }
+
+    /// Says that a job in line is not offered a place, and why.
+    pub fn set_held_back(&mut self, why: Option<&HeldBack>) {
+        if let Some(why) = why {
+            self.code = why.code();
+            self.reason = why.to_string();
         }
     }
 

@@ -55,8 +55,7 @@ fn a_name_that_batch_does_not_take_is_told_by_the_rule() {
 #[test]
 fn a_field_that_is_not_supported_is_refused_by_name() {
     let mut job = message("a", 512, "true");
-    job["consumableResourcePropertiesOverride"] =
-        serde_json::json!({"consumableResourceList": [{"consumableResource": "x", "quantity": 1}]});
+    job["nodeOverrides"] = serde_json::json!({"numNodes": 2});
     let home = Home::new().with("job.json", &job.to_string());
 
     said!(home, ["submit", "--file", "job.json", "--dry-run"]);

@@ -3,13 +3,21 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 31] = [
     "",
     "serve",
     "submit",
     "jobs list",
     "jobs show",
     "jobs wait",
+    "queues list",
+    "queues show",
+    "queues pause",
+    "queues resume",
+    "pools list",
+    "pools show",
+    "pools pause",
+    "pools resume",
     "definitions register",
     "definitions list",
     "definitions show",

@@ -15,6 +15,7 @@ mod dispatcher;
 mod help;
 mod ledger;
 mod plan;
+mod queues;
 mod rig;
 mod simulate;
 mod submit;

@@ -22,6 +22,20 @@ pub const OVERRIDES_CHARS_OURS: usize = 1_280;
 /// What those of a node take beyond that: eight variables instead of the four of a child.
 pub const OVERRIDES_CHARS_OF_NODE: usize = 256;
 
+/// What Spillway's own variables and the keys of the overrides take for each container of a job that has several, without the
+/// names of the job and of its queue: about 620, of a child of an array.
+pub const OVERRIDES_CHARS_OF_EACH: usize = 680;
+
+/// The most containers of a job (AWS Batch API reference, `EcsProperties.taskProperties`).
+pub const CONTAINERS_MAX: usize = 10;
+
+/// The longest name of a container (ECS API reference, `ContainerDefinition.name`).
+pub const CONTAINER_NAME_CHARS_MAX: usize = 255;
+
+/// How long a container may wait for others, in seconds. AWS says no longest time for EC2; who needs more than a day is waiting
+/// for something else.
+pub const START_TIMEOUT_SECS: std::ops::RangeInclusive<i64> = 2..=86_400;
+
 /// The longest image reference (AWS Batch API reference, `ContainerProperties.image`).
 pub const IMAGE_CHARS_MAX: usize = 255;
 
@@ -49,6 +63,9 @@ pub const DURATION_SECS_MAX: i64 = 10 * 365 * 24 * 3600;
 /// The shortest and the longest time between SIGTERM and SIGKILL. ECS takes no less than 2 s (ECS API reference,
 /// `ContainerDefinition.stopTimeout`); who needs more than an hour should not wait for SIGTERM.
 pub const STOP_TIMEOUT_SECS: std::ops::RangeInclusive<i64> = 2..=3_600;
+
+/// The same where nobody says it: ECS's own (ECS API reference, `ContainerDefinition.stopTimeout`).
+pub const STOP_TIMEOUT_USUAL_SECS: u32 = 30;
 
 /// The least memory a container may have, in MiB (AWS Batch API reference, `ResourceRequirement`).
 pub const MEMORY_MIB_MIN: u32 = 4;

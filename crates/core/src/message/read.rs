@@ -2,12 +2,16 @@
 //! say. Refuses at the first thing that is wrong, with its place.
 
 mod container;
+mod containers;
 mod needs;
 mod nodes;
+mod overrides;
 mod relations;
 mod retry;
+mod scheduling;
 mod secret;
 mod storage;
+mod task;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,24 +20,24 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use containers::{Containers, Written};
+
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    ContainerOverrides, ContainerProperties, DeregisterJobDefinition, EndAction, EndJob,
-    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, NodeProperties,
+    ContainerOverrides, DeregisterJobDefinition, EcsPropertiesOverride, EndAction, EndJob,
+    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, NodeProperties, PauseOrder,
     PlatformCapability, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
-use crate::container::ContainerSpec;
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::gang::Gang;
 use crate::gpu::{GpuKind, GpuKinds};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
-use crate::market::{Arch, MarketRule};
-use crate::quantity::Resources;
+use crate::market::MarketRule;
 use crate::target::JobTarget;
 
 /// What a message asks for, and what was odd about it.
@@ -60,11 +64,15 @@ pub(super) fn request(
             let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
             Ok((deregister(order)?, warnings.into_texts()))
         }
+        Some("PauseQueue" | "ResumeQueue" | "PausePool" | "ResumePool") => {
+            let (order, warnings) = typed::<PauseOrder>(&message)?;
+            Ok((scheduling::pause(&order)?, warnings.into_texts()))
+        }
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
-                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition or \
-                 DeregisterJobDefinition",
+                "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
+                 DeregisterJobDefinition, PauseQueue, ResumeQueue, PausePool or ResumePool",
             ))
         }
     }
@@ -239,23 +247,21 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
 }
 
 fn submit(
-    message: SubmitJob,
+    mut message: SubmitJob,
     revision: Option<u32>,
     warnings: &mut Warnings,
 ) -> Result<Request, Rejection> {
     let root = At::Root;
-    let SubmitJob {
-        job_name, job_queue, job_definition, container_overrides, node_overrides, ..
-    } = message;
-    let name = job_name_of(&root.key("jobName"), job_name)?;
-    let queue = queue_of(&root.key("jobQueue"), job_queue)?;
+    let name = job_name_of(&root.key("jobName"), message.job_name.take())?;
+    let queue = queue_of(&root.key("jobQueue"), message.job_queue.take())?;
     let at_definition = root.key("jobDefinition");
-    let definition = job_definition.ok_or_else(|| {
+    let definition = message.job_definition.take().ok_or_else(|| {
         Rejection::missing(&at_definition)
             .hint("put the job definition there: the object that RegisterJobDefinition takes")
     })?;
     check_kind(&at_definition, &definition)?;
-    check_overrides(&definition, container_overrides.as_ref(), node_overrides.as_ref())?;
+    check_overrides(&definition, &message)?;
+    let scheduling = scheduling::scheduling(&message, &definition)?;
     let spillway = message.spillway.unwrap_or_default();
     let at_spillway = root.key("spillway");
     let (array, depends_on) = relations::relations(
@@ -265,20 +271,30 @@ fn submit(
     )?;
 
     let parameters = merged_parameters(definition.parameters, message.parameters)?;
-    let time_limits = time_limits(&at_spillway, &spillway)?;
-    let of_all = nodes::OfAll {
+    let mut time_limits = time_limits(&at_spillway, &spillway)?;
+    let gpu_kinds = spillway.gpu_kinds.as_deref();
+    let of = task::Of {
         parameters: &parameters,
-        architecture: spillway.architecture,
-        gpu_kinds: spillway.gpu_kinds.as_deref(),
+        arch: spillway.architecture,
+        stop: time_limits.stop,
+        named: name.as_str().len() + 2 * queue.as_str().len(),
     };
     let work = if let Some(nodes) = definition.node_properties {
         let odd = (array.is_some(), spillway.grow_memory.is_some());
-        Work::of_nodes(nodes, node_overrides.unwrap_or_default(), odd, &of_all, warnings)?
+        let overrides = message.node_overrides.unwrap_or_default();
+        Work::of_nodes(nodes, overrides, odd, (of, gpu_kinds), warnings)?
     } else {
-        let properties = definition.container_properties;
-        Work::of_container(properties, container_overrides, &of_all, warnings)?
+        let written = Written {
+            single: definition.container_properties,
+            several: definition.ecs_properties,
+            overrides: message.container_overrides,
+            several_overrides: message.ecs_properties_override,
+        };
+        Work::of_containers(written, of, gpu_kinds, warnings)?
     };
-    let Work { container, resources, arch, gpu_kinds, gang } = work;
+    let Work { containers, gpu_kinds, gang } = work;
+    let Containers { container, task, resources, arch, stop } = containers;
+    time_limits.stop = stop;
 
     let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
         (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
@@ -319,6 +335,7 @@ fn submit(
         definition: definition.job_definition_name.and_then(|name| name.parse().ok()),
         definition_revision: revision,
         container,
+        task,
         resources,
         arch,
         gpu_kinds,
@@ -336,6 +353,7 @@ fn submit(
         array,
         depends_on,
         gang,
+        scheduling,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }
@@ -347,37 +365,24 @@ const fn unsaid_market(has_nodes: bool) -> MarketRule {
 
 /// What a job runs, and where it can.
 struct Work {
-    container: ContainerSpec,
-    resources: Resources,
-    arch: Option<Arch>,
+    containers: Containers,
     gpu_kinds: GpuKinds,
     gang: Option<Arc<Gang>>,
 }
 
 impl Work {
-    fn of_container(
-        properties: Option<ContainerProperties>,
-        overrides: Option<ContainerOverrides>,
-        of_all: &nodes::OfAll<'_>,
+    fn of_containers(
+        written: Written,
+        of: task::Of<'_>,
+        gpu_kinds: Option<&[GpuKind]>,
         warnings: &mut Warnings,
     ) -> Result<Self, Rejection> {
-        let at = At::Root.key("jobDefinition");
-        let at = at.key("containerProperties");
-        let properties = properties.ok_or_else(|| {
-            Rejection::missing(&at)
-                .hint("describe the container: image, command, resourceRequirements")
-        })?;
-        let (at_overrides, overrides) =
-            (At::Root.key("containerOverrides"), overrides.unwrap_or_default());
-        let platform = properties.runtime_platform.as_ref();
-        let arch = container::arch(&at, platform, of_all.architecture)?;
-        let resources = needs::resources(&at, &properties, &at_overrides, &overrides, warnings)?;
-        let kinds = of_all.gpu_kinds.map(<[GpuKind]>::to_vec);
-        let gpu_kinds = needs::gpu_kinds(&At::Root.key("spillway"), kinds, &resources)?;
-        let parameters = of_all.parameters;
-        let container =
-            container::container(&at, properties, &at_overrides, overrides, parameters, warnings)?;
-        Ok(Self { container, resources, arch, gpu_kinds, gang: None })
+        let at_definition = At::Root.key("jobDefinition");
+        let containers = containers::containers(&at_definition, written, of, warnings)?;
+        let kinds = gpu_kinds.map(<[GpuKind]>::to_vec);
+        let at_spillway = At::Root.key("spillway");
+        let gpu_kinds = needs::gpu_kinds(&at_spillway, kinds, &containers.resources)?;
+        Ok(Self { containers, gpu_kinds, gang: None })
     }
 
     /// The job itself is its main node.
@@ -385,7 +390,7 @@ impl Work {
         properties: NodeProperties,
         overrides: NodeOverrides,
         (in_array, grows): (bool, bool),
-        of_all: &nodes::OfAll<'_>,
+        (of, gpu_kinds): (task::Of<'_>, Option<&[GpuKind]>),
         warnings: &mut Warnings,
     ) -> Result<Self, Rejection> {
         let (at, at_spillway) = (At::Root.key("jobDefinition"), At::Root.key("spillway"));
@@ -401,11 +406,18 @@ impl Work {
             );
         }
         let at_nodes = at.key("nodeProperties");
-        let gang = nodes::gang(&at_nodes, properties, overrides, of_all, warnings)?;
+        let of_all = nodes::OfAll { parameters: of.parameters, arch: of.arch, gpu_kinds };
+        let gang = nodes::gang(&at_nodes, properties, overrides, &of_all, warnings)?;
         let main = gang.group_of(gang.main).ok_or_else(|| Rejection::missing(&at_nodes))?;
-        let (container, resources) = (main.container.clone(), main.resources);
-        let (arch, gpu_kinds) = (main.arch, main.gpu_kinds);
-        Ok(Self { container, resources, arch, gpu_kinds, gang: Some(Arc::new(gang)) })
+        let containers = Containers {
+            container: main.container.clone(),
+            task: None,
+            resources: main.resources,
+            arch: main.arch,
+            stop: of.stop,
+        };
+        let gpu_kinds = main.gpu_kinds;
+        Ok(Self { containers, gpu_kinds, gang: Some(Arc::new(gang)) })
     }
 }
 
@@ -436,9 +448,14 @@ fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> 
         }
         Some(JobDefinitionType::Multinode | JobDefinitionType::Container) | None => {}
     }
-    if definition.node_properties.is_some() && definition.container_properties.is_some() {
+    let elsewhere = [
+        ("containerProperties", definition.container_properties.is_some()),
+        ("ecsProperties", definition.ecs_properties.is_some()),
+    ];
+    let said = elsewhere.into_iter().find(|(_, is_said)| *is_said);
+    if let (Some(_), Some((key, _))) = (&definition.node_properties, said) {
         let what = "a multi-node job has its containers in nodeProperties";
-        return Err(Rejection::invalid(&at.key("containerProperties"), what).hint("leave it out"));
+        return Err(Rejection::invalid(&at.key(key), what).hint("leave it out"));
     }
     let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
     if platforms.contains(&PlatformCapability::ManagedInstances) {
@@ -455,24 +472,32 @@ fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> 
 }
 
 /// Each kind of job has its own overrides.
-fn check_overrides(
-    definition: &JobDefinition,
-    of_container: Option<&ContainerOverrides>,
-    of_nodes: Option<&NodeOverrides>,
-) -> Result<(), Rejection> {
-    let has_nodes = definition.node_properties.is_some();
-    if has_nodes && of_container.is_some_and(|own| *own != ContainerOverrides::default()) {
-        let at = At::Root.key("containerOverrides");
-        return Err(Rejection::invalid(&at, "a multi-node job has nodes to override")
-            .hint("say it in nodeOverrides.nodePropertyOverrides, with targetNodes"));
+fn check_overrides(definition: &JobDefinition, message: &SubmitJob) -> Result<(), Rejection> {
+    let is_said = message.node_overrides.as_ref().is_some_and(|o| *o != NodeOverrides::default());
+    if definition.node_properties.is_none() {
+        if is_said && !define::is_stand_in(definition) {
+            let at = At::Root.key("nodeOverrides");
+            return Err(Rejection::invalid(&at, "the job definition has no nodes")
+                .hint("use containerOverrides"));
+        }
+        return Ok(());
     }
-    let is_said = of_nodes.is_some_and(|own| *own != NodeOverrides::default());
-    if !has_nodes && is_said && !define::is_stand_in(definition) {
-        let at = At::Root.key("nodeOverrides");
-        return Err(Rejection::invalid(&at, "the job definition has no nodes")
-            .hint("use containerOverrides"));
+    let of_one = message.container_overrides.as_ref();
+    let of_several = message.ecs_properties_override.as_ref();
+    let others = [
+        ("containerOverrides", of_one.is_some_and(|o| *o != ContainerOverrides::default())),
+        (
+            "ecsPropertiesOverride",
+            of_several.is_some_and(|o| *o != EcsPropertiesOverride::default()),
+        ),
+    ];
+    match others.into_iter().find(|(_, is_said)| *is_said) {
+        None => Ok(()),
+        Some((key, _)) => {
+            Err(Rejection::invalid(&At::Root.key(key), "a multi-node job has nodes to override")
+                .hint("say it in nodeOverrides.nodePropertyOverrides, with targetNodes"))
+        }
     }
-    Ok(())
 }
 
 fn merged_parameters(

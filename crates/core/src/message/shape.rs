@@ -4,9 +4,11 @@
 //! Every field is an `Option`, because tools write `null` for what they leave out; the schema says which are required.
 
 mod container;
+mod ecs;
 mod nodes;
 mod object;
 mod relations;
+mod scheduling;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -19,12 +21,21 @@ pub use container::{
     LinuxParameters, LogConfiguration, LogDriver, NameValue, ResourceRequirement, ResourceType,
     RuntimePlatform, Tmpfs, Ulimit,
 };
+pub use ecs::{
+    DependencyCondition, EcsProperties, EcsPropertiesOverride, EcsTaskProperties,
+    FirelensConfiguration, IpcMode, LogRouter, PidMode, TaskContainerDependency,
+    TaskContainerOverrides, TaskContainerProperties, TaskPropertiesOverride,
+};
 pub use storage::{
     EfsAuthorization, EfsVolume, HostVolume, MountPoint, RepositoryCredentials, Secret, Switch,
     Volume,
 };
 
 pub use nodes::{NodeOverrides, NodeProperties, NodePropertyOverride, NodeRangeProperty};
+pub use scheduling::{
+    ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
+};
+
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
 
 use crate::gpu::GpuKind;
@@ -49,6 +60,10 @@ pub struct SubmitJob {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub container_overrides: Option<ContainerOverrides>,
+    /// The same for a definition of several containers.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties_override: Option<EcsPropertiesOverride>,
     /// What a multi-node job does otherwise than its definition says.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -75,6 +90,16 @@ pub struct SubmitJob {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too. Replaces the definition's.
     pub propagate_tags: Option<bool>,
+    /// The share of the queue that the job belongs to: 1 to 255 letters, digits, hyphens and underscores. Unsaid, `default`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{0,255}$"))]
+    pub share_identifier: Option<String>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Replaces the definition's.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority_override: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names. Replaces the definition's.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties_override: Option<ConsumableResourceProperties>,
     /// What Spillway adds to AWS Batch.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -91,10 +116,14 @@ pub struct JobDefinition {
     /// The kind of job: `container`, or `multinode` with `nodeProperties`.
     #[serde(rename = "type")]
     pub kind: Option<JobDefinitionType>,
-    /// The container to run; of a multi-node job `nodeProperties` say it.
+    /// The container to run. Either this or `ecsProperties`; of a multi-node job `nodeProperties` say it.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub container_properties: Option<ContainerProperties>,
+    /// Several containers to run together. Either this or `containerProperties`.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub ecs_properties: Option<EcsProperties>,
     /// Makes it a multi-node job.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
@@ -113,6 +142,13 @@ pub struct JobDefinition {
     pub tags: Option<BTreeMap<String, String>>,
     /// Whether the ECS task carries the tags too.
     pub propagate_tags: Option<bool>,
+    /// Among the jobs of its share those of a higher priority go first; 0 to 9999. Unsaid, 0.
+    #[schemars(range(min = 0, max = 9999))]
+    pub scheduling_priority: Option<i64>,
+    /// What it takes of the consumable resources that the dispatcher's configuration names.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub consumable_resource_properties: Option<ConsumableResourceProperties>,
     /// Where the job may run. Only `EC2` is known.
     pub platform_capabilities: Option<Vec<PlatformCapability>>,
     /// Defaults for the `spillway` of its jobs. In a message that registers it, `action` and `clientToken` are the message's.
@@ -131,7 +167,7 @@ fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobDefinitionType {
-    /// One container.
+    /// Its containers run on one host.
     Container,
     /// Many nodes together.
     Multinode,

@@ -20,8 +20,12 @@ const DEFINITION: &[&str] = &["jobDefinition"];
 const CONTAINER: &[&str] = &["jobDefinition", "containerProperties"];
 
 const ONE_CONTAINER: &str = "describe the one container in jobDefinition.containerProperties";
-const NO_SHARES: &str = "jobs of a queue run in the order they came; leave it out";
 const VOLUMES: &[&str] = &["jobDefinition", "containerProperties", "volumes", ITEM];
+const TASK: &[&str] = &["jobDefinition", "ecsProperties", "taskProperties", ITEM];
+const TASK_VOLUMES: &[&str] =
+    &["jobDefinition", "ecsProperties", "taskProperties", ITEM, "volumes", ITEM];
+
+const NO_S3_FILES: &str = "mount an EFS file system, or read S3 from the job itself";
 
 const NODE_RANGE: &[&str] = &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM];
 const NODE_CONTAINER: &[&str] =
@@ -34,21 +38,19 @@ const A_CONTAINER: &str = "describe the nodes' one container under \"container\"
 const BY_NEED: &str = "ask for vCPUs, memory and GPUs";
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
 const NO_SHELL: &str = "hosts open no channel for it; look at a job through its log, or run a copy of it with a shell as its command";
-const NO_S3_FILES: &str = "mount an EFS file system, or read S3 from the job itself";
-const NO_COUNTERS: &str = "leave it out";
+const NO_COUNTERS: &str = "name it in jobDefinition.consumableResourceProperties, for all nodes";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
 const KEYS: &[Unsupported] = &[
     Unsupported { parent: ROOT, key: "eksPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: ROOT, key: "ecsPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: ROOT, key: "shareIdentifier", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "schedulingPriorityOverride", hint: NO_SHARES },
-    Unsupported { parent: ROOT, key: "consumableResourcePropertiesOverride", hint: NO_COUNTERS },
     Unsupported { parent: DEFINITION, key: "eksProperties", hint: ONE_CONTAINER },
-    Unsupported { parent: DEFINITION, key: "ecsProperties", hint: ONE_CONTAINER },
-    Unsupported { parent: DEFINITION, key: "schedulingPriority", hint: NO_SHARES },
-    Unsupported { parent: DEFINITION, key: "consumableResourceProperties", hint: NO_COUNTERS },
     Unsupported { parent: VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
+    Unsupported { parent: TASK_VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
+    Unsupported { parent: TASK, key: "networkMode", hint: "tasks run in mode bridge" },
+    Unsupported { parent: TASK, key: "networkConfiguration", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "platformVersion", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "ephemeralStorage", hint: NO_FARGATE },
+    Unsupported { parent: TASK, key: "enableExecuteCommand", hint: NO_SHELL },
     Unsupported { parent: CONTAINER, key: "instanceType", hint: BY_NEED },
     Unsupported { parent: CONTAINER, key: "networkConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "fargatePlatformConfiguration", hint: NO_FARGATE },

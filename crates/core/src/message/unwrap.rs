@@ -21,14 +21,18 @@ enum Envelope {
 /// Reads a body down to the message in it, which is an object.
 pub(super) fn message(body: &str) -> Result<Value, Rejection> {
     let mut value = tree::read(body, &At::Root)?;
+    let mut place = At::Root;
     for _ in 0..=ENVELOPES_MAX {
         match open(value)? {
-            Envelope::Notification(text) => value = tree::read(&text, &At::Root.key("Message"))?,
+            Envelope::Notification(text) => {
+                place = At::Root.key("Message");
+                value = tree::read(&text, &place)?;
+            }
             Envelope::Event(detail) => value = detail,
             Envelope::Bare(message) if message.is_object() => return Ok(message),
             Envelope::Bare(other) => {
                 let what = format!("a message is a JSON object, not {}", kind(&other));
-                return Err(Rejection::whole(code::INVALID_FIELD, what)
+                return Err(Rejection::invalid(&place, &what)
                     .hint("send one job per message, as one JSON object"));
             }
         }

@@ -7,16 +7,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::shape::{
-    ArrayProperties, ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway,
-    IndexRange, JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue,
-    ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
+    ArrayProperties, ConsumableResource, ConsumableResourceProperties, ContainerProperties,
+    DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange, JobDefinition,
+    JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction, PauseOrder,
+    PauseSpillway, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray,
+    SubmitJob,
 };
 use crate::array::{ArraySpec, Indexes};
 use crate::dependency::{Dependency, DependencyKind};
 use crate::gpu::GpuKind;
-use crate::id::{JobName, QueueName};
+use crate::id::{ConsumableName, JobName, QueueName};
 use crate::market::{ArchRule, MarketRule};
 use crate::quantity::Resources;
+use crate::scheduling::{Pausable, Scheduling};
 use crate::target::JobTarget;
 
 /// A job of one container, as simple as most are.
@@ -58,6 +61,8 @@ pub struct SimpleJob {
     pub array: Option<ArraySpec>,
     /// The jobs it waits for.
     pub depends_on: Vec<Dependency>,
+    /// Its place among others.
+    pub scheduling: Scheduling,
 }
 
 /// What `arrayProperties.size` cannot say.
@@ -110,6 +115,11 @@ pub fn submit(job: &SimpleJob) -> Value {
         resource_requirements: Some(requirements),
         ..ContainerProperties::default()
     };
+    let scheduling = &job.scheduling;
+    let consumed = |(name, quantity): (&ConsumableName, &u64)| ConsumableResource {
+        consumable_resource: Some(name.as_str().to_owned()),
+        quantity: Some(i64::try_from(*quantity).unwrap_or(i64::MAX)),
+    };
     let message = SubmitJob {
         job_name: Some(job.name.as_str().to_owned()),
         job_queue: Some(job.queue.as_str().to_owned()),
@@ -129,6 +139,12 @@ pub fn submit(job: &SimpleJob) -> Value {
             .array
             .map(|array| ArrayProperties { size: Some(i64::from(array.indexes.size)) }),
         depends_on: Some(dependencies_of(job)),
+        share_identifier: scheduling.share.as_ref().map(|share| share.as_str().to_owned()),
+        scheduling_priority_override: (scheduling.priority != 0)
+            .then(|| i64::from(scheduling.priority)),
+        consumable_resource_properties_override: Some(ConsumableResourceProperties {
+            consumable_resource_list: Some(scheduling.consumes.iter().map(consumed).collect()),
+        }),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -178,6 +194,19 @@ pub fn end_job(ending: Ending, target: JobTarget, reason: &str) -> Value {
             indexes: target.indexes.map(range),
         }),
     })
+}
+
+/// The message that pauses or resumes something.
+pub fn pause(target: &Pausable, is_paused: bool) -> Value {
+    let (action, job_queue, pool) = match (target, is_paused) {
+        (Pausable::Queue(queue), true) => (PauseAction::PauseQueue, Some(queue.as_str()), None),
+        (Pausable::Queue(queue), false) => (PauseAction::ResumeQueue, Some(queue.as_str()), None),
+        (Pausable::Pool(pool), true) => (PauseAction::PausePool, None, Some(pool.as_str())),
+        (Pausable::Pool(pool), false) => (PauseAction::ResumePool, None, Some(pool.as_str())),
+    };
+    let spillway =
+        PauseSpillway { version: Some(1), action: Some(action), pool: pool.map(str::to_owned) };
+    written(&PauseOrder { job_queue: job_queue.map(str::to_owned), spillway: Some(spillway) })
 }
 
 /// The value of a message without what says nothing.

@@ -10,7 +10,7 @@ use spillway_core::job::FailureCategory;
 use spillway_core::message::{self, Request, SimpleJob};
 use spillway_core::{
     Arch, ArchRule, ArraySpec, CpuUnits, Dependency, DependencyKind, GpuKind, JobId, MarketRule,
-    MiB, Resources, RetryAction,
+    MiB, Resources, RetryAction, Scheduling,
 };
 
 use crate::sample::{full, job, least, parse, with};
@@ -263,6 +263,11 @@ fn what_the_builder_writes_is_what_is_read() {
     ];
     let indexes = Indexes { first: 3, step: 2.try_into().unwrap(), size: 5 };
     let array = ArraySpec { indexes, max_concurrency: 4.try_into().ok(), sequential: true };
+    let scheduling = Scheduling {
+        share: Some("teamA".parse().unwrap()),
+        priority: 7,
+        consumes: BTreeMap::from([("licences".parse().unwrap(), 2)]),
+    };
     let simple = SimpleJob {
         name: "a".parse().unwrap(),
         queue: "q".parse().unwrap(),
@@ -282,6 +287,7 @@ fn what_the_builder_writes_is_what_is_read() {
         tags: BTreeMap::from([("k".into(), String::new())]),
         array: Some(array),
         depends_on: depends_on.clone(),
+        scheduling: scheduling.clone(),
     };
 
     let parsed = parse(&message::submit(&simple)).unwrap();
@@ -296,6 +302,7 @@ fn what_the_builder_writes_is_what_is_read() {
     assert_eq!(spec.resources, simple.resources);
     assert_eq!((spec.arch, spec.market), (simple.arch.only(), simple.market));
     assert_eq!(spec.gpu_kinds, simple.gpu_kinds.into());
+    assert_eq!(spec.scheduling.as_deref(), Some(&scheduling));
     assert_eq!(
         (Some(spec.attempts), spec.attempt_timeout),
         (simple.attempts, simple.attempt_timeout)
@@ -442,8 +449,8 @@ fn a_volume_that_nobody_mounts_and_swappiness_alone_are_told() {
     let (spec, warnings) = job(&message);
 
     assert_eq!(spec.container.swappiness, None);
-    assert!(warnings[0].contains("no mount point uses the volume"), "{warnings:?}");
-    assert!(warnings[1].contains("no effect without maxSwap"), "{warnings:?}");
+    assert!(warnings[0].contains("no effect without maxSwap"), "{warnings:?}");
+    assert!(warnings[1].contains("no mount point uses the volume"), "{warnings:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use spillway_core::job::JobSpec;
 use spillway_core::message::{Request, code};
 
 use crate::sample::{full, least, parse, with};
+use crate::several::pipeline;
 
 const KEYS: &str = include_str!("conformance/batch_keys.txt");
 
@@ -88,12 +89,20 @@ fn samples() -> Vec<Value> {
     (properties["vcpus"], properties["memory"]) = (json!(1), json!(512));
     let mut overridden = the_old_way.clone();
     overridden["containerOverrides"] = json!({"vcpus": 2, "memory": 1024});
+    let takes =
+        json!({"consumableResourceList": [{"consumableResource": "licences", "quantity": 2}]});
+    everything["shareIdentifier"] = json!("teamA");
+    everything["schedulingPriorityOverride"] = json!(5);
+    everything["consumableResourcePropertiesOverride"] = takes.clone();
+    on_efs["jobDefinition"]["schedulingPriority"] = json!(5);
+    on_efs["jobDefinition"]["consumableResourceProperties"] = takes;
     let mut array = with(least(), "/arrayProperties", json!({"size": 5}));
     let other = "290f9993-9821-5417-9e19-119b12a9b481";
     array["dependsOn"] = json!([{"jobId": other, "type": "N_TO_N"}]);
     let mut samples = vec![everything, on_efs, the_old_way, overridden, array];
     let of_nodes: Vec<Value> = samples.iter().take(4).map(in_nodes).collect();
     samples.extend(of_nodes);
+    samples.extend(several());
     samples
 }
 
@@ -115,6 +124,42 @@ fn in_nodes(sample: &Value) -> Value {
         {"targetNodes": "1", "containerOverrides": overrides}
     ]});
     message
+}
+/// Jobs of several containers, of which the first has every key: one has a volume of the host, the other one of EFS.
+fn several() -> [Value; 2] {
+    let full = full();
+    let containers = "/jobDefinition/ecsProperties/taskProperties/0/containers";
+    let mut message = pipeline();
+    let first = message.pointer_mut(&format!("{containers}/0")).unwrap();
+    for key in ["environment", "ulimits", "user", "readonlyRootFilesystem"] {
+        first[key] = full["jobDefinition"]["containerProperties"][key].clone();
+    }
+    let more = json!({
+        "command": ["run", "Ref::in"], "essential": false, "startTimeout": 5, "stopTimeout": 5,
+        "dependsOn": [{"containerName": "fetch", "condition": "COMPLETE"}],
+        "privileged": true,
+        "mountPoints": [{"sourceVolume": "data", "containerPath": "/data", "readOnly": true}],
+        "secrets": [{"name": "TOKEN", "valueFrom": "arn:aws:ssm:r:1:parameter/token"}],
+        "repositoryCredentials": {"credentialsParameter": "arn:aws:secretsmanager:r:1:secret:hub"},
+        "linuxParameters": {
+            "initProcessEnabled": true, "sharedMemorySize": 64, "maxSwap": 10, "swappiness": 10,
+            "tmpfs": [{"containerPath": "/run", "size": 64, "mountOptions": ["noexec"]}],
+            "devices": [{"hostPath": "/dev/a", "containerPath": "/dev/b", "permissions": ["READ"]}]
+        },
+        "logConfiguration": {"logDriver": "splunk", "options": {"a": "b"},
+            "secretOptions": [{"name": "splunk-token", "valueFrom": "splunk"}]}
+    });
+    for (key, value) in more.as_object().unwrap() {
+        first[key] = value.clone();
+    }
+    let volume = "/jobDefinition/ecsProperties/taskProperties/0/volumes";
+    let host = json!([{"name": "data", "host": {"sourcePath": "/data"}}]);
+    let efs = json!([{"name": "data", "efsVolumeConfiguration": {
+        "fileSystemId": "fs-1", "rootDirectory": "/", "transitEncryption": "ENABLED",
+        "transitEncryptionPort": 2049,
+        "authorizationConfig": {"accessPointId": "fsap-1", "iam": "ENABLED"}
+    }}]);
+    [with(message.clone(), volume, host), with(message, volume, efs)]
 }
 
 /// What a message means, or that it means nothing.

@@ -8,8 +8,11 @@
 )]
 
 mod accepted;
+mod answer;
 mod conformance;
 mod definitions;
+mod mutate;
+mod mutated;
 mod nodes;
 mod orders;
 mod property;
@@ -17,3 +20,4 @@ mod refused;
 mod relations;
 mod sample;
 mod schema;
+mod several;

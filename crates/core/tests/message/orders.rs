@@ -1,8 +1,8 @@
 //! Orders to end a job.
 
 use serde_json::{Value, json};
-use spillway_core::message::{Ending, Request, code, end_job};
-use spillway_core::{JobId, JobTarget};
+use spillway_core::message::{Ending, Request, code, end_job, pause};
+use spillway_core::{JobId, JobTarget, Pausable};
 
 use crate::sample::{parse, with};
 
@@ -45,6 +45,24 @@ fn an_order_may_be_for_one_child_or_some() {
         assert_eq!(read.request, Request::Cancel { target, reason: "r".into() });
         assert!(read.warnings.is_empty());
     }
+}
+
+#[test]
+fn queues_and_pools_are_paused_and_resumed_by_name() {
+    let targets = [Pausable::Queue("q".parse().unwrap()), Pausable::Pool("p".parse().unwrap())];
+    for target in targets {
+        for is_paused in [true, false] {
+            let read = parse(&pause(&target, is_paused)).unwrap();
+
+            assert_eq!(read.request, Request::Pause { target: target.clone(), is_paused });
+            assert!(read.warnings.is_empty());
+        }
+    }
+    let nameless = parse(&json!({"spillway": {"action": "PausePool"}})).unwrap_err();
+    assert_eq!(
+        (nameless.code, nameless.path.as_deref()),
+        (code::MISSING_FIELD, Some("spillway.pool"))
+    );
 }
 
 #[test]

@@ -291,17 +291,11 @@ fn linux_options_have_limits() {
 
 #[test]
 fn what_batch_knows_and_we_do_not_is_refused_by_name() {
-    let root = [
-        ("shareIdentifier", json!("x")),
-        ("schedulingPriorityOverride", json!(0)),
-        ("eksPropertiesOverride", json!({"podProperties": {"x": 1}})),
-        ("ecsPropertiesOverride", json!({"taskProperties": [1]})),
-        ("consumableResourcePropertiesOverride", json!({"consumableResourceList": [1]})),
-    ];
+    let root = [("eksPropertiesOverride", json!({"podProperties": {"x": 1}}))];
     for (key, value) in root {
         refused(&format!("/{key}"), value, UNSUPPORTED, key, "does not honour");
     }
-    for key in ["eksProperties", "ecsProperties", "consumableResourceProperties"] {
+    for key in ["eksProperties"] {
         let path = format!("jobDefinition.{key}");
         refused(&format!("/jobDefinition/{key}"), json!({"x": 1}), UNSUPPORTED, &path, "honour");
     }
@@ -313,6 +307,41 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
         container(key, json!({"x": 1}), UNSUPPORTED, key, "does not honour");
     }
     container("enableExecuteCommand", json!(true), UNSUPPORTED, "enableExecuteCommand", "honour");
+    let of_task = [
+        ("networkMode", json!("awsvpc")),
+        ("platformVersion", json!("LATEST")),
+        ("ephemeralStorage", json!({"sizeInGiB": 21})),
+        ("enableExecuteCommand", json!(true)),
+        ("volumes", json!([{"name": "v", "s3filesVolumeConfiguration": {"fileSystemArn": "x"}}])),
+    ];
+    for (key, value) in of_task {
+        let task = json!({"taskProperties": [{key: value}]});
+        let path = format!("jobDefinition.ecsProperties.taskProperties[0].{key}");
+        let path =
+            if key == "volumes" { format!("{path}[0].s3filesVolumeConfiguration") } else { path };
+        refused("/jobDefinition/ecsProperties", task, UNSUPPORTED, &path, "does not honour");
+    }
+}
+
+#[test]
+fn a_wrong_place_among_others_is_refused_at_its_place() {
+    let share = "shareIdentifier";
+    refused("/shareIdentifier", json!("team*"), INVALID, share, "not a share identifier");
+    let priority = "schedulingPriorityOverride";
+    refused(&format!("/{priority}"), json!(10_000), INVALID, priority, "must be 0 to 9999");
+    let of_definition = "jobDefinition.schedulingPriority";
+    refused("/jobDefinition/schedulingPriority", json!(-1), INVALID, of_definition, "0 to 9999");
+    let takes = |items: Value| json!({ "consumableResourceList": items });
+    let at = "consumableResourcePropertiesOverride.consumableResourceList";
+    let own = |items: Value, path: &str, what: &str, code: &'static str| {
+        let place = "/consumableResourcePropertiesOverride";
+        refused(place, takes(items), code, &format!("{at}{path}"), what);
+    };
+    let item = |name: &str, n: i64| json!({"consumableResource": name, "quantity": n});
+    own(json!([item("a", 0)]), "[0].quantity", "must be at least 1", INVALID);
+    own(json!([item("a b", 1)]), "[0].consumableResource", "not the name", INVALID);
+    own(json!([item("a", 1), item("a", 2)]), "[1].consumableResource", "twice", INVALID);
+    own(json!([{"quantity": 1}]), "[0].consumableResource", "missing", MISSING);
 }
 
 #[test]
@@ -331,9 +360,9 @@ fn values_that_batch_knows_and_we_do_not_are_refused_by_name() {
     container(
         "logConfiguration",
         driver,
-        UNSUPPORTED,
+        INVALID,
         "logConfiguration.logDriver",
-        "not supported",
+        "no other container",
     );
     let windows = json!({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"});
     let path = "runtimePlatform.operatingSystemFamily";

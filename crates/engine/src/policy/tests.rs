@@ -96,6 +96,53 @@ fn whatever_hands_out_power_is_refused_unless_it_is_listed() {
     );
 }
 
+/// A job of two containers, of which the second says this; the task says that.
+fn of_two(container: &str, task: &str) -> JobSpec {
+    let needs =
+        r#""resourceRequirements":[{"type":"VCPU","value":"1"},{"type":"MEMORY","value":"1024"}]"#;
+    let body = format!(
+        r#"{{"jobName":"j","jobQueue":"q","jobDefinition":{{"ecsProperties":{{"taskProperties":[{{{task}
+        "containers":[{{"name":"a","image":"repo/tool:1",{needs}}},
+        {{"name":"b","image":"repo/tool:1",{needs}{container}}}]}}]}}}}}}"#
+    );
+    let parsed = message::parse(&body).unwrap_or_else(|rejection| panic!("{rejection}: {body}"));
+    let Request::Submit { spec, .. } = parsed.request else { panic!("it is a job") };
+    *spec
+}
+
+#[test]
+fn every_one_of_several_containers_is_held_to_the_rules() {
+    const TASK: &str = "jobDefinition.ecsProperties.taskProperties[0]";
+    let secrets = r#","secrets":[{"name":"A","valueFrom":"batch/key"}]"#;
+    let router = r#","firelensConfiguration":{"type":"fluentbit"}"#;
+    let volume = r#""volumes":[{"name":"v","host":{"sourcePath":"/x"}}],"#;
+    let cases = [
+        (secrets, "", "containers[1].secrets[0].valueFrom", "allowed-secrets"),
+        (r#","privileged":true"#, "", "containers[1].privileged", "allow-privileged"),
+        (router, "", "containers[1].firelensConfiguration", "allowed-log-drivers"),
+        ("", r#""taskRoleArn":"arn:aws:iam::1:role/admin","#, "taskRoleArn", "allowed-roles"),
+        ("", r#""executionRoleArn":"arn:aws:iam::1:role/x","#, "executionRoleArn", "allowed-roles"),
+        ("", r#""pidMode":"host","#, "pidMode", "allow-privileged"),
+        ("", r#""ipcMode":"host","#, "ipcMode", "allow-privileged"),
+        ("", volume, "volumes[0].host.sourcePath", "allowed-host-paths"),
+    ];
+    for (container, task, path, rule) in cases {
+        let said = refusal(JobRules::default(), &of_two(container, task)).expect(rule);
+        assert!(said.starts_with(&format!("{TASK}.{path}: ")), "{said}");
+        assert!(said.ends_with(&format!("jobs.{rule}")), "{said}");
+    }
+    let mut foreign = of_two("", "");
+    let task = foreign.task.as_mut().unwrap();
+    task.others[0].container.image = "other/tool".to_owned();
+    let images = JobRules { images: list("repo/*"), ..JobRules::default() };
+    assert_eq!(refusal(images.clone(), &of_two("", "")), None);
+    let said = refusal(images, &foreign).unwrap();
+    assert!(said.contains("containers[1].image: the image other/tool"), "{said}");
+    let two = JobRules { cpu_max: Some(CpuUnits::from_vcpus(1)), ..JobRules::default() };
+    let said = refusal(two, &of_two("", "")).unwrap();
+    assert!(said.contains("containers: 2 vCPU is refused by jobs.max-vcpus"), "{said}");
+}
+
 #[test]
 fn what_hands_out_none_is_allowed() {
     let harmless = r#","user":"1000","volumes":[{"name":"v"}],"mountPoints":[{"sourceVolume":"v",

@@ -182,6 +182,7 @@ fn attempt(index: usize, end: &End) -> Attempt {
         exit_code: end.code,
         reason: end.status.clone(),
         container_reason: end.reason.clone(),
+        containers: Box::default(),
         failure: Some(end.failure),
         cost: MicroUsd::ZERO,
         expected: None,

@@ -16,6 +16,7 @@ fn stopped() -> TaskReport {
         stop_code: None,
         stopped_reason: None,
         container_reason: None,
+        containers: Vec::new(),
     }
 }
 

@@ -49,6 +49,28 @@ fn an_attempt_that_takes_too_long_is_stopped_and_not_retried() {
 }
 
 #[test]
+fn a_container_that_ends_on_no_signal_ends_with_its_host() {
+    let mut rig = Rig::new();
+    let job = rig.run_job("a", "", r#","timeout":{"attemptDurationSeconds":60}"#, 1);
+    rig.wait(secs(61));
+    assert_eq!(rig.take_stops().len(), 1);
+
+    rig.wait(secs(600));
+    assert_eq!(rig.take_stops().len(), 10, "it is told again and again");
+    assert_eq!(rig.host_statuses(), ["registered"]);
+    rig.wait(secs(60));
+    let host = *rig.hosts.keys().next().unwrap();
+    assert_eq!(rig.host_statuses(), ["draining"]);
+    rig.answer(Answer::Drain { host, result: Ok(()) });
+    assert_eq!(rig.host_statuses(), ["terminating"]);
+    rig.terminated(1);
+    rig.wait(secs(60));
+
+    assert_eq!(rig.status(job), "FAILED");
+    assert_eq!(rig.jobs[&job].attempts[0].failure, Some(FailureCategory::Timeout));
+}
+
+#[test]
 fn a_stop_that_does_not_help_is_sent_again() {
     let mut rig = Rig::new();
     rig.run_job("a", "", r#","timeout":{"attemptDurationSeconds":60}"#, 1);

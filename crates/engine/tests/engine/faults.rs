@@ -197,6 +197,47 @@ fn an_instance_with_our_tag_and_no_record_is_taken_in_and_given_back() {
 }
 
 #[test]
+fn where_no_host_registers_one_at_a_time_is_bought_to_see_whether_they_do_again() {
+    let mut rig = Rig::new();
+    let mut n_given = 0;
+    for token in ["a", "b", "c", "d", "e", "f"] {
+        // More than half of a host each, so each is bought one of its own.
+        let two = r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#;
+        rig.send(message(token, "", two));
+        rig.wait(secs(2));
+        for launch in rig.take_launches() {
+            rig.give(&launch, n_given + 1);
+            n_given += launch.count;
+        }
+    }
+    assert!(5 <= n_given, "{n_given}");
+
+    // The second round is of those that were bought before the fifth had failed.
+    for _ in 0..2 {
+        rig.wait(rig.config.register_timeout);
+        for launch in rig.take_launches() {
+            rig.give(&launch, n_given + 1);
+            n_given += launch.count;
+        }
+    }
+    (1..=n_given).for_each(|n| rig.terminated(n));
+    rig.wait(secs(25 * 60));
+    assert_eq!(rig.take_launches(), [], "the broken AMI is left alone");
+
+    rig.wait(secs(10 * 60));
+    let probe = rig.take_launch();
+    assert_eq!(probe.count, 1);
+    rig.give(&probe, n_given + 1);
+    rig.wait(secs(60));
+    assert_eq!(rig.take_launches(), [], "one probe at a time");
+    rig.register(n_given + 1);
+    rig.wait(secs(2));
+
+    let more: u32 = rig.take_launches().iter().map(|launch| launch.count).sum();
+    assert!(2 < more, "it is mended, and all is bought that is needed: {more}");
+}
+
+#[test]
 fn a_host_that_never_registers_is_ended_and_its_pool_left_alone() {
     let mut rig = Rig::new();
     rig.send(message("a", "", ""));

@@ -20,7 +20,8 @@ fn submitted(body: &str) -> JobSpec {
         message::Request::Cancel { .. }
         | message::Request::Terminate { .. }
         | message::Request::Register { .. }
-        | message::Request::Deregister { .. } => None,
+        | message::Request::Deregister { .. }
+        | message::Request::Pause { .. } => None,
     }
     .expect("it is a job")
 }

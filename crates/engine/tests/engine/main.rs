@@ -9,6 +9,7 @@
 
 mod arrays;
 mod chaos;
+mod containers;
 mod definitions;
 mod dependencies;
 mod ends;
@@ -18,7 +19,11 @@ mod graphs;
 mod intake;
 mod late;
 mod learning;
+#[path = "../../../core/tests/message/mutate.rs"]
+mod mutate;
+mod mutated;
 mod pace;
+mod queues;
 mod refusals;
 mod restart;
 mod retry_rules;

@@ -177,6 +177,15 @@ impl Rig {
                 self.state.history.spot.insert((instance_type, zone), evidence);
             }
             Change::PutDefinition(record) => self.state.definitions.push(*record),
+            Change::PutGate { target, gate } => {
+                self.state.gates.insert(target, gate);
+            }
+            Change::PutShare { queue, share, used } => {
+                match used {
+                    Some(used) => self.state.shares.insert((queue, share), used),
+                    None => self.state.shares.remove(&(queue, share)),
+                };
+            }
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
@@ -394,6 +403,7 @@ impl Rig {
             stop_code: None,
             stopped_reason: None,
             container_reason: None,
+            containers: Vec::new(),
         };
         self.tasks.insert(request.job, report.clone());
         report

@@ -138,6 +138,13 @@ pub(super) fn committed(changes: &[Change]) {
                 let (definition, status) = (record.reference(), record.status());
                 info!(%definition, status, "job definition");
             }
+            Change::PutGate { target, gate } => {
+                let verb = if gate.is_paused { "paused" } else { "resumed" };
+                info!(%target, ordered_at = %gate.ordered_at, "{verb}");
+            }
+            Change::PutShare { queue, share, used } => {
+                debug!(%queue, %share, used = used.map(|used| used.used), "share's use counted");
+            }
             Change::Learn { instance_type, registered } => {
                 info!(instance_type, %registered, "learnt what a type registers");
             }

@@ -13,7 +13,9 @@ use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
-use spillway_core::{History, Host, JobId, Launch, PoolId, Resources};
+use spillway_core::{
+    Gate, History, Host, JobId, Launch, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
+};
 use uuid::Uuid;
 
 use super::error::{Failure, Outcome};
@@ -58,6 +60,8 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         cooling: cooling(connection)?,
         history: history(connection)?,
         definitions: definitions(connection)?,
+        gates: gates(connection)?,
+        shares: shares(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
     })
@@ -153,6 +157,40 @@ pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Lau
 /// All revisions of job definitions, by name and revision.
 pub(super) fn definitions(connection: &Connection) -> Outcome<Vec<DefinitionRecord>> {
     records(connection, "SELECT record FROM definitions ORDER BY name, revision", [])
+}
+
+fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>> {
+    let mut statement = connection.prepare("SELECT gate, kind, name FROM gates")?;
+    let mut rows = statement.query([])?;
+    let mut gates = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(1)?, row.get(2)?);
+        let what = || format!("whether {kind} {name} is paused");
+        let target = if kind == "queue" {
+            name.parse().map(Pausable::Queue)
+        } else {
+            name.parse().map(Pausable::Pool)
+        };
+        let target = target.map_err(|error| Failure::record(&what(), &error))?;
+        gates.insert(target, parse(&what, row, 0)?);
+    }
+    Ok(gates)
+}
+
+fn shares(connection: &Connection) -> Outcome<BTreeMap<(QueueName, ShareId), ShareUse>> {
+    let mut statement = connection.prepare("SELECT used, queue, share FROM shares")?;
+    let mut rows = statement.query([])?;
+    let mut shares = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (queue, share): (String, String) = (row.get(1)?, row.get(2)?);
+        let what = || format!("what share {share} of queue {queue} has used");
+        let of = (
+            queue.parse().map_err(|error| Failure::record(&what(), &error))?,
+            share.parse().map_err(|error| Failure::record(&what(), &error))?,
+        );
+        shares.insert(of, parse(&what, row, 0)?);
+    }
+    Ok(shares)
 }
 
 fn learned(connection: &Connection) -> Outcome<BTreeMap<String, Resources>> {

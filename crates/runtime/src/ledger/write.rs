@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
-use spillway_core::{Host, JobId, KindHistory, KindId, Launch, LaunchState};
+use spillway_core::{Host, JobId, KindHistory, KindId, Launch, LaunchState, Pausable};
 
 use super::error::{BadChange, Failure, Outcome};
 
@@ -80,6 +80,31 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
                 ON CONFLICT (name, revision) DO UPDATE SET record = excluded.record";
             let row = params![record.name.as_str(), record.revision, json(record)?];
             tx.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        }
+        Change::PutGate { target, gate } => {
+            let (kind, name) = match target {
+                Pausable::Queue(name) => ("queue", name.as_str()),
+                Pausable::Pool(name) => ("pool", name.as_str()),
+            };
+            let sql = "INSERT INTO gates (kind, name, gate) VALUES (?1, ?2, ?3)
+                ON CONFLICT (kind, name) DO UPDATE SET gate = excluded.gate";
+            tx.prepare_cached(sql)?.execute(params![kind, name, json(gate)?])?;
+            Ok(())
+        }
+        Change::PutShare { queue, share, used } => {
+            let Some(used) = used else {
+                let sql = "DELETE FROM shares WHERE queue = ?1 AND share = ?2";
+                tx.prepare_cached(sql)?.execute([queue.as_str(), share.as_str()])?;
+                return Ok(());
+            };
+            let sql = "INSERT INTO shares (queue, share, used) VALUES (?1, ?2, ?3)
+                ON CONFLICT (queue, share) DO UPDATE SET used = excluded.used";
+            tx.prepare_cached(sql)?.execute(params![
+                queue.as_str(),
+                share.as_str(),
+                json(used)?
+            ])?;
             Ok(())
         }
         Change::PutBoots(boots) => {

@@ -267,6 +267,7 @@ impl Cluster for World {
             stop_code: None,
             stopped_reason: None,
             container_reason: None,
+            containers: Vec::new(),
         };
         let now = Some(self.clock.now());
         let status = TaskStatus::Running;

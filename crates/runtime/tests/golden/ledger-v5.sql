@@ -40,10 +40,12 @@ CREATE TABLE definitions (
     record   TEXT NOT NULL,         -- JSON, DefinitionRecord
     PRIMARY KEY (name, revision)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE gangs (
-    seq  INTEGER PRIMARY KEY,         -- of the job
-    size INTEGER NOT NULL             -- how many nodes, the main one included
-) STRICT;
+CREATE TABLE gates (
+    kind TEXT NOT NULL,               -- queue or pool
+    name TEXT NOT NULL,
+    gate TEXT NOT NULL,               -- JSON, Gate
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE hosts (
     id     BLOB PRIMARY KEY,
     status TEXT NOT NULL,           -- the status inside of host
@@ -81,6 +83,12 @@ CREATE TABLE meta (
     n_jobs       INTEGER NOT NULL,
     committed_at TEXT               -- when the dispatcher last wrote, RFC 3339
 , boots TEXT) STRICT;
+CREATE TABLE shares (
+    queue TEXT NOT NULL,
+    share TEXT NOT NULL,
+    used  TEXT NOT NULL,              -- JSON, ShareUse
+    PRIMARY KEY (queue, share)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE specs (
     seq      INTEGER PRIMARY KEY,
     spec     TEXT NOT NULL,         -- JSON, JobSpec
@@ -104,17 +112,14 @@ INSERT INTO arrays VALUES (4, 10, 2, 5);
 INSERT INTO attempts VALUES (1, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO attempts VALUES (2, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO attempts VALUES (6, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
-INSERT INTO attempts VALUES (13, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO child_runs VALUES (4, 3, 4, '{"status":"FAILED","at":"2026-01-01T12:01:20.123456789Z","reason":"not needed"}');
 INSERT INTO children VALUES (4, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}');
 INSERT INTO children VALUES (4, 1, 'SUCCEEDED', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}');
-INSERT INTO children VALUES (10, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}');
-INSERT INTO children VALUES (10, 2, 'PENDING', 1, '{"status":"PENDING"}');
 INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'on-demand', '{"until":"2026-01-01T12:03:00.123456789Z","n_failed":1}');
 INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'spot', '{"until":"2026-01-01T12:03:00.123456789Z","n_failed":2}');
 INSERT INTO definitions VALUES ('align', 1, '{"name":"align","revision":1,"token":"token-1","registered_at":"2026-01-01T12:00:00.123456789Z","deregistered_at":"2026-01-01T12:01:00.123456789Z","content":{"jobDefinitionName":"align","type":"container"}}');
 INSERT INTO definitions VALUES ('align', 2, '{"name":"align","revision":2,"token":"token-2","registered_at":"2026-01-01T12:00:00.123456789Z","content":{"jobDefinitionName":"align","type":"container"}}');
-INSERT INTO gangs VALUES (10, 3);
+INSERT INTO gates VALUES ('queue', 'default', '{"is_paused":true,"ordered_at":"2026-01-01T12:00:01.123456789Z"}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000001', 'registered', '{"id":"00000000-0000-0000-0000-000000000001","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"registered","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"container_instance":"arn:aws:ecs:us-east-1:1:container-instance/c/1","at":"2026-01-01T12:00:40.123456789Z"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000002', 'requested', '{"id":"00000000-0000-0000-0000-000000000002","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"requested"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000003', 'gone', '{"id":"00000000-0000-0000-0000-000000000003","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"gone","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"at":"2026-01-01T12:01:39.123456789Z","cause":"idle","bill":500}}');
@@ -123,16 +128,15 @@ INSERT INTO jobs VALUES (1, x'4546ce87530954158ef774117bdbbf4c', 'default', 'job
 INSERT INTO jobs VALUES (2, x'bfa15f7a451f5253bcbc958492225782', 'other', 'align', 'SUCCEEDED', -3, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}');
 INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd', 'FAILED', -4, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"FAILED","at":"2026-01-01T12:00:00.123456789Z","reason":"too large: memory"}');
 INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}');
-INSERT INTO jobs VALUES (10, x'd80a4c7e5ed0592586e11aaecc26c930', 'default', 'job-10', 'RUNNING', -11, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}');
 INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_ended":"2026-01-01T12:01:30.123456789Z","took":[[25,0,0,1],[28,1,600,0]],"took_of_told":[]}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'3d3f8b1b5fc5415cb98174dcbe3a1f02', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]');
+INSERT INTO meta VALUES (1, x'1f0734f6d4c14718a2fdeb83c7223195', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]');
+INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (1, '{"name":"job-1","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (2, '{"name":"align","queue":"other","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (3, '{"name":"odd","queue":"other","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '["jobDefinition.x: unknown key"]');
 INSERT INTO specs VALUES (4, '{"name":"job-4","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false,"array":{"indexes":{"first":10,"step":2,"size":5},"max_concurrency":3,"sequential":false}}', '[]');
-INSERT INTO specs VALUES (10, '{"name":"job-10","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false,"gang":{"main":1,"groups":[{"first":0,"last":2,"container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048}}]}}', '[]');
 INSERT INTO spot VALUES ('c5.large', 'us-east-1a', '{"interruptions_milli":1000,"host_secs":7200,"as_of":"2026-01-01T12:01:30.123456789Z"}');

@@ -111,7 +111,7 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert_eq!(succeeded, [true, false]);
 }
 
-/// Format 4 knew no multi-node jobs.
+/// Format 4 knew no multi-node jobs, no shares and nothing that is paused.
 #[tokio::test]
 async fn a_ledger_of_format_4_is_taken_over() {
     let folder = TempDir::new().unwrap();
@@ -120,7 +120,9 @@ async fn a_ledger_of_format_4_is_taken_over() {
 
     let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
 
-    assert_eq!((loaded.arrays.len(), loaded.ended.len(), loaded.n_jobs), (1, 2, 10));
+    assert!(loaded.gates.is_empty() && loaded.shares.is_empty());
+    assert_eq!((loaded.arrays.len(), loaded.ended.len()), (1, 2));
+    assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 10));
     assert!(loaded.jobs.contains(&job(0)) && loaded.jobs.iter().all(|job| job.spec.gang.is_none()));
 }
 

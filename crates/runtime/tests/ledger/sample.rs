@@ -12,9 +12,9 @@ use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::{
     Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
-    FailureCategory, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec, JobState,
-    KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour,
-    PoolId, Resources, SpotEvidence,
+    FailureCategory, Gate, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec,
+    JobState, KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd,
+    MicroUsdPerHour, Pausable, PoolId, Resources, ShareUse, SpotEvidence,
 };
 use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
@@ -172,6 +172,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         exit_code: Some(3),
         reason: "Essential container in task exited".into(),
         container_reason: None,
+        containers: Box::default(),
         failure: Some(FailureCategory::Exit),
         cost: MicroUsd::new(1_234),
         expected: Some(expected()),
@@ -289,6 +290,19 @@ pub(crate) fn put_definition(revision: u32, deregistered: bool) -> Change {
 }
 
 /// One of everything, in each state that is written differently.
+/// Pauses or resumes the queue `default`; what was said later counts.
+pub(crate) fn pause(is_paused: bool) -> Change {
+    let gate = Gate { is_paused, ordered_at: at(i64::from(is_paused)) };
+    Change::PutGate { target: Pausable::Queue("default".parse().unwrap()), gate }
+}
+
+/// What the share `teamA` of the queue `default` has used.
+pub(crate) fn use_share(used: Option<u64>) -> Change {
+    let (queue, share) = ("default".parse().unwrap(), "teamA".parse().unwrap());
+    let used = used.map(|used| ShareUse { used, as_of_sec: at(60).as_second() });
+    Change::PutShare { queue, share, used }
+}
+
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
     odd.warnings = vec!["jobDefinition.x: unknown key".into()];
@@ -320,6 +334,8 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         add_child(4, 1, running(1)),
         move_child(4, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
         end_children(4, &[(3, 4)]),
+        pause(true),
+        use_share(Some(900)),
         Change::Counters { n_launches: 2, n_jobs: 10 },
     ]
 }

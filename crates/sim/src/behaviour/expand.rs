@@ -8,16 +8,22 @@ use crate::dice::{Dice, Roll};
 /// The largest `$RANDOM` of a shell, and one.
 const RANDOM_BELOW: u64 = 32_768;
 
-/// What the variables of one job are.
+/// What the variables of one container are.
 pub(super) struct Variables<'a> {
     spec: &'a JobSpec,
+    environment: &'a [(String, String)],
     job: JobId,
     roll: Roll,
 }
 
 impl<'a> Variables<'a> {
-    pub(super) fn new(spec: &'a JobSpec, job: JobId, dice: Dice) -> Self {
-        Self { spec, job, roll: dice.roll("RANDOM", &job) }
+    pub(super) fn new(
+        spec: &'a JobSpec,
+        environment: &'a [(String, String)],
+        job: JobId,
+        dice: Dice,
+    ) -> Self {
+        Self { spec, environment, job, roll: dice.roll("RANDOM", &job) }
     }
 
     fn get(&mut self, name: &str) -> Option<String> {
@@ -40,8 +46,7 @@ impl<'a> Variables<'a> {
                 Some(self.spec.gang.as_ref()?.main.to_string())
             }
             _ => {
-                let environment = &self.spec.container.environment;
-                let found = environment.iter().find(|(known, _)| known == name);
+                let found = self.environment.iter().find(|(known, _)| known == name);
                 found.map(|(_, value)| value.clone())
             }
         }

@@ -2,15 +2,28 @@
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::task::{CloudEvent, InstanceStatus, TaskStatus};
-use spillway_core::{InstanceId, InstanceShape, TaskArn};
+use spillway_core::task_spec::ContainerEnd;
+use spillway_core::{InstanceId, InstanceShape, Market, TaskArn, cost};
 
-use super::{InstanceEnd, Market, SimCloud, Spread, TaskEnd};
+use super::{InstanceEnd, Out, SimCloud, Spread, TaskEnd};
+use crate::course::OUT_OF_MEMORY;
+use crate::ecs::SimTask;
+use crate::fault::Fault;
 
 /// From the launch of an instance to EC2 calling it `running`.
 const PENDING: Spread = Spread::of_secs(4, 12);
 
 /// From the end of an instance to ECS noticing it.
 const END_NOTICED: Spread = Spread::of_secs(1, 10);
+
+/// How long before its end a Spot instance is told that is told late.
+const LATE_NOTICE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long a pull takes that is slow; the agent gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
+const SLOW_PULL: Spread = Spread::of_secs(600, 7_200);
+
+/// So many hosts at once are a storm, in worlds as small as these.
+const MANY_HOSTS: usize = 3;
 
 /// One thing that is due.
 #[derive(Debug, Clone)]
@@ -35,6 +48,8 @@ pub(super) enum Happening {
     AgentReturns(InstanceId),
     /// A task's image could not be pulled.
     PullFails(TaskArn),
+    /// A task ends before it has started, and nobody knows why.
+    EndsOddly(TaskArn),
     /// A task's container starts.
     TaskRuns(TaskArn),
     /// A task's container ends by itself.
@@ -45,6 +60,16 @@ pub(super) enum Happening {
     TaskStops(TaskArn),
     /// Many Spot instances are told to end: the reclaim of this number.
     Reclaim(usize),
+    /// An instance is stopped.
+    InstanceStops(InstanceId),
+    /// A host hangs.
+    HostHangs(InstanceId),
+    /// A host is recommended to be rebalanced.
+    Rebalance(InstanceId),
+    /// A dead letter is sent again: the one of this number.
+    Redrive(usize),
+    /// The outage of this number begins.
+    OutageBegins(usize),
 }
 
 impl SimCloud {
@@ -75,11 +100,17 @@ impl SimCloud {
             Happening::AgentLeaves(id) => self.agent_leaves(now, &id),
             Happening::AgentReturns(id) => self.agent_returns(now, &id),
             Happening::PullFails(arn) => self.pull_fails(now, &arn),
+            Happening::EndsOddly(arn) => self.ends_oddly(now, &arn),
             Happening::TaskRuns(arn) => self.task_runs(now, &arn),
             Happening::TaskExits(arn) => self.task_exits(now, &arn),
             Happening::TaskKilled(arn) => self.task_killed(now, &arn),
             Happening::TaskStops(arn) => self.task_stops(now, &arn),
             Happening::Reclaim(ord) => self.reclaim(now, ord),
+            Happening::InstanceStops(id) => self.end_instance(now, &id, InstanceEnd::Stopped),
+            Happening::HostHangs(id) => self.host_hangs(now, &id),
+            Happening::Rebalance(id) => self.rebalance(now, &id),
+            Happening::Redrive(ord) => self.redrive(now, ord),
+            Happening::OutageBegins(ord) => self.outage_begins(now, ord),
         }
     }
 
@@ -93,7 +124,11 @@ impl SimCloud {
         let mut due = Vec::new();
 
         due.push((roll("pending").within(PENDING), Happening::InstanceRuns(id.clone())));
-        if !(faults_on && roll("unregistered").happens(faults.unregistered_hosts)) {
+        let has_bad_ami = self.is_out(now, |out| *out == Out::Ami(instance.arch));
+        let is_mute = faults_on && roll("unregistered").happens(faults.unregistered_hosts);
+        if has_bad_ami || is_mute {
+            self.coverage.note(Fault::NeverRegisters);
+        } else {
             let boot = roll("boot").within(self.config.boot);
             due.push((boot, Happening::HostRegisters(id.clone())));
         }
@@ -101,6 +136,11 @@ impl SimCloud {
             let by_rule = self.config.rule(&pool).and_then(|rule| rule.interruptions);
             let rate = by_rule.unwrap_or(self.config.interruptions);
             let is_unannounced = faults_on && roll("notice").happens(faults.missing_notices);
+            if let Some(wait) = roll("rebalance").wait_for(faults.rebalances)
+                && self.faults_on(now + wait)
+            {
+                due.push((wait, Happening::Rebalance(id.clone())));
+            }
             if let Some(wait) = roll("interruption").wait_for(rate) {
                 due.push(if is_unannounced {
                     (wait, Happening::SpotReclaim(id.clone()))
@@ -111,6 +151,8 @@ impl SimCloud {
         }
         for (purpose, rate, happening) in [
             ("death", faults.host_deaths, Happening::HostDies(id.clone())),
+            ("stopped", faults.host_stops, Happening::InstanceStops(id.clone())),
+            ("hang", faults.host_hangs, Happening::HostHangs(id.clone())),
             ("absence", faults.agent_absences, Happening::AgentLeaves(id.clone())),
         ] {
             if let Some(wait) = roll(purpose).wait_for(rate)
@@ -128,11 +170,23 @@ impl SimCloud {
         let Some(instance) = self.ec2.get_mut(id) else { return };
         if instance.status == InstanceStatus::Pending {
             instance.status = InstanceStatus::Running;
+            instance.running_at = Some(now);
             self.tell_instance(now, id, InstanceStatus::Running);
         }
     }
 
     fn host_registers(&mut self, now: Timestamp, id: &InstanceId) {
+        let Some(zone) = self.ec2.get(id).map(|instance| instance.pool.zone.clone()) else {
+            return;
+        };
+        if let Some(back_at) = self.zone_back_at(now, &zone) {
+            return self.agenda.add(back_at, Happening::HostRegisters(id.clone()));
+        }
+        if self.is_out(now, |out| *out == Out::Cluster) {
+            // The agent ends on a refusal that is not worth repeating (`ClientException`), and nobody starts it again.
+            self.note(Fault::NeverRegisters);
+            return;
+        }
         let Some(instance) = self.ec2.get_mut(id) else { return };
         if !instance.is_alive() {
             return;
@@ -144,7 +198,13 @@ impl SimCloud {
             gpu: instance.gpu,
             nominal: instance.nominal,
         };
-        self.ecs.register(id, self.config.registered(&shape));
+        let registered = self.config.registered(&shape);
+        // What is planned with before a type is known: 7.5 % less than EC2 says, as Karpenter does.
+        let expected = u64::from(shape.nominal.memory.get()) * 925 / 1000;
+        if u64::from(registered.memory.get()) < expected {
+            self.coverage.note(Fault::RegistersShort);
+        }
+        self.ecs.register(now, id, registered);
         self.instance_runs(now, id);
         self.tell_host(now, id);
     }
@@ -155,7 +215,11 @@ impl SimCloud {
             return;
         }
         instance.interrupted_at = Some(now);
-        self.agenda.add(now + self.config.notice, Happening::SpotReclaim(id.clone()));
+        let is_late = self.faults_on(now)
+            && self.dice.roll("late notice", id).happens(self.config.faults.late_notices);
+        let notice = if is_late { LATE_NOTICE } else { self.config.notice };
+        self.agenda.add(now + notice, Happening::SpotReclaim(id.clone()));
+        self.note(Fault::SpotInterruption);
         self.tell(now, CloudEvent::SpotInterruption { id: id.clone() });
         // Our hosts run with ECS_ENABLE_SPOT_INSTANCE_DRAINING: the agent sees the notice too.
         if let Some(host) = self.ecs.host_of(id) {
@@ -173,16 +237,70 @@ impl SimCloud {
         };
         let told: Vec<InstanceId> =
             self.ec2.alive().filter(is_told).map(|i| i.id.clone()).collect();
+        if MANY_HOSTS <= told.len() {
+            self.note(Fault::RetryStorm);
+        }
         for id in told {
             self.spot_notice(now, &id);
         }
     }
 
+    /// Its agent is silent from now on, and nothing tells that it is not just away.
+    fn host_hangs(&mut self, now: Timestamp, id: &InstanceId) {
+        if !self.ec2.get(id).is_some_and(crate::ec2::SimInstance::is_alive) {
+            return;
+        }
+        let Some(host) = self.ecs.host_of_mut(id) else { return };
+        host.away_since = host.away_since.or(Some(now));
+        host.away_until = Some(Timestamp::MAX);
+        self.note(Fault::Impaired);
+        self.tell_host(now, id);
+    }
+
+    fn rebalance(&mut self, now: Timestamp, id: &InstanceId) {
+        if self.ec2.get(id).is_some_and(crate::ec2::SimInstance::is_alive) {
+            self.note(Fault::Rebalance);
+            self.tell(now, CloudEvent::RebalanceRecommendation { id: id.clone() });
+        }
+    }
+
+    fn redrive(&mut self, now: Timestamp, ord: usize) {
+        if let Some(body) = self.dead_letters.get(ord).map(|letter| letter.body.clone()) {
+            self.note(Fault::Redrive);
+            self.send_message(now, body);
+        }
+    }
+
+    fn outage_begins(&mut self, now: Timestamp, ord: usize) {
+        let Some(Out::Zone(zone)) = self.config.outages.get(ord).map(|o| o.what.clone()) else {
+            return;
+        };
+        let Some(back_at) = self.zone_back_at(now, &zone) else { return };
+        let in_zone: Vec<InstanceId> =
+            self.ec2.alive().filter(|i| i.pool.zone == zone).map(|i| i.id.clone()).collect();
+        if MANY_HOSTS <= in_zone.len() {
+            self.note(Fault::RetryStorm);
+        }
+        for id in in_zone {
+            self.note(Fault::ZoneOutage);
+            let Some(host) = self.ecs.host_of_mut(&id) else { continue };
+            host.away_since = host.away_since.or(Some(now));
+            host.away_until = host.away_until.max(Some(back_at));
+            self.agenda.add(back_at, Happening::AgentReturns(id.clone()));
+            self.tell_host(now, &id);
+        }
+    }
+
     /// An instance ends, for whatever reason: it is not paid any more, and its agent is silent from now on.
     pub(super) fn end_instance(&mut self, now: Timestamp, id: &InstanceId, end: InstanceEnd) {
+        if end == InstanceEnd::Terminated && self.ec2.end_stopped(id) {
+            let shutdown = self.dice.roll("shutdown", id).within(self.config.shutdown);
+            return self.agenda.add(now + shutdown, Happening::InstanceTerminated(id.clone()));
+        }
         if !self.ec2.end(now, id, end) {
             return;
         }
+        self.note_end(now, id, end);
         if end == InstanceEnd::Reclaimed
             && let Some(instance) = self.ec2.get_mut(id)
         {
@@ -192,15 +310,35 @@ impl SimCloud {
             host.away_until = Some(Timestamp::MAX);
         }
         self.tell_instance(now, id, InstanceStatus::ShuttingDown);
+        if end == InstanceEnd::Stopped {
+            let noticed_at = now + self.dice.roll("end noticed", id).within(END_NOTICED);
+            return self.agenda.add(noticed_at, Happening::EndNoticed(id.clone()));
+        }
         let terminated_at = now + self.dice.roll("shutdown", id).within(self.config.shutdown);
         self.agenda.add(terminated_at, Happening::InstanceTerminated(id.clone()));
         let noticed_at = terminated_at + self.dice.roll("end noticed", id).within(END_NOTICED);
         self.agenda.add(noticed_at, Happening::EndNoticed(id.clone()));
     }
 
+    fn note_end(&mut self, now: Timestamp, id: &InstanceId, end: InstanceEnd) {
+        let Some(instance) = self.ec2.get(id) else { return };
+        let is_short = now.duration_since(instance.launched_at) < cost::BILLED_MIN;
+        let was_announced = instance.interrupted_at.is_some();
+        for (is_so, fault) in [
+            (is_short, Fault::ShortLife),
+            (end == InstanceEnd::Stopped, Fault::StoppedInstance),
+            (end == InstanceEnd::Reclaimed && !was_announced, Fault::SpotInterruption),
+        ] {
+            if is_so {
+                self.note(fault);
+            }
+        }
+    }
+
     fn instance_terminated(&mut self, now: Timestamp, id: &InstanceId) {
         if let Some(instance) = self.ec2.get_mut(id) {
             instance.status = InstanceStatus::Terminated;
+            instance.terminated_at = Some(now);
             self.tell_instance(now, id, InstanceStatus::Terminated);
         }
     }
@@ -218,6 +356,7 @@ impl SimCloud {
                     stop_code: "TerminationNotice",
                     stopped_reason,
                     container_reason: None,
+                    containers: Vec::new(),
                 });
             }
             self.move_task(now, &task, TaskStatus::Stopped);
@@ -231,7 +370,9 @@ impl SimCloud {
         if host.away_until.is_some() {
             return;
         }
+        host.away_since = Some(now);
         host.away_until = Some(back_at);
+        self.note(Fault::AgentAway);
         self.agenda.add(back_at, Happening::AgentReturns(id.clone()));
         self.tell_host(now, id);
     }
@@ -241,6 +382,7 @@ impl SimCloud {
         // A host that has ended meanwhile stays silent.
         if host.away_until.is_some_and(|until| until <= now) {
             host.away_until = None;
+            host.away_since = None;
             self.tell_host(now, id);
         }
     }
@@ -251,10 +393,21 @@ impl SimCloud {
         let (instance, image) = (task.instance.clone(), task.image.clone());
         let behaviour = task.behaviour.clone();
         if behaviour.never_starts {
-            return;
+            return self.note(Fault::StuckPending);
         }
-        let pull =
-            self.dice.roll("pull", &format_args!("{instance}/{image}")).within(self.config.pull);
+        let of_image = format!("{instance}/{image}");
+        let mut pull = self.dice.roll("pull", &of_image).within(self.config.pull);
+        if self.faults_on(now)
+            && self.dice.roll("slow pull", &of_image).happens(self.config.faults.slow_pulls)
+        {
+            self.note(Fault::StuckPending);
+            pull = self.dice.roll("slow pull takes", &of_image).within(SLOW_PULL);
+        }
+        if self.faults_on(now)
+            && self.dice.roll("odd end", arn).happens(self.config.faults.odd_ends)
+        {
+            return self.agenda.add(now + pull, Happening::EndsOddly(arn.clone()));
+        }
         let by_chance = self.faults_on(now)
             && self.dice.roll("pull failure", arn).happens(self.config.faults.pull_failures);
         if behaviour.missing_image || by_chance {
@@ -293,6 +446,7 @@ impl SimCloud {
         if !is_pending || self.put_off(arn, Happening::PullFails(arn.clone())) {
             return;
         }
+        self.note(Fault::PullFailure);
         self.end_task(
             now,
             arn,
@@ -303,6 +457,26 @@ impl SimCloud {
                 container_reason: Some(
                     "CannotPullContainerError: pull image manifest has been retried",
                 ),
+                containers: Vec::new(),
+            },
+        );
+    }
+
+    fn ends_oddly(&mut self, now: Timestamp, arn: &TaskArn) {
+        let is_pending = self.status_of(arn) == Some(TaskStatus::Pending);
+        if !is_pending || self.put_off(arn, Happening::EndsOddly(arn.clone())) {
+            return;
+        }
+        self.note(Fault::OddEnd);
+        self.end_task(
+            now,
+            arn,
+            TaskEnd {
+                exit_code: None,
+                stop_code: "TaskFailedToStart",
+                stopped_reason: "Unexpected EC2 error while attempting to do something".to_owned(),
+                container_reason: Some("FluxCapacitorError: not in any list"),
+                containers: Vec::new(),
             },
         );
     }
@@ -326,19 +500,25 @@ impl SimCloud {
         }
         let Some(task) = self.ecs.task(arn) else { return };
         let behaviour = &task.behaviour;
-        let (exit_code, container_reason) = if behaviour.oom {
-            (137, Some("OutOfMemoryError: Container killed due to memory usage"))
-        } else {
-            (behaviour.exit_code, None)
+        let containers = ends_of(task, now);
+        let decisive = task.course.as_ref().and_then(|course| course.decisive(&containers));
+        let (exit_code, container_reason) = match decisive {
+            Some(end) => (end.exit_code, end.reason.as_ref().map(|_| OUT_OF_MEMORY)),
+            None if behaviour.oom => (Some(137), Some(OUT_OF_MEMORY)),
+            None => (Some(behaviour.exit_code), None),
         };
+        if container_reason == Some(OUT_OF_MEMORY) {
+            self.note(Fault::OutOfMemory);
+        }
         self.end_task(
             now,
             arn,
             TaskEnd {
-                exit_code: Some(exit_code),
+                exit_code,
                 stop_code: "EssentialContainerExited",
                 stopped_reason: "Essential container in task exited".to_owned(),
                 container_reason,
+                containers,
             },
         );
     }
@@ -350,8 +530,11 @@ impl SimCloud {
             return;
         }
         let Some(task) = self.ecs.task(arn) else { return };
-        let exit_code =
-            task.started_at.map(|_| if task.behaviour.ignores_sigterm { 137 } else { 143 });
+        let containers = ends_of(task, now);
+        let decisive = task.course.as_ref().and_then(|course| course.decisive(&containers));
+        let killed =
+            || task.started_at.map(|_| if task.behaviour.ignores_sigterm { 137 } else { 143 });
+        let exit_code = decisive.map_or_else(killed, |end| end.exit_code);
         let stopped_reason = task.stop_reason.clone().unwrap_or_default();
         self.end_task(
             now,
@@ -361,6 +544,7 @@ impl SimCloud {
                 stop_code: "UserInitiated",
                 stopped_reason,
                 container_reason: None,
+                containers,
             },
         );
     }
@@ -382,4 +566,12 @@ impl SimCloud {
             self.move_task(now, arn, TaskStatus::Stopped);
         }
     }
+}
+
+/// How each of several containers ends if their task stops now.
+fn ends_of(task: &SimTask, now: Timestamp) -> Vec<ContainerEnd> {
+    let (Some(course), Some(started_at)) = (&task.course, task.started_at) else {
+        return Vec::new();
+    };
+    course.ends(now.duration_since(started_at))
 }

@@ -13,6 +13,7 @@ use spillway_engine::limits;
 
 use super::{Invariants, Live, Moment, Open};
 use crate::cloud::SimCloud;
+use crate::ec2::SimInstance;
 use crate::ledger::MemoryLedger;
 
 impl Invariants {
@@ -53,6 +54,7 @@ impl Invariants {
             }
             Change::PutHost(host) => {
                 self.check_bill(moment, host, cloud);
+                self.check_gone(moment, host, cloud);
                 self.follow_host(host)
             }
             Change::PutLaunch(launch) => {
@@ -66,6 +68,8 @@ impl Invariants {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutGate { .. }
+            | Change::PutShare { .. }
             | Change::Counters { .. } => false,
         }
     }
@@ -208,6 +212,12 @@ impl Invariants {
         let task = ended.task.as_ref().and_then(|arn| cloud.ecs().task(arn));
         let stopped = task.filter(|t| t.status == TaskStatus::Stopped);
         let end = stopped.and_then(|t| t.end.as_ref());
+        let is_known = self.list_gap.is_zero() && !self.clock_leaps;
+        let is_up = cloud.ec2().get(&ended.instance).is_some_and(SimInstance::is_alive);
+        if is_known && is_up && task.is_some_and(|task| task.status != TaskStatus::Stopped) {
+            let text = format!("attempt {} of job {id} has ended, but not its task", ended.ord);
+            self.violate("T1", moment, text);
+        }
         if ended.failure.is_none() {
             let really = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
             if !really {
@@ -269,9 +279,13 @@ impl Invariants {
     fn check_bill(&mut self, moment: Moment, host: &Host, cloud: &SimCloud) {
         let HostState::Gone { instance: Some(instance), bill, .. } = &host.state else { return };
         let carried = self.carried.remove(&host.id).unwrap_or_default();
-        let billed = cloud.ec2().get(&instance.id).map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
+        // One that is alive is another matter: see `check_gone`.
+        let ended = cloud.ec2().get(&instance.id).filter(|i| !i.is_alive());
+        let billed = ended.map_or(MicroUsd::ZERO, |i| i.bill(moment.now));
         for (what, amount) in [("EC2 bills", billed), ("its attempts carry", carried)] {
-            if *bill < amount {
+            // A clock that is wrong bills wrongly, by no more than its error.
+            let error = host.price.cost_of(self.clock_error);
+            if *bill < amount.saturating_sub(error) {
                 let text = format!("the bill of host {} is {bill}, but {what} {amount}", host.id);
                 self.violate("M1", moment, text);
             }

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use spillway_core::Pausable;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
 use spillway_core::message::{self, Request, code};
+use spillway_core::task::{CloudEvent, TaskStatus};
 use spillway_core::{
-    DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
+    ClientToken, DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
+    LaunchState,
 };
 use spillway_engine::limits;
 
@@ -26,7 +29,7 @@ impl Invariants {
         cloud: &SimCloud,
     ) {
         match effect {
-            Effect::Launch(request) => self.check_launch(moment, request),
+            Effect::Launch(request) => self.check_launch(moment, request, ledger),
             Effect::Terminate { hosts } => {
                 for (host, instance) in hosts {
                     self.check_terminate(moment, *host, instance, ledger, cloud);
@@ -42,16 +45,29 @@ impl Invariants {
                 }
             }
             Effect::DeadLetter(letter) => self.check_dead_letter(moment, letter, ledger, cloud),
-            Effect::Observe { .. } => self.check_recorded(moment, ledger, cloud),
+            Effect::Observe { .. } => {
+                self.check_recorded(moment, ledger, cloud);
+                self.check_purpose(moment, cloud);
+            }
+            Effect::DeleteEvents { receipts } => {
+                for receipt in receipts {
+                    self.check_event(moment, receipt, ledger, cloud);
+                }
+            }
             Effect::Drain { .. }
             | Effect::Deregister { .. }
             | Effect::StopTask { .. }
-            | Effect::RefreshCatalog
-            | Effect::DeleteEvents { .. } => {}
+            | Effect::RefreshCatalog => {}
         }
     }
 
-    fn check_launch(&mut self, moment: Moment, request: &LaunchRequest) {
+    fn check_launch(&mut self, moment: Moment, request: &LaunchRequest, ledger: &MemoryLedger) {
+        let decided = ledger.get_launch(request.launch);
+        let count = decided.map(|launch| u32::try_from(launch.hosts.len()).unwrap_or(u32::MAX));
+        if count.is_some_and(|count| count != request.count) {
+            let (launch, n) = (request.launch, request.count);
+            self.violate("W1", moment, format!("launch {launch} asks for {n}, not {count:?}"));
+        }
         if !self.open_launches.contains(&request.launch) {
             self.violate(
                 "W1",
@@ -150,6 +166,29 @@ impl Invariants {
         }
     }
 
+    /// An event is deleted only when the ledger knows that the task it is about has stopped.
+    fn check_event(
+        &mut self,
+        moment: Moment,
+        receipt: &Receipt,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
+        let Some(message) = cloud.event_queue().get(receipt) else { return };
+        let Some(CloudEvent::Task { report }) = &message.body else { return };
+        let token = report.started_by.as_deref().and_then(ClientToken::parse_attempt);
+        let (TaskStatus::Stopped, Some((id, ord))) = (report.status, token) else { return };
+        let job = ledger.get_job(id);
+        let live = job.as_ref().and_then(|job| job.state.live_attempt());
+        let is_unheard = live.is_some_and(|attempt| {
+            attempt.ord == ord && attempt.task.as_ref().is_none_or(|task| *task == report.arn)
+        });
+        if is_unheard {
+            let text = format!("the end of {} is deleted and not written down", report.arn);
+            self.violate("E1", moment, text);
+        }
+    }
+
     fn check_delete(
         &mut self,
         moment: Moment,
@@ -186,6 +225,10 @@ impl Invariants {
                     let found = ledger.all_definitions().find(is_it);
                     let is_gone = found.is_some_and(|d| d.deregistered_at.is_some());
                     (!is_gone).then(|| format!("job definition {name}:{revision} is active"))
+                }
+                Request::Pause { target, .. } => {
+                    let is_durable = ledger.all_gates().contains_key(&target);
+                    (!is_durable).then(|| format!("the order about {target} is not durable"))
                 }
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
@@ -224,6 +267,12 @@ impl Invariants {
                 meant_by(target, ledger).next().is_some()
             }
             Request::Register { .. } => true,
+            Request::Pause { target: Pausable::Queue(queue), .. } => {
+                self.config.queues.contains(&queue)
+            }
+            Request::Pause { target: Pausable::Pool(name), .. } => {
+                self.config.pools.iter().any(|pool| pool.name == name)
+            }
             Request::Deregister { name, revision } => {
                 ledger.all_definitions().any(|d| d.name == name && d.revision == revision)
             }
@@ -238,10 +287,18 @@ impl Invariants {
     fn check_recorded(&mut self, moment: Moment, ledger: &MemoryLedger, cloud: &SimCloud) {
         let patience = limits::CONSISTENCY_GRACE
             + self.config.observe_every.saturating_mul(3)
+            + self.list_gap
             + cloud.config().list_lag.max;
         // While a launch is open the ledger knows of its hosts, though not yet by EC2's names.
         let must_be_known = |i: &&SimInstance| {
-            patience <= moment.now.duration_since(i.launched_at)
+            // Until its launch is settled the ledger waits for it to be named.
+            let settled_at = ledger.get_launch(i.launch).and_then(|launch| match launch.state {
+                LaunchState::Settled { at, .. } => Some(at),
+                LaunchState::Open { .. } => None,
+            });
+            let since = settled_at.map_or(i.launched_at, |at| at.max(i.launched_at));
+            let age = moment.now.duration_since(since);
+            patience <= age - self.blind_within(since, moment.now)
                 && !self.open_launches.contains(&i.launch)
         };
         let old: Vec<InstanceId> =

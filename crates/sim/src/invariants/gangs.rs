@@ -30,6 +30,8 @@ impl Invariants {
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
+                | Change::PutGate { .. }
+                | Change::PutShare { .. }
                 | Change::Counters { .. } => None,
             };
             if let Some(id) = id

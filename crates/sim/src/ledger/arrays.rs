@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::array::{self, ArrayRecord, Indexes};
+use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     Attempt, AttemptOrd, Expectation, FailureCategory, HostId, InstanceId, Job, JobId, JobState,
     MicroUsd, OrdSet, PoolId, TaskArn,
@@ -35,6 +36,7 @@ struct PackedAttempt {
     exit_code: Option<i32>,
     reason: Arc<str>,
     container_reason: Option<Arc<str>>,
+    containers: Box<[ContainerEnd]>,
     failure: Option<FailureCategory>,
     cost: MicroUsd,
     expected: Option<Expectation>,
@@ -115,7 +117,7 @@ impl Shared {
         let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
         let container_reason = attempt.container_reason.as_deref().map(|text| self.text(text));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
-        let Attempt { exit_code, failure, cost, expected, .. } = attempt;
+        let Attempt { exit_code, containers, failure, cost, expected, .. } = attempt;
         PackedAttempt {
             ord,
             place,
@@ -126,6 +128,7 @@ impl Shared {
             exit_code,
             reason,
             container_reason,
+            containers,
             failure,
             cost,
             expected,
@@ -148,6 +151,7 @@ impl From<&PackedAttempt> for Attempt {
             exit_code: packed.exit_code,
             reason: packed.reason.as_ref().to_owned(),
             container_reason: packed.container_reason.as_deref().map(str::to_owned),
+            containers: packed.containers.clone(),
             failure: packed.failure,
             cost: packed.cost,
             expected: packed.expected,

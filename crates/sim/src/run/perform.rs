@@ -6,10 +6,15 @@ use spillway_core::{Answer, Effect, TaskArn};
 
 use crate::cloud::SimCloud;
 
-/// Performs an effect at `now`; the answer is none for those that nobody waits for.
+/// Performs an effect at `now`, when the dispatcher's clock shows `clock`; the answer is none for those that nobody waits for.
 ///
 /// A failed delete or dead letter needs no answer: the message comes again.
-pub(super) fn perform(cloud: &mut SimCloud, now: Timestamp, effect: Effect) -> Option<Answer> {
+pub(super) fn perform(
+    cloud: &mut SimCloud,
+    now: Timestamp,
+    clock: Timestamp,
+    effect: Effect,
+) -> Option<Answer> {
     match effect {
         Effect::Launch(request) => {
             Some(Answer::Launch { launch: request.launch, result: cloud.launch(now, &request) })
@@ -35,7 +40,7 @@ pub(super) fn perform(cloud: &mut SimCloud, now: Timestamp, effect: Effect) -> O
         }
         Effect::Observe { tasks } => {
             let snapshot = observe(cloud, now, &tasks);
-            Some(Answer::Observe { asked_at: now, snapshot })
+            Some(Answer::Observe { asked_at: clock, snapshot })
         }
         Effect::RefreshCatalog => Some(Answer::Catalog { result: cloud.catalog(now) }),
         Effect::DeleteMessages { receipts } => {

@@ -1,5 +1,6 @@
 //! The TOML form of a scenario. What is not said keeps its default; what is not known is refused.
 
+mod queues;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -7,12 +8,15 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota};
+use spillway_core::{
+    Arch, ConsumableName, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota,
+};
 use spillway_engine::EngineConfig;
 
 use super::{Scenario, ScenarioError};
 use crate::setting::{Chance, Span, Spread};
-use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use crate::world::{Faults, Out, Outage, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use queues::{EnginePoolFile, QueueFile};
 use workload::WorkloadFile;
 
 /// When a scenario begins that does not say: a Monday.
@@ -37,7 +41,7 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     world: WorldFile,
     #[serde(default)]
-    faults: FaultsFile,
+    faults: Faults,
     #[serde(default)]
     workload: WorkloadFile,
 }
@@ -46,6 +50,13 @@ pub(super) struct ScenarioFile {
 #[serde(deny_unknown_fields)]
 struct EngineFile {
     queues: Option<Vec<QueueName>>,
+    /// What is said of single queues.
+    #[serde(default)]
+    queue: BTreeMap<QueueName, QueueFile>,
+    #[serde(default)]
+    pools: Vec<EnginePoolFile>,
+    #[serde(default)]
+    consumables: BTreeMap<ConsumableName, u64>,
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
@@ -121,6 +132,9 @@ struct WorldFile {
     pools: Vec<PoolFile>,
     #[serde(default)]
     reclaims: Vec<ReclaimFile>,
+    api_percent: Option<u32>,
+    #[serde(default)]
+    outages: Vec<OutageFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,22 +162,13 @@ struct ReclaimFile {
     part: Option<Chance>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct FaultsFile {
-    until: Option<Span>,
-    message_duplicates: Chance,
-    event_duplicates: Chance,
-    event_losses: Chance,
-    unsettled_calls: Chance,
-    throttled_calls: Chance,
-    dry_pools: Chance,
-    unregistered_hosts: Chance,
-    host_deaths: Chance,
-    agent_absences: Chance,
-    pull_failures: Chance,
-    missing_notices: Chance,
-    crashes: Chance,
+/// What is out: exactly one thing, from when and for how long.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutageFile {
+    what: Out,
+    from: Span,
+    lasts: Span,
 }
 
 impl ScenarioFile {
@@ -173,7 +178,7 @@ impl ScenarioFile {
         let queue = engine.queues.first().cloned();
         let mut world = self.world.resolve();
         world.seed = self.seed;
-        world.faults = self.faults.resolve();
+        world.faults = self.faults;
         Ok(Scenario {
             name: self.name,
             seed: self.seed,
@@ -207,6 +212,7 @@ impl EngineFile {
                 price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
         }
+        queues::resolve(&mut config, self.queue, self.pools, self.consumables)?;
         config.plan.mix = self.mix.resolve();
         for (quota, vcpus) in self.vcpu_quotas {
             config.limits.quotas.set(quota, Some(CpuUnits::from_vcpus(vcpus)));
@@ -266,8 +272,17 @@ impl WorldFile {
             offers: Vec::new(),
             pools: self.pools.into_iter().map(PoolFile::resolve).collect(),
             reclaims: self.reclaims.into_iter().map(ReclaimFile::resolve).collect(),
+            api_percent: self.api_percent.unwrap_or(usual.api_percent),
+            outages: self.outages.into_iter().map(OutageFile::resolve).collect(),
             faults: Faults::default(),
         }
+    }
+}
+
+impl OutageFile {
+    fn resolve(self) -> Outage {
+        let Self { what, from: Span(from), lasts: Span(lasts) } = self;
+        Outage { what, from, lasts }
     }
 }
 
@@ -293,25 +308,5 @@ impl ReclaimFile {
             market: Some(Market::Spot),
         };
         Reclaim { at: self.at.0, pools, part: self.part.unwrap_or(Chance::percent(100)) }
-    }
-}
-
-impl FaultsFile {
-    fn resolve(self) -> Faults {
-        Faults {
-            until: self.until.map(|Span(until)| until),
-            message_duplicates: self.message_duplicates,
-            event_duplicates: self.event_duplicates,
-            event_losses: self.event_losses,
-            unsettled_calls: self.unsettled_calls,
-            throttled_calls: self.throttled_calls,
-            dry_pools: self.dry_pools,
-            unregistered_hosts: self.unregistered_hosts,
-            host_deaths: self.host_deaths,
-            agent_absences: self.agent_absences,
-            pull_failures: self.pull_failures,
-            missing_notices: self.missing_notices,
-            crashes: self.crashes,
-        }
     }
 }

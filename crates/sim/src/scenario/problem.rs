@@ -4,7 +4,7 @@
 //! evenly over the time (given their number, a Poisson process), and tell their duration.
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{CpuUnits, MiB};
+use spillway_core::{CpuUnits, MiB, Scheduling};
 use spillway_engine::EngineConfig;
 use spillway_planner::bill::TimedProblem;
 use spillway_planner::problem::Problem;
@@ -79,6 +79,7 @@ impl Scenario {
                 arrival: Arrival { over: Some(over), ..Arrival::default() },
                 array: None,
                 after: Vec::new(),
+                scheduling: Scheduling::default(),
             });
         }
         Ok(Self {

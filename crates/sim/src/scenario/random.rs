@@ -1,27 +1,45 @@
 //! Small scenarios by the thousand: each seed is another world, other faults and other jobs.
 //!
-//! Faults end after some hours, so that everything must come to rest (see `S2` in [`crate::invariants`]).
+//! Faults end after some hours, so that everything must come to rest (see `S2` in [`crate::invariants`]). Each scenario switches some
+//! classes of faults off, and how many it leaves on is drawn too ("swarm testing"): where everything goes wrong all the time, what needs
+//! a quiet hour to happen never does.
 
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::array::Indexes;
-use spillway_core::{ArraySpec, CpuUnits, DependencyKind, Market, MiB, Quota, QuotaGroup};
-use spillway_engine::EngineConfig;
+use spillway_core::{
+    Arch, ArraySpec, ConsumableName, CpuUnits, DependencyKind, Market, MiB, MicroUsdPerHour,
+    QueueName, Quota, QuotaGroup, Scheduling,
+};
+use spillway_engine::{
+    Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, ShareRules, Weight,
+};
 
 use super::Scenario;
 use super::duration::Distribution;
 use super::estimate::Estimate;
-use super::workload::{Arrival, JobGroup, Size, Workload};
+use super::workload::{Arrival, JobGroup, RawMessages, Size, Workload};
+use crate::catalog::ZONES;
 use crate::dice::{Dice, Roll};
-use crate::setting::{Chance, Spread};
-use crate::world::{Faults, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use crate::setting::{Chance, Span, Spread};
+use crate::world::{Faults, Out, Outage, PoolPattern, PoolRule, Reclaim, WorldConfig};
 
 /// When faults end.
 const FAULTS_UNTIL: SignedDuration = SignedDuration::from_hours(3);
 
-/// By when all must be at rest.
-const LIMIT: SignedDuration = SignedDuration::from_hours(30);
+/// By when all must be at rest: a dispatcher may be away for a day and more, several times, and what it finds then takes its time.
+const LIMIT: SignedDuration = SignedDuration::from_hours(150);
+
+/// Messages that can never be a job.
+const POISON: [&str; 6] = [
+    "not json at all",
+    "{\"jobName\": \"no-definition\", \"jobQueue\": \"default\"}",
+    "{\"jobName\": 7, \"jobQueue\": [], \"jobDefinition\": {\"type\": \"container\"}}",
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+    "{\"spillway\": {\"action\": \"Explode\"}}",
+    "",
+];
 
 /// The random scenario of this seed.
 pub fn random(seed: u64) -> Scenario {
@@ -36,6 +54,7 @@ pub fn random(seed: u64) -> Scenario {
     if roll.happens(Chance::percent(30)) {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
+    random_queues(dice, &mut engine);
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
@@ -51,6 +70,7 @@ pub fn random(seed: u64) -> Scenario {
     let mut world = random_world(dice);
     world.seed = seed;
     world.faults = random_faults(dice);
+    world.outages = random_outages(dice);
 
     let mut roll = dice.roll("random workload", &"");
     let n_groups = 1 + roll.below(4);
@@ -70,7 +90,7 @@ pub fn random(seed: u64) -> Scenario {
         limit: LIMIT,
         engine,
         world,
-        workload: Workload { groups, raw: Vec::new() },
+        workload: Workload { groups, raw: random_poison(dice) },
     }
 }
 
@@ -80,33 +100,62 @@ fn pick<T: Copy + Default>(roll: &mut Roll, from: &[T]) -> T {
     from.get(at).copied().unwrap_or_default()
 }
 
-/// A chance that is none at all in about two of three scenarios.
-fn maybe(dice: Dice, purpose: &str, highest: Chance) -> Chance {
-    let mut roll = dice.roll("random fault", &purpose);
-    if !roll.happens(Chance::percent(35)) {
-        return Chance::NEVER;
+/// Of a class that is on, a chance up to its highest.
+fn random_faults(dice: Dice) -> Faults {
+    let mut roll = dice.roll("random swarm", &"");
+    let part_on = Chance::percent(pick(&mut roll, &[0, 10, 35, 60]));
+    let mut faults = Faults { until: Some(Span(FAULTS_UNTIL)), ..Faults::default() };
+    for class in Faults::CLASSES {
+        let mut roll = dice.roll("random fault", &class.name);
+        if roll.happens(part_on) {
+            let ppm = 1 + roll.below(u64::from(class.highest.ppm()));
+            *class.of(&mut faults) = Chance::from_ppm(u32::try_from(ppm).unwrap_or(0));
+        }
     }
-    let ppm = 1 + roll.below(u64::from(highest.ppm()));
-    Chance::from_ppm(u32::try_from(ppm).unwrap_or(0))
+    faults
 }
 
-fn random_faults(dice: Dice) -> Faults {
-    let maybe = |purpose: &str, percent| maybe(dice, purpose, Chance::percent(percent));
-    Faults {
-        until: Some(FAULTS_UNTIL),
-        message_duplicates: maybe("message duplicates", 50),
-        event_duplicates: maybe("event duplicates", 50),
-        event_losses: maybe("event losses", 60),
-        unsettled_calls: maybe("unsettled calls", 15),
-        throttled_calls: maybe("throttled calls", 20),
-        dry_pools: maybe("dry pools", 60),
-        unregistered_hosts: maybe("unregistered hosts", 15),
-        host_deaths: maybe("host deaths", 50),
-        agent_absences: maybe("agent absences", 100),
-        pull_failures: maybe("pull failures", 10),
-        missing_notices: maybe("missing notices", 50),
-        crashes: maybe("crashes", 5),
+/// In one scenario of three something is out for a while, in some of these several things are.
+fn random_outages(dice: Dice) -> Vec<Outage> {
+    let mut outages = Vec::new();
+    let mut roll = dice.roll("random outages", &"");
+    while outages.len() < 3 && roll.happens(Chance::percent(33)) {
+        let zone = ZONES.get(usize::try_from(roll.below(3)).unwrap_or(0)).copied();
+        let arch = pick(&mut roll, &[false, true]);
+        let zone = zone.and_then(|zone| zone.parse().ok()).map(Out::Zone);
+        let arch = if arch { Arch::Arm64 } else { Arch::X86_64 };
+        let kinds = [
+            Some(Out::JobQueue),
+            Some(Out::Cluster),
+            Some(Out::Credentials),
+            Some(Out::Ledger),
+            zone,
+            Some(Out::Spot),
+            Some(Out::Ami(arch)),
+        ];
+        let n_kinds = u64::try_from(kinds.len()).unwrap_or(0);
+        let at = usize::try_from(roll.below(n_kinds)).unwrap_or(0);
+        let from = roll.within(Spread::of_secs(30, 5_400));
+        let longest = pick(&mut roll, &[60, 600, 3_600, 3_600, 13 * 3_600]);
+        let lasts = roll.within(Spread::of_secs(30, longest));
+        outages.extend(kinds.into_iter().nth(at).flatten().map(|what| Outage {
+            what,
+            from,
+            lasts,
+        }));
     }
+    outages
+}
+
+/// In one scenario of four somebody sends what can never be a job.
+fn random_poison(dice: Dice) -> Vec<RawMessages> {
+    let mut roll = dice.roll("random poison", &"");
+    if !roll.happens(Chance::percent(25)) {
+        return Vec::new();
+    }
+    let arrival = Arrival { over: Some(SignedDuration::from_mins(40)), ..Arrival::default() };
+    let bodies = POISON.into_iter().filter(|_| roll.happens(Chance::percent(50)));
+    vec![RawMessages { bodies: bodies.map(str::to_owned).collect(), arrival }]
 }
 
 fn random_world(dice: Dice) -> WorldConfig {
@@ -138,6 +187,9 @@ fn random_world(dice: Dice) -> WorldConfig {
     if roll.happens(Chance::percent(15)) {
         world.spot_vcpus_max = Some(pick(&mut roll, &[16, 64]));
     }
+    if dice.roll("random buckets", &"").happens(Chance::percent(15)) {
+        world.api_percent = 10;
+    }
     if roll.happens(Chance::percent(30)) {
         world.reclaims.push(Reclaim {
             at: roll.within(Spread::of_secs(60, 3600)),
@@ -162,19 +214,26 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
     let at = usize::try_from(roll.below(3)).unwrap_or(0);
     let has_timeout = roll.happens(Chance::percent(15));
     let is_spread = roll.happens(Chance::percent(60));
+    let is_endless = dice.roll("random endless", &ord).happens(Chance::percent(5));
+    let is_huge = dice.roll("random huge", &ord).happens(Chance::percent(4));
+    let endless = ["sleep".to_owned(), "infinity".to_owned()];
     Some(JobGroup {
         name: format!("group-{ord}").parse().ok()?,
         count: u32::try_from(1 + roll.below(14)).unwrap_or(1),
-        queue: engine.queues.first()?.clone(),
+        queue: random_queue(dice, ord, engine)?,
         image: pick(
             &mut roll,
             &["busybox:1.36", "busybox:1.36", "busybox:1.36", "missing/x", "stuck/x", "tool:2"],
         )
         .to_owned(),
-        command: None,
+        command: is_endless.then(|| endless.into()),
         sizes: vec![Size::only(
             CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, 8192])),
-            MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000])),
+            if is_huge {
+                MiB::from_gib(4_000)
+            } else {
+                MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000]))
+            },
             u32::from(roll.happens(Chance::percent(5))),
         )],
         architecture: [None, Some("x86_64"), Some("arm64"), Some("any")]
@@ -198,7 +257,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         oom: Chance::percent(3),
         ignores_sigterm: Chance::percent(10),
         attempts: Some(pick(&mut roll, &[1, 2, 3])),
-        timeout: has_timeout.then_some(SignedDuration::from_secs(90)),
+        timeout: (has_timeout || is_endless).then_some(SignedDuration::from_secs(90)),
         resend: Chance::percent(pick(&mut roll, &[0, 0, 20])),
         cancel: Chance::percent(pick(&mut roll, &[0, 0, 20])),
         terminate: Chance::percent(pick(&mut roll, &[0, 0, 20])),
@@ -212,7 +271,79 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         array: random_array(dice, ord),
         nodes: random_nodes(dice, ord),
         after: Vec::new(),
+        scheduling: random_scheduling(dice, ord, engine),
     })
+}
+
+/// Two in three scenarios have several queues, some of them with shares, caps, pools and licences.
+fn random_queues(dice: Dice, engine: &mut EngineConfig) {
+    let mut roll = dice.roll("random queues", &"");
+    if roll.happens(Chance::percent(35)) {
+        return;
+    }
+    for name in ["urgent", "shared"] {
+        engine.queues.extend(name.parse::<QueueName>());
+    }
+    let vcpus = |n: Option<u32>| n.filter(|n| 0 < *n).map(CpuUnits::from_vcpus);
+    let caps = |roll: &mut Roll| Caps {
+        cpu_max: vcpus(Some(pick(roll, &[0, 0, 16, 32]))),
+        hosts_max: Some(pick(roll, &[0, 0, 0, 1, 3])).filter(|n| 0 < *n),
+        price_max: Some(pick(roll, &[0, 0, 0, 3_000_000]))
+            .filter(|n| 0 < *n)
+            .map(MicroUsdPerHour::new),
+        ..Caps::default()
+    };
+    let urgent = QueueRules { priority: 10, caps: caps(&mut roll), ..QueueRules::default() };
+    let weight = Weight::from_parts(pick(&mut roll, &[2_500, 10_000, 40_000]));
+    let share = "team*".parse().ok().map(|pattern| ShareRules {
+        pattern,
+        weight: weight.unwrap_or(Weight::ONE),
+        caps: caps(&mut roll),
+    });
+    let shared = QueueRules {
+        fair_share: Some(FairShare {
+            compute_reservation: pick(&mut roll, &[0, 0, 25]),
+            ..FairShare::default()
+        }),
+        caps: caps(&mut roll),
+        shares: share.into_iter().collect(),
+        ..QueueRules::default()
+    };
+    for (name, rules) in [("urgent", urgent), ("shared", shared)] {
+        engine.queue_rules.extend(name.parse::<QueueName>().map(|name| (name, rules)));
+    }
+    engine.consumables.extend("licences".parse::<ConsumableName>().map(|name| (name, 3)));
+    if roll.happens(Chance::percent(40)) {
+        let pool = |name: &str, markets: Vec<Market>, caps: Caps| {
+            let offerings = OfferingFilter { markets, ..OfferingFilter::default() };
+            name.parse().map(|name| PoolRules { name, offerings, caps })
+        };
+        engine.pools.extend(pool("cheap", vec![Market::Spot], caps(&mut roll)));
+        engine.pools.extend(pool("rest", Vec::new(), Caps::default()));
+    }
+}
+
+fn random_queue(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<QueueName> {
+    let mut roll = dice.roll("random queue", &ord);
+    let n = u64::try_from(engine.queues.len()).unwrap_or(1);
+    let at = usize::try_from(roll.below(n)).unwrap_or(0);
+    engine.queues.get(at).cloned()
+}
+
+fn random_scheduling(dice: Dice, ord: u64, engine: &EngineConfig) -> Scheduling {
+    let mut roll = dice.roll("random scheduling", &ord);
+    if engine.consumables.is_empty() {
+        return Scheduling::default();
+    }
+    let shares = ["teamA", "teamB", "solo"];
+    let at = usize::try_from(roll.below(3)).unwrap_or(0);
+    let takes = pick(&mut roll, &[0, 0, 0, 1, 2]);
+    let names = engine.consumables.keys().take(usize::from(0 < takes));
+    Scheduling {
+        share: shares.get(at).and_then(|share| share.parse().ok()),
+        priority: pick(&mut roll, &[0, 0, 5]),
+        consumes: names.map(|name| (name.clone(), takes)).collect(),
+    }
 }
 
 /// One group in three is of arrays.

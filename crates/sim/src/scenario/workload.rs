@@ -6,7 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use spillway_core::{
-    ArraySpec, CpuUnits, Dependency, DependencyKind, GpuKind, JobId, JobName, MiB, QueueName,
+    ArraySpec, ConsumableName, CpuUnits, Dependency, DependencyKind, GpuKind, JobId, JobName, MiB,
+    QueueName, Scheduling,
 };
 
 use super::duration::Distribution;
@@ -148,6 +149,8 @@ pub struct JobGroup {
     pub nodes: Option<u32>,
     /// Groups that it waits for, and how: each job for the one with the same number, counted around if there are fewer.
     pub after: Vec<(JobName, DependencyKind)>,
+    /// Their place among others.
+    pub scheduling: Scheduling,
 }
 
 /// Messages that are sent as they are.
@@ -285,7 +288,25 @@ impl JobGroup {
             message["timeout"] = json!({"attemptDurationSeconds": timeout.as_secs()});
         }
         self.relate(&mut message, depends_on);
+        self.schedule(&mut message);
         message.to_string()
+    }
+
+    /// Adds what the job says of its place among others.
+    fn schedule(&self, message: &mut Value) {
+        let Scheduling { share, priority, consumes } = &self.scheduling;
+        if let Some(share) = share {
+            message["shareIdentifier"] = json!(share);
+        }
+        if *priority != 0 {
+            message["schedulingPriorityOverride"] = json!(priority);
+        }
+        if !consumes.is_empty() {
+            let item = |(name, quantity): (&ConsumableName, &u64)| json!({"consumableResource": name, "quantity": quantity});
+            let list: Vec<Value> = consumes.iter().map(item).collect();
+            message["consumableResourcePropertiesOverride"] =
+                json!({"consumableResourceList": list});
+        }
     }
 
     /// Adds what the job has to do with others.

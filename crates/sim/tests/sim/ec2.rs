@@ -179,7 +179,7 @@ fn a_notice_comes_two_minutes_before_the_end() {
     assert_eq!(ended_at.duration_since(told_at), secs(120));
     let mut events = Vec::new();
     loop {
-        let received = cloud.receive_events(at(7200));
+        let received = cloud.receive_events(at(7200)).unwrap();
         if received.is_empty() {
             break;
         }
@@ -196,7 +196,7 @@ fn an_end_without_a_notice_is_not_announced() {
 
     cloud.advance(at(7200));
 
-    let events: Vec<_> = cloud.receive_events(at(7200));
+    let events: Vec<_> = cloud.receive_events(at(7200)).unwrap();
     let is_notice = |event: &CloudEvent| matches!(event, CloudEvent::SpotInterruption { .. });
     assert!(!events.iter().filter_map(|d| d.event.as_ref()).any(is_notice));
     assert_eq!(cloud.ec2().alive().count(), 0);

@@ -1,9 +1,10 @@
 //! ECS's contract: refusals, tokens, what a task holds and for how long, and how it ends.
 
 use spillway_core::effect::{Refusal, TaskStart};
+use spillway_core::message::{self, Request};
 use spillway_core::quantity::Dimension;
 use spillway_core::task::{TaskReport, TaskStatus};
-use spillway_core::{AttemptOrd, CloudError, Market, MiB, TaskArn};
+use spillway_core::{AttemptOrd, CloudError, JobSpec, Market, MiB, TaskArn};
 use spillway_sim::SimCloud;
 use spillway_sim::WorldConfig;
 use spillway_sim::setting::{Chance, Spread};
@@ -209,6 +210,65 @@ fn memory_and_images_fail_in_ecs_words() {
     assert!(oom.container_reason.unwrap().starts_with("OutOfMemoryError"));
     assert_eq!((pull.exit_code, pull.stop_code.as_deref()), (None, Some("TaskFailedToStart")));
     assert!(pull.container_reason.unwrap().starts_with("CannotPullContainerError"));
+}
+
+/// `work` runs 20 s behind the success of `fetch`, which takes 10 s and ends with this exit code.
+fn several(fetch_code: i32) -> JobSpec {
+    let needs =
+        r#""resourceRequirements":[{"type":"VCPU","value":"0.5"},{"type":"MEMORY","value":"512"}]"#;
+    let body = format!(
+        r#"{{"jobName":"j","jobQueue":"default","jobDefinition":{{"ecsProperties":{{"taskProperties":[{{"containers":[
+        {{"name":"fetch","image":"x","essential":false,"command":["sh","-c","sleep 10; exit {fetch_code}"],{needs}}},
+        {{"name":"work","image":"x","command":["sh","-c","sleep 20; exit 3"],{needs},
+          "dependsOn":[{{"containerName":"fetch","condition":"SUCCESS"}}]}},
+        {{"name":"proxy","image":"x","essential":false,"command":["sleep","infinity"],{needs}}}
+        ]}}]}}}}}}"#
+    );
+    match message::parse(&body).unwrap().request {
+        Request::Submit { spec, .. } => *spec,
+        other @ (Request::Cancel { .. }
+        | Request::Terminate { .. }
+        | Request::Register { .. }
+        | Request::Deregister { .. }
+        | Request::Pause { .. }) => panic!("{other:?}"),
+    }
+}
+
+fn codes(report: &TaskReport) -> Vec<(&str, Option<i32>)> {
+    report.containers.iter().map(|c| (c.name.as_str(), c.exit_code)).collect()
+}
+
+#[test]
+fn several_containers_start_and_end_as_they_depend_on_each_other() {
+    let mut cloud = cloud(exact_world());
+    let instance = registered_host(&mut cloud, &spot());
+    let both = start(&mut cloud, at(60), "a", &instance, several(0));
+    let began = report(&mut cloud, 75, &both).started_at.unwrap();
+
+    let ended = report(&mut cloud, 200, &both);
+
+    assert!(30 <= ended.stopped_at.unwrap().duration_since(began).as_secs());
+    assert_eq!(codes(&ended), [("work", Some(3)), ("fetch", Some(0)), ("proxy", Some(143))]);
+    let in_vain = start(&mut cloud, at(200), "b", &instance, several(7));
+    let ended = report(&mut cloud, 400, &in_vain);
+    assert_eq!(codes(&ended), [("work", None), ("fetch", Some(7)), ("proxy", Some(143))]);
+}
+
+#[test]
+fn several_containers_that_are_stopped_end_where_they_are() {
+    let mut cloud = cloud(exact_world());
+    let instance = registered_host(&mut cloud, &spot());
+    let task = start(&mut cloud, at(60), "a", &instance, several(0));
+    let began = report(&mut cloud, 75, &task).started_at.unwrap();
+    let early = began + jiff::SignedDuration::from_secs(2);
+    cloud.advance(early);
+
+    cloud.stop_task(early, &task, "enough").unwrap();
+
+    let ended = report(&mut cloud, 200, &task);
+    assert_eq!(ended.stop_code.as_deref(), Some("UserInitiated"));
+    let codes = codes(&ended);
+    assert_eq!((codes[0], codes[2]), (("work", None), ("proxy", Some(143))), "{codes:?}");
 }
 
 #[test]

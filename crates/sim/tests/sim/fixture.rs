@@ -113,7 +113,8 @@ pub(crate) fn spec() -> JobSpec {
         other @ (Request::Cancel { .. }
         | Request::Terminate { .. }
         | Request::Register { .. }
-        | Request::Deregister { .. }) => panic!("{other:?}"),
+        | Request::Deregister { .. }
+        | Request::Pause { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -11,7 +11,7 @@ use spillway_core::{
     Job, JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
 };
 use spillway_engine::{EngineConfig, Step};
-use spillway_sim::invariants::Invariants;
+use spillway_sim::invariants::{Invariants, PURPOSELESS_MAX};
 use spillway_sim::{MemoryLedger, SimCloud};
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ impl Stage {
             },
         };
         let ledger = MemoryLedger::new(spillway_core::id::LedgerId::from_uuid(Uuid::nil()));
-        let invariants = Invariants::new(config);
+        let invariants = Invariants::new(config, &exact_world(), at(0));
         let mut stage = Self { cloud, ledger, invariants, instance, host: host.clone(), now: 60 };
         assert!(stage.write([Change::PutHost(Box::new(host))]).is_empty());
         stage
@@ -114,7 +114,7 @@ impl Stage {
     /// Sends a message and receives it.
     fn receive(&mut self, body: &str) -> Receipt {
         self.cloud.send_message(at(self.now), body.to_owned());
-        self.cloud.receive_messages(at(self.now)).pop().unwrap().receipt
+        self.cloud.receive_messages(at(self.now)).unwrap().pop().unwrap().receipt
     }
 }
 
@@ -155,6 +155,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         exit_code,
         reason: "it ended".into(),
         container_reason: None,
+        containers: Box::default(),
         failure,
         cost: MicroUsd::ZERO,
         expected: None,
@@ -618,4 +619,36 @@ fn g1_no_node_starts_before_its_main_one_runs() {
     let broken = stage.perform(Effect::RunTask(request));
 
     assert_eq!(broken, ["G1", "G1"], "neither does the main one run nor is its address told");
+}
+
+#[test]
+fn an_instance_that_is_paid_without_a_task_is_seen() {
+    let mut stage = Stage::new();
+
+    stage.now += PURPOSELESS_MAX.as_secs();
+    assert_eq!(stage.perform(Effect::Observe { tasks: Vec::new() }), [""; 0]);
+    stage.now += 600;
+
+    assert_eq!(stage.perform(Effect::Observe { tasks: Vec::new() }), ["B1"]);
+}
+
+#[test]
+fn an_instance_is_not_held_against_a_dispatcher_that_is_away() {
+    let mut stage = Stage::new();
+    stage.invariants.blind(at(stage.now), at(stage.now + 7_200));
+
+    stage.now += 7_200;
+
+    assert_eq!(stage.perform(Effect::Observe { tasks: Vec::new() }), [""; 0]);
+}
+
+#[test]
+fn a_host_that_is_gone_in_the_ledger_and_paid_is_seen() {
+    let mut stage = Stage::new();
+    let instance = stage.host.instance().cloned();
+    let bill = MicroUsd::new(1_000_000);
+
+    let gone = HostState::Gone { instance, at: at(60), cause: DrainCause::External, bill };
+
+    assert_eq!(stage.move_host(gone), ["G1"]);
 }

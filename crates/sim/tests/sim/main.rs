@@ -9,6 +9,7 @@ mod ecs;
 mod estimates;
 mod fixture;
 mod invariants;
+mod mutations;
 mod peers;
 mod ports;
 mod runs;

@@ -33,6 +33,7 @@ fn attempt(
         exit_code: None,
         reason: String::new(),
         container_reason: None,
+        containers: Box::default(),
         failure,
         cost: attempt_cost(sim.price, secs(stopped - placed), &needs(1, 1), &needs(2, 4)),
         expected: None,

@@ -19,7 +19,7 @@ const ROOMY: Shape = Shape {
 /// How many children of an array are in each state that any is in.
 fn children(here: &Deployment, array: &str) -> Value {
     let seen = here.job(array).unwrap();
-    let summary = seen["job"]["array"]["status_summary"].clone();
+    let summary = seen["array"]["status_summary"].clone();
     let counts = summary.as_array().unwrap_or_else(|| panic!("no summary: {seen}")).iter();
     let of_status = |c: &Value| Some((c["status"].as_str()?.to_owned(), c["count"].clone()));
     counts

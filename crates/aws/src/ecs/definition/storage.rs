@@ -100,6 +100,7 @@ pub(super) fn devices(devices: &[Device]) -> Option<Vec<ecs::Device>> {
 
 pub(super) const fn log_driver(driver: LogDriver) -> ecs::LogDriver {
     match driver {
+        LogDriver::Awsfirelens => ecs::LogDriver::Awsfirelens,
         LogDriver::Awslogs => ecs::LogDriver::Awslogs,
         LogDriver::Fluentd => ecs::LogDriver::Fluentd,
         LogDriver::Gelf => ecs::LogDriver::Gelf,

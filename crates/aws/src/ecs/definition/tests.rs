@@ -1,8 +1,16 @@
 //! What goes where, for small and large jobs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use spillway_core::container::{Efs, VolumeSource};
+use aws_sdk_ecs::types::{ContainerDefinition, ResourceType};
+use spillway_core::container::{
+    ContainerSpec, Device, Efs, LogDriver, Mount, Secret, Tmpfs, VolumeSource,
+};
+use spillway_core::task_spec::{
+    ContainerCondition, ContainerDependency, ContainerRole, Firelens, LogRouter, TaskContainer,
+    TaskSpec,
+};
 use spillway_core::{AttemptOrd, ClientToken, CpuUnits, JobId, JobSpec, MiB, Resources};
 
 use super::*;
@@ -41,6 +49,11 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
     }
 }
 
+/// The one container of a definition as ECS is told.
+fn made(request: &TaskRequest) -> ContainerDefinition {
+    plan(request, &defaults()).definition.containers[0].input()
+}
+
 pub(in crate::ecs) fn request(command: &[&str], environment: &[(&str, &str)]) -> TaskRequest {
     let resources = Resources::new(CpuUnits::new(512), MiB::new(1000), 0);
     request_of(container(command, environment), resources)
@@ -53,7 +66,7 @@ fn jobs_that_differ_in_command_and_variables_share_a_definition() {
 
     assert_eq!(a.definition.family(), b.definition.family());
     assert!(a.definition.family().starts_with("spillway-"));
-    assert_eq!(a.command, ["a"]);
+    assert_eq!(a.overrides[0].command, ["a"]);
 }
 
 #[test]
@@ -72,10 +85,11 @@ fn what_does_not_fit_into_the_overrides_goes_into_the_definition() {
 
     let planned = plan(&request(&["run"], &[("BIG", &long)]), &defaults());
 
-    assert_eq!(planned.definition.environment, [("BIG".to_owned(), long)]);
-    assert_eq!(planned.definition.command, ["run"]);
-    assert!(planned.command.is_empty());
-    let names: Vec<_> = planned.environment.iter().map(|(name, _)| name.as_str()).collect();
+    let (made, added) = (&planned.definition.containers[0], &planned.overrides[0]);
+    assert_eq!(made.environment, [("BIG".to_owned(), long)]);
+    assert_eq!(made.command, ["run"]);
+    assert!(added.command.is_empty());
+    let names: Vec<_> = added.environment.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["SPILLWAY_JOB_ID"]);
 }
 
@@ -83,7 +97,8 @@ fn what_does_not_fit_into_the_overrides_goes_into_the_definition() {
 fn a_job_may_set_a_variable_of_ours_and_it_is_set_once() {
     let planned = plan(&request(&[], &[("SPILLWAY_JOB_ID", "mine")]), &defaults());
 
-    assert_eq!(planned.environment, [("SPILLWAY_JOB_ID".to_owned(), "mine".to_owned())]);
+    let mine = [("SPILLWAY_JOB_ID".to_owned(), "mine".to_owned())];
+    assert_eq!(planned.overrides[0].environment, mine);
 }
 
 #[test]
@@ -104,7 +119,7 @@ fn resources_are_hard_limits_of_the_container() {
 
 #[test]
 fn linux_settings_are_passed_on_only_where_they_are_set() {
-    let plain = plan(&request(&[], &[]), &defaults()).definition.container();
+    let plain = made(&request(&[], &[]));
     let set = ContainerSpec {
         init_process: true,
         shared_memory_mib: Some(64),
@@ -113,7 +128,7 @@ fn linux_settings_are_passed_on_only_where_they_are_set() {
         ulimits: vec![("nofile".into(), 1024, 2048)],
         ..container(&[], &[])
     };
-    let set = plan(&request_of(set, Resources::ZERO), &defaults()).definition.container();
+    let set = made(&request_of(set, Resources::ZERO));
 
     assert!(plain.linux_parameters().is_none() && plain.ulimits().is_empty());
     let linux = set.linux_parameters().unwrap();
@@ -132,7 +147,7 @@ fn logs_go_to_the_installations_group_unless_the_job_says_otherwise() {
     };
     let options = |container: ContainerSpec, defaults: &Defaults| {
         let planned = plan(&request_of(container, Resources::ZERO), defaults);
-        planned.definition.logs.map(|logs| logs.options)
+        planned.definition.containers[0].logs.clone().map(|logs| logs.options)
     };
 
     assert_eq!(options(container(&[], &[]), &defaults()), None);
@@ -213,7 +228,86 @@ fn a_job_may_say_how_long_it_needs_to_stop() {
     let spec = Arc::make_mut(&mut request.spec);
     spec.time_limits.stop = Some(jiff::SignedDuration::from_secs(90));
 
-    let container = plan(&request, &defaults()).definition.container();
+    let container = made(&request);
 
     assert_eq!(container.stop_timeout(), Some(90));
+}
+
+/// A job whose main container waits for the success of another, which is fetched from `fetch`; a third routes the logs.
+fn several(fetch: &[(&str, &str)]) -> TaskRequest {
+    let role = |name: &str, essential| ContainerRole {
+        name: name.to_owned(),
+        essential,
+        depends_on: Vec::new(),
+        start_timeout_secs: None,
+        stop_timeout_secs: None,
+        firelens: None,
+    };
+    let other = |role, container| TaskContainer {
+        role,
+        resources: Resources::new(CpuUnits::new(128), MiB::new(64), 0),
+        container,
+    };
+    let on_fetch =
+        ContainerDependency { container: "fetch".into(), condition: ContainerCondition::Success };
+    let firelens = Firelens { router: LogRouter::Fluentbit, options: BTreeMap::new() };
+    let mut request = request(&["work"], &[("A", "1")]);
+    let spec = Arc::make_mut(&mut request.spec);
+    spec.container.job_role_arn = Some("arn:aws:iam::1:role/work".into());
+    spec.task = Some(Box::new(TaskSpec {
+        main: ContainerRole {
+            depends_on: vec![on_fetch],
+            stop_timeout_secs: Some(60),
+            ..role("work", true)
+        },
+        main_at: 1,
+        others: vec![
+            other(role("fetch", false), container(&["fetch"], fetch)),
+            other(
+                ContainerRole { firelens: Some(firelens), ..role("logs", true) },
+                container(&[], &[]),
+            ),
+        ],
+        ipc: Some(NamespaceMode::Task),
+        pid: None,
+    }));
+    request
+}
+
+#[test]
+fn several_containers_are_one_definition_and_each_has_its_own_overrides() {
+    let planned = plan(&several(&[("URL", "s3://b/k")]), &defaults());
+
+    let input = planned.definition.input().build().unwrap();
+    let [fetch, work, logs] = input.container_definitions() else { panic!("{input:?}") };
+    assert_eq!((fetch.name(), fetch.essential()), (Some("fetch"), Some(false)));
+    assert_eq!((fetch.cpu(), fetch.memory()), (128, Some(64)));
+    assert_eq!((work.cpu(), work.memory()), (512 - 256, Some(1000 - 128)), "what the others leave");
+    let on = &work.depends_on()[0];
+    assert_eq!((on.container_name(), on.condition().as_str()), ("fetch", "SUCCESS"));
+    assert_eq!((work.stop_timeout(), fetch.stop_timeout()), (Some(60), Some(30)));
+    assert_eq!(logs.firelens_configuration().unwrap().r#type().as_str(), "fluentbit");
+    assert_eq!(input.task_role_arn(), Some("arn:aws:iam::1:role/work"));
+    assert_eq!(input.ipc_mode().unwrap().as_str(), "task");
+    let names: Vec<&str> = planned.overrides.iter().map(|o| o.container.as_str()).collect();
+    assert_eq!(names, ["fetch", "work", "logs"]);
+    assert_eq!(planned.overrides[1].command, ["work"]);
+    for added in &planned.overrides {
+        assert_eq!(added.environment[0].0, "SPILLWAY_JOB_ID", "{}", added.container);
+    }
+}
+
+#[test]
+fn the_overrides_of_all_containers_are_counted_together() {
+    let half = "x".repeat(limits::OVERRIDE_CHARS_MAX / 2);
+    let mut request = several(&[("BIG", &half)]);
+    let fits = plan(&request, &defaults());
+    Arc::make_mut(&mut request.spec).container.environment.push(("BIG".into(), half));
+
+    let too_long = plan(&request, &defaults());
+
+    assert_eq!(fits.definition.containers[0].environment, []);
+    assert_eq!(too_long.definition.containers[0].environment.len(), 1);
+    assert_eq!(too_long.definition.containers[1].command, ["work"]);
+    assert!(too_long.overrides.iter().all(|added| added.command.is_empty()));
 }

@@ -32,6 +32,8 @@ fn a_stopped_task_brings_its_exit_code_and_the_tasks_of_other_clusters_nothing()
     assert_eq!(report.status, TaskStatus::Stopped);
     assert_eq!(report.exit_code, Some(3));
     assert_eq!(report.container_reason.as_deref(), Some("why"));
+    let ends: Vec<_> = report.containers.iter().map(|c| (c.name.as_str(), c.exit_code)).collect();
+    assert_eq!(ends, [("sidecar", Some(9)), ("job", Some(3))]);
     assert_eq!(report.version, 4);
     assert_eq!(report.started_by.as_deref(), Some("token-1"));
     assert_eq!(report.started_at.unwrap().to_string(), "2026-12-06T16:41:04.5Z");

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
-use super::{Rejection, Warnings, check_chars, limits, secret, storage};
-use crate::container::ContainerSpec;
+use super::{Rejection, Warnings, check_chars, limits, overrides, secret, storage};
+use crate::container::{ContainerSpec, Volume};
 use crate::market::{Arch, ArchRule};
 use crate::message::path::At;
-use crate::message::reject::code;
 use crate::message::shape::{
     ContainerOverrides, ContainerProperties, CpuArchitecture, NameValue, RuntimePlatform, Ulimit,
 };
@@ -33,15 +30,63 @@ const ULIMITS: [&str; 15] = [
     "stack",
 ];
 
-/// What the command and the variables may take of ECS's limit on overrides.
-pub(super) const CHARS_MAX: usize = limits::OVERRIDES_CHARS_MAX - limits::OVERRIDES_CHARS_OURS;
+/// Where a container is in the message, and where what its job says otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) at: &'a At<'a>,
+    pub(super) at_overrides: &'a At<'a>,
+}
 
-pub(super) fn container(
-    at: &At<'_>,
-    properties: ContainerProperties,
-    at_overrides: &At<'_>,
+/// What a container may refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) parameters: &'a BTreeMap<String, String>,
+    pub(super) volumes: &'a [Volume],
+    /// Whether another container of the task routes logs.
+    pub(super) has_router: bool,
+}
+
+/// The one container of a job.
+pub(super) fn single(
+    places: Places<'_>,
+    mut properties: ContainerProperties,
     overrides: ContainerOverrides,
     parameters: &BTreeMap<String, String>,
+    warnings: &mut Warnings,
+) -> Result<ContainerSpec, Rejection> {
+    let Places { at, at_overrides } = places;
+    let volumes = storage::volumes(&at.key("volumes"), properties.volumes.take())?;
+    let job_role = properties.job_role_arn.take();
+    let execution_role = properties.execution_role_arn.take();
+    let has_own_command = overrides.command.as_ref().is_some_and(|command| !command.is_empty());
+    let known = Known { parameters, volumes: &volumes, has_router: false };
+    let container = container(places, properties, overrides, known, warnings)?;
+
+    let (n_command, n_environment) = overrides::chars(&container);
+    if overrides::CHARS_MAX < n_command + n_environment {
+        let at_environment = at_overrides.key("environment");
+        let at_command = if has_own_command { at_overrides } else { at }.key("command");
+        let at = if n_environment < n_command { &at_command } else { &at_environment };
+        return Err(overrides::too_long(at, overrides::CHARS_MAX));
+    }
+    check_arn(&at.key("jobRoleArn"), job_role.as_deref())?;
+    check_arn(&at.key("executionRoleArn"), execution_role.as_deref())?;
+    let mounting = std::iter::once(&container);
+    storage::warn_of_unused(&at.key("mountPoints"), &volumes, mounting, warnings);
+    Ok(ContainerSpec {
+        volumes,
+        job_role_arn: job_role,
+        execution_role_arn: execution_role,
+        ..container
+    })
+}
+
+/// A container without what is its task's: volumes and roles.
+pub(super) fn container(
+    Places { at, at_overrides }: Places<'_>,
+    properties: ContainerProperties,
+    overrides: ContainerOverrides,
+    known: Known<'_>,
     warnings: &mut Warnings,
 ) -> Result<ContainerSpec, Rejection> {
     let image = image(&at.key("image"), properties.image)?;
@@ -50,30 +95,24 @@ pub(super) fn container(
         Some(command) => (command, at_overrides.key("command")),
         None => (properties.command.unwrap_or_default(), at.key("command")),
     };
-    let command = put_in(&at_command, &command, parameters, warnings)?;
-    let at_environment = at_overrides.key("environment");
+    let command = put_in(&at_command, &command, known.parameters, warnings)?;
     let environment = merged(
         variables(&at.key("environment"), properties.environment)?,
-        variables(&at_environment, overrides.environment)?,
+        variables(&at_overrides.key("environment"), overrides.environment)?,
     );
-    check_overrides(&at_command, &at_environment, &command, &environment, CHARS_MAX)?;
-
     if let Some(user) = &properties.user {
         check_chars(&at.key("user"), user, 1, limits::USER_CHARS_MAX)?;
     }
-    check_arn(&at.key("jobRoleArn"), properties.job_role_arn.as_deref())?;
-    check_arn(&at.key("executionRoleArn"), properties.execution_role_arn.as_deref())?;
     let secrets = secret::variables(&at.key("secrets"), properties.secrets, &environment)?;
-    let volumes = storage::volumes(&at.key("volumes"), properties.volumes)?;
-    let at_mounts = at.key("mountPoints");
-    let mounts = storage::mounts(&at_mounts, properties.mount_points, &volumes, warnings)?;
+    let mounts = storage::mounts(&at.key("mountPoints"), properties.mount_points, known.volumes)?;
     let at_linux = at.key("linuxParameters");
     let linux = properties.linux_parameters.unwrap_or_default();
     let (max_swap_mib, swappiness) = storage::swap(&at_linux, &linux, warnings)?;
     let at_shared = at_linux.key("sharedMemorySize");
     let shared_memory = linux.shared_memory_size;
     let at_credentials = at.key("repositoryCredentials");
-    let logs = secret::logs(&at.key("logConfiguration"), properties.log_configuration)?;
+    let at_logs = at.key("logConfiguration");
+    let logs = secret::logs(&at_logs, properties.log_configuration, known.has_router)?;
     Ok(ContainerSpec {
         image,
         command,
@@ -85,7 +124,7 @@ pub(super) fn container(
         max_swap_mib,
         swappiness,
         devices: storage::devices(&at_linux.key("devices"), linux.devices)?,
-        volumes,
+        volumes: Vec::new(),
         mounts,
         registry_credentials: secret::credentials(
             &at_credentials,
@@ -98,8 +137,8 @@ pub(super) fn container(
             .map(|size| storage::mib(&at_shared, size, 1))
             .transpose()?,
         ulimits: ulimits(&at.key("ulimits"), properties.ulimits)?,
-        job_role_arn: properties.job_role_arn,
-        execution_role_arn: properties.execution_role_arn,
+        job_role_arn: None,
+        execution_role_arn: None,
         log_driver: logs.driver,
         log_options: logs.options,
         log_secrets: logs.secrets,
@@ -154,7 +193,8 @@ fn put_in(
     parameters: &BTreeMap<String, String>,
     warnings: &mut Warnings,
 ) -> Result<Vec<String>, Rejection> {
-    let done = substitute(command, parameters, CHARS_MAX).ok_or_else(|| too_long(at))?;
+    let done = substitute(command, parameters, overrides::CHARS_MAX)
+        .ok_or_else(|| overrides::too_long(at, overrides::CHARS_MAX))?;
     let Substituted { command, unknown } = done;
     for name in unknown {
         warnings
@@ -206,37 +246,7 @@ fn merged(
     set.into_iter().collect()
 }
 
-/// Command and variables travel in RunTask's overrides, which ECS limits: a job that cannot be started is refused here, not
-/// after a machine was bought for it.
-pub(super) fn check_overrides(
-    at_command: &At<'_>,
-    at_environment: &At<'_>,
-    command: &[String],
-    environment: &[(String, String)],
-    chars_max: usize,
-) -> Result<(), Rejection> {
-    let quoted = |text: &str| Value::from(text).to_string().chars().count();
-    let n_command: usize = command.iter().map(|argument| quoted(argument) + ",".len()).sum();
-    let entry = r#"{"name":,"value":},"#.len();
-    let n_environment: usize =
-        environment.iter().map(|(name, value)| quoted(name) + quoted(value) + entry).sum();
-    if n_command + n_environment <= chars_max {
-        return Ok(());
-    }
-    Err(too_long(if n_environment < n_command { at_command } else { at_environment }))
-}
-
-fn too_long(at: &At<'_>) -> Rejection {
-    let what = format!(
-        "command and environment together may have {CHARS_MAX} characters of JSON, because ECS takes \
-         {} with the dispatcher's own",
-        limits::OVERRIDES_CHARS_MAX
-    );
-    Rejection::at(code::TOO_LARGE, at, &what)
-        .hint("put large input where the job can fetch it, and name the place in the message")
-}
-
-fn check_arn(at: &At<'_>, arn: Option<&str>) -> Result<(), Rejection> {
+pub(super) fn check_arn(at: &At<'_>, arn: Option<&str>) -> Result<(), Rejection> {
     let Some(arn) = arn else { return Ok(()) };
     let is_role = arn.starts_with("arn:") && arn.contains(":role/");
     let is_sane = arn.len() <= limits::ARN_CHARS_MAX && arn.bytes().all(|b| b.is_ascii_graphic());

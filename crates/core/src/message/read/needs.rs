@@ -1,5 +1,6 @@
 //! What a job needs: merges the definition's amounts with the job's, as AWS Batch does.
 
+use super::container::Places;
 use super::{Rejection, Warnings, limits};
 use crate::gpu::{GpuKind, GpuKinds};
 use crate::message::path::At;
@@ -20,9 +21,8 @@ struct Amounts {
 /// `resourceRequirements` win over the old `vcpus` and `memory`, the job's over the definition's. The old ones of a job
 /// override old ones only (AWS Batch user guide, "Can't override job definition resource requirements").
 pub(super) fn resources(
-    at_definition: &At<'_>,
+    Places { at: at_definition, at_overrides }: Places<'_>,
     definition: &ContainerProperties,
-    at_overrides: &At<'_>,
     overrides: &ContainerOverrides,
     warnings: &mut Warnings,
 ) -> Result<Resources, Rejection> {
@@ -66,7 +66,7 @@ pub(super) fn resources(
         Rejection::at(
             code::MISSING_FIELD,
             &at_definition.key("resourceRequirements"),
-            &format!("does not say how much {kind} the job needs"),
+            &format!("does not say how much {kind} is needed"),
         )
         .hint(format!("add {{\"type\": \"{kind}\", \"value\": \"{example}\"}}"))
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rejection, Warnings, container, limits, needs};
+use super::{Rejection, Warnings, container, limits, needs, overrides};
 use crate::gang::{Gang, NodeGroup};
 use crate::gpu::GpuKind;
 use crate::market::ArchRule;
@@ -15,7 +15,7 @@ use crate::message::shape::{
 /// What holds for all nodes.
 pub(super) struct OfAll<'a> {
     pub(super) parameters: &'a BTreeMap<String, String>,
-    pub(super) architecture: Option<ArchRule>,
+    pub(super) arch: Option<ArchRule>,
     pub(super) gpu_kinds: Option<&'a [GpuKind]>,
 }
 
@@ -103,25 +103,24 @@ pub(super) fn gang(
 fn group(
     Range { first, last }: Range,
     (at, properties): (&At<'_>, ContainerProperties),
-    (at_overrides, overrides): (&At<'_>, ContainerOverrides),
+    (at_overrides, overriding): (&At<'_>, ContainerOverrides),
     of_all: &OfAll<'_>,
     warnings: &mut Warnings,
 ) -> Result<NodeGroup, Rejection> {
     let platform = properties.runtime_platform.as_ref();
-    let arch = container::arch(at, platform, of_all.architecture)?;
-    let resources = needs::resources(at, &properties, at_overrides, &overrides, warnings)?;
+    let arch = container::arch(at, platform, of_all.arch)?;
+    let places = container::Places { at, at_overrides };
+    let resources = needs::resources(places, &properties, &overriding, warnings)?;
     let kinds = of_all.gpu_kinds.filter(|_| 0 < resources.gpus).map(<[GpuKind]>::to_vec);
     let gpu_kinds = needs::gpu_kinds(&At::Root.key("spillway"), kinds, &resources)?;
     let parameters = of_all.parameters;
-    let mut container =
-        container::container(at, properties, at_overrides, overrides, parameters, warnings)?;
-    container::check_overrides(
-        &at.key("command"),
-        &at.key("environment"),
-        &container.command,
-        &container.environment,
-        container::CHARS_MAX - limits::OVERRIDES_CHARS_OF_NODE,
-    )?;
+    let mut container = container::single(places, properties, overriding, parameters, warnings)?;
+    let (n_command, n_environment) = overrides::chars(&container);
+    let max = overrides::CHARS_MAX - limits::OVERRIDES_CHARS_OF_NODE;
+    if max < n_command + n_environment {
+        let larger = if n_environment < n_command { "command" } else { "environment" };
+        return Err(overrides::too_long(&at.key(larger), max));
+    }
     // The nodes must reach each other, at whatever port the main node listens on.
     container.host_network = true;
     Ok(NodeGroup { first, last, container, resources, arch, gpu_kinds })

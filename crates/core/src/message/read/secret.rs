@@ -76,10 +76,11 @@ pub(super) struct Logs {
     pub(super) secrets: Vec<Secret>,
 }
 
-/// What a job says of its output.
+/// What a container says of its output. `has_router` if another one of its task routes logs.
 pub(super) fn logs(
     at: &At<'_>,
     configuration: Option<LogConfiguration>,
+    has_router: bool,
 ) -> Result<Logs, Rejection> {
     let Some(configuration) = configuration else { return Ok(Logs::default()) };
     let at_driver = at.key("logDriver");
@@ -91,9 +92,11 @@ pub(super) fn logs(
         Some(shape::LogDriver::Gelf) => LogDriver::Gelf,
         Some(shape::LogDriver::Fluentd) => LogDriver::Fluentd,
         Some(shape::LogDriver::Splunk) => LogDriver::Splunk,
+        Some(shape::LogDriver::Awsfirelens) if has_router => LogDriver::Awsfirelens,
         Some(shape::LogDriver::Awsfirelens) => {
-            return Err(Rejection::unsupported(&at_driver, "FireLens is not supported").hint(
-                "it needs a second container beside the job; say \"awslogs\" or \"fluentd\"",
+            return Err(Rejection::invalid(&at_driver, "no other container routes its logs").hint(
+                "one of the task's containers needs a firelensConfiguration (ecsProperties); or \
+                 say \"awslogs\"",
             ));
         }
         None => return Err(Rejection::missing(&at_driver)),

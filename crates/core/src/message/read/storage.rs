@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Rejection, Warnings, check_chars, limits};
-use crate::container::{Device, DevicePermission, Efs, Mount, Tmpfs, Volume, VolumeSource};
+use crate::container::{
+    ContainerSpec, Device, DevicePermission, Efs, Mount, Tmpfs, Volume, VolumeSource,
+};
 use crate::message::path::At;
 use crate::message::shape::{self, LinuxParameters, Switch};
 
@@ -135,7 +137,6 @@ pub(super) fn mounts(
     at: &At<'_>,
     list: Option<Vec<shape::MountPoint>>,
     volumes: &[Volume],
-    warnings: &mut Warnings,
 ) -> Result<Vec<Mount>, Rejection> {
     let mut mounts: Vec<Mount> = Vec::new();
     for (index, written) in list.unwrap_or_default().into_iter().enumerate() {
@@ -153,11 +154,22 @@ pub(super) fn mounts(
         }
         mounts.push(Mount { volume, path, read_only: written.read_only.unwrap_or(false) });
     }
-    for unused in volumes.iter().filter(|v| mounts.iter().all(|mount| mount.volume != v.name)) {
+    Ok(mounts)
+}
+
+/// Tells of volumes that no container mounts.
+pub(super) fn warn_of_unused<'a>(
+    at: &At<'_>,
+    volumes: &[Volume],
+    containers: impl Iterator<Item = &'a ContainerSpec>,
+    warnings: &mut Warnings,
+) {
+    let used: BTreeSet<&str> =
+        containers.flat_map(|c| &c.mounts).map(|mount| mount.volume.as_str()).collect();
+    for unused in volumes.iter().filter(|volume| !used.contains(volume.name.as_str())) {
         let what = format!("no mount point uses the volume {:?}", unused.name);
         warnings.add(&at.to_string(), &what);
     }
-    Ok(mounts)
 }
 
 /// The file systems in memory.

@@ -248,8 +248,7 @@ pub enum LogDriver {
     Fluentd,
     /// Splunk.
     Splunk,
-    /// Refused: it needs a second container.
-    #[schemars(skip)]
+    /// Whatever a container of the same task routes logs to; see `firelensConfiguration`.
     Awsfirelens,
 }
 

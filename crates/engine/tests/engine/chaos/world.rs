@@ -144,6 +144,7 @@ impl World {
             stop_code: None,
             stopped_reason: None,
             container_reason: None,
+            containers: Vec::new(),
         };
         let (job, need) = (request.job, request.spec.resources);
         let task =

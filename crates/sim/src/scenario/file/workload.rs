@@ -8,7 +8,10 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use spillway_core::array::Indexes;
-use spillway_core::{ArraySpec, CpuUnits, DependencyKind, GpuKind, JobName, MiB, QueueName};
+use spillway_core::{
+    ArraySpec, ConsumableName, CpuUnits, DependencyKind, GpuKind, JobName, MiB, QueueName,
+    Scheduling, ShareId,
+};
 
 use crate::scenario::duration::Distribution;
 use crate::scenario::estimate::{self, Estimate};
@@ -69,6 +72,11 @@ struct JobsFile {
     nodes: Option<u32>,
     #[serde(default)]
     after: BTreeMap<JobName, DependencyKind>,
+    share: Option<ShareId>,
+    #[serde(default)]
+    priority: u16,
+    #[serde(default)]
+    consumes: BTreeMap<ConsumableName, u64>,
 }
 
 /// What makes each job of a group an array.
@@ -250,6 +258,11 @@ impl JobsFile {
             array: self.array.map(Into::into),
             nodes: self.nodes,
             after: self.after.into_iter().collect(),
+            scheduling: Scheduling {
+                share: self.share,
+                priority: self.priority,
+                consumes: self.consumes,
+            },
             end_after: self.end_after.unwrap_or(Spread::of_secs(0, 300)),
         })
     }

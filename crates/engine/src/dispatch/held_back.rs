@@ -1,0 +1,104 @@
+//! Why a job that could run is not offered to the planner, in words and numbers.
+
+use std::fmt;
+
+use serde::Serialize;
+use spillway_core::{ConsumableName, QueueName, ShareId};
+
+use crate::config::CapKind;
+
+/// Why a job that could run is not offered to the planner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum HeldBack {
+    /// Its queue is paused.
+    QueuePaused {
+        /// The queue.
+        queue: QueueName,
+    },
+    /// All pools of its queue are.
+    PoolsPaused {
+        /// The queue.
+        queue: QueueName,
+    },
+    /// Its queue holds as much as it may.
+    QueueCap {
+        /// The queue.
+        queue: QueueName,
+        /// Which cap.
+        cap: CapKind,
+    },
+    /// Its share does.
+    ShareCap {
+        /// The queue.
+        queue: QueueName,
+        /// The share.
+        share: ShareId,
+        /// Which cap.
+        cap: CapKind,
+    },
+    /// The rest of the queue's vCPUs is kept for shares that have no jobs now.
+    ComputeReservation {
+        /// The queue.
+        queue: QueueName,
+    },
+    /// There is not enough of a consumable resource.
+    Consumable {
+        /// Which.
+        name: ConsumableName,
+        /// How much it needs.
+        needed: u64,
+        /// How much is free, or is kept for those who go before it.
+        free: u64,
+        /// How much there is.
+        total: u64,
+    },
+    /// The limits leave no room for it and all that go before it.
+    NoRoom,
+    /// Room is being made for it: what comes free on some hosts is kept for it.
+    MakingRoom,
+}
+
+impl HeldBack {
+    /// A word that scripts can go by.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::QueuePaused { .. } => "queue-paused",
+            Self::PoolsPaused { .. } => "pool-paused",
+            Self::QueueCap { .. } => "queue-cap",
+            Self::ShareCap { .. } => "share-cap",
+            Self::ComputeReservation { .. } => "compute-reservation",
+            Self::Consumable { .. } => "consumable-resource",
+            Self::NoRoom => "limit-reached",
+            Self::MakingRoom => "making-room",
+        }
+    }
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QueuePaused { queue } => write!(f, "queue {queue} is paused"),
+            Self::PoolsPaused { queue } => write!(f, "all pools of queue {queue} are paused"),
+            Self::QueueCap { queue, cap } => write!(f, "{cap} of queue {queue} is reached"),
+            Self::ShareCap { queue, share, cap } => {
+                write!(f, "{cap} of share {share} of queue {queue} is reached")
+            }
+            Self::ComputeReservation { queue } => {
+                write!(f, "compute-reservation of queue {queue} is kept for shares without jobs")
+            }
+            Self::Consumable { name, total: 0, .. } => {
+                write!(f, "there is no consumable resource {name}")
+            }
+            Self::Consumable { name, needed, free, total } => {
+                write!(f, "consumable resource {name}: needs {needed}, {free} of {total} are free")
+            }
+            Self::NoRoom => {
+                f.write_str("the limits leave no room for it beside those that go before it")
+            }
+            Self::MakingRoom => f.write_str(
+                "the limits leave no room for it; what comes free on some hosts is kept for it",
+            ),
+        }
+    }
+}

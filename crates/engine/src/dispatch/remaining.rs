@@ -1,0 +1,282 @@
+//! What there is left to hand out: room on hosts and within the limits, caps of queues and shares, consumable resources.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spillway_core::{ConsumableName, QueueName, Resources, ShareId};
+
+use super::{Asked, Dispatch, HeldBack, Total};
+use crate::config::{CapKind, Caps};
+use crate::in_use::Amount;
+use crate::lane::Lane;
+
+/// Room on hosts there are and on those that may be bought. It may be more than there really is, never less: what does not fit
+/// beside others is found out by the planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) cpu: u64,
+    pub(crate) memory: u64,
+    pub(crate) gpus: u64,
+}
+
+impl Room {
+    /// There is no limit.
+    pub(crate) const ENDLESS: Self = Self { cpu: u64::MAX, memory: u64::MAX, gpus: u64::MAX };
+
+    pub(super) fn fits(&self, need: &Resources) -> bool {
+        u64::from(need.cpu.get()) <= self.cpu
+            && u64::from(need.memory.get()) <= self.memory
+            && u64::from(need.gpus) <= self.gpus
+    }
+
+    /// Less by what a job needs; what has no end stays so.
+    fn take(&mut self, need: &Resources, n: u64) {
+        let less = |left: u64, need: u64| {
+            if left == u64::MAX { left } else { left.saturating_sub(need.saturating_mul(n)) }
+        };
+        self.cpu = less(self.cpu, need.cpu.get().into());
+        self.memory = less(self.memory, need.memory.get().into());
+        self.gpus = less(self.gpus, need.gpus.into());
+    }
+}
+
+/// What is left of the caps of a queue or share.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    room: Room,
+    /// What all of it would be: a job that needs more never fits and keeps nobody back.
+    whole: Room,
+    /// A cap on hosts or dollars that is reached. Before that, placement and the headroom to buy see to them.
+    reached: Option<CapKind>,
+}
+
+impl Left {
+    fn of(caps: &Caps, held: &Amount) -> Self {
+        let max = |max: Option<u32>| max.map_or(u64::MAX, u64::from);
+        let whole = Room {
+            cpu: max(caps.cpu_max.map(spillway_core::CpuUnits::get)),
+            memory: max(caps.memory_max.map(spillway_core::MiB::get)),
+            gpus: max(caps.gpus_max),
+        };
+        let left = |whole: u64, held: u64| {
+            if whole == u64::MAX { whole } else { whole.saturating_sub(held) }
+        };
+        let room = Room {
+            cpu: left(whole.cpu, held.cpu),
+            memory: left(whole.memory, held.memory),
+            gpus: left(whole.gpus, held.gpus),
+        };
+        let reached = if caps.price_max.is_some_and(|max| max.get() <= held.price) {
+            Some(CapKind::Price)
+        } else {
+            None
+        };
+        Self { room, whole, reached }
+    }
+
+    /// The cap that a job would break.
+    fn broken_by(&self, need: &Resources) -> Option<CapKind> {
+        if self.room.cpu < need.cpu.get().into() {
+            Some(CapKind::Vcpus)
+        } else if self.room.memory < need.memory.get().into() {
+            Some(CapKind::Memory)
+        } else if self.room.gpus < need.gpus.into() {
+            Some(CapKind::Gpus)
+        } else {
+            self.reached
+        }
+    }
+
+    /// Who waits for this cap keeps it from those behind, or they would pass it for ever.
+    fn close(&mut self, need: &Resources) {
+        if self.whole.fits(need) {
+            self.room = Room { cpu: 0, memory: 0, gpus: 0 };
+        }
+    }
+
+    fn holds(&self, total: &Total) -> bool {
+        self.reached.is_none()
+            && total.cpu <= self.room.cpu
+            && total.memory <= self.room.memory
+            && total.gpus <= self.room.gpus
+    }
+}
+
+/// What is left of everything.
+#[derive(Debug)]
+pub(super) struct Remaining {
+    pub(super) room: Room,
+    queues: BTreeMap<QueueName, Left>,
+    shares: BTreeMap<(QueueName, ShareId), Left>,
+    /// CPU that the shares of a queue may hold together beside what is kept for others; and whether they hold nothing yet: the
+    /// first may always start, or one that needs more would never.
+    reservations: BTreeMap<QueueName, (u64, bool)>,
+    /// What is left, and how much there is.
+    consumables: BTreeMap<ConsumableName, (u64, u64)>,
+}
+
+impl Remaining {
+    pub(super) fn new<'l>(
+        of: &Dispatch<'_>,
+        asked: &Asked<'_>,
+        lanes: impl Iterator<Item = &'l Lane>,
+    ) -> Self {
+        let mut active: BTreeMap<QueueName, BTreeSet<ShareId>> = BTreeMap::new();
+        let mut consumables = BTreeMap::new();
+        let mut shares = BTreeMap::new();
+        let mut queues = BTreeMap::new();
+        for lane in lanes {
+            let rules = of.config.queue(&lane.queue);
+            let share = lane.share();
+            if rules.fair_share.is_some() {
+                active.entry(lane.queue.clone()).or_default().insert(share.clone());
+            }
+            queues
+                .entry(lane.queue.clone())
+                .or_insert_with(|| Left::of(&rules.caps, &of.in_use.queue(&lane.queue)));
+            let caps = rules.share_caps(&share);
+            if !caps.is_none() {
+                let held = of.in_use.share(&lane.queue, &share);
+                shares.insert((lane.queue.clone(), share), Left::of(&caps, &held));
+            }
+            for name in lane.consumes.keys() {
+                let total = of.config.consumable(name);
+                let free = total.saturating_sub(of.in_use.consumed(name));
+                consumables.insert(name.clone(), (free, total));
+            }
+        }
+        let mut reservations = BTreeMap::new();
+        for (queue, mut active) in active {
+            let with_jobs = of.in_use.shares_of(&queue);
+            let with_jobs = with_jobs.filter(|share| 0 < of.in_use.share(&queue, share).n_jobs);
+            active.extend(with_jobs.cloned());
+            if let Some(max) = reserved_cpu_max(of, &queue, active.len()) {
+                let held = of.in_use.queue(&queue).cpu;
+                reservations.insert(queue, (max.saturating_sub(held), held == 0));
+            }
+        }
+        let mut remaining = Self { room: asked.room, queues, shares, reservations, consumables };
+        for (key, n) in asked.kept {
+            let Some(lane) = of.lanes.get(key.lane) else { continue };
+            remaining.charge(lane, &key.class.need, u64::from(*n));
+        }
+        // The room is what there is beside what is kept.
+        remaining.room = asked.room;
+        remaining
+    }
+
+    /// Whether there is enough for all.
+    pub(super) fn holds<'l>(&self, totals: impl Iterator<Item = (&'l Lane, &'l Total)>) -> bool {
+        let mut all = Total::default();
+        let mut queues: BTreeMap<&QueueName, Total> = BTreeMap::new();
+        let mut shares: BTreeMap<(QueueName, ShareId), Total> = BTreeMap::new();
+        let mut consumed: BTreeMap<&ConsumableName, u64> = BTreeMap::new();
+        for (lane, total) in totals {
+            all.plus(total);
+            queues.entry(&lane.queue).or_default().plus(total);
+            if !self.shares.is_empty() {
+                shares.entry((lane.queue.clone(), lane.share())).or_default().plus(total);
+            }
+            for (name, each) in &lane.consumes {
+                let sum = consumed.entry(name).or_default();
+                *sum = sum.saturating_add(each.saturating_mul(total.n_jobs));
+            }
+        }
+        let has_room = all.cpu <= self.room.cpu
+            && all.memory <= self.room.memory
+            && all.gpus <= self.room.gpus;
+        has_room
+            && queues.iter().all(|(queue, total)| {
+                self.queues.get(*queue).is_none_or(|left| left.holds(total))
+                    && self.reservations.get(*queue).is_none_or(|(left, _)| total.cpu <= *left)
+            })
+            && shares
+                .iter()
+                .all(|(key, total)| self.shares.get(key).is_none_or(|left| left.holds(total)))
+            && consumed
+                .iter()
+                .all(|(name, sum)| self.consumables.get(*name).is_none_or(|(left, _)| sum <= left))
+    }
+
+    /// What keeps a job back, room apart. What it waits for is closed to those behind it.
+    pub(super) fn refusal(&mut self, lane: &Lane, need: &Resources) -> Option<HeldBack> {
+        let queue = &lane.queue;
+        if let Some(left) = self.queues.get_mut(queue)
+            && let Some(cap) = left.broken_by(need)
+        {
+            left.close(need);
+            return Some(HeldBack::QueueCap { queue: queue.clone(), cap });
+        }
+        let share = lane.share();
+        if let Some(left) = self.shares.get_mut(&(queue.clone(), share.clone()))
+            && let Some(cap) = left.broken_by(need)
+        {
+            left.close(need);
+            return Some(HeldBack::ShareCap { queue: queue.clone(), share, cap });
+        }
+        if let Some((left, false)) = self.reservations.get_mut(queue)
+            && *left < need.cpu.get().into()
+        {
+            *left = 0;
+            return Some(HeldBack::ComputeReservation { queue: queue.clone() });
+        }
+        for (name, needed) in &lane.consumes {
+            let Some((left, total)) = self.consumables.get_mut(name) else { continue };
+            if *left < *needed {
+                let (needed, free, total) = (*needed, *left, *total);
+                if needed <= total {
+                    *left = 0;
+                }
+                return Some(HeldBack::Consumable { name: name.clone(), needed, free, total });
+            }
+        }
+        None
+    }
+
+    /// So many equal jobs get what they need.
+    pub(super) fn charge(&mut self, lane: &Lane, need: &Resources, n: u64) {
+        self.room.take(need, n);
+        if let Some(left) = self.queues.get_mut(&lane.queue) {
+            left.room.take(need, n);
+        }
+        if !self.shares.is_empty()
+            && let Some(left) = self.shares.get_mut(&(lane.queue.clone(), lane.share()))
+        {
+            left.room.take(need, n);
+        }
+        if let Some((left, is_first)) = self.reservations.get_mut(&lane.queue) {
+            *is_first = false;
+            *left = left.saturating_sub(u64::from(need.cpu.get()).saturating_mul(n));
+        }
+        for (name, needed) in &lane.consumes {
+            if let Some((left, _)) = self.consumables.get_mut(name) {
+                *left = left.saturating_sub(needed.saturating_mul(n));
+            }
+        }
+    }
+}
+
+impl Total {
+    fn plus(&mut self, other: &Self) {
+        self.cpu = self.cpu.saturating_add(other.cpu);
+        self.memory = self.memory.saturating_add(other.memory);
+        self.gpus = self.gpus.saturating_add(other.gpus);
+        self.n_jobs = self.n_jobs.saturating_add(other.n_jobs);
+    }
+}
+
+/// How much CPU `n_active` shares of a queue may hold together: all but the reserved part, which AWS Batch takes to the power
+/// of their number. None without a reservation, or without a limit that it could be a part of.
+fn reserved_cpu_max(of: &Dispatch<'_>, queue: &QueueName, n_active: usize) -> Option<u64> {
+    let rules = of.config.queue(queue);
+    let percent = u64::from(rules.fair_share?.compute_reservation.min(99));
+    if percent == 0 {
+        return None;
+    }
+    let most = rules.caps.cpu_max.or(of.config.limits.cpu_max)?;
+    let most = u64::from(most.get());
+    let mut reserved = most;
+    for _ in 0..n_active {
+        reserved = reserved * percent / 100;
+    }
+    Some(most - reserved)
+}

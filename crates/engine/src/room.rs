@@ -1,0 +1,209 @@
+//! How much room there is: on hosts, and within the limits of the installation and of pools. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use spillway_core::plan::{Headroom, PlannedLaunch};
+use spillway_core::{Catalog, CpuUnits, Gate, MicroUsdPerHour, Offering, Pausable, Resources};
+
+use crate::backfill::{Hold, Making};
+use crate::config::Caps;
+use crate::dispatch::{Dispatch, Room};
+use crate::engine::Engine;
+use crate::fleet::{Entry, Totals};
+
+impl Engine {
+    pub(crate) const fn dispatch(&self, now: Timestamp) -> Dispatch<'_> {
+        Dispatch {
+            now,
+            config: &self.config,
+            waiting: &self.waiting,
+            lanes: &self.lanes,
+            in_use: &self.in_use,
+            gates: &self.gates,
+        }
+    }
+
+    /// What may be bought in a pool, or altogether.
+    pub(crate) fn catalog_of(&self, pool: Option<usize>) -> &Arc<Catalog> {
+        pool.and_then(|ord| self.pool_catalogs.get(ord)).unwrap_or(&self.catalog)
+    }
+
+    /// Whether a pool is paused.
+    pub(crate) fn is_pool_paused(&self, pool: usize) -> bool {
+        let name = self.config.pools.get(pool).map(|pool| pool.name.clone());
+        let gate = name.and_then(|name| self.gates.get(&Pausable::Pool(name)));
+        gate.is_some_and(|gate| gate.is_paused)
+    }
+
+    /// What has been paused or resumed, and when.
+    pub const fn gates(&self) -> &BTreeMap<Pausable, Gate> {
+        &self.gates
+    }
+
+    /// What the hosts of a pool are together.
+    pub(crate) fn totals_of(&self, pool: Option<usize>) -> Totals {
+        let is_meant =
+            |entry: &&Entry| pool.is_none() || self.config.pool_of_host(&entry.host) == pool;
+        Totals::of(self.fleet.iter().filter(is_meant))
+    }
+
+    /// How much may still be bought in a pool, or altogether.
+    pub(crate) fn headroom(&self, pool: Option<usize>) -> Headroom {
+        let all = self.totals_of(None);
+        let limits = &self.config.limits;
+        let mut quotas = limits.quotas;
+        if !quotas.is_none() {
+            for entry in self.fleet.iter() {
+                quotas.take(&entry.host.pool, entry.host.capacity.cpu);
+            }
+        }
+        let whole = Headroom {
+            quotas,
+            on_demand: None,
+            spot: None,
+            hosts: left_hosts(limits.hosts_max, all.n_hosts),
+            cpu: left_cpu(limits.cpu_max, all.cpu),
+            price: left_price(limits.price_max, all.price),
+        };
+        let Some(rules) = pool.and_then(|ord| self.config.pools.get(ord)) else { return whole };
+        let (caps, used) = (&rules.caps, self.totals_of(pool));
+        Headroom {
+            hosts: least(whole.hosts, left_hosts(caps.hosts_max, used.n_hosts)),
+            cpu: least(whole.cpu, left_cpu(caps.cpu_max, used.cpu)),
+            price: least(whole.price, left_price(caps.price_max, used.price)),
+            ..whole
+        }
+    }
+
+    /// How many of a launch's hosts its pool's caps on memory and GPUs leave room for; the planner knows the other caps.
+    pub(crate) fn allowed_hosts(&self, pool: Option<usize>, planned: &PlannedLaunch) -> u32 {
+        let Some(rules) = pool.and_then(|ord| self.config.pools.get(ord)) else {
+            return planned.count;
+        };
+        let used = self.totals_of(pool);
+        let offerings = planned.choices.iter().filter_map(|choice| self.catalog.get(&choice.pool));
+        let most = offerings.fold((0, 0), |most: (u32, u32), offering| {
+            let Resources { memory, gpus, .. } = offering.capacity;
+            (most.0.max(memory.get()), most.1.max(gpus))
+        });
+        let times = |max: Option<u32>, used: u64, each: u32| {
+            let left = max.map(|max| u64::from(max).saturating_sub(used))?;
+            left.checked_div(each.into())
+        };
+        let by_memory =
+            times(rules.caps.memory_max.map(spillway_core::MiB::get), used.memory, most.0);
+        let by_gpus = times(rules.caps.gpus_max, used.gpus, most.1);
+        let allowed = [by_memory, by_gpus].into_iter().flatten().min();
+        allowed.map_or(planned.count, |n| u32::try_from(n).unwrap_or(u32::MAX).min(planned.count))
+    }
+
+    /// Whether one host of an offering may be bought now.
+    pub(crate) fn is_buyable(
+        &self,
+        pool: Option<usize>,
+        offering: &Offering,
+        headroom: &Headroom,
+    ) -> bool {
+        let Resources { cpu, memory, gpus } = offering.capacity;
+        let mut quotas = headroom.quotas;
+        let quota = spillway_core::Quota::of(&offering.pool).and_then(|quota| quotas.get(quota));
+        quotas.take(&offering.pool, cpu);
+        let caps = pool.and_then(|ord| self.config.pools.get(ord)).map(|pool| pool.caps);
+        let caps = caps.unwrap_or_else(Caps::default);
+        let used = if caps.memory_max.is_some() || caps.gpus_max.is_some() {
+            self.totals_of(pool)
+        } else {
+            Totals::default()
+        };
+        headroom.hosts.is_none_or(|left| 1 <= left)
+            && headroom.cpu.is_none_or(|left| cpu <= left)
+            && headroom.price.is_none_or(|left| offering.price <= left)
+            && quota.is_none_or(|left| cpu <= left)
+            && caps.memory_max.is_none_or(|max| {
+                used.memory.saturating_add(memory.get().into()) <= max.get().into()
+            })
+            && caps.gpus_max.is_none_or(|max| used.gpus.saturating_add(gpus.into()) <= max.into())
+    }
+
+    /// Room on a pool's hosts and within its limits, as far as it is not held for somebody.
+    pub(crate) fn room(
+        &self,
+        now: Timestamp,
+        pool: Option<usize>,
+        holds: &BTreeMap<usize, Hold>,
+    ) -> Room {
+        if self.raw_catalog.is_none() {
+            // What could be bought is not known; nobody is told that there is no room.
+            return Room::ENDLESS;
+        }
+        let mut room = Room { cpu: 0, memory: 0, gpus: 0 };
+        let boot_secs = 0;
+        let is_asked =
+            |entry: &Entry| pool.is_none() || self.config.pool_of_host(&entry.host) == pool;
+        let mut hosts = self.fleet.views(now, boot_secs, is_asked, |_| (Vec::new(), Vec::new()));
+        for hold in holds.values() {
+            hold.spare(&mut hosts);
+        }
+        for host in hosts {
+            room.cpu = room.cpu.saturating_add(host.free.cpu.get().into());
+            room.memory = room.memory.saturating_add(host.free.memory.get().into());
+            room.gpus = room.gpus.saturating_add(host.free.gpus.into());
+        }
+        if holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
+            return room;
+        }
+        let headroom = self.headroom(pool);
+        let offerings = self.catalog_of(pool).offerings();
+        let buyable = offerings.iter().filter(|o| self.is_buyable(pool, o, &headroom));
+        let (mut cpu_most, mut cheapest) = (0_u64, u64::MAX);
+        for offering in buyable {
+            let cpu = u64::from(offering.capacity.cpu.get());
+            cpu_most = cpu_most.max(cpu);
+            // Per vCPU, rounded down: room may be told too large, never too small.
+            let per_vcpu = offering.price.get().saturating_mul(1024).checked_div(cpu);
+            cheapest = cheapest.min(per_vcpu.unwrap_or(u64::MAX));
+        }
+        if cpu_most == 0 {
+            return room;
+        }
+        let by_hosts = headroom.hosts.map(|n| u64::from(n).saturating_mul(cpu_most));
+        let by_price = headroom.price.map(|left| {
+            left.get().saturating_mul(1024).checked_div(cheapest.max(1)).unwrap_or(u64::MAX)
+        });
+        let by_cpu = headroom.cpu.map(|left| left.get().into());
+        let bought = [by_hosts, by_price, by_cpu].into_iter().flatten().min();
+        let cpu = bought.map_or(u64::MAX, |bought: u64| room.cpu.saturating_add(bought));
+        // What is bought brings memory and GPUs, how much is not known yet.
+        Room { cpu, memory: u64::MAX, gpus: u64::MAX }
+    }
+}
+
+/// What buys nothing.
+pub(crate) const fn nothing_to_buy(headroom: Headroom) -> Headroom {
+    Headroom {
+        hosts: Some(0),
+        cpu: Some(CpuUnits::ZERO),
+        price: Some(MicroUsdPerHour::ZERO),
+        ..headroom
+    }
+}
+
+pub(crate) fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+    [a, b].into_iter().flatten().min()
+}
+
+pub(crate) fn left_hosts(max: Option<u32>, used: u64) -> Option<u32> {
+    let left = |max: u32| u64::from(max).saturating_sub(used);
+    max.map(|max| u32::try_from(left(max)).unwrap_or(u32::MAX))
+}
+
+fn left_cpu(max: Option<CpuUnits>, used: u64) -> Option<CpuUnits> {
+    let left = |max: CpuUnits| u64::from(max.get()).saturating_sub(used);
+    max.map(|max| CpuUnits::new(u32::try_from(left(max)).unwrap_or(u32::MAX)))
+}
+
+pub(crate) fn left_price(max: Option<MicroUsdPerHour>, used: u64) -> Option<MicroUsdPerHour> {
+    max.map(|max| MicroUsdPerHour::new(max.get().saturating_sub(used)))
+}

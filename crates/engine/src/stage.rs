@@ -1,0 +1,174 @@
+//! A plan in stages: which pool is asked about when, and for whom. With one pool and no caps on hosts or dollars there is one
+//! stage, and one question in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use spillway_core::plan::Headroom;
+use spillway_core::{DemandKey, JobId, QueueName, ShareId};
+
+use crate::backfill::Making;
+use crate::config::{Caps, EngineConfig};
+use crate::dispatch::{Asked, HeldBack, IsMeant, Selection};
+use crate::engine::Engine;
+use crate::room::{least, left_hosts, left_price, nothing_to_buy};
+use crate::waiting::GroupKey;
+
+/// One pool, asked about for the queues that it is the next pool of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stage {
+    /// None is everything there is.
+    pub(crate) pool: Option<usize>,
+    queues: BTreeSet<QueueName>,
+    /// Whether no later stage asks about this pool.
+    pub(crate) is_last: bool,
+}
+
+impl IsMeant for Stage {
+    fn is_meant(&self, queue: &QueueName) -> bool {
+        self.pool.is_none() || self.queues.contains(queue)
+    }
+}
+
+/// Jobs that are asked about by themselves, because of caps on hosts or dollars: a queue, or a share of one.
+pub(crate) type Band = (QueueName, Option<ShareId>);
+
+/// The stages of a plan, in order: all first pools, then all second ones.
+fn stages(config: &EngineConfig, is_paused: impl Fn(usize) -> bool) -> Vec<Stage> {
+    if config.pools.is_empty() {
+        return vec![Stage { pool: None, queues: BTreeSet::new(), is_last: true }];
+    }
+    let mut stages: Vec<Stage> = Vec::new();
+    let pools: BTreeMap<&QueueName, Vec<usize>> =
+        config.queues.iter().map(|queue| (queue, config.pools_of(queue))).collect();
+    let n_ranks = pools.values().map(Vec::len).max().unwrap_or(0);
+    for rank in 0..n_ranks {
+        for pool in (0..config.pools.len()).filter(|pool| !is_paused(*pool)) {
+            let is_next = |pools: &Vec<usize>| pools.get(rank) == Some(&pool);
+            let queues: BTreeSet<QueueName> = pools
+                .iter()
+                .filter(|(_, pools)| is_next(pools))
+                .map(|(queue, _)| (*queue).clone())
+                .collect();
+            if !queues.is_empty() {
+                stages.push(Stage { pool: Some(pool), queues, is_last: false });
+            }
+        }
+    }
+    // A pool of no queue is looked at too: its hosts are given back.
+    for pool in 0..config.pools.len() {
+        let last = stages.iter_mut().rev().find(|stage| stage.pool == Some(pool));
+        if let Some(last) = last {
+            last.is_last = true;
+        }
+    }
+    stages
+}
+
+impl Engine {
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        stages(&self.config, |pool| self.is_pool_paused(pool))
+    }
+
+    /// Who may be offered in a stage.
+    pub(crate) fn selection(
+        &self,
+        now: Timestamp,
+        stage: &Stage,
+        kept: &BTreeMap<GroupKey, u32>,
+    ) -> Selection {
+        let protected: BTreeSet<(GroupKey, JobId)> =
+            self.holds.values().map(|hold| (hold.group, hold.job)).collect();
+        let room = self.room(now, stage.pool, &self.holds);
+        let asked = Asked { room, is_meant: stage, kept, protected: &protected };
+        self.dispatch(now).select(&asked)
+    }
+
+    /// What keeps every group back of which not all may be offered now, and the jobs that room is being made for.
+    pub(crate) fn held_back_groups(&self, now: Timestamp) -> BTreeMap<GroupKey, HeldBack> {
+        let mut held: BTreeMap<GroupKey, HeldBack> = BTreeMap::new();
+        let kept = BTreeMap::new();
+        for stage in self.stages() {
+            let selection = self.selection(now, &stage, &kept);
+            for (group, why) in selection.held {
+                // Who is offered in one pool is not kept back by another.
+                held.insert(group, why);
+            }
+            held.retain(|group, _| !selection.counts.contains_key(group));
+        }
+        held
+    }
+
+    /// Jobs that are asked about together, those without caps of their own first.
+    pub(crate) fn bands(&self, selection: Selection) -> Vec<(Option<Band>, Selection)> {
+        let is_capped = |caps: &Caps| caps.hosts_max.is_some() || caps.price_max.is_some();
+        let band_of = |group: &GroupKey| -> Option<Band> {
+            let lane = self.lanes.get(group.lane)?;
+            let rules = self.config.queue(&lane.queue);
+            let share = lane.share();
+            let share = is_capped(&rules.share_caps(&share)).then_some(share);
+            (share.is_some() || is_capped(&rules.caps)).then(|| (lane.queue.clone(), share))
+        };
+        let mut bands: BTreeMap<Option<Band>, Selection> = BTreeMap::new();
+        // Hosts that are of no use to anybody are found when there is nobody too.
+        bands.insert(None, Selection::default());
+        for (group, count) in selection.counts {
+            bands.entry(band_of(&group)).or_default().counts.insert(group, count);
+        }
+        if let Some(picks) = selection.picks {
+            for band in bands.values_mut() {
+                band.picks = Some(Vec::new());
+            }
+            for pick in picks {
+                let of = bands.entry(band_of(&pick.0)).or_default();
+                of.picks.get_or_insert_default().push(pick);
+            }
+        }
+        bands.into_iter().collect()
+    }
+
+    /// What may be bought for some jobs: what their pool leaves, and their own caps. A host that boots may become theirs.
+    pub(crate) fn headroom_of_band(&self, pool: Option<usize>, band: &Option<Band>) -> Headroom {
+        let whole = self.headroom(pool);
+        if self.holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
+            return nothing_to_buy(whole);
+        }
+        let Some((queue, share)) = band else { return whole };
+        let booting = self.fleet.iter().filter(|entry| entry.host.container_instance().is_none());
+        let (mut n_booting, mut price_booting) = (0_u64, 0_u64);
+        for entry in booting {
+            n_booting = n_booting.saturating_add(1);
+            price_booting = price_booting.saturating_add(entry.host.price.get());
+        }
+        let rules = self.config.queue(queue);
+        let mut headroom = whole;
+        let mut bound = |caps: &Caps, n_hosts: u64, price: u64| {
+            let hosts = left_hosts(caps.hosts_max, n_hosts.saturating_add(n_booting));
+            let price = left_price(caps.price_max, price.saturating_add(price_booting));
+            headroom.hosts = least(headroom.hosts, hosts);
+            headroom.price = least(headroom.price, price);
+        };
+        let of_queue = self.in_use.queue(queue);
+        bound(&rules.caps, of_queue.n_hosts(), of_queue.price);
+        if let Some(share) = share {
+            let of_share = self.in_use.share(queue, share);
+            bound(&rules.share_caps(share), of_share.n_hosts(), of_share.price);
+        }
+        headroom
+    }
+
+    /// Whether a group fits into nothing that any of its queue's pools has.
+    pub(crate) fn fits_nowhere(&self, group: &GroupKey) -> bool {
+        let Some(lane) = self.lanes.get(group.lane) else { return false };
+        let class = &group.class;
+        let key = DemandKey {
+            need: class.need,
+            arch: class.arch,
+            gpu_kinds: class.gpu_kinds,
+            market: class.market,
+            expected_secs: None,
+            patience_secs: 0,
+        };
+        self.admit_by_pools(&lane.queue, &[key]).is_err()
+    }
+}

@@ -1,0 +1,124 @@
+//! Queues, shares and counters through the whole control loop, with restarts between.
+
+use std::collections::BTreeMap;
+
+use spillway_core::message::pause;
+use spillway_core::{Pausable, QueueName};
+use spillway_engine::{EngineConfig, FairShare, QueueRules};
+
+use crate::rig::{Rig, job_id, message, secs};
+
+fn queue() -> QueueName {
+    "default".parse().unwrap()
+}
+
+fn config() -> EngineConfig {
+    let rules = QueueRules { fair_share: Some(FairShare::default()), ..QueueRules::default() };
+    EngineConfig {
+        queues: vec![queue()],
+        queue_rules: BTreeMap::from([(queue(), rules)]),
+        consumables: BTreeMap::from([("licences".parse().unwrap(), 1)]),
+        ..EngineConfig::default()
+    }
+}
+
+fn paused(is_paused: bool) -> String {
+    pause(&Pausable::Queue(queue()), is_paused).to_string()
+}
+
+/// Takes one licence, in the share `teamA`.
+fn licensed(token: &str) -> String {
+    let list = r#"{"consumableResourceList":[{"consumableResource":"licences","quantity":1}]}"#;
+    let extra =
+        format!(r#","shareIdentifier":"teamA","consumableResourcePropertiesOverride":{list}"#);
+    message(token, "", &extra)
+}
+
+/// A host on which the first of the jobs that wait runs.
+fn first_runs(rig: &mut Rig) {
+    rig.wait(secs(2));
+    let launch = rig.take_launch();
+    rig.give(&launch, 1);
+    rig.register(1);
+    rig.wait(secs(1));
+    let start = rig.take_starts().pop().expect("the first is started");
+    rig.accept(&start);
+    rig.runs(start.job);
+}
+
+#[test]
+fn a_paused_queue_starts_nothing_until_it_is_resumed_whatever_comes_between() {
+    let mut rig = Rig::with(config());
+    rig.send(paused(true));
+    rig.wait(secs(1));
+    rig.send(message("a", "", ""));
+    rig.wait(secs(30));
+    assert!(rig.take_launches().is_empty());
+
+    rig.restart_after(secs(1));
+    rig.wait(secs(30));
+    assert!(rig.take_launches().is_empty());
+    let all = rig.engine.held_back(rig.now);
+    let why = rig.engine.why_held_back(&all, &rig.jobs[&job_id("a")]).unwrap();
+    assert_eq!(why.to_string(), "queue default is paused");
+
+    rig.send(paused(false));
+    rig.wait(secs(2));
+    assert_eq!(rig.take_launches().len(), 1);
+}
+
+#[test]
+fn an_older_order_that_comes_later_changes_nothing() {
+    let mut rig = Rig::with(config());
+    rig.send(paused(false));
+    rig.send_of(paused(true), secs(60));
+
+    assert!(rig.engine.gates().values().all(|gate| !gate.is_paused));
+}
+
+#[test]
+fn a_licence_is_held_over_a_restart_and_given_back_at_the_end() {
+    let mut rig = Rig::with(config());
+    rig.send(licensed("a"));
+    rig.send(licensed("b"));
+    first_runs(&mut rig);
+    let held = |rig: &Rig| rig.engine.consumable_standings()[0].held;
+    assert_eq!(held(&rig), 1);
+    assert_eq!(rig.status(job_id("b")), "RUNNABLE");
+
+    rig.restart_after(secs(1));
+    rig.wait(secs(5));
+    assert_eq!(held(&rig), 1);
+    assert!(rig.take_starts().is_empty());
+
+    rig.exits(job_id("a"), 0);
+    rig.wait(secs(5));
+    assert_eq!(rig.status(job_id("a")), "SUCCEEDED");
+    assert_eq!(rig.status(job_id("b")), "STARTING");
+    assert_eq!(held(&rig), 1);
+}
+
+#[test]
+fn what_a_share_has_used_survives_a_restart() {
+    let mut rig = Rig::with(config());
+    rig.send(licensed("a"));
+    first_runs(&mut rig);
+    rig.wait(secs(300));
+    let used = |rig: &Rig| rig.engine.queue_standings(rig.now)[0].shares[0].used_vcpu_secs;
+    let before = used(&rig);
+
+    rig.restart();
+
+    assert!(100 < before, "{before}");
+    assert_eq!(used(&rig), before);
+}
+
+#[test]
+fn a_job_that_could_never_be_let_in_fails_at_the_door() {
+    let mut rig = Rig::with(config());
+    let list = r#"{"consumableResourceList":[{"consumableResource":"licences","quantity":2}]}"#;
+
+    rig.send(message("a", "", &format!(r#","consumableResourcePropertiesOverride":{list}"#)));
+
+    assert_eq!(rig.status(job_id("a")), "FAILED");
+}
