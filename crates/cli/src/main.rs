@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// A dispatcher makes and frees small records by the million: mimalloc does that in 15 % less time than glibc, at the same peak.
+/// A dispatcher makes and frees small records by the million. With mimalloc a million simulated jobs take a tenth to a fifth less
+/// time than with glibc's allocator, at much the same peak of memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -2,6 +2,7 @@
 //! nothing themselves. Field names are public API.
 
 pub mod array;
+mod asked;
 pub mod attempt;
 pub mod calibration;
 pub mod container;
@@ -12,6 +13,7 @@ pub mod job;
 pub mod nodes;
 pub mod plan;
 pub mod queue;
+pub mod schedule;
 pub mod score;
 pub mod timeline;
 pub mod wait;

@@ -2,21 +2,25 @@
 //!
 //! States and reasons are AWS Batch's words, so that existing tools and retry rules keep working.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+pub use live::{LiveAttempt, Stop, StopCause};
 use serde::{Deserialize, Serialize};
 
 use crate::array::ArraySpec;
 pub use crate::attempt::{Attempt, FailureCategory};
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
+pub use crate::expected::{Expectation, ExpectedFrom};
 use crate::gang::Gang;
 use crate::gpu::GpuKinds;
-use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
+use crate::id::{AttemptOrd, JobId, JobName, QueueName};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
@@ -282,6 +286,31 @@ impl JobState {
         }
     }
 
+    /// Why it came to this after this attempt, the last that ended.
+    pub fn reason_after<'a>(&'a self, last: Option<&'a Attempt>) -> Option<&'a str> {
+        match self {
+            Self::Failed { reason, .. } => Some(reason),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Succeeded { .. } => last.map(Attempt::told),
+        }
+    }
+
+    /// When it ended.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Succeeded { at } | Self::Failed { at, .. } => Some(*at),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. } => None,
+        }
+    }
+
     /// The attempt that is on a host now.
     pub const fn live_attempt(&self) -> Option<&LiveAttempt> {
         match self {
@@ -291,159 +320,6 @@ impl JobState {
             | Self::Runnable { .. }
             | Self::Succeeded { .. }
             | Self::Failed { .. } => None,
-        }
-    }
-}
-
-/// An attempt that has been given to a host and has not ended.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveAttempt {
-    /// Which attempt; with the job's id it makes the RunTask client token.
-    pub ord: AttemptOrd,
-    /// The host it was pinned to.
-    pub host: HostId,
-    /// When that was decided.
-    pub placed_at: Timestamp,
-    /// The task, once ECS has answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskArn>,
-    /// A node that is not to start before the main one runs.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub awaits_main: bool,
-    /// The newest `version` of the task that was applied; older news is dropped.
-    #[serde(default)]
-    pub task_version: u64,
-    /// Why it is being stopped by us, and since when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
-    /// What was expected of it when it was given to its host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Expectation>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_false(value: &bool) -> bool {
-    !*value
-}
-
-/// Only what is known of it: it is written with each of a job's moves.
-impl fmt::Debug for LiveAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ord, host, placed_at, task, task_version, stop, expected, awaits_main } = self;
-        write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
-        if let Some(task) = task {
-            write!(f, ", {task} v{task_version}")?;
-        }
-        if *awaits_main {
-            f.write_str(", awaits the main node")?;
-        }
-        if let Some(stop) = stop {
-            write!(f, ", {stop:?}")?;
-        }
-        if let Some(Expectation { secs, high_secs, from }) = expected {
-            write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
-        }
-        f.write_str(")")
-    }
-}
-
-/// How long an attempt is expected to run, and where that comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Expectation {
-    /// The mean, in seconds.
-    pub secs: u32,
-    /// Nine in ten take at most so long, in seconds; where there is no history, the mean and a reserve.
-    pub high_secs: u32,
-    /// Where it comes from.
-    pub from: ExpectedFrom,
-}
-
-/// Where an expected duration comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ExpectedFrom {
-    /// The job says it.
-    Told,
-    /// The job says it, and earlier jobs of its kind took so much more or less than they said.
-    ToldCorrected {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Earlier jobs of its kind.
-    History {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Nobody knows: the configured guess.
-    Prior,
-}
-
-impl fmt::Display for ExpectedFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Told => f.write_str("as the job says"),
-            Self::ToldCorrected { n } => {
-                write!(f, "as the job says, corrected by {n} earlier jobs of its kind")
-            }
-            Self::History { n: 0 } => {
-                f.write_str("jobs of its kind have run so long without ending")
-            }
-            Self::History { n } => write!(f, "from {n} earlier jobs of its kind"),
-            Self::Prior => f.write_str("a guess: nothing is known of its kind"),
-        }
-    }
-}
-
-/// A stop that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stop {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why.
-    pub cause: StopCause,
-}
-
-/// Why we stop a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum StopCause {
-    /// Someone asked to end the job.
-    Terminated {
-        /// The reason they gave.
-        reason: String,
-    },
-    /// The attempt ran longer than its `attemptDurationSeconds`.
-    Timeout,
-    /// The job took longer than it may, all its attempts and waits together.
-    JobTimeout,
-    /// The task never came to run.
-    StuckStarting,
-    /// EC2 takes the host back.
-    SpotInterruption,
-    /// Nobody answers for the task any more.
-    Stray,
-    /// Another node of the job was lost, so that its attempt is over.
-    NodeLost {
-        /// Whose fault that was.
-        failure: FailureCategory,
-        /// What was told of the node.
-        reason: String,
-    },
-    /// The job's main node has ended.
-    MainEnded,
-}
-
-impl StopCause {
-    /// The text ECS keeps as `stoppedReason`.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Terminated { reason } | Self::NodeLost { reason, .. } => reason.clone(),
-            Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
-            Self::JobTimeout => "Job duration exceeded timeout".to_owned(),
-            Self::StuckStarting => "Task did not start in time".to_owned(),
-            Self::SpotInterruption => "Spot interruption notice".to_owned(),
-            Self::Stray => "Task is not the job's live attempt".to_owned(),
-            Self::MainEnded => "Main node ended".to_owned(),
         }
     }
 }
@@ -495,6 +371,12 @@ impl Job {
     /// How many attempts failed through the infrastructure.
     pub fn n_infrastructure_failures(&self) -> usize {
         self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// Why it stands where it stands: the reason of its failure, else how its last attempt ended. None where nothing is said.
+    pub fn reason(&self) -> Option<&str> {
+        let last = self.attempts.last();
+        self.state.reason_after(last).filter(|reason| !reason.is_empty())
     }
 
     /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of

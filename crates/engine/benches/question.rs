@@ -80,6 +80,7 @@ fn spec(n: u32) -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
+        | Request::Schedule(_)
         | Request::Pause { .. } => unreachable!("it submits"),
     }
 }

@@ -42,16 +42,14 @@ impl Engine {
         if let Some(reason) = self.never_allowed(spec) {
             return JobState::Failed { at: now, reason };
         }
-        let admitted = self.admit_by_pools(&spec.queue, &self.keys_of(spec));
-        let admitted = admitted.map_err(|no_fit| format!("Job fits no host: {no_fit}"));
-        match admitted.and_then(|()| self.admit_together(spec)) {
+        match self.admit_somewhere(spec) {
             Ok(()) => JobState::Runnable { since: now },
             Err(reason) => JobState::Failed { at: now, reason },
         }
     }
 
     /// What a job asks of a host; a multi-node job, of the hosts of each of its groups of nodes.
-    pub(crate) fn keys_of(&self, spec: &JobSpec) -> Vec<DemandKey> {
+    fn keys_of(spec: &JobSpec) -> Vec<DemandKey> {
         let key = |need, arch, gpu_kinds| DemandKey {
             need,
             arch,
@@ -67,27 +65,26 @@ impl Engine {
         }
     }
 
-    /// Whether the limits leave room for all nodes of a job at once, if nothing else ran.
-    fn admit_together(&self, spec: &JobSpec) -> Result<(), String> {
+    /// Whether some pool of its queue could have all that a job needs at once; if none, why the first could not.
+    pub(crate) fn admit_somewhere(&self, spec: &JobSpec) -> Result<(), String> {
+        let mut first = Ok(());
+        for pool in self.config.pools_of(&spec.queue) {
+            let pool = (!self.config.pools.is_empty()).then_some(pool);
+            match self.admit_in(pool, spec) {
+                Ok(()) => return Ok(()),
+                Err(reason) => first = first.and(Err(reason)),
+            }
+        }
+        first
+    }
+
+    /// Whether a pool could have all that a job needs at once, if nothing else ran.
+    pub(crate) fn admit_in(&self, pool: Option<usize>, spec: &JobSpec) -> Result<(), String> {
+        let keys = Self::keys_of(spec);
+        let fits_no_host = |no_fit: NoFit| format!("Job fits no host: {no_fit}");
+        self.admit_by_pool(pool, &keys).map_err(fits_no_host)?;
         let Some(gang) = &spec.gang else { return Ok(()) };
-        let limits = &self.config.limits;
-        let n_nodes = gang.n_nodes();
-        if let Some(max) = limits.hosts_max.filter(|max| *max < n_nodes) {
-            let text = format!(
-                "Job fits no fleet: {n_nodes} nodes need a host each, and max-hosts is {max}"
-            );
-            return Err(text);
-        }
-        let of_group =
-            |g: &NodeGroup| u64::from(g.resources.cpu.get()) * u64::from(g.last - g.first + 1);
-        let cpu: u64 = gang.groups.iter().map(of_group).sum();
-        if let Some(max) = limits.cpu_max.filter(|max| u64::from(max.get()) < cpu) {
-            let text = format!(
-                "Job fits no fleet: its nodes need {cpu} CPU units together, and max-vcpus is {max}"
-            );
-            return Err(text);
-        }
-        Ok(())
+        self.never_together(pool, gang, &keys).map_or(Ok(()), Err)
     }
 
     /// Whether some pool of a queue has what could hold such a job, with all of its nodes if it has several; if none, why the

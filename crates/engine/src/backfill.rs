@@ -86,7 +86,7 @@ const fn traits(entry: &Entry) -> HostTraits {
 impl Engine {
     /// Whether somebody who waits could take what a job needs piece by piece. Among those that need as much in every way, who
     /// is first is served first without room being made.
-    pub(crate) fn could_be_passed(&self, selection: &Selection, group: &GroupKey) -> bool {
+    pub(crate) fn could_be_passed(selection: &Selection, group: &GroupKey) -> bool {
         let need = &group.class.need;
         let mut others = selection.counts.keys().chain(selection.held.keys());
         others.any(|other| !need.fits(&other.class.need))
@@ -141,7 +141,7 @@ impl Engine {
             allows(class, offering.traits())
                 && class.need.fits(&offering.capacity)
                 && host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max)
-                && !self.cooling.get(&offering.pool).is_some_and(|cooldown| now < cooldown.until)
+                && self.cooling.get(&offering.pool).is_none_or(|cooldown| cooldown.until <= now)
         };
         let offerings: Vec<&Offering> =
             self.catalog_of(pool).offerings().iter().filter(would_do).collect();
@@ -331,8 +331,8 @@ impl Engine {
             let jobs = question.jobs(&self.waiting, &waiting.key, n_placed.saturating_add(1));
             let (group, id) = jobs.last().copied()?;
             let lane = self.lanes.get(group.lane)?;
-            let line = self.line_of(&group, id)?;
-            Some((dispatch.rank(lane), line, id, group))
+            let stands_at = self.line_of(&group, id)?;
+            Some((dispatch.rank(lane), stands_at, id, group))
         });
         firsts.min().map(|(.., id, group)| (group, id))
     }
@@ -365,7 +365,9 @@ mod tests {
     impl ModelHost {
         fn full_of(tasks: &[Task]) -> Self {
             let mut host = Self { free: of(16, 16), tasks: Vec::new() };
-            tasks.iter().for_each(|task| host.start(*task));
+            for task in tasks {
+                host.start(*task);
+            }
             host
         }
 
@@ -406,7 +408,9 @@ mod tests {
         let mut hosts = hosts.to_vec();
         let mut n_passed = 0;
         for minute in 0..200 {
-            hosts.iter_mut().for_each(|host| host.end_by(minute));
+            for host in &mut hosts {
+                host.end_by(minute);
+            }
             if hosts.iter().any(|host| first.fits(&host.free)) {
                 return (minute, n_passed);
             }

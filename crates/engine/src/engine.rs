@@ -10,8 +10,8 @@ use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
     Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
-    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, MicroUsdPerHour, Pausable,
-    Planner, PoolId, Resources, cost,
+    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, Pausable, Planner, PoolId,
+    Resources,
 };
 
 use spillway_planner::Spillway;
@@ -23,12 +23,13 @@ use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
 use crate::gang::GangLine;
-use crate::in_use::{Holding, InUse};
-use crate::lane::{Lane, Lanes};
+use crate::in_use::InUse;
+use crate::lane::Lanes;
 use crate::limits;
 use crate::memory::Memory;
+use crate::schedule::Schedules;
 use crate::timer::{Timer, Timers};
-use crate::waiting::{GroupKey, Waiting};
+use crate::waiting::Waiting;
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +99,7 @@ pub struct Engine {
     /// Room that is being made for the first in line, by pool.
     pub(crate) holds: BTreeMap<usize, Hold>,
     pub(crate) definitions: Definitions,
+    pub(crate) schedules: Schedules,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
     pub(crate) memory: Memory,
@@ -166,6 +168,7 @@ impl Engine {
             gates: state.gates,
             holds: BTreeMap::new(),
             definitions: Definitions::new(state.definitions),
+            schedules: Schedules::new(state.schedules),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
             memory: Memory::new(state.history),
@@ -324,6 +327,7 @@ impl Engine {
             Input::Tick => {}
         }
         self.run_timers(&mut cx);
+        self.run_schedules(&mut cx);
         self.settle(&mut cx);
         self.plan_if_due(&mut cx);
         // A plan may find that a job can never run.
@@ -334,7 +338,8 @@ impl Engine {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
         }
-        let wake_at = [self.timers.next(), self.plan_due()].into_iter().flatten().min();
+        let wakes = [self.timers.next(), self.plan_due(), self.schedules.next()];
+        let wake_at = wakes.into_iter().flatten().min();
         Step { changes: cx.changes, effects: cx.effects, wake_at }
     }
 
@@ -391,32 +396,6 @@ impl Engine {
         }
     }
 
-    /// What a job holds follows from its state, whenever that changes.
-    pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
-        let holding = self.holding_of(id);
-        self.in_use.hold(&self.config, now, id, holding);
-    }
-
-    /// What a job's live attempt holds.
-    pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
-        let job = self.jobs.get(&id)?;
-        let host = job.state.live_attempt()?.host;
-        Some(self.would_hold(job, host))
-    }
-
-    /// What a job would hold on a host.
-    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
-        self.held_on(&Lane::of(&job.spec), &job.need(), host)
-    }
-
-    /// What somebody of a lane who needs this would hold on a host.
-    pub(crate) fn held_on(&self, lane: &Lane, need: &Resources, host: HostId) -> Holding {
-        let price = self.fleet.get(host).map_or(MicroUsdPerHour::ZERO, |entry| {
-            cost::attempt_price(entry.host.price, need, &entry.host.capacity)
-        });
-        Holding { lane: lane.clone(), need: *need, host, price }
-    }
-
     /// A job has ended: it is forgotten but for how, and those who wait for it will be told.
     fn forget_job(&mut self, cx: &mut Cx, id: JobId, ended: EndedJob) {
         let Some(job) = self.jobs.remove(&id) else { return };
@@ -437,65 +416,10 @@ impl Engine {
         self.note_settled(id);
     }
 
-    /// Whether no job waits for a host.
-    pub(crate) fn nobody_waits(&self) -> bool {
-        self.waiting.is_empty() && self.gangs.is_empty()
-    }
-
     /// Work has come that may run at once: it is planned when no more has come for a moment.
     pub(crate) fn note_arrival(&mut self, now: Timestamp) {
         let first = self.arrivals.map_or(now, |(first, _)| first);
         self.arrivals = Some((first, now));
-    }
-
-    /// Puts a job in line if it may run.
-    pub(crate) fn join_line(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Runnable { .. }) {
-            let line = job.line();
-            if job.spec.gang.is_some() {
-                self.gangs.join(line, id);
-            } else {
-                let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
-                let group = GroupKey { lane: self.lanes.ord(lane), class };
-                self.waiting.insert(group, line, id);
-            }
-            self.limit_wait(id);
-        }
-    }
-
-    /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
-    /// changes while it waits.
-    pub(crate) fn leave_line(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        if job.spec.gang.is_some() {
-            self.gangs.leave(job.line(), id);
-        } else if let Some(group) = self.known_group_of(job) {
-            self.waiting.remove(&group, job.line(), id);
-        }
-    }
-
-    /// Gives a job that starts or runs its place on its host.
-    pub(crate) fn take_place(&mut self, id: JobId) {
-        if let Some((host, run)) = self.run_of(id)
-            && let Some(entry) = self.fleet.get_mut(host)
-            && entry.take_place(id, run)
-        {
-            self.memory.runs(&run);
-            if self.jobs.get(&id).is_some_and(|job| job.spec.gang.is_some()) {
-                self.gangs.sit(id, host);
-            }
-        }
-    }
-
-    /// Takes its place from a job that starts or runs, as long as its record says so. Tells the host.
-    pub(crate) fn leave_place(&mut self, id: JobId) -> Option<HostId> {
-        let (host, run) = self.run_of(id)?;
-        if self.fleet.get_mut(host)?.free_place(id, &run) {
-            self.memory.runs_no_more(&run);
-            self.gangs.stand_up(id, host);
-        }
-        Some(host)
     }
 
     /// Moves a host on, in memory and in the ledger.

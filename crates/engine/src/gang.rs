@@ -1,87 +1,30 @@
 //! Multi-node jobs. The main node is the job itself; every other node is a record of its own that is given to a host in the same
 //! step, starts when the main one runs, and ends with it. A node that is lost takes the whole attempt with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod admit;
+mod line;
+mod select;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+pub(crate) use line::GangLine;
 use spillway_core::class::whole_secs;
 use spillway_core::gang::{NodeGroup, node_spec, node_with};
-use spillway_core::job::{LinePlace, StopCause};
+use spillway_core::job::StopCause;
 use spillway_core::plan::{GangDemand, GangPlan, GangVerdict, Gangs, NoFit, WaitReason};
 use spillway_core::{
     Attempt, AttemptOrd, DemandKey, Expectation, FailureCategory, HostId, Job, JobClass, JobId,
     JobSpec, JobState,
 };
 
-use crate::dispatch::IsMeant;
 use crate::engine::{Cx, Engine};
-use crate::in_use::Together;
 use crate::lane::Lane;
 use crate::limits;
 use crate::placement::BoughtFor;
 use crate::question::Question;
 use crate::timer::Timer;
-
-/// The multi-node jobs that wait for hosts, and where others run.
-#[derive(Debug, Default)]
-pub(crate) struct GangLine {
-    line: BTreeSet<(LinePlace, JobId)>,
-    /// Since when room has been kept for one.
-    held_since: BTreeMap<JobId, Timestamp>,
-    /// Until when none is.
-    paused_until: BTreeMap<JobId, Timestamp>,
-    /// Those that would be in line if all nodes of their last attempt had ended.
-    blocked: BTreeSet<JobId>,
-    /// The hosts that have a node on them.
-    on_host: BTreeMap<HostId, JobId>,
-}
-
-impl GangLine {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.line.is_empty()
-    }
-
-    pub(crate) fn join(&mut self, place: LinePlace, id: JobId) {
-        self.line.insert((place, id));
-    }
-
-    pub(crate) fn leave(&mut self, place: LinePlace, id: JobId) {
-        self.line.remove(&(place, id));
-        self.forget(id);
-    }
-
-    /// What was remembered of one's wait counts no more.
-    pub(crate) fn forget(&mut self, id: JobId) {
-        self.held_since.remove(&id);
-        self.paused_until.remove(&id);
-        self.blocked.remove(&id);
-    }
-
-    pub(crate) fn waits(&self, id: JobId) -> bool {
-        self.line.iter().any(|(_, other)| *other == id)
-    }
-
-    pub(crate) fn sit(&mut self, id: JobId, host: HostId) {
-        self.on_host.insert(host, id);
-    }
-
-    pub(crate) fn stand_up(&mut self, id: JobId, host: HostId) {
-        if self.on_host.get(&host) == Some(&id) {
-            self.on_host.remove(&host);
-        }
-    }
-
-    /// For how long room may be kept for one from now.
-    fn hold_left(&self, now: Timestamp, id: JobId) -> SignedDuration {
-        if self.paused_until.get(&id).is_some_and(|until| now < *until) {
-            return SignedDuration::ZERO;
-        }
-        let held =
-            self.held_since.get(&id).map_or(SignedDuration::ZERO, |at| now.duration_since(*at));
-        limits::GANG_HOLD_MAX - held
-    }
-}
 
 /// The largest index of a node.
 const NODE_MAX: u32 = spillway_core::message::limits::NODES_MAX;
@@ -104,7 +47,7 @@ impl Engine {
             let was_in_line = self.gangs.waits(id);
             self.leave_line(id);
             if was_in_line {
-                self.gangs.blocked.insert(id);
+                self.gangs.block(id);
             }
         }
     }
@@ -113,80 +56,22 @@ impl Engine {
     pub(crate) fn is_blocked_by_nodes(&mut self, id: JobId) -> bool {
         let is_blocked = self.has_live_nodes(id);
         if is_blocked {
-            self.gangs.blocked.insert(id);
+            self.gangs.block(id);
         }
         is_blocked
     }
 
     /// Room that has been kept for one job for as long as may be is others' for a while.
     pub(crate) fn end_long_holds(&mut self, now: Timestamp) {
-        let is_over = |(_, since): &(&JobId, &Timestamp)| {
-            limits::GANG_HOLD_MAX <= now.duration_since(**since)
-        };
-        let over: Vec<JobId> =
-            self.gangs.held_since.iter().filter(is_over).map(|(id, _)| *id).collect();
-        for id in over {
+        for id in self.gangs.held_too_long(now) {
             self.pause(now, id);
         }
-        self.gangs.paused_until.retain(|_, until| now < *until);
     }
 
     fn pause(&mut self, now: Timestamp, id: JobId) {
-        self.gangs.held_since.remove(&id);
         let until = now + limits::GANG_PAUSE;
-        self.gangs.paused_until.insert(id, until);
+        self.gangs.pause(id, until);
         self.replan_later(until);
-    }
-
-    /// The multi-node jobs that a pool is asked about now, in the order in which they go: not those whose queue is paused, nor
-    /// those whose caps or counters leave no room for all of their nodes, beside others that go first.
-    pub(crate) fn asked_gangs(
-        &self,
-        now: Timestamp,
-        pool: Option<usize>,
-        is_meant: &dyn IsMeant,
-    ) -> Vec<JobId> {
-        let dispatch = self.dispatch(now);
-        let mut line = Vec::new();
-        for (place, id) in &self.gangs.line {
-            let Some(job) = self.jobs.get(id) else { continue };
-            let Some(gang) = &job.spec.gang else { continue };
-            let lane = Lane::of(&job.spec);
-            let is_asked = is_meant.is_meant(&lane.queue)
-                && dispatch.shut(&lane).is_none()
-                && (pool.is_none() || self.pool_of_gang(job) == pool);
-            if is_asked {
-                line.push((dispatch.rank(&lane), *place, *id, lane, gang));
-            }
-        }
-        line.sort_unstable_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
-        let (mut first, mut asked) = (Vec::new(), Vec::new());
-        for (_, _, id, lane, gang) in line {
-            let Some(need) = gang.need() else { continue };
-            let together = Together { lane, need, n_hosts: gang.n_nodes().into() };
-            if self.in_use.has_room_for_all(&self.config, &first, &together) {
-                first.push(together);
-                asked.push(id);
-            }
-        }
-        asked
-    }
-
-    /// The pool that has all nodes of a job: the first of its queue's that is not paused and could hold them.
-    fn pool_of_gang(&self, job: &Job) -> Option<usize> {
-        let (queue, keys) = (&job.spec.queue, self.keys_of(&job.spec));
-        let pools = self.config.pools_of(queue);
-        let mut open = pools.iter().copied().filter(|pool| !self.is_pool_paused(*pool));
-        if self.admit_by_pools(queue, &keys).is_err() {
-            return open.next();
-        }
-        open.find(|pool| self.admit_by_pool(Some(*pool), &keys).is_ok())
-    }
-
-    /// Whether no pool of a job's queue could hold all of its nodes.
-    fn fits_no_pool(&self, id: JobId) -> bool {
-        let spec = self.jobs.get(&id).map(|job| &job.spec);
-        spec.is_none_or(|spec| self.admit_by_pools(&spec.queue, &self.keys_of(spec)).is_err())
     }
 
     /// The multi-node jobs in the planner's question.
@@ -214,7 +99,7 @@ impl Engine {
                 hold_secs: if is_held { whole_secs(hold_left) } else { 0 },
             });
         }
-        Gangs { waiting, hosts: self.gangs.on_host.keys().copied().collect() }
+        Gangs { waiting, hosts: self.gangs.hosts() }
     }
 
     /// The class of a node: that of the job, but for what the node needs. It does not wait to be run cheaply.
@@ -241,7 +126,7 @@ impl Engine {
         match &plan.verdict {
             GangVerdict::Start => self.start_gang(cx, question, plan),
             GangVerdict::Hold { in_secs } => {
-                let since = *self.gangs.held_since.entry(id).or_insert(cx.now);
+                let since = self.gangs.hold(cx.now, id);
                 self.replan_later(since + limits::GANG_HOLD_MAX);
                 let expected = SignedDuration::from_secs((*in_secs).into());
                 self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));
@@ -255,7 +140,7 @@ impl Engine {
                 }
             }
             GangVerdict::Wait { reason } => {
-                let was_held = self.gangs.held_since.remove(&id).is_some();
+                let was_held = self.gangs.let_go(id);
                 match reason {
                     // What room was kept for will not come in the time that is left.
                     WaitReason::RoomExpected { .. } if was_held => self.pause(cx.now, id),
@@ -267,13 +152,13 @@ impl Engine {
                         let hold_from = cx.now + expected - limits::GANG_HOLD_MAX;
                         self.replan_later(hold_from.max(cx.now + limits::ROOM_RECHECK_MIN));
                     }
-                    WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
-                        if !self.fits_no_pool(id) {
-                            return;
+                    WaitReason::TooLarge(NoFit::Exceeds { .. }) => {
+                        let spec = self.jobs.get(&id).map(|job| Arc::clone(&job.spec));
+                        let admitted = spec.map(|spec| self.admit_somewhere(&spec));
+                        if let Some(Err(reason)) = admitted {
+                            self.leave_line(id);
+                            self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
                         }
-                        self.leave_line(id);
-                        let reason = format!("Job fits no host: {no_fit}");
-                        self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
                     }
                     WaitReason::TooLarge(NoFit::NoOffering { .. })
                     | WaitReason::LimitReached { .. }
@@ -452,7 +337,7 @@ impl Engine {
             // How a node ends by itself says nothing of the job.
             Some(_) | None => {}
         }
-        if !self.has_live_nodes(main) && self.gangs.blocked.remove(&main) {
+        if !self.has_live_nodes(main) && self.gangs.unblock(main) {
             self.requeue(cx, main);
         }
     }

@@ -1,12 +1,15 @@
 //! What live attempts hold, by queue, share and consumable resource, and what shares have used. Derived from the jobs' states
 //! at every move, so that nothing can be held twice or not be given back; only what was used is remembered in the ledger.
 
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::{
     Change, ConsumableName, HostId, JobId, MicroUsdPerHour, QueueName, Resources, ShareId, ShareUse,
 };
+pub(crate) use together::Together;
 
 use crate::config::{CapKind, Caps, EngineConfig};
 use crate::lane::Lane;
@@ -87,14 +90,6 @@ pub(crate) struct Holding {
     pub(crate) host: HostId,
     /// Its share of the host's price.
     pub(crate) price: MicroUsdPerHour,
-}
-
-/// What the nodes of a multi-node job take together.
-#[derive(Debug)]
-pub(crate) struct Together {
-    pub(crate) lane: Lane,
-    pub(crate) need: Resources,
-    pub(crate) n_hosts: u64,
 }
 
 /// What a share holds and has used.
@@ -284,75 +279,6 @@ impl InUse {
 }
 
 /// How long what was used by the shares of a queue counts; none if they do not take turns.
-impl InUse {
-    /// Whether all of a multi-node job may be started beside others that go before it, as far as is known before its nodes have
-    /// hosts: each is taken for a host more.
-    pub(crate) fn has_room_for_all(
-        &self,
-        config: &EngineConfig,
-        first: &[Together],
-        more: &Together,
-    ) -> bool {
-        let Lane { queue, consumes, .. } = &more.lane;
-        let (rules, share) = (config.queue(queue), more.lane.share());
-        let of_queue: Vec<&Together> =
-            first.iter().filter(|other| other.lane.queue == *queue).chain([more]).collect();
-        let of_share: Vec<&Together> =
-            of_queue.iter().copied().filter(|other| other.lane.share() == share).collect();
-        let with = |mut amount: Amount, of: &[&Together]| {
-            let mut n_hosts = amount.n_hosts();
-            for Together { need, n_hosts: n, .. } in of {
-                amount.cpu = amount.cpu.saturating_add(need.cpu.get().into());
-                amount.memory = amount.memory.saturating_add(need.memory.get().into());
-                amount.gpus = amount.gpus.saturating_add(need.gpus.into());
-                n_hosts = n_hosts.saturating_add(*n);
-            }
-            (amount, n_hosts)
-        };
-        let holds = |caps: &Caps, (amount, n_hosts): (Amount, u64)| {
-            let within = |max: Option<u64>, n: u64| max.is_none_or(|max| n <= max);
-            within(caps.cpu_max.map(|max| max.get().into()), amount.cpu)
-                && within(caps.memory_max.map(|max| max.get().into()), amount.memory)
-                && within(caps.gpus_max.map(u64::from), amount.gpus)
-                && within(caps.hosts_max.map(u64::from), n_hosts)
-                && caps.price_max.is_none_or(|max| amount.price < max.get())
-        };
-        holds(&rules.caps, with(self.queue(queue), &of_queue))
-            && holds(&rules.share_caps(&share), with(self.share(queue, &share), &of_share))
-            && consumes.iter().all(|(name, quantity)| {
-                let of_first = first.iter().filter_map(|other| other.lane.consumes.get(name));
-                let spoken_for =
-                    of_first.fold(self.consumed(name), |sum, n| sum.saturating_add(*n));
-                spoken_for.saturating_add(*quantity) <= config.consumable(name)
-            })
-    }
-
-    /// Whether a job of this lane may hold all of these at once.
-    pub(crate) fn have_room(
-        &self,
-        config: &EngineConfig,
-        lane: &Lane,
-        holdings: impl Iterator<Item = Holding>,
-    ) -> bool {
-        let (rules, share) = (config.queue(&lane.queue), lane.share());
-        let caps_of_share = rules.share_caps(&share);
-        let mut of_queue = self.queue(&lane.queue);
-        let mut of_share = self.share(&lane.queue, &share);
-        for holding in holdings {
-            if of_queue.broken_by(&rules.caps, &holding).is_some()
-                || of_share.broken_by(&caps_of_share, &holding).is_some()
-            {
-                return false;
-            }
-            of_queue.add(&holding);
-            of_share.add(&holding);
-        }
-        lane.consumes.iter().all(|(name, quantity)| {
-            self.consumed(name).saturating_add(*quantity) <= config.consumable(name)
-        })
-    }
-}
-
 fn decay_secs(config: &EngineConfig, queue: &QueueName) -> Option<i64> {
     let fair = config.queue(queue).fair_share?;
     Some(fair.decay.max(SignedDuration::from_secs(1)).as_secs())

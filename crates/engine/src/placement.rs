@@ -83,7 +83,7 @@ impl Engine {
         let mut selection = self.selection(cx.now, stage, kept);
         if let Some(head) = selection.head
             && !self.holds.contains_key(&pool.unwrap_or(0))
-            && self.could_be_passed(&selection, &head.0)
+            && Self::could_be_passed(&selection, &head.0)
             && self.make_room(cx.now, pool, head)
         {
             self.serve_hold(cx, pool);
@@ -95,22 +95,23 @@ impl Engine {
         let bands = self.bands(selection);
         let n_bands = bands.len();
         // Multi-node jobs are asked about with the first jobs of the stage, and go before them.
-        let mut gangs = self.asked_gangs(cx.now, pool, stage);
-        for (ord, (band, selection)) in bands.into_iter().enumerate() {
+        let mut gangs = self.gang_selection(cx.now, pool, stage).asked;
+        for (ord, (scope, selection)) in bands.into_iter().enumerate() {
             let gangs = std::mem::take(&mut gangs);
-            let (mut question, mut planned) = self.ask(cx.now, pool, &band, &selection, &gangs);
-            if band.is_none()
+            let (mut question, mut planned) =
+                self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);
+            if scope.is_none()
                 && !self.holds.contains_key(&pool.unwrap_or(0))
                 && let Some(head) = self.left_out(&question, &planned)
-                && self.could_be_passed(&selection, &head.0)
+                && Self::could_be_passed(&selection, &head.0)
                 && self.make_room(cx.now, pool, head)
             {
                 // It is asked again, without what is kept for the first in line.
                 self.serve_hold(cx, pool);
                 let selection = self.selection(cx.now, stage, kept);
-                let of_band = self.bands(selection).into_iter().find(|band| band.0.is_none());
-                let selection = of_band.map(|(_, selection)| selection).unwrap_or_default();
-                (question, planned) = self.ask(cx.now, pool, &band, &selection, &gangs);
+                let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
+                let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
+                (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);
             }
             if asked.insert(pool.unwrap_or(0)) {
                 // The question knew what they were kept for by the plan before.
@@ -131,7 +132,7 @@ impl Engine {
         &mut self,
         now: Timestamp,
         pool: Option<usize>,
-        band: &Option<Band>,
+        band: Option<&Band>,
         selection: &Selection,
         gangs: &[JobId],
     ) -> (Question, Planned) {

@@ -230,11 +230,14 @@ impl Engine {
     }
 
     /// The same, and where one job stands in that question; nowhere if it does not wait for a place. Of pools it is the job's
-    /// first that is asked about.
+    /// first that is asked about; for a multi-node job, the one that has all its nodes.
     pub fn plan_input_for(&self, now: Timestamp, job: JobId) -> (PlanInput, Option<Standing>) {
         let record = self.jobs.get(&job).or_else(|| self.jobs.get(&job.whole()));
         let pool = record.filter(|_| !self.config.pools.is_empty());
-        let pool = pool.and_then(|job| self.config.pools_of(&job.spec.queue).first().copied());
+        let pool = pool.and_then(|job| match job.spec.gang {
+            Some(_) => self.pool_of_gang(job),
+            None => self.config.pools_of(&job.spec.queue).first().copied(),
+        });
         let question = self.whole_question(now, pool);
         let standing = self.standing(&question, job);
         (question.input, standing)
@@ -245,7 +248,7 @@ impl Engine {
         let room = self.room(now, pool, &self.holds);
         let asked = Asked { room, is_meant: &Everyone, kept: &kept, protected: &protected };
         let selection = self.dispatch(now).select(&asked);
-        let gangs = self.asked_gangs(now, pool, &Everyone);
+        let gangs = self.gang_selection(now, pool, &Everyone).asked;
         let (headroom, holds) = (self.headroom(pool), BTreeMap::new());
         let scope = Scope { selection: &selection, gangs: &gangs, pool, headroom, holds: &holds };
         self.question(now, &scope)

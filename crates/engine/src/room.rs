@@ -8,7 +8,6 @@ use spillway_core::plan::{Headroom, PlannedLaunch};
 use spillway_core::{Catalog, CpuUnits, Gate, MicroUsdPerHour, Offering, Pausable, Resources};
 
 use crate::backfill::{Hold, Making};
-use crate::config::Caps;
 use crate::dispatch::{Dispatch, Room};
 use crate::engine::Engine;
 use crate::fleet::{Entry, Totals};
@@ -19,6 +18,7 @@ impl Engine {
             now,
             config: &self.config,
             waiting: &self.waiting,
+            gangs: &self.gangs,
             lanes: &self.lanes,
             in_use: &self.in_use,
             gates: &self.gates,
@@ -111,7 +111,7 @@ impl Engine {
         let quota = spillway_core::Quota::of(&offering.pool).and_then(|quota| quotas.get(quota));
         quotas.take(&offering.pool, cpu);
         let caps = pool.and_then(|ord| self.config.pools.get(ord)).map(|pool| pool.caps);
-        let caps = caps.unwrap_or_else(Caps::default);
+        let caps = caps.unwrap_or_default();
         let used = if caps.memory_max.is_some() || caps.gpus_max.is_some() {
             self.totals_of(pool)
         } else {

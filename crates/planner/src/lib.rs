@@ -49,7 +49,7 @@ mod work;
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
 use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
-pub use admit::admit;
+pub use admit::{admit, holders};
 pub use certificate::JobPrices;
 pub use threads::Threads;
 

@@ -37,7 +37,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::HostId;
-use spillway_core::{AttemptOrd, Change, Effect, JobId, LaunchId, MicroUsd, Quota, Resources};
+use spillway_core::{
+    AttemptOrd, Change, Effect, InstanceId, JobId, LaunchId, MicroUsd, Quota, Resources,
+};
 use spillway_engine::{EngineConfig, Step};
 
 use crate::cloud::SimCloud;
@@ -104,6 +106,7 @@ fn places(change: &Change) -> bool {
         | Change::PutDefinition(_)
         | Change::PutGate { .. }
         | Change::PutShare { .. }
+        | Change::PutSchedule(_)
         | Change::Counters { .. } => false,
     }
 }
@@ -117,6 +120,8 @@ pub struct Invariants {
     on_host: BTreeMap<HostId, BTreeSet<JobId>>,
     open_hosts: BTreeMap<HostId, Open>,
     open_launches: BTreeSet<LaunchId>,
+    /// Instances that were taken for gone, since when. Lists that leave one out may do so for as long again from there.
+    given_up: BTreeMap<InstanceId, Timestamp>,
     /// What the attempts carry that have ended on each host.
     carried: BTreeMap<HostId, MicroUsd>,
     /// Sums over `open_hosts`.
@@ -159,7 +164,11 @@ impl Invariants {
             blind,
             // Ten minutes between two readings; a host carries dozens of attempts, each wrong by as much.
             clock_error: SignedDuration::from_hours(if is_wrong { 12 } else { 0 }),
-            list_gap: SignedDuration::from_hours(i64::from(faults.list_gaps != Chance::NEVER)),
+            list_gap: SignedDuration::from_hours(if faults.list_gaps == Chance::NEVER {
+                0
+            } else {
+                3
+            }),
             clock_leaps: leaps,
             config,
             open_jobs: BTreeSet::new(),
@@ -168,6 +177,7 @@ impl Invariants {
             open_hosts: BTreeMap::new(),
             of_quota: BTreeMap::new(),
             open_launches: BTreeSet::new(),
+            given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
             cpu: 0,
             price: 0,
@@ -223,7 +233,7 @@ impl Invariants {
         }
         if is_buying {
             self.check_limits(moment);
-            self.check_pools(moment, ledger);
+            self.check_pools(moment, step, ledger);
         }
         if self.has_queue_rules() && step.changes.iter().any(places) {
             self.check_held(moment, ledger);

@@ -4,13 +4,13 @@
 //! and its end is written once. Contract tests compare durable ledgers with it.
 
 mod arrays;
+mod read;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use spillway_core::array;
-use spillway_core::array::child_seq;
 use spillway_core::catalog::InstanceType;
 use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::definition::DefinitionRecord;
@@ -19,10 +19,11 @@ use spillway_core::gang::node_of;
 use spillway_core::host::HostStatus;
 use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
-use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::port::Ledger;
 use spillway_core::{
     Attempt, Change, Durations, Gate, History, Host, Job, JobId, JobState, Launch, LaunchId,
-    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
+    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ScheduleRecord, ShareId,
+    ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -62,6 +63,7 @@ pub struct MemoryLedger {
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
     definitions: BTreeMap<(JobName, u32), DefinitionRecord>,
+    schedules: BTreeMap<JobName, ScheduleRecord>,
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
     gates: BTreeMap<Pausable, Gate>,
@@ -88,6 +90,7 @@ impl MemoryLedger {
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             cooling: BTreeMap::new(),
             history: History {
                 kinds: BTreeMap::new(),
@@ -135,6 +138,11 @@ impl MemoryLedger {
     /// One host.
     pub fn get_host(&self, id: HostId) -> Option<&Host> {
         self.hosts.get(&id)
+    }
+
+    /// One schedule, whether or not it was deleted.
+    pub fn get_schedule(&self, name: &JobName) -> Option<&ScheduleRecord> {
+        self.schedules.get(name)
     }
 
     /// All revisions of job definitions.
@@ -239,6 +247,7 @@ impl MemoryLedger {
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
+                | Change::PutSchedule(_)
                 | Change::PutGate { .. }
                 | Change::PutShare { .. }
                 | Change::Counters { .. } => {}
@@ -291,6 +300,9 @@ impl MemoryLedger {
             Change::PutDefinition(record) => {
                 let key = (record.name.clone(), record.revision);
                 self.definitions.insert(key, record.as_ref().clone());
+            }
+            Change::PutSchedule(record) => {
+                self.schedules.insert(record.spec.name.clone(), record.as_ref().clone());
             }
             Change::PutGate { target, gate } => {
                 self.gates.insert(target.clone(), *gate);
@@ -358,6 +370,7 @@ impl MemoryLedger {
             cooling: self.cooling.clone(),
             history: self.history.clone(),
             definitions: self.definitions.values().cloned().collect(),
+            schedules: self.schedules.values().cloned().collect(),
             gates: self.gates.clone(),
             shares: self.shares.clone(),
             n_launches: self.n_launches,
@@ -377,75 +390,6 @@ impl Ledger for MemoryLedger {
 
     async fn commit(&mut self, _now: Timestamp, changes: &[Change]) -> Result<(), LedgerError> {
         self.apply(changes).map_err(LedgerError::from)
-    }
-}
-
-impl LedgerReader for MemoryLedger {
-    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
-        Ok(self.get_job(id).map(Cow::into_owned))
-    }
-
-    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
-        let prefix = filter.name_prefix.as_deref().unwrap_or("");
-        let is_wanted = |job: &Cow<'_, Job>| {
-            filter.queue.as_ref().is_none_or(|queue| *queue == job.spec.queue)
-                && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
-                && job.spec.name.as_str().starts_with(prefix)
-        };
-        let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
-            let nodes = self.jobs.range(array.node(0)..).take_while(|(id, _)| id.whole() == array);
-            let main = self.jobs.get(&array).filter(|job| job.spec.gang.is_some());
-            let nodes =
-                nodes.map(|(_, job)| job).chain(main).map(|job| Cow::Borrowed(job.as_ref()));
-            self.children_of(array).chain(nodes).collect()
-        } else {
-            let all = self.jobs.values().map(AsRef::as_ref);
-            let wholes = all.filter(|job: &&Job| job.id == job.id.whole());
-            wholes.map(Cow::Borrowed).collect()
-        };
-        let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
-        // The main node is the job, and is listed where its index says.
-        let place = |job: &Job| match job.spec.gang.as_ref().filter(|_| filter.array.is_some()) {
-            Some(gang) if job.id.node_index().is_none() => child_seq(job.seq, gang.main),
-            Some(_) | None => job.seq,
-        };
-        jobs.sort_by_key(|job| std::cmp::Reverse(place(job)));
-        Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
-    }
-
-    fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
-        let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        for job in self.all_jobs().filter(|job| job.id.node_index().is_none()) {
-            *counts.entry(job.state.status()).or_default() += 1;
-        }
-        let count = |status| (status, counts.get(&status).copied().unwrap_or(0));
-        Ok(JobStatus::ALL.into_iter().map(count).collect())
-    }
-
-    fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
-        let mut counts: BTreeMap<JobStatus, u32> = BTreeMap::new();
-        for child in self.children_of(array) {
-            *counts.entry(child.state.status()).or_default() += 1;
-        }
-        Ok(counts.into_iter().collect())
-    }
-
-    fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
-        Ok(self.hosts.values().filter(|h| with_gone || !is_gone(h)).cloned().collect())
-    }
-
-    fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {
-        let mut launches: Vec<&Launch> = self.launches.values().collect();
-        launches.sort_by_key(|l| (std::cmp::Reverse(l.decided_at), l.id));
-        Ok(launches.into_iter().take(limit).cloned().collect())
-    }
-
-    fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError> {
-        Ok(self.definitions.values().cloned().collect())
-    }
-
-    fn state(&self) -> Result<LedgerState, LedgerError> {
-        Ok(self.open_state())
     }
 }
 

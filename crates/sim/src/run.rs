@@ -243,7 +243,9 @@ impl<'s, 't> Runner<'s, 't> {
     }
 
     fn is_at_rest(&self) -> bool {
-        let engine_rests = self.dispatcher.as_ref().is_some_and(|d| d.engine.is_idle());
+        // A schedule without an end never comes to rest.
+        let rests = |engine: &Engine| engine.is_idle() && engine.next_scheduled().is_none();
+        let engine_rests = self.dispatcher.as_ref().is_some_and(|d| rests(&d.engine));
         engine_rests
             && self.n_unsent == 0
             && self.cloud.job_queue().is_empty()

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use spillway_core::job::JobStatus;
-use spillway_core::{HostId, Job};
+use spillway_core::{Host, Job};
 
 use crate::output::Page;
+use crate::why;
 
 /// One node of a multi-node job, the main one too.
 #[derive(Debug, Serialize)]
@@ -24,14 +25,18 @@ pub struct NodeView {
 }
 
 impl NodeView {
-    /// The view of a node's record; the main node's is the job's.
-    pub fn of(node: &Job, host: impl Fn(HostId) -> String) -> Option<Self> {
+    /// The view of a node's record, and of the host it is on; the main node's is the job's.
+    pub fn of(node: &Job, host: Option<&Host>) -> Option<Self> {
         let gang = node.spec.gang.as_ref()?;
+        let host = node
+            .state
+            .live_attempt()
+            .map(|live| host.map_or_else(|| live.host.to_string(), why::host_text));
         Some(Self {
             node: node.id.node_index().unwrap_or(gang.main),
             main: node.id.node_index().is_none(),
             status: node.state.status(),
-            host: node.state.live_attempt().map(|live| host(live.host)),
+            host,
             exit_code: node.attempts.last().and_then(|attempt| attempt.exit_code),
         })
     }

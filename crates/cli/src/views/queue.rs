@@ -32,13 +32,13 @@ pub struct AmountView {
     texts: Vec<(&'static str, String)>,
 }
 
-fn part(held: String, max: Option<String>) -> String {
-    max.map_or(held.clone(), |max| format!("{held} of {max}"))
+fn part(held: &str, max: Option<&str>) -> String {
+    max.map_or_else(|| held.to_owned(), |max| format!("{held} of {max}"))
 }
 
 impl AmountView {
     fn new(held: &Held, caps: &Caps) -> Self {
-        let text = |max: Option<String>, held: String| part(held, max);
+        let text = |max: Option<String>, held: String| part(&held, max.as_deref());
         let cpu = |cpu: spillway_core::CpuUnits| cpu.to_string();
         Self {
             vcpus: held.cpu.as_vcpus_f64(),

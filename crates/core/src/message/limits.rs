@@ -122,6 +122,3 @@ pub const ARRAY_INDEX_MAX: u32 = crate::id::ARRAY_INDEX_MAX;
 
 /// AWS Batch's most nodes of one multi-node job.
 pub const NODES_MAX: u32 = 1000;
-
-/// AWS Batch's most node ranges of one job definition.
-pub const NODE_RANGES_MAX: usize = 5;

@@ -8,33 +8,31 @@ mod nodes;
 mod overrides;
 mod relations;
 mod retry;
+mod schedule;
 mod scheduling;
 mod secret;
 mod storage;
 mod task;
+mod work;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use containers::{Containers, Written};
+use work::{Work, check_kind, check_overrides};
 
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    ContainerOverrides, DeregisterJobDefinition, EcsPropertiesOverride, EndAction, EndJob,
-    JobDefinition, JobDefinitionType, JobTimeout, NodeOverrides, NodeProperties, PauseOrder,
-    PlatformCapability, Spillway, SubmitJob,
+    DeregisterJobDefinition, EndAction, EndJob, JobTimeout, PauseOrder, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
-use crate::gang::Gang;
-use crate::gpu::{GpuKind, GpuKinds};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
 use crate::market::MarketRule;
@@ -64,6 +62,8 @@ pub(super) fn request(
             let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
             Ok((deregister(order)?, warnings.into_texts()))
         }
+        Some("CreateSchedule") => schedule::create(&message, definitions),
+        Some("DeleteSchedule" | "PauseSchedule" | "ResumeSchedule") => schedule::change(&message),
         Some("PauseQueue" | "ResumeQueue" | "PausePool" | "ResumePool") => {
             let (order, warnings) = typed::<PauseOrder>(&message)?;
             Ok((scheduling::pause(&order)?, warnings.into_texts()))
@@ -72,7 +72,8 @@ pub(super) fn request(
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
                 "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
-                 DeregisterJobDefinition, PauseQueue, ResumeQueue, PausePool or ResumePool",
+                 DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule, \
+                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool or ResumePool",
             ))
         }
     }
@@ -363,64 +364,6 @@ const fn unsaid_market(has_nodes: bool) -> MarketRule {
     if has_nodes { MarketRule::OnDemand } else { MarketRule::Any }
 }
 
-/// What a job runs, and where it can.
-struct Work {
-    containers: Containers,
-    gpu_kinds: GpuKinds,
-    gang: Option<Arc<Gang>>,
-}
-
-impl Work {
-    fn of_containers(
-        written: Written,
-        of: task::Of<'_>,
-        gpu_kinds: Option<&[GpuKind]>,
-        warnings: &mut Warnings,
-    ) -> Result<Self, Rejection> {
-        let at_definition = At::Root.key("jobDefinition");
-        let containers = containers::containers(&at_definition, written, of, warnings)?;
-        let kinds = gpu_kinds.map(<[GpuKind]>::to_vec);
-        let at_spillway = At::Root.key("spillway");
-        let gpu_kinds = needs::gpu_kinds(&at_spillway, kinds, &containers.resources)?;
-        Ok(Self { containers, gpu_kinds, gang: None })
-    }
-
-    /// The job itself is its main node.
-    fn of_nodes(
-        properties: NodeProperties,
-        overrides: NodeOverrides,
-        (in_array, grows): (bool, bool),
-        (of, gpu_kinds): (task::Of<'_>, Option<&[GpuKind]>),
-        warnings: &mut Warnings,
-    ) -> Result<Self, Rejection> {
-        let (at, at_spillway) = (At::Root.key("jobDefinition"), At::Root.key("spillway"));
-        if in_array {
-            let at = At::Root.key("arrayProperties");
-            return Err(Rejection::invalid(&at, "a multi-node job cannot be an array")
-                .hint("send one job for each child"));
-        }
-        if grows {
-            let at = at_spillway.key("growMemory");
-            return Err(
-                Rejection::invalid(&at, "is for jobs of one container").hint("leave it out")
-            );
-        }
-        let at_nodes = at.key("nodeProperties");
-        let of_all = nodes::OfAll { parameters: of.parameters, arch: of.arch, gpu_kinds };
-        let gang = nodes::gang(&at_nodes, properties, overrides, &of_all, warnings)?;
-        let main = gang.group_of(gang.main).ok_or_else(|| Rejection::missing(&at_nodes))?;
-        let containers = Containers {
-            container: main.container.clone(),
-            task: None,
-            resources: main.resources,
-            arch: main.arch,
-            stop: of.stop,
-        };
-        let gpu_kinds = main.gpu_kinds;
-        Ok(Self { containers, gpu_kinds, gang: Some(Arc::new(gang)) })
-    }
-}
-
 fn job_name_of(at: &At<'_>, text: Option<String>) -> Result<JobName, Rejection> {
     let text =
         text.ok_or_else(|| Rejection::missing(at).hint("name the job; names need not be unique"))?;
@@ -434,70 +377,6 @@ fn queue_of(at: &At<'_>, text: Option<String>) -> Result<QueueName, Rejection> {
     let of_arn = text.split_once(":job-queue/").filter(|(arn, _)| arn.starts_with("arn:"));
     let name = of_arn.map_or(text.as_str(), |(_, name)| name);
     name.parse().map_err(|error| Rejection::invalid(at, &format!("{error}")))
-}
-
-fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> {
-    match definition.kind {
-        Some(JobDefinitionType::Multinode) if definition.node_properties.is_none() => {
-            return Err(Rejection::missing(&at.key("nodeProperties"))
-                .hint("describe the nodes: numNodes, mainNode, nodeRangeProperties"));
-        }
-        Some(JobDefinitionType::Container) if definition.node_properties.is_some() => {
-            let what = "is \"container\", but there are nodeProperties";
-            return Err(Rejection::invalid(&at.key("type"), what).hint("say \"multinode\""));
-        }
-        Some(JobDefinitionType::Multinode | JobDefinitionType::Container) | None => {}
-    }
-    let elsewhere = [
-        ("containerProperties", definition.container_properties.is_some()),
-        ("ecsProperties", definition.ecs_properties.is_some()),
-    ];
-    let said = elsewhere.into_iter().find(|(_, is_said)| *is_said);
-    if let (Some(_), Some((key, _))) = (&definition.node_properties, said) {
-        let what = "a multi-node job has its containers in nodeProperties";
-        return Err(Rejection::invalid(&at.key(key), what).hint("leave it out"));
-    }
-    let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
-    if platforms.contains(&PlatformCapability::ManagedInstances) {
-        let at = at.key("platformCapabilities");
-        return Err(Rejection::unsupported(&at, "ECS Managed Instances are not supported")
-            .hint("Spillway buys the instances itself: say [\"EC2\"], or leave it out"));
-    }
-    if platforms.contains(&PlatformCapability::Fargate) {
-        let at = at.key("platformCapabilities");
-        return Err(Rejection::unsupported(&at, "Fargate is not supported")
-            .hint("Spillway runs jobs on EC2: say [\"EC2\"], or leave it out"));
-    }
-    Ok(())
-}
-
-/// Each kind of job has its own overrides.
-fn check_overrides(definition: &JobDefinition, message: &SubmitJob) -> Result<(), Rejection> {
-    let is_said = message.node_overrides.as_ref().is_some_and(|o| *o != NodeOverrides::default());
-    if definition.node_properties.is_none() {
-        if is_said && !define::is_stand_in(definition) {
-            let at = At::Root.key("nodeOverrides");
-            return Err(Rejection::invalid(&at, "the job definition has no nodes")
-                .hint("use containerOverrides"));
-        }
-        return Ok(());
-    }
-    let of_one = message.container_overrides.as_ref();
-    let of_several = message.ecs_properties_override.as_ref();
-    let others = [
-        ("containerOverrides", of_one.is_some_and(|o| *o != ContainerOverrides::default())),
-        (
-            "ecsPropertiesOverride",
-            of_several.is_some_and(|o| *o != EcsPropertiesOverride::default()),
-        ),
-    ];
-    match others.into_iter().find(|(_, is_said)| *is_said) {
-        None => Ok(()),
-        Some((key, _)) => {
-            Err(Rejection::invalid(&At::Root.key(key), "a multi-node job has nodes to override")
-                .hint("say it in nodeOverrides.nodePropertyOverrides, with targetNodes"))
-        }
-    }
 }
 
 fn merged_parameters(

@@ -8,6 +8,7 @@ mod ecs;
 mod nodes;
 mod object;
 mod relations;
+mod schedule;
 mod scheduling;
 mod storage;
 
@@ -37,6 +38,10 @@ pub use scheduling::{
 };
 
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
+pub use schedule::{
+    ChangeSchedule, ChangeScheduleSpillway, CreateSchedule, CreateScheduleAction,
+    CreateScheduleSpillway, MissedRule, ScheduleAction,
+};
 
 use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};

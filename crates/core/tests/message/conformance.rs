@@ -40,7 +40,7 @@ fn pointer(path: &str) -> String {
 }
 
 /// Messages that hold, together, every key that is honoured.
-fn samples() -> Vec<Value> {
+pub(crate) fn samples() -> Vec<Value> {
     let container = "/jobDefinition/containerProperties";
     let mut everything = full();
     let rules = json!({"attempts": 2, "evaluateOnExit": [
@@ -125,6 +125,7 @@ fn in_nodes(sample: &Value) -> Value {
     ]});
     message
 }
+
 /// Jobs of several containers, of which the first has every key: one has a volume of the host, the other one of EFS.
 fn several() -> [Value; 2] {
     let full = full();

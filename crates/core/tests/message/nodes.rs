@@ -13,7 +13,7 @@ fn container(cpu: &str) -> Value {
     ]})
 }
 
-fn nodes(n: i64, main: i64, ranges: &[(&str, &str)]) -> Value {
+pub(crate) fn nodes(n: i64, main: i64, ranges: &[(&str, &str)]) -> Value {
     let ranges: Vec<Value> = ranges
         .iter()
         .map(|(nodes, cpu)| json!({"targetNodes": nodes, "container": container(cpu)}))

@@ -13,6 +13,12 @@ use crate::lane::Lane;
 use crate::limits;
 use crate::waiting::{GroupKey, Line};
 
+/// Who goes before whom: the queue's priority, then when a job came.
+type Rank = (Reverse<u32>, LinePlace);
+
+/// A queue's number, its share, and the group of it that is next.
+type Next = (usize, Option<ShareId>, Place);
+
 /// A group, and who is next in it.
 struct Front<'a> {
     key: GroupKey,
@@ -77,7 +83,7 @@ impl<'a> Walk<'a> {
     /// Puts a group where its next job stands.
     fn line_up(&mut self, at: usize) {
         let Some(front) = self.fronts.get_mut(at) else { return };
-        let Some((line, id)) = front.line.peek().copied() else { return };
+        let Some((stands_at, id)) = front.line.peek().copied() else { return };
         let lane = front.lane;
         let rules = self.of.config.queue(&lane.queue);
         let is_fair = rules.fair_share.is_some();
@@ -102,23 +108,23 @@ impl<'a> Walk<'a> {
             },
             None => ShareLine::default(),
         });
-        share.fronts.insert((line.is_fresh, Reverse(lane.priority), line, id, at));
+        share.fronts.insert((stands_at.is_fresh, Reverse(lane.priority), stands_at, id, at));
     }
 
     /// The queue and share whose turn it is: the highest priority, then whoever came first.
-    fn next(&self) -> Option<(usize, Option<ShareId>, Place)> {
-        let mut best: Option<(Reverse<u32>, LinePlace, usize, Option<ShareId>, Place)> = None;
+    fn next(&self) -> Option<Next> {
+        let mut best: Option<(Rank, Next)> = None;
         for (ord, queue) in self.queues.iter().enumerate() {
             let Some((_, share)) = queue.turns.first() else { continue };
             let Some(place) = queue.shares.get(share).and_then(|share| share.fronts.first()) else {
                 continue;
             };
-            let candidate = (Reverse(queue.priority), place.2, ord, share.clone(), *place);
-            if best.as_ref().is_none_or(|best| (candidate.0, candidate.1) < (best.0, best.1)) {
-                best = Some(candidate);
+            let rank = (Reverse(queue.priority), place.2);
+            if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                best = Some((rank, (ord, share.clone(), *place)));
             }
         }
-        best.map(|(_, _, ord, share, place)| (ord, share, place))
+        best.map(|(_, next)| next)
     }
 
     /// Walks until everybody has a place or knows why not.
@@ -172,6 +178,7 @@ impl<'a> Walk<'a> {
     }
 }
 
+#[expect(clippy::ref_option, reason = "shares are found by what their map has them under")]
 impl QueueLine<'_> {
     fn score(&self, of: &Dispatch<'_>, share: &Option<ShareId>) -> u128 {
         let (Some(id), Some(line), true) = (share, self.shares.get(share), self.is_fair) else {

@@ -6,8 +6,10 @@ use spillway_core::effect::{Effect, TaskRequest};
 use spillway_core::job::FailureCategory;
 use spillway_core::message::{Ending, end_job};
 use spillway_core::task::{FleetSnapshot, InstanceReport, InstanceStatus, TaskStatus};
-use spillway_core::{Answer, JobId, JobState};
-use spillway_engine::{EngineConfig, limits};
+use spillway_core::{Answer, CpuUnits, JobId, JobState, Market};
+use spillway_engine::{
+    Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, limits,
+};
 
 use crate::rig::{Rig, job_id, secs};
 
@@ -20,12 +22,28 @@ fn gang(token: &str, n: u32, spillway: &str, extra: &str) -> String {
     )
 }
 
-fn rig(hosts_max: Option<u32>) -> Rig {
+fn config() -> EngineConfig {
     let queues = vec!["default".parse().unwrap()];
     let mut config = EngineConfig { queues, ..EngineConfig::default() };
     config.jobs.rules.host_network = true;
+    config
+}
+
+fn rig(hosts_max: Option<u32>) -> Rig {
+    let mut config = config();
     config.limits.hosts_max = hosts_max;
     Rig::with(config)
+}
+
+fn pool(name: &str, markets: Vec<Market>, caps: Caps) -> PoolRules {
+    let offerings = OfferingFilter { markets, ..OfferingFilter::default() };
+    PoolRules { name: name.parse().unwrap(), offerings, caps }
+}
+
+fn held_back(rig: &Rig, token: &str) -> String {
+    let all = rig.engine.held_back(rig.now);
+    let why = rig.engine.why_held_back(&all, &rig.jobs[&job_id(token)]);
+    why.map(ToString::to_string).unwrap_or_default()
 }
 
 /// A look at all hosts there are, with their addresses.
@@ -274,6 +292,83 @@ fn a_job_that_needs_more_hosts_than_there_may_be_is_refused_with_the_numbers() {
 
     let reason = reason(&rig, job_id("g"));
     assert!(reason.contains("3 nodes") && reason.contains("max-hosts is 2"), "{reason}");
+}
+
+#[test]
+fn a_job_whose_nodes_together_are_more_than_each_of_its_pools_may_have_is_refused_with_the_numbers()
+{
+    let few_hosts = Caps { hosts_max: Some(2), ..Caps::default() };
+    let few_vcpus = Caps { cpu_max: Some(CpuUnits::from_vcpus(5)), ..Caps::default() };
+    let mut config = config();
+    config.pools =
+        vec![pool("few", vec![Market::Spot], few_hosts), pool("rest", vec![], few_vcpus)];
+    let mut rig = Rig::with(config);
+
+    rig.send(gang("g", 3, r#","market":"any""#, ""));
+
+    let reason = reason(&rig, job_id("g"));
+    assert!(reason.contains("3 nodes") && reason.contains("at least 3 hosts"), "{reason}");
+    assert!(reason.contains("max-hosts of pool few is 2 hosts"), "{reason}");
+}
+
+#[test]
+fn a_job_goes_to_the_first_pool_that_may_have_all_its_nodes() {
+    let few_vcpus = Caps { cpu_max: Some(CpuUnits::from_vcpus(5)), ..Caps::default() };
+    let mut config = config();
+    config.pools =
+        vec![pool("few", vec![Market::Spot], few_vcpus), pool("rest", vec![], Caps::default())];
+    let mut rig = Rig::with(config);
+
+    rig.send(gang("g", 3, r#","market":"any""#, ""));
+    rig.wait(secs(2));
+
+    let launch = rig.take_launch();
+    assert_eq!((launch.count, launch.choices[0].pool.market), (3, Market::OnDemand));
+}
+
+#[test]
+fn what_is_reserved_for_other_shares_is_kept_from_all_nodes_of_a_job() {
+    let fair_share = FairShare { compute_reservation: 50, ..FairShare::default() };
+    let caps = Caps { cpu_max: Some(CpuUnits::from_vcpus(10)), ..Caps::default() };
+    let rules = QueueRules { fair_share: Some(fair_share), caps, ..QueueRules::default() };
+    let mut config = config();
+    config.queue_rules.insert("default".parse().unwrap(), rules);
+    let mut rig = Rig::with(config);
+    run_gang(&mut rig, "first", 2, "", 1);
+    rig.take_effects();
+
+    rig.send(gang("second", 2, "", ""));
+    rig.wait(secs(60));
+
+    assert_eq!(rig.status(job_id("second")), "RUNNABLE");
+    let why = "compute-reservation of queue default is kept for shares without jobs";
+    assert_eq!(held_back(&rig, "second"), why);
+    rig.exits(job_id("first"), 0);
+    stopped(&mut rig, job_id("first").node(1));
+    rig.wait(secs(2));
+    assert_eq!(rig.status(job_id("second")), "STARTING");
+}
+
+#[test]
+fn who_waits_for_caps_counters_or_nodes_is_told_so() {
+    let mut config = config();
+    config.consumables.insert("licences".parse().unwrap(), 1);
+    let takes = r#","consumableResourcePropertiesOverride":{"consumableResourceList":
+        [{"consumableResource":"licences","quantity":1}]}"#;
+    let mut rig = Rig::with(config);
+    run_gang(&mut rig, "first", 2, takes, 1);
+    rig.send(gang("second", 2, "", takes));
+    rig.wait(secs(60));
+
+    assert!(held_back(&rig, "second").contains("needs 1, 0 of 1 are free"));
+    let standing = &rig.engine.queue_standings(rig.now)[0];
+    assert_eq!((standing.n_waiting, standing.held_back.len()), (1, 1));
+    let host = rig.state(job_id("first")).live_attempt().unwrap().host;
+    let id = rig.hosts[&host].instance().unwrap().id.clone();
+    rig.event(spillway_core::task::CloudEvent::Instance { id, status: InstanceStatus::Terminated });
+    rig.wait(limits::LAST_WORDS + secs(60));
+    assert_eq!(rig.status(job_id("first")), "RUNNABLE");
+    assert!(held_back(&rig, "first").contains("nodes of its last attempt have still to end"));
 }
 
 #[test]

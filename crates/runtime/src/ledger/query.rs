@@ -1,6 +1,7 @@
 //! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
 
 pub(super) mod children;
+pub(super) mod list;
 pub(super) mod nodes;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{
-    Gate, History, Host, JobId, Launch, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
+    Gate, History, Host, HostId, JobId, Launch, Pausable, PoolId, QueueName, Resources,
+    ScheduleRecord, ShareId, ShareUse,
 };
 use uuid::Uuid;
 
@@ -60,6 +62,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         cooling: cooling(connection)?,
         history: history(connection)?,
         definitions: definitions(connection)?,
+        schedules: schedules(connection)?,
         gates: gates(connection)?,
         shares: shares(connection)?,
         n_launches: natural("n_launches", n_launches)?,
@@ -148,6 +151,12 @@ pub(super) fn hosts(connection: &Connection, with_gone: bool) -> Outcome<Vec<Hos
     records(connection, sql, [])
 }
 
+/// One host.
+pub(super) fn host(connection: &Connection, id: HostId) -> Outcome<Option<Host>> {
+    let sql = "SELECT host FROM hosts WHERE id = ?1";
+    Ok(records(connection, sql, [id.uuid().as_bytes().as_slice()])?.pop())
+}
+
 /// Launches, newest first.
 pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Launch>> {
     let sql = "SELECT launch FROM launches ORDER BY decided_at DESC, id LIMIT ?1";
@@ -157,6 +166,11 @@ pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Lau
 /// All revisions of job definitions, by name and revision.
 pub(super) fn definitions(connection: &Connection) -> Outcome<Vec<DefinitionRecord>> {
     records(connection, "SELECT record FROM definitions ORDER BY name, revision", [])
+}
+
+/// All schedules by name, those that were deleted too.
+pub(super) fn schedules(connection: &Connection) -> Outcome<Vec<ScheduleRecord>> {
+    records(connection, "SELECT record FROM schedules ORDER BY name", [])
 }
 
 fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>> {
@@ -261,7 +275,7 @@ fn records<T: DeserializeOwned>(
     Ok(records)
 }
 
-fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     what: &dyn Fn() -> String,
     row: &Row<'_>,
     column: usize,

@@ -10,11 +10,12 @@ use spillway_core::gang::NodeGroup;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
+use spillway_core::schedule::{Firing, Missed, ScheduleSpec};
 use spillway_core::{
     Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
     FailureCategory, Gate, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec,
     JobState, KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd,
-    MicroUsdPerHour, Pausable, PoolId, Resources, ShareUse, SpotEvidence,
+    MicroUsdPerHour, Pausable, PoolId, Resources, ScheduleRecord, ShareUse, SpotEvidence,
 };
 use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
@@ -94,14 +95,12 @@ pub(crate) fn end_children(n: u64, runs: &[(u32, u32)]) -> Change {
 
 /// The `n`-th job ever with three nodes, of which node 1 is the main one.
 pub(crate) fn gang(n: u64) -> Job {
-    let mut job = job(n);
-    let mut spec = job.spec.as_ref().clone();
-    let (container, resources) = (spec.container.clone(), spec.resources);
-    let group =
-        NodeGroup { first: 0, last: 2, container, resources, arch: None, gpu_kinds: GpuKinds::ANY };
-    spec.gang = Some(Arc::new(Gang { main: 1, groups: vec![group] }));
-    job.spec = Arc::new(spec);
-    job
+    with_spec(job(n), |spec| {
+        let (container, resources) = (spec.container.clone(), spec.resources);
+        let gpu_kinds = GpuKinds::ANY;
+        let group = NodeGroup { first: 0, last: 2, container, resources, arch: None, gpu_kinds };
+        spec.gang = Some(Arc::new(Gang { main: 1, groups: vec![group] }));
+    })
 }
 
 pub(crate) fn add_node(n: u64, node: u32, state: JobState) -> Change {
@@ -112,13 +111,18 @@ pub(crate) fn move_node(n: u64, node: u32, state: JobState, ended: Option<Attemp
     Change::MoveJob { id: job_id(n).node(node), state, ended: ended.map(Box::new) }
 }
 
-/// The job under another name, in another queue.
-pub(crate) fn named(mut job: Job, name: &str, queue: &str) -> Job {
-    let mut spec = job.spec.as_ref().clone();
-    spec.name = name.parse().unwrap();
-    spec.queue = queue.parse().unwrap();
-    job.spec = Arc::new(spec);
+/// The job with something else asked for.
+pub(crate) fn with_spec(mut job: Job, change: impl FnOnce(&mut JobSpec)) -> Job {
+    change(Arc::make_mut(&mut job.spec));
     job
+}
+
+/// The job under another name, in another queue.
+pub(crate) fn named(job: Job, name: &str, queue: &str) -> Job {
+    with_spec(job, |spec| {
+        spec.name = name.parse().unwrap();
+        spec.queue = queue.parse().unwrap();
+    })
 }
 
 pub(crate) fn add(job: &Job) -> Change {
@@ -289,7 +293,26 @@ pub(crate) fn put_definition(revision: u32, deregistered: bool) -> Change {
     }))
 }
 
-/// One of everything, in each state that is written differently.
+pub(crate) fn schedule(name: &str) -> ScheduleRecord {
+    let spec = ScheduleSpec {
+        name: name.parse().unwrap(),
+        expression: "cron(0 2 * * ? *)".parse().unwrap(),
+        zone: "Europe/Berlin".parse().unwrap(),
+        start: None,
+        end: Some(at(86_400)),
+        missed: Missed::Once,
+        catch_up: SignedDuration::from_hours(1),
+        job: Arc::new(serde_json::json!({"jobName": "n", "jobQueue": "default"})),
+    };
+    let mut record = ScheduleRecord::new(spec, Some("AROAEXAMPLE:s".into()), "t".into(), at(0));
+    record.last = Some(Firing { nominal: at(60), job: job_id(0) });
+    record
+}
+
+pub(crate) fn put_schedule(name: &str) -> Change {
+    Change::PutSchedule(Box::new(schedule(name)))
+}
+
 /// Pauses or resumes the queue `default`; what was said later counts.
 pub(crate) fn pause(is_paused: bool) -> Change {
     let gate = Gate { is_paused, ordered_at: at(i64::from(is_paused)) };
@@ -303,6 +326,7 @@ pub(crate) fn use_share(used: Option<u64>) -> Change {
     Change::PutShare { queue, share, used }
 }
 
+/// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
     odd.warnings = vec!["jobDefinition.x: unknown key".into()];
@@ -328,6 +352,7 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         put_definition(1, false),
         put_definition(1, true),
         put_definition(2, false),
+        put_schedule("nightly"),
         put_boots(75),
         add(&array(4)),
         add_child(4, 0, running(1)),

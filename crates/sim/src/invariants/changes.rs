@@ -55,7 +55,7 @@ impl Invariants {
             Change::PutHost(host) => {
                 self.check_bill(moment, host, cloud);
                 self.check_gone(moment, host, cloud);
-                self.follow_host(host)
+                self.follow_host(moment, host)
             }
             Change::PutLaunch(launch) => {
                 self.follow_launch(launch);
@@ -68,6 +68,7 @@ impl Invariants {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutSchedule(_)
             | Change::PutGate { .. }
             | Change::PutShare { .. }
             | Change::Counters { .. } => false,
@@ -219,7 +220,10 @@ impl Invariants {
             self.violate("T1", moment, text);
         }
         if ended.failure.is_none() {
-            let really = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
+            // News may come when ECS has forgotten the task: then nobody can say how it was.
+            let is_forgotten = ended.task.is_some() && task.is_none();
+            let is_well = end.is_some_and(|e| e.is_natural() && e.exit_code == Some(0));
+            let really = is_forgotten || is_well;
             if !really {
                 let text = format!(
                     "attempt {} of job {id} is a success, but its task: {end:?}",
@@ -292,7 +296,7 @@ impl Invariants {
         }
     }
 
-    fn follow_host(&mut self, host: &Host) -> bool {
+    fn follow_host(&mut self, moment: Moment, host: &Host) -> bool {
         let before = self.open_hosts.remove(&host.id);
         if let Some(before) = before {
             self.cpu -= before.cpu;
@@ -310,6 +314,10 @@ impl Invariants {
             self.cpu += open.cpu;
             self.price += open.price;
             self.open_hosts.insert(host.id, open);
+        } else if let Some(instance) = host.instance()
+            && !self.list_gap.is_zero()
+        {
+            self.given_up.insert(instance.id.clone(), moment.now);
         }
         before.is_none() && host.status() == HostStatus::Requested
     }

@@ -31,6 +31,7 @@ impl Invariants {
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
                 | Change::PutGate { .. }
+                | Change::PutSchedule(_)
                 | Change::PutShare { .. }
                 | Change::Counters { .. } => None,
             };

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spillway_core::host::HostStatus;
 use spillway_core::id::HostId;
 use spillway_core::{
-    ConsumableName, CpuUnits, MiB, MicroUsdPerHour, QueueName, Scheduling, ShareId, cost,
+    Change, ConsumableName, CpuUnits, MiB, MicroUsdPerHour, QueueName, Scheduling, ShareId, cost,
 };
-use spillway_engine::{Caps, Held};
+use spillway_engine::{Caps, Held, Step};
 
 use super::{Invariants, Moment};
 use crate::ledger::MemoryLedger;
@@ -82,8 +83,17 @@ impl Invariants {
         }
     }
 
-    /// The caps of pools, over the hosts that are paid for or asked for; called when one more is asked for.
-    pub(super) fn check_pools(&mut self, moment: Moment, ledger: &MemoryLedger) {
+    /// The caps of the pools that a step buys from, over their hosts that are paid for or asked for. EC2 may have put more into
+    /// another than it was asked for: that is nobody's purchase.
+    pub(super) fn check_pools(&mut self, moment: Moment, step: &Step, ledger: &MemoryLedger) {
+        let mut bought: BTreeSet<usize> = BTreeSet::new();
+        for change in &step.changes {
+            if let Change::PutHost(host) = change
+                && host.status() == HostStatus::Requested
+            {
+                bought.extend(self.config.pool_of_host(host));
+            }
+        }
         let mut pools: BTreeMap<usize, Sum> = BTreeMap::new();
         for id in self.open_hosts.keys() {
             let Some(host) = ledger.get_host(*id) else { continue };
@@ -92,7 +102,7 @@ impl Invariants {
             }
         }
         let mut broken = Vec::new();
-        for (ord, sum) in pools {
+        for (ord, sum) in pools.into_iter().filter(|(ord, _)| bought.contains(ord)) {
             let Some(pool) = self.config.pools.get(ord) else { continue };
             if !sum.held.is_within(&pool.caps) {
                 let (name, caps) = (&pool.name, pool.caps);

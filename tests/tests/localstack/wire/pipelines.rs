@@ -18,9 +18,9 @@ const ROOMY: Shape = Shape {
 
 /// How many children of an array are in each state that any is in.
 fn children(here: &Deployment, array: &str) -> Value {
-    let seen = here.job(array).unwrap();
+    let seen = here.job(array).expect("the array is known");
     let summary = seen["array"]["status_summary"].clone();
-    let counts = summary.as_array().unwrap_or_else(|| panic!("no summary: {seen}")).iter();
+    let counts = summary.as_array().expect("an array has a summary").iter();
     let of_status = |c: &Value| Some((c["status"].as_str()?.to_owned(), c["count"].clone()));
     counts
         .filter(|c| c["count"] != 0)
@@ -48,7 +48,7 @@ fn an_array_of_a_hundred_and_one_that_follows_it_child_by_child() {
     assert_eq!(skipped["job"]["status"], "FAILED");
     let reason = skipped["job"]["status_reason"].as_str().unwrap();
     assert!(reason.contains(&first), "{reason}");
-    assert_eq!(here.n_tasks_ever(), 199, "the child of the one that failed was not started");
+    assert_eq!(skipped["attempts"].as_array().map(Vec::len), Some(0), "it was not started");
     here.until_all_is_given_back();
 }
 
@@ -96,7 +96,7 @@ fn submit_with_rules(here: &Deployment, rules: &Value, script: &str) -> String {
         "retryStrategy": { "attempts": 5, "evaluateOnExit": rules },
         "spillway": { "market": "on-demand" },
     });
-    fs::write(here.file("retried.json"), job.to_string()).unwrap();
+    fs::write(here.file("retried.json"), job.to_string()).expect("it can be written");
     let sent = here.spillway(&["submit", "--file", "retried.json"]);
     assert!(sent.status.success(), "{}", said(&sent));
     String::from_utf8_lossy(&sent.stdout).trim().to_owned()

@@ -55,10 +55,6 @@ pub(super) fn gang(
     if listed.is_empty() {
         return Err(Rejection::missing(&at_ranges).hint("say what the nodes run"));
     }
-    if limits::NODE_RANGES_MAX < listed.len() {
-        let what = format!("at most {} ranges, not {}", limits::NODE_RANGES_MAX, listed.len());
-        return Err(Rejection::invalid(&at_ranges, &what));
-    }
     let mut ranges: Vec<(Range, ContainerProperties)> = Vec::with_capacity(listed.len());
     for (ord, NodeRangeProperty { target_nodes, container }) in listed.into_iter().enumerate() {
         let at = at_ranges.index(ord);

@@ -15,10 +15,9 @@ pub struct NodeProperties {
     /// The main node, which decides the job: its exit code is the job's, and when it ends all others are stopped.
     #[schemars(required, range(min = 0, max = 999))]
     pub main_node: Option<i64>,
-    /// One to five ranges of nodes and what each node of them runs. Every node is in one; of two around a node the narrower is
-    /// meant.
+    /// Ranges of nodes and what each node of them runs. Every node is in one; of two around a node the narrower is meant.
     #[serde(default, deserialize_with = "super::object::many")]
-    #[schemars(!default, required, length(min = 1, max = 5))]
+    #[schemars(!default, required, length(min = 1))]
     pub node_range_properties: Option<Vec<NodeRangeProperty>>,
 }
 

@@ -1,5 +1,6 @@
 //! Reads the nodes of multi-node jobs other than the main one, which is the job itself.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
@@ -7,6 +8,7 @@ use spillway_core::JobId;
 use spillway_core::array::child_seq;
 use spillway_core::gang::node_of;
 use spillway_core::job::{Job, JobState};
+use spillway_core::port::JobFilter;
 
 use super::super::error::{Failure, Outcome};
 use super::{attempts, parse, uuid};
@@ -39,8 +41,25 @@ pub(in super::super) fn one(connection: &Connection, job: Job, index: u32) -> Ou
     rows.next()?.map(|row| node(connection, &job, row)).transpose()
 }
 
+/// A job's nodes where they stand as the filter says, the main one too, the largest index first. All else of the filter is
+/// the job's to meet.
+pub(super) fn list(connection: &Connection, job: &Job, filter: &JobFilter) -> Outcome<Vec<Job>> {
+    let main = job.spec.gang.as_ref().map_or(0, |gang| gang.main);
+    let index_of = |id: JobId| id.node_index().unwrap_or(main);
+    let below = match filter.after {
+        None => u32::MAX,
+        Some(after) if after.whole() == job.id => index_of(after),
+        Some(_) => 0,
+    };
+    let mut nodes = others(connection, job)?;
+    nodes.push(job.clone());
+    nodes.sort_by_key(|node| Reverse(index_of(node.id)));
+    let is_wanted = |node: &Job| index_of(node.id) < below && filter.matches_state(node);
+    Ok(nodes.into_iter().filter(is_wanted).take(filter.limit).collect())
+}
+
 /// All nodes but the main one that have ever been given to a host, in their order.
-pub(in super::super) fn list(connection: &Connection, job: &Job) -> Outcome<Vec<Job>> {
+fn others(connection: &Connection, job: &Job) -> Outcome<Vec<Job>> {
     let sql = format!("SELECT {COLUMNS} WHERE c.seq = ?1 ORDER BY c.ord");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([seq_of(job)?])?;
@@ -65,7 +84,7 @@ pub(super) fn open(connection: &Connection, jobs: &[Job]) -> Outcome<Vec<Job>> {
         let id = JobId::from_uuid(uuid(&id)?);
         let ended = if known.contains_key(&id) { None } else { super::one(connection, id)? };
         let Some(job) = known.get(&id).copied().or(ended.as_ref()) else { continue };
-        let nodes = list(connection, job)?;
+        let nodes = others(connection, job)?;
         open.extend(nodes.into_iter().filter(|node| !node.state.status().is_terminal()));
     }
     Ok(open)

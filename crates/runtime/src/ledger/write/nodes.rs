@@ -7,7 +7,7 @@ use spillway_core::job::{Attempt, Job, JobState};
 
 use super::super::error::{BadChange, Outcome};
 use super::super::query::natural;
-use super::{Record, add_attempt, check_move, json, whole};
+use super::{Record, add_attempt, check_move, json, said, whole};
 
 pub(super) fn add_gang(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     let Some(gang) = &job.spec.gang else { return Ok(()) };
@@ -43,9 +43,10 @@ pub(super) fn add_node(
     if known(tx, seq, node)?.is_some() {
         return Err(BadChange::AddedTwice(id).into());
     }
-    let sql = "INSERT INTO children (seq, ord, status, last_attempt, state)
-        VALUES (?1, ?2, ?3, 0, ?4)";
-    let row = params![seq, node, state.status().as_str(), json(state)?];
+    let sql = "INSERT INTO children (seq, ord, status, last_attempt, state, ended, reason)
+        VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)";
+    let (status, reason) = (state.status().as_str(), said(state, None));
+    let row = params![seq, node, status, json(state)?, super::ended(state), reason];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
@@ -64,9 +65,16 @@ pub(super) fn move_node(
         let of_job = natural("seq", seq)?;
         add_attempt(tx, whole(child_seq(of_job, node))?, attempt)?;
     }
-    let sql = "UPDATE children SET status = ?3, last_attempt = ?4, state = ?5
-        WHERE seq = ?1 AND ord = ?2";
-    let row = params![seq, node, state.status().as_str(), newest, json(state)?];
-    tx.prepare_cached(sql)?.execute(row)?;
+    let sql = "UPDATE children SET status = ?3, last_attempt = ?4, state = ?5, ended = ?6,
+        reason = coalesce(?7, reason) WHERE seq = ?1 AND ord = ?2";
+    tx.prepare_cached(sql)?.execute(params![
+        seq,
+        node,
+        state.status().as_str(),
+        newest,
+        json(state)?,
+        super::ended(state),
+        said(state, ended),
+    ])?;
     Ok(())
 }

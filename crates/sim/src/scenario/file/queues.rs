@@ -37,11 +37,11 @@ struct ShareFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct CapsFile {
-    vcpus_max: Option<u32>,
-    memory_max: Option<String>,
-    gpus_max: Option<u32>,
-    hosts_max: Option<u32>,
-    price_max: Option<String>,
+    vcpus: Option<u32>,
+    memory: Option<String>,
+    gpus: Option<u32>,
+    hosts: Option<u32>,
+    price: Option<String>,
 }
 
 /// A part of what may be bought.
@@ -68,18 +68,18 @@ fn invalid(key: &str, error: &dyn Display) -> ScenarioError {
 impl CapsFile {
     fn resolve(self) -> Result<Caps, ScenarioError> {
         let memory: Option<MiB> = self
-            .memory_max
-            .map(|text| text.parse().map_err(|error| invalid("memory_max", &error)))
+            .memory
+            .map(|text| text.parse().map_err(|error| invalid("memory", &error)))
             .transpose()?;
         let price = self
-            .price_max
-            .map(|text| text.parse().map_err(|error| invalid("price_max", &error)))
+            .price
+            .map(|text| text.parse().map_err(|error| invalid("price", &error)))
             .transpose()?;
         Ok(Caps {
-            cpu_max: self.vcpus_max.map(CpuUnits::from_vcpus),
+            cpu_max: self.vcpus.map(CpuUnits::from_vcpus),
             memory_max: memory,
-            gpus_max: self.gpus_max,
-            hosts_max: self.hosts_max,
+            gpus_max: self.gpus,
+            hosts_max: self.hosts,
             price_max: price,
         })
     }
