@@ -77,43 +77,48 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
     reasons
 }
 
-/// What the next plan would make of a multi-node job that waits: a word that scripts can go by, and a sentence.
+/// Why a multi-node job waits: what keeps it from being planned at all, else what the next plan would make of it: a word
+/// that scripts can go by, and a sentence.
 pub(crate) fn of_nodes(
     job: &Job,
+    n_nodes: u32,
     engine: &Engine,
     now: Timestamp,
-) -> Option<Vec<(&'static str, String)>> {
-    let n = job.spec.gang.as_ref()?.n_nodes();
-    let planned = Spillway::default().plan(&engine.plan_input(now), &engine.plan_policy());
+) -> (&'static str, String) {
+    let held_back = engine.held_back(now);
+    if let Some(why) = engine.why_held_back(&held_back, job) {
+        return (why.code(), why.to_string());
+    }
+    let (question, _) = engine.plan_input_for(now, job.id);
+    let planned = Spillway::default().plan(&question, &engine.plan_policy());
     let gang = planned.plan.gangs.iter().find(|gang| gang.job == job.id);
     let Some(gang) = gang else {
-        let text = "nodes of its last attempt have still to end before it is tried again";
-        return Some(vec![("nodes-to-end", text.to_owned())]);
+        return ("tried-again-soon", "it is about to be tried again".to_owned());
     };
     let n_bought: u32 = gang.launches.iter().map(|launch| launch.count).sum();
-    Some(vec![match &gang.verdict {
+    match &gang.verdict {
         GangVerdict::Start => {
-            ("room", format!("there is room for all {n} nodes: it starts with the next plan"))
+            ("room", format!("there is room for all {n_nodes} nodes: it starts with the next plan"))
         }
         GangVerdict::Hold { in_secs } => {
             let n_kept = gang.seats.len();
             let text = format!(
-                "all {n} nodes start together: room is kept on {n_kept} hosts and {n_bought} more are \
+                "all {n_nodes} nodes start together: room is kept on {n_kept} hosts and {n_bought} more are \
                  bought; expected in {in_secs} s"
             );
             ("nodes-start-together", text)
         }
         GangVerdict::Wait { reason } => {
-            ("no-room-for-all-nodes", format!("no room for all {n} nodes at once: {reason}"))
+            ("no-room-for-all-nodes", format!("no room for all {n_nodes} nodes at once: {reason}"))
         }
         GangVerdict::Paused => {
             let text = format!(
-                "room was kept for its {n} nodes for as long as may be, and did not suffice; others have \
+                "room was kept for its {n_nodes} nodes for as long as may be, and did not suffice; others have \
                  their turn"
             );
             ("paused", text)
         }
-    }])
+    }
 }
 
 /// What became of an array's children; nothing for a job that is none.

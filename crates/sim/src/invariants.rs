@@ -12,11 +12,12 @@
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
-//! | G1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | E1 | an event is deleted only after what it says is durable |
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
 //! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
+//! | N1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
+//! | N2 | no nodes of an attempt run without the others for more than [`PARTIAL_MAX`], twice the start time-out and three looks, while somebody could end them |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
 //! | W1 | what is done was written down before |
@@ -46,6 +47,7 @@ use crate::cloud::SimCloud;
 use crate::ledger::{BadChange, MemoryLedger};
 use crate::setting::Chance;
 use crate::world::{Out, WorldConfig};
+pub use gangs::PARTIAL_MAX;
 pub use spend::PURPOSELESS_MAX;
 
 /// More than this are counted, not kept.
@@ -124,6 +126,8 @@ pub struct Invariants {
     given_up: BTreeMap<InstanceId, Timestamp>,
     /// What the attempts carry that have ended on each host.
     carried: BTreeMap<HostId, MicroUsd>,
+    /// Multi-node jobs of which only some nodes run, since when.
+    partial_gangs: BTreeMap<JobId, Timestamp>,
     /// Sums over `open_hosts`.
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
@@ -179,6 +183,7 @@ impl Invariants {
             open_launches: BTreeSet::new(),
             given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
+            partial_gangs: BTreeMap::new(),
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,

@@ -1,10 +1,12 @@
 //! The checks of multi-node jobs: all nodes or none, each on a host of its own, and none without its main one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::TaskRequest;
 use spillway_core::job::LiveAttempt;
-use spillway_core::{Change, HostId, Job, JobId, JobState};
+use spillway_core::{Change, FailureCategory, HostId, Job, JobId, JobState};
 use spillway_engine::Step;
 
 use super::{Invariants, Moment};
@@ -12,6 +14,11 @@ use crate::ledger::MemoryLedger;
 
 /// What tells a node where its main one is.
 const ADDRESS: &str = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS";
+
+/// How long some nodes of an attempt may run while others do not yet, or not any more, beside twice the start time-out (one node
+/// after the other) and three looks: a task that hears no signal has until `limits::STOP_GIVE_UP`, and then its host is ended;
+/// the rest is for refused, lost and repeated calls.
+pub const PARTIAL_MAX: SignedDuration = SignedDuration::from_mins(60);
 
 impl Invariants {
     /// Looks at every multi-node job that a step has moved on, once all of the step is written.
@@ -43,6 +50,35 @@ impl Invariants {
         }
         for id in moved {
             self.check_gang(moment, id, ledger);
+            if !is_partial(id, ledger) {
+                self.partial_gangs.remove(&id);
+            } else {
+                self.partial_gangs.entry(id).or_insert(moment.now);
+            }
+        }
+        self.check_partial(moment);
+    }
+
+    /// No multi-node job runs in parts for long, while somebody could end it.
+    fn check_partial(&mut self, moment: Moment) {
+        let start = self.config.start_timeout.saturating_mul(2);
+        let looks = self.config.observe_every.saturating_mul(3);
+        let max = PARTIAL_MAX + start + looks + self.list_gap;
+        let for_long = |since: Timestamp| {
+            moment.now.duration_since(since) - self.blind_within(since, moment.now)
+        };
+        let over: Vec<(JobId, SignedDuration)> = self
+            .partial_gangs
+            .iter()
+            .map(|(id, since)| (*id, for_long(*since)))
+            .filter(|(_, partial)| max < *partial)
+            .collect();
+        for (id, partial) in over {
+            // Told once, and again if it goes on for as long once more.
+            self.partial_gangs.insert(id, moment.now);
+            let minutes = partial.as_mins();
+            let text = format!("some nodes of job {id} have run without others for {minutes} min");
+            self.violate("N2", moment, text);
         }
     }
 
@@ -84,7 +120,7 @@ impl Invariants {
             }
         }
         for text in wrong {
-            self.violate("G1", moment, text);
+            self.violate("N1", moment, text);
         }
     }
 
@@ -111,10 +147,43 @@ impl Invariants {
             | JobState::Failed { .. } => false,
         });
         if !is_running {
-            self.violate("G1", moment, format!("node {id} is started before its main one runs"));
+            self.violate("N1", moment, format!("node {id} is started before its main one runs"));
         }
         if !request.environment.contains_key(ADDRESS) {
-            self.violate("G1", moment, format!("node {id} is not told where its main one is"));
+            self.violate("N1", moment, format!("node {id} is not told where its main one is"));
         }
     }
+}
+
+/// Whether some nodes of a job's newest attempt run while others do not: not yet, or not any more through somebody else's doing.
+/// A node that has ended by itself is missed by nobody, unless it is the main one.
+fn is_partial(id: JobId, ledger: &MemoryLedger) -> bool {
+    let Some(main) = ledger.get_job(id) else { return false };
+    let Some(gang) = main.spec.gang.clone() else { return false };
+    let records: Vec<Option<Cow<'_, Job>>> =
+        (0..gang.n_nodes()).map(|node| ledger.get_job(id.node(node))).collect();
+    let running = |job: &Job| match &job.state {
+        JobState::Running { attempt, .. } => Some(attempt.ord),
+        JobState::Submitted
+        | JobState::Pending
+        | JobState::Runnable { .. }
+        | JobState::Starting { .. }
+        | JobState::Succeeded { .. }
+        | JobState::Failed { .. } => None,
+    };
+    let newest = records.iter().flatten().filter_map(|job| running(job)).max();
+    let Some(ord) = newest else { return false };
+    let is_missing = |job: &Job| {
+        let has_ended_by_itself = job.attempts.iter().any(|attempt| {
+            let by_itself = match attempt.failure {
+                None => true,
+                Some(failure) => {
+                    !failure.is_infrastructure() && failure != FailureCategory::Terminated
+                }
+            };
+            attempt.ord == ord && by_itself
+        });
+        running(job) != Some(ord) && (job.id.node_index().is_none() || !has_ended_by_itself)
+    };
+    records.iter().any(|job| job.as_ref().is_none_or(|job| is_missing(job)))
 }

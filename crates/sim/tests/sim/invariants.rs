@@ -11,7 +11,7 @@ use spillway_core::{
     Job, JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
 };
 use spillway_engine::{EngineConfig, Step};
-use spillway_sim::invariants::{Invariants, PURPOSELESS_MAX};
+use spillway_sim::invariants::{Invariants, PARTIAL_MAX, PURPOSELESS_MAX};
 use spillway_sim::{MemoryLedger, SimCloud};
 use uuid::Uuid;
 
@@ -574,8 +574,8 @@ fn node_on(host: HostId, stop: Option<Stop>) -> JobState {
 }
 
 #[test]
-fn g1_nodes_are_given_to_hosts_together_each_to_its_own() {
-    for (host, expected) in [(None, vec!["G1"]), (Some(true), vec![]), (Some(false), vec!["G1"])] {
+fn n1_nodes_are_given_to_hosts_together_each_to_its_own() {
+    for (host, expected) in [(None, vec!["N1"]), (Some(true), vec![]), (Some(false), vec!["N1"])] {
         let mut stage = Stage::new();
         let (job, other) = two_nodes(&mut stage);
         let mut changes = vec![Change::AddJob(Box::new(job))];
@@ -589,8 +589,8 @@ fn g1_nodes_are_given_to_hosts_together_each_to_its_own() {
 }
 
 #[test]
-fn g1_no_node_goes_on_when_its_main_one_has_ended() {
-    for (is_stopped, expected) in [(false, vec!["G1"]), (true, vec![])] {
+fn n1_no_node_goes_on_when_its_main_one_has_ended() {
+    for (is_stopped, expected) in [(false, vec!["N1"]), (true, vec![])] {
         let mut stage = Stage::new();
         let (job, other) = two_nodes(&mut stage);
         let id = job_id("a").node(1);
@@ -607,7 +607,7 @@ fn g1_no_node_goes_on_when_its_main_one_has_ended() {
 }
 
 #[test]
-fn g1_no_node_starts_before_its_main_one_runs() {
+fn n1_no_node_starts_before_its_main_one_runs() {
     let mut stage = Stage::new();
     let (job, other) = two_nodes(&mut stage);
     let id = job_id("a").node(1);
@@ -618,7 +618,56 @@ fn g1_no_node_starts_before_its_main_one_runs() {
 
     let broken = stage.perform(Effect::RunTask(request));
 
-    assert_eq!(broken, ["G1", "G1"], "neither does the main one run nor is its address told");
+    assert_eq!(broken, ["N1", "N1"], "neither does the main one run nor is its address told");
+}
+
+/// The same on a host, RUNNING.
+fn runs(state: &JobState) -> JobState {
+    let attempt = LiveAttempt { awaits_main: false, ..state.live_attempt().unwrap().clone() };
+    JobState::Running { attempt, started_at: at(60) }
+}
+
+#[test]
+fn n2_no_nodes_run_without_the_others_for_long() {
+    for (is_whole, expected) in [(false, vec!["N2"]), (true, vec![])] {
+        let mut stage = Stage::new();
+        let (job, other) = two_nodes(&mut stage);
+        let (id, main) = (job_id("a").node(1), runs(&job.state));
+        let node = node_on(other, None);
+        let moved = |id, state| Change::MoveJob { id, state, ended: None };
+        let add = Change::AddChild { id, state: node.clone() };
+        assert!(stage.write([Change::AddJob(Box::new(job)), add]).is_empty());
+        assert!(stage.write([moved(job_id("a"), main)]).is_empty());
+        if is_whole {
+            assert!(stage.write([moved(id, runs(&node))]).is_empty());
+        }
+
+        stage.now +=
+            2 * PARTIAL_MAX.as_secs() + 2 * EngineConfig::default().start_timeout.as_secs();
+
+        assert_eq!(stage.write([]), expected, "{is_whole}");
+    }
+}
+
+#[test]
+fn n2_a_node_that_has_ended_by_itself_is_missed_by_nobody() {
+    for (failure, expected) in
+        [(Some(FailureCategory::Host), vec!["N2"]), (Some(FailureCategory::Exit), vec![])]
+    {
+        let mut stage = Stage::new();
+        let (job, other) = two_nodes(&mut stage);
+        let (id, main) = (job_id("a").node(1), runs(&job.state));
+        let add = Change::AddChild { id, state: node_on(other, None) };
+        stage.write([Change::AddJob(Box::new(job)), add]);
+        let ended = Some(Box::new(Attempt { host: other, ..ended(&stage, failure, None) }));
+        let ends = Change::MoveJob { id, state: JobState::Pending, ended };
+        stage.write([Change::MoveJob { id: job_id("a"), state: main, ended: None }, ends]);
+
+        stage.now +=
+            2 * PARTIAL_MAX.as_secs() + 2 * EngineConfig::default().start_timeout.as_secs();
+
+        assert_eq!(stage.write([]), expected, "{failure:?}");
+    }
 }
 
 #[test]
