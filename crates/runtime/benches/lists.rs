@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use spillway_core::array::Indexes;
 use spillway_core::job::{Job, JobStatus};
 use spillway_core::port::{Ledger, LedgerReader};
-use spillway_core::{ArraySpec, Change, Glob, JobFilter, JobState, TimeRange};
+use spillway_core::{ArraySpec, Change, Glob, JobFilter, JobId, JobState, TimeRange};
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -26,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 #[expect(dead_code, reason = "the tests use more of it")]
 mod sample;
 
-use sample::{add, at, attempt, job, job_id, moved, running, with_spec};
+use sample::{add, at, attempt, job, job_id, running, with_spec};
 
 /// So many changes are one commit.
 const CHANGES: usize = 20_000;
@@ -49,14 +49,15 @@ fn varied(n: u64) -> Job {
 }
 
 /// Of a hundred, ninety succeed, five fail, and five wait.
-fn end(n: u64, created: i64) -> Option<Change> {
+fn end(id: JobId, n: u64, created: i64) -> Option<Change> {
     let at = at(created) + SignedDuration::from_mins(5);
     let reason = || format!("Host EC2 (instance i-{:017x}) terminated.", n % 1_000);
-    match n % 100 {
-        0..90 => Some(moved(n, JobState::Succeeded { at }, Some(attempt(1)))),
-        90..95 => Some(moved(n, JobState::Failed { at, reason: reason() }, Some(attempt(1)))),
+    let state = match n % 100 {
+        0..90 => Some(JobState::Succeeded { at }),
+        90..95 => Some(JobState::Failed { at, reason: reason() }),
         _ => None,
-    }
+    };
+    state.map(|state| Change::MoveJob { id, state, ended: Some(Box::new(attempt(1))) })
 }
 
 fn commit_all(runtime: &Runtime, ledger: &mut SqliteLedger, changes: impl Iterator<Item = Change>) {
@@ -76,7 +77,8 @@ fn make(path: &Path) {
     let mut ledger = SqliteLedger::open(path).expect("the ledger opens");
     let n = u64::from(n_jobs());
     let created = |n: u64| i64::try_from(n * 10).unwrap();
-    let jobs = (0..n).flat_map(|n| [Some(add(&varied(n))), end(n, created(n))]).flatten();
+    let jobs =
+        (0..n).flat_map(|n| [Some(add(&varied(n))), end(job_id(n), n, created(n))]).flatten();
     commit_all(&runtime, &mut ledger, jobs);
     let mut array = with_spec(job(n), |spec| {
         let indexes = Indexes::of_size(n_jobs());
@@ -86,11 +88,7 @@ fn make(path: &Path) {
     let children = (0..n_jobs()).flat_map(|index| {
         let id = job_id(n).child(index);
         let add = Change::AddChild { id, state: running(1) };
-        let end = end(u64::from(index), 0).map(|end| match end {
-            Change::MoveJob { state, ended, .. } => Change::MoveJob { id, state, ended },
-            other => other,
-        });
-        [Some(add), end].into_iter().flatten()
+        [Some(add), end(id, u64::from(index), 0)].into_iter().flatten()
     });
     commit_all(&runtime, &mut ledger, std::iter::once(add(&array)).chain(children));
 }

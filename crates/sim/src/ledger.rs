@@ -4,7 +4,7 @@
 //! and its end is written once. Contract tests compare durable ledgers with it.
 
 mod arrays;
-mod read;
+mod reader;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

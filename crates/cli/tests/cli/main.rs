@@ -16,6 +16,7 @@ mod help;
 mod ledger;
 mod many;
 mod news;
+mod nodes;
 mod plan;
 mod queues;
 mod rig;

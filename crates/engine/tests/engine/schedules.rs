@@ -190,7 +190,7 @@ fn naive(ops: &[Op], period: i64, patience: i64) -> Vec<i64> {
                 now += n;
             }
             Op::Outage(n) => {
-                let last = (now + 1..=now + n).filter(|at| at % period == 0).next_back();
+                let last = (now + 1..=now + n).rfind(|at| at % period == 0);
                 met.extend(last.filter(|at| now + n - at <= patience));
                 now += n;
             }

@@ -65,13 +65,13 @@ impl Outbox {
     }
 }
 
-/// Notes what is news of a change that has just been applied.
-pub(super) fn note(
+/// What will be news of a change that is about to be applied: a job's coming, and its move to another status than it has. That
+/// more is known of a job where it is (its task's ARN, that it is to be stopped) is none.
+pub(super) fn news<'a>(
     tx: &Transaction<'_>,
     rule: &EventRule,
-    now: Timestamp,
-    change: &Change,
-) -> Outcome<()> {
+    change: &'a Change,
+) -> Outcome<Option<(JobId, &'a JobState)>> {
     let (id, state) = match change {
         Change::AddJob(job) => (job.id, &job.state),
         Change::AddChild { id, state } | Change::MoveJob { id, state, .. } => (*id, state),
@@ -87,16 +87,23 @@ pub(super) fn note(
         | Change::PutSchedule(_)
         | Change::PutGate { .. }
         | Change::PutShare { .. }
-        | Change::Counters { .. } => return Ok(()),
+        | Change::Counters { .. } => return Ok(None),
     };
     let is_wanted = rule.statuses.contains(&state.status());
-    if is_wanted && (rule.children || id == id.whole()) {
-        put(tx, id, state, now)?;
+    if !is_wanted || !(rule.children || id == id.whole()) {
+        return Ok(None);
     }
-    Ok(())
+    let is_new = query::status(tx, id)?.as_deref() != Some(state.status().as_str());
+    Ok(is_new.then_some((id, state)))
 }
 
-fn put(tx: &Transaction<'_>, id: JobId, state: &JobState, now: Timestamp) -> Outcome<()> {
+/// Notes that a job has come to this state.
+pub(super) fn put(
+    tx: &Transaction<'_>,
+    id: JobId,
+    state: &JobState,
+    now: Timestamp,
+) -> Outcome<()> {
     let sql = "UPDATE meta SET n_events = n_events + 1 RETURNING n_events";
     let version: i64 = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     let sql = "INSERT INTO outbox (version, job, at, state) VALUES (?1, ?2, ?3, ?4)";

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::definition::DefinitionRecord;
@@ -79,6 +79,24 @@ pub(super) fn one(connection: &Connection, id: JobId) -> Outcome<Option<Job>> {
         (Some(job), _, Some(node)) => nodes::one(connection, job, node),
         (found, _, _) => Ok(found),
     }
+}
+
+/// The status in the record of a job, an array, a child or a node; a child or node without a record has none.
+pub(super) fn status(connection: &Connection, id: JobId) -> Outcome<Option<String>> {
+    if let Some(node) = id.node_index() {
+        return nodes::status(connection, id, node);
+    }
+    let Some(index) = id.index() else {
+        let sql = "SELECT status FROM jobs WHERE id = ?1";
+        let key = *id.uuid().as_bytes();
+        let status = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0));
+        return Ok(status.optional()?);
+    };
+    let Some(array) = children::array(connection, id.whole())? else { return Ok(None) };
+    let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
+    let sql = "SELECT status FROM children WHERE seq = ?1 AND ord = ?2";
+    let key = [array.seq, i64::from(ord)];
+    Ok(connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?)
 }
 
 /// Jobs that are over: 40 bytes of each are kept in memory.

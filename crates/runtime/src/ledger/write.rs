@@ -22,9 +22,10 @@ pub(super) fn commit(
 ) -> Outcome<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
+        let news = events.map(|rule| outbox::news(&tx, rule, change)).transpose()?.flatten();
         apply(&tx, change)?;
-        if let Some(events) = events {
-            outbox::note(&tx, events, now, change)?;
+        if let Some((id, state)) = news {
+            outbox::put(&tx, id, state, now)?;
         }
     }
     tx.prepare_cached("UPDATE meta SET committed_at = ?1")?.execute([now.to_string()])?;

@@ -330,22 +330,22 @@ contract! {
     async fn jobs_are_found_by_when_they_came_and_ended_and_why(subject) {
         let mut late = job(3);
         late.created_at = at(1_000);
-        let lost = JobState::Failed { at: at(95), reason: "Host EC2 (instance i-1) terminated.".into() };
+        let failed = JobState::Failed { at: at(95), reason: "Host EC2 (instance i-1) terminated.".into() };
         let changes = [
             add(&job(0)), add(&job(1)), add(&job(2)), add(&late),
-            succeeded(0), moved(1, lost, None), moved(2, JobState::Runnable { since: at(50) }, Some(attempt(1))),
+            succeeded(0), moved(1, failed, None), moved(2, JobState::Runnable { since: at(50) }, Some(attempt(1))),
             moved(2, running(2), None),
         ];
         commit(&mut subject, &changes).await;
         let reader = subject.reader();
         let all = || JobFilter { limit: 9, ..JobFilter::default() };
         let list = |filter: JobFilter| ids(&reader.jobs(&filter).unwrap());
-        let range = |from: Option<i64>, until: Option<i64>| TimeRange { from: from.map(at), until: until.map(at) };
+        let between = |from: Option<i64>, until: Option<i64>| TimeRange { from: from.map(at), until: until.map(at) };
 
-        assert_eq!(list(JobFilter { submitted: range(Some(1), None), ..all() }), [3]);
-        assert_eq!(list(JobFilter { submitted: range(Some(0), Some(1)), ..all() }), [2, 1, 0]);
-        assert_eq!(list(JobFilter { ended: range(Some(0), None), ..all() }), [1, 0], "only what has ended");
-        assert_eq!(list(JobFilter { ended: range(Some(90), Some(95)), ..all() }), [0]);
+        assert_eq!(list(JobFilter { submitted: between(Some(1), None), ..all() }), [3]);
+        assert_eq!(list(JobFilter { submitted: between(Some(0), Some(1)), ..all() }), [2, 1, 0]);
+        assert_eq!(list(JobFilter { ended: between(Some(0), None), ..all() }), [1, 0], "only what has ended");
+        assert_eq!(list(JobFilter { ended: between(Some(90), Some(95)), ..all() }), [0]);
         assert_eq!(list(JobFilter { reason: Some(Glob::anywhere("EC2 (")), ..all() }), [1]);
         let of_attempt = || Some(Glob::new("Essential container*"));
         assert_eq!(list(JobFilter { reason: of_attempt(), ..all() }), [2], "what was said stays");
@@ -511,6 +511,14 @@ contract! {
         let filter = JobFilter { array: Some(id), limit: 9, ..JobFilter::default() };
         let nodes: Vec<_> = reader.jobs(&filter).unwrap().iter().map(|job| job.id).collect();
         assert_eq!(nodes, [id.node(2), id, id.node(0)]);
+        let page = |filter: JobFilter| {
+            let filter = JobFilter { array: Some(id), limit: 9, ..filter };
+            reader.jobs(&filter).unwrap().iter().map(|job| job.id).collect::<Vec<_>>()
+        };
+        let after = |id| JobFilter { after: Some(id), ..JobFilter::default() };
+        assert_eq!((page(after(id.node(2))), page(after(id))), (vec![id, id.node(0)], vec![id.node(0)]));
+        let reason = Some(Glob::anywhere("container in task"));
+        assert_eq!(page(JobFilter { reason, ..JobFilter::default() }), [id.node(2)]);
         let open: u64 = reader.job_counts().unwrap().iter().map(|(_, n)| n).sum();
         assert_eq!(open, 1, "nodes are no jobs of their own");
         let twice = refused(&mut subject, &[add_node(0, 0, running(1))]).await;

@@ -8,6 +8,7 @@ mod contract;
 mod file;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod random;

@@ -9,7 +9,7 @@ use spillway_core::CloudError;
 use spillway_core::effect::CallResult;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{EventSink, Ledger};
-use spillway_core::{Change, JobState};
+use spillway_core::{Change, JobId, JobState};
 use spillway_runtime::SqliteLedger;
 use spillway_runtime::events::pass_on;
 use spillway_runtime::ledger::EventRule;
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::sample::{
-    add, add_child, array, at, attempt, child_id, end_children, job, job_id, move_child, moved,
-    running, succeeded,
+    add, add_child, add_node, array, at, attempt, child_id, end_children, gang, job, job_id,
+    move_child, move_node, moved, running, succeeded,
 };
 
 fn rule(statuses: &[JobStatus], children: bool) -> EventRule {
@@ -74,6 +74,32 @@ async fn what_becomes_of_a_job_is_told_with_the_state_it_had() {
 }
 
 #[tokio::test]
+async fn that_more_is_known_of_a_job_where_it_is_is_no_news() {
+    let folder = TempDir::new().unwrap();
+    let mut ledger = open(&folder, rule(&JobStatus::ALL, true));
+
+    let states = [running(1), running(1)];
+    let changes = [add(&job(0)), add(&array(4)), add_child(4, 0, running(1))].into_iter();
+    let moves =
+        states.iter().flat_map(|s| [moved(0, s.clone(), None), move_child(4, 0, s.clone(), None)]);
+    commit(&mut ledger, &changes.chain(moves).collect::<Vec<_>>()).await;
+
+    let told: Vec<(String, String)> =
+        waiting(&ledger).await.into_iter().map(|(_, job, status)| (job, status)).collect();
+    let of = |id: JobId, status: &str| (id.to_string(), status.to_owned());
+    let child = child_id(4, 0);
+    assert_eq!(
+        told,
+        [
+            of(job_id(0), "RUNNABLE"),
+            of(job_id(4), "PENDING"),
+            of(child, "RUNNING"),
+            of(job_id(0), "RUNNING"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_is_refused_is_no_news() {
     let folder = TempDir::new().unwrap();
     let mut ledger = open(&folder, rule(&JobStatus::ALL, false));
@@ -92,6 +118,25 @@ async fn only_the_states_that_are_asked_for_are_told() {
 
     let statuses: Vec<String> = waiting(&ledger).await.into_iter().map(|(_, _, s)| s).collect();
     assert_eq!(statuses, ["SUCCEEDED"]);
+}
+
+#[tokio::test]
+async fn nodes_are_told_with_children_and_by_themselves_only_when_they_move_on() {
+    for (children, expected) in [(true, vec!["#0 RUNNING", "#0 PENDING"]), (false, vec![])] {
+        let folder = TempDir::new().unwrap();
+        let mut ledger = open(&folder, rule(&JobStatus::ALL, children));
+        let goes_on = move_node(0, 0, running(1), None);
+        let ends = move_node(0, 0, JobState::Pending, Some(attempt(1)));
+
+        commit(&mut ledger, &[add(&gang(0)), add_node(0, 0, running(1)), goes_on, ends]).await;
+
+        let told = waiting(&ledger).await;
+        let of_nodes = told.iter().filter_map(|(_, job, status)| {
+            let (_, node) = job.split_once('#')?;
+            Some(format!("#{node} {status}"))
+        });
+        assert_eq!(of_nodes.collect::<Vec<_>>(), expected);
+    }
 }
 
 /// A million children that are cancelled are one event, of their array.

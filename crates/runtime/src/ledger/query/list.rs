@@ -108,7 +108,7 @@ fn step(rows: &mut Rows<'_>, head: Option<i64>, lowest: i64) -> Outcome<Option<i
     Ok(head)
 }
 
-/// Conditions in SQL, each ANDed to what is before it, with their values.
+/// Conditions in SQL, each joined to what is before it by `AND`, with their values.
 pub(super) struct Terms {
     pub(super) text: String,
     pub(super) values: Vec<Value>,
@@ -123,7 +123,12 @@ impl Terms {
     /// `column operator value`.
     fn add(&mut self, condition: &str, value: Value) {
         self.values.push(value);
-        self.text += &format!(" AND {condition} ?{}", self.values.len());
+        self.and(&format!("{condition} ?{}", self.values.len()));
+    }
+
+    fn and(&mut self, condition: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(condition);
     }
 
     fn add_glob(&mut self, column: &str, glob: Option<&Glob>) {
@@ -142,7 +147,7 @@ impl Terms {
     }
 }
 
-/// SQLite's GLOB has classes of characters too.
+/// `SQLite`'s GLOB has classes of characters too.
 fn sql_glob(glob: &Glob) -> String {
     glob.as_str().replace('[', "[[]")
 }
@@ -170,7 +175,7 @@ pub(super) fn of_states(filter: &JobFilter, terms: &mut Terms) {
             terms.values.push(Value::Text(status.to_string()));
             names.push(format!("?{}", terms.values.len()));
         }
-        terms.text += &format!(" AND status IN ({})", names.join(", "));
+        terms.and(&format!("status IN ({})", names.join(", ")));
     }
     terms.add_range("ended", &filter.ended);
     terms.add_glob("coalesce(reason, '')", filter.reason.as_ref());

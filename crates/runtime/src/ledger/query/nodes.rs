@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use spillway_core::JobId;
 use spillway_core::array::child_seq;
 use spillway_core::gang::node_of;
@@ -39,6 +39,15 @@ pub(in super::super) fn one(connection: &Connection, job: Job, index: u32) -> Ou
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![seq_of(&job)?, index])?;
     rows.next()?.map(|row| node(connection, &job, row)).transpose()
+}
+
+/// The status in the record of a node other than the main one.
+pub(super) fn status(connection: &Connection, id: JobId, node: u32) -> Outcome<Option<String>> {
+    let sql =
+        "SELECT c.status FROM children c JOIN jobs j USING (seq) WHERE j.id = ?1 AND c.ord = ?2";
+    let key = *id.uuid().as_bytes();
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![key, node], |row| row.get(0)).optional()?)
 }
 
 /// A job's nodes where they stand as the filter says, the main one too, the largest index first. All else of the filter is

@@ -1,4 +1,4 @@
-//! The ledger in memory as the command line reads it.
+//! What is asked of the ledger in memory. It changes nothing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
