@@ -7,11 +7,13 @@ use spillway_core::dependency::Outcome;
 use spillway_core::error::LedgerError;
 use spillway_core::host::{HostState, HostStatus};
 use spillway_core::job::JobStatus;
+use spillway_core::plan::GangVerdict;
 use spillway_core::{
     CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
-    MicroUsdPerHour, Quota,
+    MicroUsdPerHour, Planner, Quota,
 };
 use spillway_engine::{Engine, HeldBack};
+use spillway_planner::Spillway;
 
 use crate::config::Config;
 use crate::ledger::Reader;
@@ -58,6 +60,10 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
             }
         });
     }
+    if job.id.node_index().is_some() {
+        let reason = "its own attempt has ended; its job goes on, or is to be tried again";
+        reasons.push(("job-goes-on", reason.to_owned()));
+    }
     let array = job.spec.array.filter(|_| reasons.is_empty());
     match (array, job.id.index()) {
         (Some(array), Some(_)) if array.sequential => {
@@ -69,6 +75,50 @@ pub(crate) fn pending(job: &Job, engine: &Engine) -> Vec<(&'static str, String)>
         (Some(_) | None, _) => {}
     }
     reasons
+}
+
+/// Why a multi-node job waits: what keeps it from being planned at all, else what the next plan would make of it: a word
+/// that scripts can go by, and a sentence.
+pub(crate) fn of_nodes(
+    job: &Job,
+    n_nodes: u32,
+    engine: &Engine,
+    now: Timestamp,
+) -> (&'static str, String) {
+    let held_back = engine.held_back(now);
+    if let Some(why) = engine.why_held_back(&held_back, job) {
+        return (why.code(), why.to_string());
+    }
+    let (question, _) = engine.plan_input_for(now, job.id);
+    let planned = Spillway::default().plan(&question, &engine.plan_policy());
+    let gang = planned.plan.gangs.iter().find(|gang| gang.job == job.id);
+    let Some(gang) = gang else {
+        return ("tried-again-soon", "it is about to be tried again".to_owned());
+    };
+    let n_bought: u32 = gang.launches.iter().map(|launch| launch.count).sum();
+    match &gang.verdict {
+        GangVerdict::Start => {
+            ("room", format!("there is room for all {n_nodes} nodes: it starts with the next plan"))
+        }
+        GangVerdict::Hold { in_secs } => {
+            let n_kept = gang.seats.len();
+            let text = format!(
+                "all {n_nodes} nodes start together: room is kept on {n_kept} hosts and {n_bought} more are \
+                 bought; expected in {in_secs} s"
+            );
+            ("nodes-start-together", text)
+        }
+        GangVerdict::Wait { reason } => {
+            ("no-room-for-all-nodes", format!("no room for all {n_nodes} nodes at once: {reason}"))
+        }
+        GangVerdict::Paused => {
+            let text = format!(
+                "room was kept for its {n_nodes} nodes for as long as may be, and did not suffice; others have \
+                 their turn"
+            );
+            ("paused", text)
+        }
+    }
 }
 
 /// What became of an array's children; nothing for a job that is none.

@@ -20,6 +20,10 @@ pub const LOG_STREAM_PREFIX_OPTION: &str = "awslogs-stream-prefix";
 
 /// What becomes the ECS task definition and its overrides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, each by Batch's or ECS's name"
+)]
 pub struct ContainerSpec {
     /// The image reference, at most 255 characters.
     pub image: String,
@@ -36,6 +40,9 @@ pub struct ContainerSpec {
     /// Whether it has the powers of root on its host. Refused unless the operator allows it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub privileged: bool,
+    /// Whether it shares its host's network: a node of a multi-node job does, so that the others reach it. Else it has a bridge.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub host_network: bool,
     /// Whether the root file system is mounted read-only.
     #[serde(default)]
     pub readonly_root_filesystem: bool,
@@ -96,6 +103,7 @@ impl ContainerSpec {
             secrets: Vec::new(),
             user: None,
             privileged: false,
+            host_network: false,
             readonly_root_filesystem: false,
             init_process: false,
             shared_memory_mib: None,

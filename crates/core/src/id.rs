@@ -1,12 +1,15 @@
 //! One type for each kind of id, checked where it enters.
 
-use std::cmp::Ordering;
+mod job;
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use job::array_index;
+pub use job::{ARRAY_INDEX_MAX, JobId};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The namespace of every id that Spillway derives. A random constant; it must never change.
@@ -189,40 +192,6 @@ macro_rules! uuid_id {
     };
 }
 
-/// A job, or one child of an array job. A producer knows it before it sends: see [`JobId::derive`].
-///
-/// Its text is AWS Batch's: a UUID, and for a child `<id of the array>:<index>`. An array sorts before its children, and they
-/// by their indexes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct JobId {
-    uuid: Uuid,
-    /// The index and one, so that an id is as small as it can be: there are many.
-    above_index: Option<NonZeroU32>,
-}
-
-/// The largest index of a child: nine digits keep an attempt's token within ECS's 64 characters.
-pub const ARRAY_INDEX_MAX: u32 = 999_999_999;
-
-/// As numbers: ids are compared more often than anything else, most of them within one array.
-impl Ord for JobId {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_uuid = self.uuid.as_u128().cmp(&other.uuid.as_u128());
-        by_uuid.then_with(|| self.above_index.cmp(&other.above_index))
-    }
-}
-
-impl PartialOrd for JobId {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Debug for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "JobId({self})")
-    }
-}
-
 uuid_id!(
     /// One launch: what was decided to be bought in one call. Its text is the call's client token.
     LaunchId
@@ -235,84 +204,6 @@ uuid_id!(
     /// The ledger itself, drawn once when it is created, so that two ledgers never draw equal tokens.
     LedgerId
 );
-
-impl JobId {
-    /// The id with this value, of a job or an array.
-    pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self { uuid, above_index: None }
-    }
-
-    /// The id of the job that `token` names in `queue`: a UUIDv5, so that whoever knows both knows the id, and a
-    /// repeated message is the same job. `token` is the client token, else the SQS message id.
-    pub fn derive(queue: &QueueName, token: &str) -> Self {
-        Self::from_uuid(Uuid::new_v5(&NAMESPACE, format!("job\n{queue}\n{token}").as_bytes()))
-    }
-
-    /// The child with this index of the array with this id.
-    #[must_use]
-    pub const fn child(self, index: u32) -> Self {
-        Self { uuid: self.uuid, above_index: NonZeroU32::new(index.saturating_add(1)) }
-    }
-
-    /// The id of the array, for a child; of the job itself otherwise.
-    #[must_use]
-    pub const fn whole(self) -> Self {
-        Self { uuid: self.uuid, above_index: None }
-    }
-
-    /// The index, for a child of an array.
-    pub const fn index(self) -> Option<u32> {
-        match self.above_index {
-            Some(above) => Some(above.get() - 1),
-            None => None,
-        }
-    }
-
-    /// Its UUID; a child has its array's.
-    pub const fn uuid(self) -> Uuid {
-        self.uuid
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index() {
-            None => fmt::Display::fmt(&self.uuid, f),
-            Some(index) => write!(f, "{}:{index}", self.uuid),
-        }
-    }
-}
-
-impl FromStr for JobId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = || IdError::new(text, "a job id (a UUID, or a UUID, ':' and an array index)");
-        let whole = |uuid| Uuid::parse_str(uuid).map(Self::from_uuid).map_err(|_| wrong());
-        match text.split_once(':') {
-            None => whole(text),
-            Some((uuid, index)) => Ok(whole(uuid)?.child(array_index(index).ok_or_else(wrong)?)),
-        }
-    }
-}
-
-/// An array index has one spelling, so that one child has one id.
-fn array_index(text: &str) -> Option<u32> {
-    let is_plain =
-        text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    text.parse().ok().filter(|index| is_plain && *index <= ARRAY_INDEX_MAX)
-}
-
-impl Serialize for JobId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for JobId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-    }
-}
 
 impl LaunchId {
     /// The `ord`-th launch ever decided in `ledger`.
@@ -377,9 +268,10 @@ impl ClientToken {
     ///
     /// ECS keeps a RunTask token for 24 hours at most (ECS API reference, "Ensuring idempotency").
     pub fn of_attempt(job: JobId, attempt: AttemptOrd) -> Self {
-        let text = match job.index() {
-            None => format!("{job}-{attempt}"),
-            Some(index) => format!("{}_{index}-{attempt}", job.uuid()),
+        let text = match (job.index(), job.node_index()) {
+            (None, None) => format!("{job}-{attempt}"),
+            (Some(index), _) => format!("{}_{index}-{attempt}", job.uuid()),
+            (None, Some(node)) => format!("{}_n{node}-{attempt}", job.uuid()),
         };
         Self(text.into())
     }
@@ -389,8 +281,12 @@ impl ClientToken {
         let (job, ord) = text.rsplit_once('-')?;
         let job = match job.split_once('_') {
             None => JobId::from_uuid(Uuid::parse_str(job).ok()?),
-            Some((array, index)) => {
-                JobId::from_uuid(Uuid::parse_str(array).ok()?).child(array_index(index)?)
+            Some((whole, index)) => {
+                let whole = JobId::from_uuid(Uuid::parse_str(whole).ok()?);
+                match index.strip_prefix('n') {
+                    Some(node) => whole.node(array_index(node)?),
+                    None => whole.child(array_index(index)?),
+                }
             }
         };
         Some((job, AttemptOrd(ord.parse().ok()?)))
@@ -447,6 +343,23 @@ mod tests {
         assert_eq!((child.whole(), child.index()), (array, Some(17)));
         for wrong in ["", "01", "+1", "-1", "x", "1000000000"] {
             assert!(format!("{array}:{wrong}").parse::<JobId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_written_as_batch_writes_it_and_is_no_child_of_an_array() {
+        let job = JobId::derive(&"q".parse().unwrap(), "t");
+        let node = job.node(17);
+        let token = ClientToken::of_attempt(node, AttemptOrd::FIRST);
+
+        assert_eq!(node.to_string(), format!("{job}#17"));
+        assert_eq!(node.to_string().parse(), Ok(node));
+        assert_eq!((node.whole(), node.index(), node.node_index()), (job, None, Some(17)));
+        assert_eq!(job.child(ARRAY_INDEX_MAX).node_index(), None);
+        assert_eq!(ClientToken::parse_attempt(token.as_str()), Some((node, AttemptOrd::FIRST)));
+        assert!(job < job.node(0) && job.child(ARRAY_INDEX_MAX) < job.node(0));
+        for wrong in ["", "01", "x", "1:2"] {
+            assert!(format!("{job}#{wrong}").parse::<JobId>().is_err(), "{wrong}");
         }
     }
 

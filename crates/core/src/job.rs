@@ -2,12 +2,15 @@
 //!
 //! States and reasons are AWS Batch's words, so that existing tools and retry rules keep working.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+pub use live::{LiveAttempt, Stop, StopCause};
 use serde::{Deserialize, Serialize};
 
 use crate::array::ArraySpec;
@@ -15,8 +18,9 @@ pub use crate::attempt::{Attempt, FailureCategory};
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
 pub use crate::expected::{Expectation, ExpectedFrom};
+use crate::gang::Gang;
 use crate::gpu::GpuKinds;
-use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, ShareId, TaskArn};
+use crate::id::{AttemptOrd, JobId, JobName, QueueName, ShareId};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
@@ -110,6 +114,9 @@ pub struct JobSpec {
     /// Its place among others; none if it says nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Box<Scheduling>>,
+    /// For a multi-node job: its nodes. Container, resources and architecture are then those of the main one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gang: Option<Arc<Gang>>,
 }
 
 impl JobSpec {
@@ -157,6 +164,7 @@ impl JobSpec {
             array: None,
             depends_on: Vec::new(),
             scheduling: None,
+            gang: None,
         }
     }
 }
@@ -318,91 +326,6 @@ impl JobState {
             | Self::Runnable { .. }
             | Self::Succeeded { .. }
             | Self::Failed { .. } => None,
-        }
-    }
-}
-
-/// An attempt that has been given to a host and has not ended.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveAttempt {
-    /// Which attempt; with the job's id it makes the RunTask client token.
-    pub ord: AttemptOrd,
-    /// The host it was pinned to.
-    pub host: HostId,
-    /// When that was decided.
-    pub placed_at: Timestamp,
-    /// The task, once ECS has answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskArn>,
-    /// The newest `version` of the task that was applied; older news is dropped.
-    #[serde(default)]
-    pub task_version: u64,
-    /// Why it is being stopped by us, and since when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
-    /// What was expected of it when it was given to its host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<Expectation>,
-}
-
-/// Only what is known of it: it is written with each of a job's moves.
-impl fmt::Debug for LiveAttempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ord, host, placed_at, task, task_version, stop, expected } = self;
-        write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
-        if let Some(task) = task {
-            write!(f, ", {task} v{task_version}")?;
-        }
-        if let Some(stop) = stop {
-            write!(f, ", {stop:?}")?;
-        }
-        if let Some(Expectation { secs, high_secs, from }) = expected {
-            write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
-        }
-        f.write_str(")")
-    }
-}
-
-/// A stop that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stop {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why.
-    pub cause: StopCause,
-}
-
-/// Why we stop a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum StopCause {
-    /// Someone asked to end the job.
-    Terminated {
-        /// The reason they gave.
-        reason: String,
-    },
-    /// The attempt ran longer than its `attemptDurationSeconds`.
-    Timeout,
-    /// The job took longer than it may, all its attempts and waits together.
-    JobTimeout,
-    /// The task never came to run.
-    StuckStarting,
-    /// EC2 takes the host back.
-    SpotInterruption,
-    /// Nobody answers for the task any more.
-    Stray,
-}
-
-impl StopCause {
-    /// The text ECS keeps as `stoppedReason`.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Terminated { reason } => reason.clone(),
-            Self::Timeout => "Job attempt duration exceeded timeout".to_owned(),
-            Self::JobTimeout => "Job duration exceeded timeout".to_owned(),
-            Self::StuckStarting => "Task did not start in time".to_owned(),
-            Self::SpotInterruption => "Spot interruption notice".to_owned(),
-            Self::Stray => "Task is not the job's live attempt".to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Demand is counted by shape, not listed by job: a million jobs of five hundred shapes are five hundred lines.
 
 mod filter;
+mod gang;
 mod reason;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::quantity::{CpuUnits, Resources};
 use crate::quota::Quotas;
 
 pub use filter::{FilterKind, FilterSet};
+pub use gang::{GangDemand, GangPlan, GangSeat, GangVerdict, Gangs};
 pub use reason::{LimitKind, NoFit, WaitReason};
 
 /// What makes two jobs the same to the planner.
@@ -174,6 +176,8 @@ pub struct PlanInput {
     /// What the rules of the mix count: the CPU of all hosts that are paid for or asked for, by pool. Those that take no more
     /// work count too. Empty where there are no rules.
     pub fleet: BTreeMap<PoolId, CpuUnits>,
+    /// The multi-node jobs that may run now, and where others run.
+    pub gangs: Gangs,
 }
 
 /// How much thought goes into a plan. Counted in steps, never in time: a plan is the same on every machine.
@@ -294,22 +298,32 @@ pub struct Plan {
     pub launches: Vec<PlannedLaunch>,
     /// Ready hosts with nothing on them that are not worth what they cost until work comes that they are wanted for.
     pub give_back: Vec<HostId>,
+    /// One line for each multi-node job, in the order they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gangs: Vec<GangPlan>,
 }
 
 impl Plan {
     /// What all launches cost per hour.
     pub fn price(&self) -> MicroUsdPerHour {
-        self.launches.iter().map(PlannedLaunch::price).sum()
+        self.all_launches().map(PlannedLaunch::price).sum()
     }
 
     /// How many hosts are bought.
     pub fn n_hosts(&self) -> u32 {
-        self.launches.iter().map(|l| l.count).sum()
+        self.all_launches().map(|l| l.count).sum()
     }
 
-    /// Whether there is nothing to do.
+    /// What is bought, for multi-node jobs too.
+    pub fn all_launches(&self) -> impl Iterator<Item = &PlannedLaunch> {
+        self.launches.iter().chain(self.gangs.iter().flat_map(|gang| &gang.launches))
+    }
+
+    /// Whether there is nothing to do. To go on keeping room is nothing.
     pub fn is_empty(&self) -> bool {
-        self.placements.is_empty() && self.launches.is_empty() && self.give_back.is_empty()
+        let starts = |gang: &GangPlan| gang.verdict == GangVerdict::Start;
+        let is_at_rest = self.placements.is_empty() && self.give_back.is_empty();
+        is_at_rest && self.all_launches().next().is_none() && !self.gangs.iter().any(starts)
     }
 }
 

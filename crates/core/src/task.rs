@@ -1,6 +1,7 @@
 //! What ECS and EC2 tell about tasks, container instances and instances. Facts only, no decisions.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -130,6 +131,9 @@ pub struct InstanceReport {
     pub status: InstanceStatus,
     /// The launch it says it came from (tag `spillway:launch`).
     pub launch: Option<LaunchId>,
+    /// Its private IPv4 address, once it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Ipv4Addr>,
 }
 
 /// All that could be seen at one moment. A part that could not be read is `None`, which says nothing about what is

@@ -129,6 +129,7 @@ fn ledger(n_waiting: u32) -> LedgerState {
         for run in 0..RUNS_PER_HOST {
             let n = ord * RUNS_PER_HOST + run;
             let attempt = LiveAttempt {
+                awaits_main: false,
                 ord: AttemptOrd::FIRST,
                 host: id,
                 placed_at: after(n % 500),

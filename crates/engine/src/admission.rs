@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use spillway_core::gang::{NodeGroup, node_spec};
 use spillway_core::job::JobSpec;
 use spillway_core::plan::NoFit;
 use spillway_core::{
@@ -20,7 +21,7 @@ use crate::timer::Timer;
 impl Engine {
     /// The first state of a new job. Without prices it waits as SUBMITTED until there are some.
     pub(crate) fn admit(&self, cx: &Cx, spec: &JobSpec, sender: Option<&str>) -> JobState {
-        if let Some(reason) = self.config.jobs.refusal(spec, sender) {
+        if let Some(reason) = self.refusal(spec, sender) {
             return JobState::Failed { at: cx.now, reason };
         }
         if self.raw_catalog.is_none() {
@@ -29,32 +30,75 @@ impl Engine {
         self.admit_by_catalog(cx.now, spec)
     }
 
+    /// The rule of the operator that a job breaks, with any of its nodes.
+    fn refusal(&self, spec: &JobSpec, sender: Option<&str>) -> Option<String> {
+        let Some(gang) = &spec.gang else { return self.config.jobs.refusal(spec, sender) };
+        let of_group = |group| self.config.jobs.refusal(&node_spec(spec, group), sender);
+        let refusal = gang.groups.iter().find_map(of_group)?;
+        let of_nodes = "jobDefinition.nodeProperties.nodeRangeProperties[].container";
+        Some(refusal.replace("jobDefinition.containerProperties", of_nodes))
+    }
+
     pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
-        let key = DemandKey {
-            need: spec.resources,
-            arch: spec.arch,
-            gpu_kinds: spec.gpu_kinds,
+        if let Some(reason) = self.never_allowed(spec) {
+            return JobState::Failed { at: now, reason };
+        }
+        match self.admit_somewhere(spec) {
+            Ok(()) => JobState::Runnable { since: now },
+            Err(reason) => JobState::Failed { at: now, reason },
+        }
+    }
+
+    /// What a job asks of a host; a multi-node job, of the hosts of each of its groups of nodes.
+    fn keys_of(spec: &JobSpec) -> Vec<DemandKey> {
+        let key = |need, arch, gpu_kinds| DemandKey {
+            need,
+            arch,
+            gpu_kinds,
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,
         };
-        if let Some(reason) = self.never_allowed(spec) {
-            return JobState::Failed { at: now, reason };
-        }
-        match self.admit_by_pools(&spec.queue, &key) {
-            Ok(()) => JobState::Runnable { since: now },
-            Err(no_fit) => {
-                JobState::Failed { at: now, reason: format!("Job fits no host: {no_fit}") }
-            }
+        let of_group = |group: &NodeGroup| key(group.resources, group.arch, group.gpu_kinds);
+        match &spec.gang {
+            None => vec![key(spec.resources, spec.arch, spec.gpu_kinds)],
+            Some(gang) => gang.groups.iter().map(of_group).collect(),
         }
     }
 
-    /// Whether some pool of a queue has what could hold such a job; if none, why the first has not.
-    pub(crate) fn admit_by_pools(&self, queue: &QueueName, key: &DemandKey) -> Result<(), NoFit> {
+    /// Whether some pool of its queue could have all that a job needs at once; if none, why the first could not.
+    pub(crate) fn admit_somewhere(&self, spec: &JobSpec) -> Result<(), String> {
+        let mut first = Ok(());
+        for pool in self.config.pools_of(&spec.queue) {
+            let pool = (!self.config.pools.is_empty()).then_some(pool);
+            match self.admit_in(pool, spec) {
+                Ok(()) => return Ok(()),
+                Err(reason) => first = first.and(Err(reason)),
+            }
+        }
+        first
+    }
+
+    /// Whether a pool could have all that a job needs at once, if nothing else ran.
+    pub(crate) fn admit_in(&self, pool: Option<usize>, spec: &JobSpec) -> Result<(), String> {
+        let keys = Self::keys_of(spec);
+        let fits_no_host = |no_fit: NoFit| format!("Job fits no host: {no_fit}");
+        self.admit_by_pool(pool, &keys).map_err(fits_no_host)?;
+        let Some(gang) = &spec.gang else { return Ok(()) };
+        self.never_together(pool, gang, &keys).map_or(Ok(()), Err)
+    }
+
+    /// Whether some pool of a queue has what could hold such a job, with all of its nodes if it has several; if none, why the
+    /// first has not.
+    pub(crate) fn admit_by_pools(
+        &self,
+        queue: &QueueName,
+        keys: &[DemandKey],
+    ) -> Result<(), NoFit> {
         let mut first = Ok(());
         for pool in self.config.pools_of(queue) {
-            let catalog = self.catalog_of((!self.config.pools.is_empty()).then_some(pool));
-            match spillway_planner::admit(key, catalog, &self.config.plan) {
+            let pool = (!self.config.pools.is_empty()).then_some(pool);
+            match self.admit_by_pool(pool, keys) {
                 Ok(()) => return Ok(()),
                 Err(no_fit) => first = first.and(Err(no_fit)),
             }
@@ -62,18 +106,41 @@ impl Engine {
         first
     }
 
+    /// Whether a pool has what could hold each of these.
+    pub(crate) fn admit_by_pool(
+        &self,
+        pool: Option<usize>,
+        keys: &[DemandKey],
+    ) -> Result<(), NoFit> {
+        let catalog = self.catalog_of(pool);
+        keys.iter().try_for_each(|key| spillway_planner::admit(key, catalog, &self.config.plan))
+    }
+
     /// A job that alone is more than its queue or share may hold, or than there is of a consumable resource, would wait for ever.
     fn never_allowed(&self, spec: &JobSpec) -> Option<String> {
         let lane = Lane::of(spec);
         let (rules, share) = (self.config.queue(&lane.queue), lane.share());
+        let (need, n_nodes) = match &spec.gang {
+            None => (spec.resources, 0),
+            Some(gang) => {
+                let Some(need) = gang.need() else {
+                    return Some(
+                        "Job fits no fleet: its nodes need more than can be counted".to_owned(),
+                    );
+                };
+                (need, gang.n_nodes())
+            }
+        };
         let exceeded = |caps: &Caps| {
-            let Resources { cpu, memory, gpus } = spec.resources;
+            let Resources { cpu, memory, gpus } = need;
             if caps.cpu_max.is_some_and(|max| max < cpu) {
                 Some((CapKind::Vcpus, format!("{cpu} vCPU")))
             } else if caps.memory_max.is_some_and(|max| max < memory) {
                 Some((CapKind::Memory, memory.to_string()))
             } else if caps.gpus_max.is_some_and(|max| max < gpus) {
                 Some((CapKind::Gpus, format!("{gpus} GPU")))
+            } else if caps.hosts_max.is_some_and(|max| max < n_nodes) {
+                Some((CapKind::Hosts, format!("{n_nodes} hosts")))
             } else {
                 None
             }

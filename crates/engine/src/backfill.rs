@@ -16,6 +16,7 @@ use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine};
 use crate::fleet::Entry;
 use crate::limits;
+use crate::placement::BoughtFor;
 use crate::question::{Question, Scope};
 use crate::waiting::{GroupKey, fresh};
 
@@ -253,6 +254,7 @@ impl Engine {
         selection.picks = Some(vec![(hold.group, hold.job)]);
         let scope = Scope {
             selection: &selection,
+            gangs: &[],
             pool,
             headroom: self.headroom(pool),
             holds: &BTreeMap::new(),
@@ -263,7 +265,7 @@ impl Engine {
         let planned = self.planner.plan(&question.input, &policy);
         let before = self.n_launches;
         for launch in &planned.plan.launches {
-            self.decide_launch(cx, &mut question, pool, launch);
+            self.decide_launch(cx, BoughtFor::Jobs(&mut question), pool, launch);
         }
         let launch = (before < self.n_launches).then(|| LaunchId::derive(self.ledger, before));
         let Some(host) = launch.map(|launch| HostId::derive(launch, 0)) else { return false };

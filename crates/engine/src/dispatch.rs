@@ -6,6 +6,7 @@
 
 mod held_back;
 mod remaining;
+mod reservation;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ pub use held_back::HeldBack;
 pub(crate) use remaining::Room;
 
 use crate::config::EngineConfig;
+use crate::gang::GangLine;
 use crate::in_use::InUse;
 use crate::lane::{Lane, Lanes};
 use crate::waiting::{GroupKey, Waiting};
@@ -29,6 +31,7 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) now: Timestamp,
     pub(crate) config: &'a EngineConfig,
     pub(crate) waiting: &'a Waiting,
+    pub(crate) gangs: &'a GangLine,
     pub(crate) lanes: &'a Lanes,
     pub(crate) in_use: &'a InUse,
     pub(crate) gates: &'a BTreeMap<Pausable, Gate>,

@@ -10,8 +10,8 @@ use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
     Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
-    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, MicroUsdPerHour, Pausable,
-    Planner, PoolId, Resources, cost,
+    InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, Pausable, Planner, PoolId,
+    Resources,
 };
 
 use spillway_planner::Spillway;
@@ -22,8 +22,9 @@ use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::{Entry, Fleet};
-use crate::in_use::{Holding, InUse};
-use crate::lane::{Lane, Lanes};
+use crate::gang::GangLine;
+use crate::in_use::InUse;
+use crate::lane::Lanes;
 use crate::limits;
 use crate::memory::Memory;
 use crate::schedule::Schedules;
@@ -89,6 +90,8 @@ pub struct Engine {
     pub(crate) waits: Waits,
     pub(crate) lanes: Lanes,
     pub(crate) waiting: Waiting,
+    /// Multi-node jobs that wait for hosts, and where others run.
+    pub(crate) gangs: GangLine,
     /// What live attempts hold, by queue and share.
     pub(crate) in_use: InUse,
     /// What has been paused or resumed.
@@ -164,6 +167,7 @@ impl Engine {
             waits: Waits::default(),
             lanes: Lanes::default(),
             waiting: Waiting::default(),
+            gangs: GangLine::default(),
             in_use: InUse::new(state.shares),
             gates: state.gates,
             holds: BTreeMap::new(),
@@ -258,7 +262,10 @@ impl Engine {
             self.resume_job(now, job);
         }
         self.past_arrays = arrays;
-        for id in ids {
+        for id in ids.iter().copied() {
+            self.settle_in_line(id);
+        }
+        for id in ids.into_iter().filter(|id| id.node_index().is_none()) {
             self.resume_waits(id);
             let is_admitted =
                 self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending));
@@ -286,7 +293,7 @@ impl Engine {
                 if let (JobState::Running { started_at, .. }, Some(timeout)) = (&job.state, timeout)
                 {
                     self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
-                } else {
+                } else if !attempt.awaits_main {
                     // It may have started while nobody listened.
                     let due = attempt.placed_at + self.start_timeout(&job.spec);
                     let news_by = now + limits::CONSISTENCY_GRACE;
@@ -395,36 +402,21 @@ impl Engine {
         }
     }
 
-    /// What a job holds follows from its state, whenever that changes.
-    pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
-        let holding = self.holding_of(id);
-        self.in_use.hold(&self.config, now, id, holding);
-    }
-
-    /// What a job's live attempt holds.
-    pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
-        let job = self.jobs.get(&id)?;
-        let host = job.state.live_attempt()?.host;
-        Some(self.would_hold(job, host))
-    }
-
-    /// What a job would hold on a host.
-    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
-        let need = job.need();
-        let price = self.fleet.get(host).map_or(MicroUsdPerHour::ZERO, |entry| {
-            cost::attempt_price(entry.host.price, &need, &entry.host.capacity)
-        });
-        Holding { lane: Lane::of(&job.spec), need, host, price }
-    }
-
     /// A job has ended: it is forgotten but for how, and those who wait for it will be told.
     fn forget_job(&mut self, cx: &mut Cx, id: JobId, ended: EndedJob) {
         let Some(job) = self.jobs.remove(&id) else { return };
         self.n_call_failed.remove(&id);
+        if id.node_index().is_some() {
+            return;
+        }
+        self.gangs.forget(id);
         if id.index().is_some() {
             return self.child_ended(cx, id, ended.succeeded);
         }
         self.ended.insert(id, ended);
+        if job.spec.gang.is_some() {
+            self.end_nodes(cx, id, &job.state);
+        }
         self.shelve_array(id);
         self.forget_waits(id, &job.spec);
         self.note_settled(id);
@@ -465,7 +457,7 @@ impl Engine {
     /// How many jobs that have not ended are in each state; of arrays, their children.
     pub fn status_counts(&self) -> BTreeMap<JobStatus, u64> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        let is_counted = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
+        let is_counted = |job: &&Job| job.id == job.id.whole() && job.spec.array.is_none();
         for job in self.jobs().filter(is_counted) {
             *counts.entry(job.state.status()).or_default() += 1;
         }

@@ -1,6 +1,7 @@
 //! The hosts that are not gone, and what is known of each beyond its record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use spillway_core::id::ContainerInstanceArn;
@@ -55,6 +56,10 @@ pub(crate) struct Entry {
     pub(crate) n_call_failed: u32,
     /// How many looks in a row did not show it.
     pub(crate) n_missed: u32,
+    /// Its private address, once a look has shown it.
+    pub(crate) address: Option<Ipv4Addr>,
+    /// The plan in hand keeps room on it for a node of this job.
+    pub(crate) held_for: Option<JobId>,
     /// When EC2 was first seen to have ended it.
     pub(crate) ended_at: Option<Timestamp>,
 }
@@ -78,6 +83,8 @@ impl Entry {
             calling: false,
             n_call_failed: 0,
             n_missed: 0,
+            address: None,
+            held_for: None,
             ended_at: None,
         }
     }

@@ -1,12 +1,15 @@
 //! What live attempts hold, by queue, share and consumable resource, and what shares have used. Derived from the jobs' states
 //! at every move, so that nothing can be held twice or not be given back; only what was used is remembered in the ledger.
 
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::{
     Change, ConsumableName, HostId, JobId, MicroUsdPerHour, QueueName, Resources, ShareId, ShareUse,
 };
+pub(crate) use together::Together;
 
 use crate::config::{CapKind, Caps, EngineConfig};
 use crate::lane::Lane;

@@ -187,7 +187,8 @@ impl Engine {
             return Fate::Reject { code, reason };
         }
         let seq = self.n_jobs;
-        let n_children = spec.array.map_or(0, |array| array.indexes.size);
+        let n_nodes = spec.gang.as_ref().map_or(0, |gang| gang.n_nodes());
+        let n_children = spec.array.map_or(n_nodes, |array| array.indexes.size);
         self.n_jobs += 1 + u64::from(n_children);
         let (unmet, mut state) = match self.judge_all(&spec) {
             Ok(unmet) => (unmet, self.admit(cx, &spec, sender)),

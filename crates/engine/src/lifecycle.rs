@@ -1,6 +1,5 @@
 //! Follows tasks: starts an attempt, applies what ECS says of it, and ends it exactly once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,11 +8,10 @@ use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
 use spillway_core::task_spec::ContainerEnd;
-use spillway_core::{
-    AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobSpec, JobState,
-};
+use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobState};
 
 use crate::engine::{Cx, Engine};
+use crate::environment::spec_to_run;
 use crate::limits;
 use crate::retry::{
     Verdict, backoff, classify, decide, decided, says_host_ended, status_reason_of,
@@ -92,17 +90,25 @@ impl Engine {
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let instance = self.fleet.get(attempt.host).and_then(|e| e.host.instance()).cloned();
         let (None, Some(instance)) = (&attempt.task, instance) else { return };
+        if attempt.awaits_main {
+            return;
+        }
         if limits::START_TOKEN_LIFE <= cx.now.duration_since(attempt.placed_at) {
             // Events say what became of it; if none does, the start's time-out settles it.
             return;
         }
+        let Some(environment) = self.environment(job, ord) else {
+            // A node without its main one's address, after a restart: the first look shows it.
+            self.timers.set(cx.now + limits::CALL_RETRY, Timer::Start(id, ord));
+            return;
+        };
         let request = TaskRequest {
             job: id,
             attempt: ord,
             token: ClientToken::of_attempt(id, ord),
             instance: instance.id,
             spec: spec_to_run(job),
-            environment: environment(job, ord),
+            environment,
         };
         if self.starting.insert((id, ord)) {
             cx.effects.push(Effect::RunTask(request));
@@ -172,7 +178,7 @@ impl Engine {
         self.observe_soon(cx);
     }
 
-    fn end_attempt_unstarted(
+    pub(crate) fn end_attempt_unstarted(
         &mut self,
         cx: &mut Cx,
         id: JobId,
@@ -236,6 +242,7 @@ impl Engine {
         self.leave_place(id);
         self.move_job(cx, id, state, None);
         self.take_place(id);
+        self.release_nodes(cx, id);
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
@@ -247,7 +254,8 @@ impl Engine {
         let cause = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = classify(report, cause, is_spot);
         let reason = match (failure, cause) {
-            (
+            (Some(_), Some(cause @ StopCause::NodeLost { .. }))
+            | (
                 Some(
                     FailureCategory::Terminated | FailureCategory::Timeout | FailureCategory::Spot,
                 ),
@@ -285,8 +293,11 @@ impl Engine {
         let is_spot = entry.host.pool.market == spillway_core::Market::Spot;
         let stopped_by_us = attempt.stop.as_ref().map(|stop| &stop.cause);
         let failure = match stopped_by_us {
-            Some(StopCause::Terminated { .. }) => FailureCategory::Terminated,
+            Some(StopCause::Terminated { .. } | StopCause::MainEnded) => {
+                FailureCategory::Terminated
+            }
             Some(StopCause::Timeout | StopCause::JobTimeout) => FailureCategory::Timeout,
+            Some(StopCause::NodeLost { failure, .. }) => *failure,
             Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
             | None => {
                 if is_spot {
@@ -347,6 +358,11 @@ impl Engine {
             );
             self.memory.ended(cx.now, &spec, ran, by_itself);
         }
+        if id.node_index().is_some() {
+            self.node_ended(cx, id, attempt);
+            self.after_place_freed(cx, live.host);
+            return;
+        }
         let mut with_attempt = self.jobs.get(&id).map(|job| job_with(job, &attempt));
         let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
             // Whoever asked for the end gets it, however the task ended; success stands.
@@ -378,6 +394,7 @@ impl Engine {
             Verdict::Retry { after } => {
                 let state = JobState::Runnable { since: cx.now };
                 self.move_job(cx, id, state, Some(attempt));
+                self.stop_nodes(cx, id);
                 self.timers.set(cx.now + after, Timer::Requeue(id));
             }
         }
@@ -387,7 +404,7 @@ impl Engine {
     /// Puts a job back in line after its pause.
     pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Runnable { .. }) {
+        if matches!(job.state, JobState::Runnable { .. }) && !self.is_blocked_by_nodes(id) {
             self.join_line(id);
             self.replan_by(cx.now);
         }
@@ -406,7 +423,7 @@ impl Engine {
     fn after_place_freed(&mut self, cx: &mut Cx, host: HostId) {
         let Some(entry) = self.fleet.get(host) else { return };
         // A place for a job that waits, or a host that may be worth nothing any more.
-        if !self.waiting.is_empty() || entry.live().is_empty() {
+        if !self.nobody_waits() || entry.live().is_empty() {
             // While starts queue for their calls, another plan would only lengthen the queue.
             let calls_at = self.task_calls.free_at(cx.now, limits::TASK_CALLS_PER_SEC);
             self.replan_by(calls_at.max(cx.now + limits::REPLAN_DELAY));
@@ -438,40 +455,4 @@ fn job_with(job: &Job, attempt: &Attempt) -> Job {
     job.attempts.reserve_exact(1);
     job.attempts.push(attempt.clone());
     job
-}
-
-/// A job's words for its next start: with more memory than it asked for at first, if it wants that.
-fn spec_to_run(job: &Job) -> Arc<JobSpec> {
-    let resources = job.need();
-    if resources == job.spec.resources {
-        return Arc::clone(&job.spec);
-    }
-    Arc::new(JobSpec { resources, ..JobSpec::clone(&job.spec) })
-}
-
-/// What every container is told about itself: AWS Batch's names, and ours.
-fn environment(job: &Job, ord: AttemptOrd) -> BTreeMap<String, String> {
-    let id = job.id.to_string();
-    let queue = job.spec.queue.to_string();
-    // Batch counts an attempt when it reaches RUNNING; one that failed through the infrastructure is not counted here.
-    let attempt = (job.n_counted_attempts() + 1).to_string();
-    let variables = [
-        ("AWS_BATCH_JOB_ID", id.clone()),
-        ("AWS_BATCH_JOB_ATTEMPT", attempt),
-        ("AWS_BATCH_JQ_NAME", queue.clone()),
-        ("SPILLWAY_JOB_ID", id),
-        ("SPILLWAY_JOB_NAME", job.spec.name.to_string()),
-        ("SPILLWAY_JOB_QUEUE", queue),
-        ("SPILLWAY_ATTEMPT", ord.to_string()),
-    ];
-    let mut environment: BTreeMap<String, String> =
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    if let (Some(index), Some(array)) = (job.id.index(), &job.spec.array) {
-        let (index, size) = (index.to_string(), array.indexes.size.to_string());
-        for prefix in ["AWS_BATCH_JOB", "SPILLWAY"] {
-            environment.insert(format!("{prefix}_ARRAY_INDEX"), index.clone());
-            environment.insert(format!("{prefix}_ARRAY_SIZE"), size.clone());
-        }
-    }
-    environment
 }

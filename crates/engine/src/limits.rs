@@ -132,6 +132,13 @@ pub const LAUNCH_HOSTS_MAX: u32 = 100;
 /// Several places freed at nearly the same time are filled by one plan.
 pub const REPLAN_DELAY: SignedDuration = SignedDuration::from_millis(100);
 
+/// Room is kept for a multi-node job for so long, until there is enough for all its nodes. A host that was bought for it and
+/// has not registered by then has failed ([`REGISTER_TIMEOUT_DEFAULT`]).
+pub const GANG_HOLD_MAX: SignedDuration = SignedDuration::from_mins(15);
+
+/// After that others have their turn for so long.
+pub const GANG_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
 /// EC2 says when an instance has ended; if it does not, it is told again.
 pub const TERMINATE_REPEAT: SignedDuration = SignedDuration::from_mins(2);
 

@@ -1,20 +1,32 @@
 //! Into the line and out of it, onto a host and off it: who waits, and who holds what. Decides neither.
 
-use spillway_core::{HostId, JobId, JobState};
+use jiff::Timestamp;
+use spillway_core::{HostId, Job, JobId, JobState, MicroUsdPerHour, Resources, cost};
 
 use crate::engine::Engine;
+use crate::in_use::Holding;
 use crate::lane::Lane;
 use crate::waiting::GroupKey;
 
 impl Engine {
+    /// Whether no job waits for a host.
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty() && self.gangs.is_empty()
+    }
+
     /// Puts a job in line if it may run.
     pub(crate) fn join_line(&mut self, id: JobId) {
         let Some(job) = self.jobs.get(&id) else { return };
         if matches!(job.state, JobState::Runnable { .. }) {
-            let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
             let stands_at = job.line();
-            let group = GroupKey { lane: self.lanes.ord(lane), class };
-            self.waiting.insert(group, stands_at, id);
+            if job.spec.gang.is_some() {
+                let lane = Lane::of(&job.spec);
+                self.gangs.join(stands_at, id, lane);
+            } else {
+                let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
+                let group = GroupKey { lane: self.lanes.ord(lane), class };
+                self.waiting.insert(group, stands_at, id);
+            }
             self.limit_wait(id);
         }
     }
@@ -22,9 +34,10 @@ impl Engine {
     /// Takes a job out of line. Its class is found again from what the job says and what became of it, neither of which
     /// changes while it waits.
     pub(crate) fn leave_line(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id)
-            && let Some(group) = self.known_group_of(job)
-        {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.spec.gang.is_some() {
+            self.gangs.leave(job.line(), id);
+        } else if let Some(group) = self.known_group_of(job) {
             self.waiting.remove(&group, job.line(), id);
         }
     }
@@ -36,6 +49,9 @@ impl Engine {
             && entry.take_place(id, run)
         {
             self.memory.runs(&run);
+            if self.jobs.get(&id).is_some_and(|job| job.spec.gang.is_some()) {
+                self.gangs.sit(id, host);
+            }
         }
     }
 
@@ -44,7 +60,34 @@ impl Engine {
         let (host, run) = self.run_of(id)?;
         if self.fleet.get_mut(host)?.free_place(id, &run) {
             self.memory.runs_no_more(&run);
+            self.gangs.stand_up(id, host);
         }
         Some(host)
+    }
+
+    /// What a job holds follows from its state, whenever that changes.
+    pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
+        let holding = self.holding_of(id);
+        self.in_use.hold(&self.config, now, id, holding);
+    }
+
+    /// What a job's live attempt holds.
+    pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
+        let job = self.jobs.get(&id)?;
+        let host = job.state.live_attempt()?.host;
+        Some(self.would_hold(job, host))
+    }
+
+    /// What a job would hold on a host.
+    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
+        self.held_on(&Lane::of(&job.spec), &job.need(), host)
+    }
+
+    /// What somebody of a lane who needs this would hold on a host.
+    pub(crate) fn held_on(&self, lane: &Lane, need: &Resources, host: HostId) -> Holding {
+        let price = self.fleet.get(host).map_or(MicroUsdPerHour::ZERO, |entry| {
+            cost::attempt_price(entry.host.price, need, &entry.host.capacity)
+        });
+        Holding { lane: lane.clone(), need: *need, host, price }
     }
 }

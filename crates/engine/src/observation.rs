@@ -126,6 +126,11 @@ impl Engine {
         match self.fleet.of_instance(&seen.id) {
             Some(host) => {
                 self.found_again(cx, host, seen.status);
+                let entry = self.fleet.get_mut(host).filter(|entry| entry.address.is_none());
+                if let (Some(entry), Some(address)) = (entry, seen.address) {
+                    entry.address = Some(address);
+                    self.address_known(cx, host);
+                }
                 self.take_instance_status(cx, host, seen.status);
             }
             None => self.adopt(cx, asked_at, seen),
@@ -281,7 +286,7 @@ impl Engine {
         self.note_registered(cx, arch);
         self.learn(cx, instance_type, seen.registered);
         self.timers.set(cx.now + self.config.idle_timeout, Timer::Idle(id));
-        if !self.waiting.is_empty() {
+        if !self.nobody_waits() {
             self.replan_by(cx.now);
         }
     }

@@ -116,6 +116,7 @@ pub struct ConsumableStanding {
 #[derive(Debug)]
 pub struct HeldBackJobs {
     groups: BTreeMap<GroupKey, HeldBack>,
+    gangs: BTreeMap<JobId, HeldBack>,
     room_is_made_for: BTreeSet<JobId>,
 }
 
@@ -124,6 +125,7 @@ impl Engine {
     pub fn held_back(&self, now: Timestamp) -> HeldBackJobs {
         HeldBackJobs {
             groups: self.held_back_groups(now),
+            gangs: self.held_back_gangs(now),
             room_is_made_for: self.holds.values().map(|hold| hold.job).collect(),
         }
     }
@@ -132,6 +134,9 @@ impl Engine {
     pub fn why_held_back<'a>(&self, all: &'a HeldBackJobs, job: &Job) -> Option<&'a HeldBack> {
         if all.room_is_made_for.contains(&job.id) {
             return Some(&HeldBack::MakingRoom);
+        }
+        if job.spec.gang.is_some() {
+            return all.gangs.get(&job.id.whole());
         }
         all.groups.get(&self.known_group_of(job)?)
     }
@@ -145,7 +150,18 @@ impl Engine {
                 *n = n.saturating_add(group.len().into());
             }
         }
-        let held_back = self.held_back_groups(now);
+        for (_, _, lane) in self.gangs.iter() {
+            let n = waiting.entry((lane.queue.clone(), lane.share())).or_default();
+            *n = n.saturating_add(1);
+        }
+        let of_groups = self.held_back_groups(now);
+        let of_groups = of_groups
+            .iter()
+            .filter_map(|(group, why)| Some((&self.lanes.get(group.lane)?.queue, why)));
+        let of_gangs = self.held_back_gangs(now);
+        let of_gangs =
+            of_gangs.iter().filter_map(|(id, why)| Some((&self.jobs.get(id)?.spec.queue, why)));
+        let held_back: Vec<(&QueueName, &HeldBack)> = of_groups.chain(of_gangs).collect();
         let standing = |queue: &QueueName| {
             let names: BTreeSet<ShareId> = waiting
                 .keys()
@@ -170,10 +186,9 @@ impl Engine {
             let shares: Vec<ShareStanding> = names.into_iter().map(share).collect();
             let amount = self.in_use.queue(queue);
             let mut reasons: Vec<HeldBack> = Vec::new();
-            for (group, why) in &held_back {
-                let is_of_queue = self.lanes.get(group.lane).is_some_and(|l| l.queue == *queue);
-                if is_of_queue && !reasons.contains(why) {
-                    reasons.push(why.clone());
+            for (of, why) in &held_back {
+                if *of == queue && !reasons.contains(why) {
+                    reasons.push(HeldBack::clone(why));
                 }
             }
             QueueStanding {

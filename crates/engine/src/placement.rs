@@ -7,7 +7,8 @@ use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, Report, WaitReason};
 use spillway_core::{
-    Change, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet, Planned,
+    Change, Expectation, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet,
+    Planned,
 };
 
 use crate::dispatch::Selection;
@@ -18,6 +19,15 @@ use crate::question::{Question, Scope};
 use crate::stage::{Band, Stage};
 use crate::timer::Timer;
 use crate::waiting::GroupKey;
+
+/// Whom hosts are bought for.
+#[derive(Debug)]
+pub(crate) enum BoughtFor<'a> {
+    /// For jobs of a question.
+    Jobs(&'a mut Question),
+    /// For a multi-node job, which says anew with each plan what is kept for it.
+    Gang(JobId),
+}
 
 impl Engine {
     /// When the next plan is due: arrivals are gathered for a moment, other reasons are not.
@@ -38,11 +48,12 @@ impl Engine {
         self.arrivals = None;
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
-        if self.waiting.is_empty() && !self.fleet.has_idle(cx.now) {
+        if self.nobody_waits() && !self.fleet.has_idle(cx.now) {
             self.report = Report::default();
             self.clear_reservations(|_| true);
             return;
         }
+        self.end_long_holds(cx.now);
         self.report = Report::default();
         let stages = self.stages();
         let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
@@ -83,8 +94,12 @@ impl Engine {
         }
         let bands = self.bands(selection);
         let n_bands = bands.len();
+        // Multi-node jobs are asked about with the first jobs of the stage, and go before them.
+        let mut gangs = self.gang_selection(cx.now, pool, stage).asked;
         for (ord, (scope, selection)) in bands.into_iter().enumerate() {
-            let (mut question, mut planned) = self.ask(cx.now, pool, scope.as_ref(), &selection);
+            let gangs = std::mem::take(&mut gangs);
+            let (mut question, mut planned) =
+                self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);
             if scope.is_none()
                 && !self.holds.contains_key(&pool.unwrap_or(0))
                 && let Some(head) = self.left_out(&question, &planned)
@@ -96,7 +111,7 @@ impl Engine {
                 let selection = self.selection(cx.now, stage, kept);
                 let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
                 let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
-                (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection);
+                (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);
             }
             if asked.insert(pool.unwrap_or(0)) {
                 // The question knew what they were kept for by the plan before.
@@ -119,9 +134,10 @@ impl Engine {
         pool: Option<usize>,
         band: Option<&Band>,
         selection: &Selection,
+        gangs: &[JobId],
     ) -> (Question, Planned) {
         let headroom = self.headroom_of_band(pool, band);
-        let scope = Scope { selection, pool, headroom, holds: &self.holds };
+        let scope = Scope { selection, gangs, pool, headroom, holds: &self.holds };
         let question = self.question(now, &scope);
         let policy = self.plan_policy();
         let planned = self.planner.plan(&question.input, &policy);
@@ -137,6 +153,9 @@ impl Engine {
         kept: &mut BTreeMap<GroupKey, u32>,
     ) {
         let Planned { plan, report } = planned;
+        for gang in &plan.gangs {
+            self.carry_out_gang(cx, question, stage.pool, gang);
+        }
         for placement in &plan.placements {
             self.place(cx, question, placement);
         }
@@ -150,7 +169,8 @@ impl Engine {
             keep(self.reserve(cx, question, placement));
         }
         for launch in &plan.launches {
-            keep(self.decide_launch(cx, question, stage.pool, launch));
+            let bought_for = BoughtFor::Jobs(question);
+            keep(self.decide_launch(cx, bought_for, stage.pool, launch));
         }
         for waiting in &report.waiting {
             match &waiting.reason {
@@ -215,13 +235,14 @@ impl Engine {
         let reserved: Vec<HostId> = self
             .fleet
             .iter()
-            .filter(|entry| !entry.host.reserved.is_empty())
+            .filter(|entry| !entry.host.reserved.is_empty() || entry.held_for.is_some())
             .filter(|entry| is_meant(self.config.pool_of_host(&entry.host)))
             .map(|entry| entry.host.id)
             .collect();
         for id in reserved {
             if let Some(entry) = self.fleet.get_mut(id) {
                 entry.host.reserved.clear();
+                entry.held_for = None;
             }
         }
     }
@@ -276,51 +297,90 @@ impl Engine {
             Some(question) => question.expectation(&self.memory, &job.spec),
             None => self.expectation(cx.now, &job.spec),
         });
-        let start_by = cx.now + self.start_timeout(&job.spec);
-        let is_new = !self.jobs.contains_key(&id);
-        if is_new {
-            if !self.begin_child(id) {
-                return false;
-            }
-        } else {
+        if self.jobs.contains_key(&id) {
             self.leave_line(id);
+            self.begin_attempt(cx, id, host, expected, false);
+        } else if self.begin_child(id) {
+            self.begin_new_attempt(cx, id, host, expected, false);
+        } else {
+            return false;
         }
-        let Some(ord) = self.jobs.get(&id).map(|job| job.next_attempt()) else { return false };
+        true
+    }
+
+    /// The attempt of a child or a node that has a record in memory and none in the ledger.
+    pub(crate) fn begin_new_attempt(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) {
+        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.state = state.clone();
+        }
+        cx.changes.push(Change::AddChild { id, state });
+        self.note_holding(cx.now, id);
+        self.begun(cx, id);
+    }
+
+    /// An attempt of a job that has a record.
+    pub(crate) fn begin_attempt(
+        &mut self,
+        cx: &mut Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) {
+        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+        self.move_job(cx, id, state, None);
+        self.begun(cx, id);
+    }
+
+    fn starting_on(
+        &self,
+        cx: &Cx,
+        id: JobId,
+        host: HostId,
+        expected: Option<Expectation>,
+        awaits_main: bool,
+    ) -> Option<JobState> {
         let attempt = LiveAttempt {
-            ord,
+            ord: self.jobs.get(&id)?.next_attempt(),
             host,
             placed_at: cx.now,
             task: None,
+            awaits_main,
             task_version: 0,
             stop: None,
             expected,
         };
-        self.timers.set(start_by, Timer::StartTimeout(id, ord));
-        let state = JobState::Starting { attempt };
-        if is_new {
-            if let Some(job) = self.jobs.get_mut(&id) {
-                job.state = state.clone();
-            }
-            cx.changes.push(Change::AddChild { id, state });
-            self.note_holding(cx.now, id);
-        } else {
-            self.move_job(cx, id, state, None);
-        }
+        Some(JobState::Starting { attempt })
+    }
+
+    /// Takes an attempt's place, and starts it unless it awaits another.
+    fn begun(&mut self, cx: &mut Cx, id: JobId) {
         self.take_place(id);
+        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(attempt) = job.state.live_attempt().filter(|a| !a.awaits_main) else { return };
+        let (ord, start_by) = (attempt.ord, cx.now + self.start_timeout(&job.spec));
+        self.timers.set(start_by, Timer::StartTimeout(id, ord));
         let send_at = self.task_calls.take(cx.now);
         if send_at <= cx.now {
             self.send_start(cx, id, ord);
         } else {
             self.timers.set(send_at, Timer::Start(id, ord));
         }
-        true
     }
 
-    /// Writes down what is to be bought, in calls of a readable size. Returns who it is kept for.
+    /// Writes down what is to be bought, in calls of a readable size. Returns which of those in line it is kept for.
     pub(crate) fn decide_launch(
         &mut self,
         cx: &mut Cx,
-        question: &mut Question,
+        mut bought_for: BoughtFor<'_>,
         pool: Option<usize>,
         planned: &PlannedLaunch,
     ) -> Vec<(GroupKey, u32)> {
@@ -338,9 +398,13 @@ impl Engine {
             let offering = self.catalog.get(&first.pool);
             let on_demand_price = self.on_demand_price(&first.pool);
             for host in &hosts {
-                let contents = planned.contents.iter();
-                let kept: Vec<(GroupKey, u32)> =
-                    contents.flat_map(|(key, n)| question.keep(key, *n)).collect();
+                let (kept, held_for): (Vec<(GroupKey, u32)>, _) = match &mut bought_for {
+                    BoughtFor::Jobs(question) => {
+                        let contents = planned.contents.iter();
+                        (contents.flat_map(|(key, n)| question.keep(key, *n)).collect(), None)
+                    }
+                    BoughtFor::Gang(id) => (Vec::new(), Some(*id)),
+                };
                 let host = Host {
                     id: *host,
                     launch: Some(id),
@@ -357,7 +421,9 @@ impl Engine {
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));
-                self.fleet.put(Entry::new(host, cx.now));
+                let mut entry = Entry::new(host, cx.now);
+                entry.held_for = held_for;
+                self.fleet.put(entry);
                 all_kept.extend(kept);
             }
             let launch = Launch {

@@ -49,6 +49,8 @@ pub struct JobRules {
     pub devices: Vec<String>,
     /// Whether a container may have the powers of root on its host.
     pub privileged: bool,
+    /// Whether a container may share its host's network, and with it the credentials of the host's role.
+    pub host_network: bool,
     /// Log drivers that may be named.
     pub log_drivers: Vec<LogDriver>,
     /// Log groups that may be named. Empty allows all.
@@ -77,6 +79,7 @@ impl Default for JobRules {
             file_systems: Vec::new(),
             devices: Vec::new(),
             privileged: false,
+            host_network: false,
             log_drivers: vec![LogDriver::Awslogs],
             log_groups: Vec::new(),
             cpu_max: None,
@@ -256,6 +259,11 @@ impl JobRules {
             if mode == Some(NamespaceMode::Host) && !self.privileged {
                 return privileged(asked.below_task(field), "the host's own namespace");
             }
+        }
+        if asked.spec.container.host_network && !self.host_network {
+            let path = "jobDefinition.nodeProperties".to_owned();
+            let what = "a node, which shares its host's network,".to_owned();
+            return Some(Broken { path, what, rule: "allow-host-network" });
         }
         asked.first(|index, part| {
             if part.container.privileged && !self.privileged {

@@ -83,6 +83,16 @@ impl Question {
         }
     }
 
+    /// What the planner is told of a class.
+    pub(crate) fn key_of(
+        &mut self,
+        engine: &Engine,
+        now: Timestamp,
+        class: &JobClass,
+    ) -> DemandKey {
+        engine.demand_key(now, class, &mut self.forecasts)
+    }
+
     /// What is expected of a job.
     pub(crate) fn expectation(&mut self, memory: &Memory, spec: &JobSpec) -> Expectation {
         let told_secs = spec.expected_duration.map(whole_secs);
@@ -125,6 +135,8 @@ impl Question {
 pub(crate) struct Scope<'a> {
     /// Who is offered.
     pub(crate) selection: &'a Selection,
+    /// The multi-node jobs that are asked about, the first first.
+    pub(crate) gangs: &'a [JobId],
     /// The pool that is asked about; none is everything there is.
     pub(crate) pool: Option<usize>,
     /// What may be bought.
@@ -218,11 +230,14 @@ impl Engine {
     }
 
     /// The same, and where one job stands in that question; nowhere if it does not wait for a place. Of pools it is the job's
-    /// first that is asked about.
+    /// first that is asked about; for a multi-node job, the one that has all its nodes.
     pub fn plan_input_for(&self, now: Timestamp, job: JobId) -> (PlanInput, Option<Standing>) {
         let record = self.jobs.get(&job).or_else(|| self.jobs.get(&job.whole()));
         let pool = record.filter(|_| !self.config.pools.is_empty());
-        let pool = pool.and_then(|job| self.config.pools_of(&job.spec.queue).first().copied());
+        let pool = pool.and_then(|job| match job.spec.gang {
+            Some(_) => self.pool_of_gang(job),
+            None => self.config.pools_of(&job.spec.queue).first().copied(),
+        });
         let question = self.whole_question(now, pool);
         let standing = self.standing(&question, job);
         (question.input, standing)
@@ -233,9 +248,10 @@ impl Engine {
         let room = self.room(now, pool, &self.holds);
         let asked = Asked { room, is_meant: &Everyone, kept: &kept, protected: &protected };
         let selection = self.dispatch(now).select(&asked);
-        let headroom = self.headroom(pool);
-        let holds = BTreeMap::new();
-        self.question(now, &Scope { selection: &selection, pool, headroom, holds: &holds })
+        let gangs = self.gang_selection(now, pool, &Everyone).asked;
+        let (headroom, holds) = (self.headroom(pool), BTreeMap::new());
+        let scope = Scope { selection: &selection, gangs: &gangs, pool, headroom, holds: &holds };
+        self.question(now, &scope)
     }
 
     fn standing(&self, question: &Question, id: JobId) -> Option<Standing> {
@@ -297,13 +313,18 @@ impl Engine {
                 who.into_iter().map(|(key, picks)| (key, Who::Picks(picks))).collect()
             }
         };
+        let is_of_other = |gang: JobId| !scope.gangs.contains(&gang) && self.gangs.waits(gang);
         let is_asked = |entry: &Entry| {
-            scope.pool.is_none() || self.config.pool_of_host(&entry.host) == scope.pool
+            // What is kept for a multi-node job is there for nobody who is asked about without it.
+            (scope.pool.is_none() || self.config.pool_of_host(&entry.host) == scope.pool)
+                && !entry.held_for.is_some_and(is_of_other)
         };
         let mut hosts = self.fleet.views(now, self.plan_policy().boot_secs, is_asked, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);
             (busy, self.reserved(now, entry, &mut forecasts))
         });
+        let gangs = self
+            .gang_demands(now, scope.gangs, |class| self.demand_key(now, class, &mut forecasts));
         for hold in scope.holds.values() {
             hold.spare(&mut hosts);
         }
@@ -320,6 +341,7 @@ impl Engine {
             } else {
                 self.fleet.cpu_by_pool()
             },
+            gangs,
         };
         let protected = scope.holds.values().map(|hold| hold.job).collect();
         Question { input, who, left: selection.counts.clone(), protected, forecasts }

@@ -59,12 +59,13 @@ pub(crate) fn classify(
     }
     if let Some(cause) = stop {
         return Some(match cause {
-            StopCause::Terminated { .. } => FailureCategory::Terminated,
+            StopCause::Terminated { .. } | StopCause::MainEnded => FailureCategory::Terminated,
             StopCause::Timeout | StopCause::JobTimeout => FailureCategory::Timeout,
             StopCause::SpotInterruption => FailureCategory::Spot,
             // Image pull is what takes long before RUNNING; a host's own trouble shows in other ways.
             StopCause::StuckStarting => FailureCategory::Pull,
             StopCause::Stray => FailureCategory::Host,
+            StopCause::NodeLost { failure, .. } => *failure,
         });
     }
     let host_ended = says_host_ended(report);

@@ -18,6 +18,7 @@ impl Engine {
             now,
             config: &self.config,
             waiting: &self.waiting,
+            gangs: &self.gangs,
             lanes: &self.lanes,
             in_use: &self.in_use,
             gates: &self.gates,

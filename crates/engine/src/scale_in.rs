@@ -25,7 +25,8 @@ impl Engine {
         }
         let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
-        if entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class)) {
+        let is_reserved = entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class));
+        if is_reserved || entry.held_for.is_some_and(|gang| self.gangs.waits(gang)) {
             // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
             due = due.max(cx.now + self.config.idle_timeout);
         }
@@ -39,7 +40,8 @@ impl Engine {
     /// Drains a host that the plan gives back, if it still has nothing to do.
     pub(crate) fn give_back(&mut self, cx: &mut Cx, id: HostId) {
         let Some(entry) = self.fleet.get(id) else { return };
-        let is_idle = entry.live().is_empty() && entry.host.reserved.is_empty();
+        let is_kept = !entry.host.reserved.is_empty() || entry.held_for.is_some();
+        let is_idle = entry.live().is_empty() && !is_kept;
         if is_idle && entry.is_ready(cx.now) {
             self.drain(cx, id);
         }
@@ -194,7 +196,7 @@ impl Engine {
         if let Some(container_instance) = container_instance {
             cx.effects.push(Effect::Deregister { container_instance });
         }
-        if !self.waiting.is_empty() {
+        if !self.nobody_waits() {
             self.replan_by(cx.now);
         }
     }

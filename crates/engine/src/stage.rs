@@ -169,6 +169,6 @@ impl Engine {
             expected_secs: None,
             patience_secs: 0,
         };
-        self.admit_by_pools(&lane.queue, &key).is_err()
+        self.admit_by_pools(&lane.queue, &[key]).is_err()
     }
 }

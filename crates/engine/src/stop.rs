@@ -163,7 +163,13 @@ fn is_deaf(job: &Job, attempt: &LiveAttempt, now: Timestamp) -> bool {
 /// Whether an attempt stopped for this is tried again at no charge.
 const fn is_free(cause: &StopCause) -> bool {
     match cause {
-        StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray => true,
-        StopCause::Terminated { .. } | StopCause::Timeout | StopCause::JobTimeout => false,
+        StopCause::StuckStarting
+        | StopCause::SpotInterruption
+        | StopCause::Stray
+        | StopCause::NodeLost { .. } => true,
+        StopCause::Terminated { .. }
+        | StopCause::Timeout
+        | StopCause::JobTimeout
+        | StopCause::MainEnded => false,
     }
 }

@@ -54,6 +54,7 @@ fn question(catalog: &Arc<Catalog>, demands: Vec<Demand>, hosts: Vec<HostView>) 
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
         fleet: BTreeMap::new(),
+        gangs: spillway_core::plan::Gangs::default(),
     }
 }
 

@@ -109,6 +109,7 @@ fn question(demands: Vec<Demand>, hosts: Vec<HostView>, headroom: Headroom) -> P
         cooling: BTreeMap::new(),
         headroom,
         fleet: BTreeMap::new(),
+        gangs: spillway_core::plan::Gangs::default(),
     }
 }
 

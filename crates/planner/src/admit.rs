@@ -17,22 +17,32 @@ use crate::prune::is_allowed_size;
 /// What is missing: any offering of the job's architecture and market, or room in one dimension of the type that
 /// comes nearest.
 pub fn admit(key: &DemandKey, catalog: &Catalog, policy: &PlanPolicy) -> Result<(), NoFit> {
-    let need = Amount::of(&key.need);
-    let mut is_any = false;
-    for offering in catalog.offerings() {
-        if !key.allows(offering.traits()) {
-            continue;
-        }
-        let capacity = Amount::of(&offering.capacity);
-        if !is_allowed_size(&capacity, policy) {
-            continue;
-        }
-        if need.fits(&capacity) {
-            return Ok(());
-        }
-        is_any = true;
+    if holders(key, catalog, policy).next().is_some() {
+        return Ok(());
     }
+    let is_any = allowed(key, catalog, policy).next().is_some();
     if is_any { Err(nearest(key, catalog, policy)) } else { Err(no_offering(key)) }
+}
+
+/// The offerings that can hold a job of this kind.
+pub fn holders<'a>(
+    key: &'a DemandKey,
+    catalog: &'a Catalog,
+    policy: &'a PlanPolicy,
+) -> impl Iterator<Item = &'a Offering> {
+    let need = Amount::of(&key.need);
+    allowed(key, catalog, policy).filter(move |offering| need.fits(&Amount::of(&offering.capacity)))
+}
+
+/// The offerings that a job of this kind may run on, whether or not they can hold it.
+fn allowed<'a>(
+    key: &'a DemandKey,
+    catalog: &'a Catalog,
+    policy: &'a PlanPolicy,
+) -> impl Iterator<Item = &'a Offering> {
+    catalog.offerings().iter().filter(|offering| {
+        key.allows(offering.traits()) && is_allowed_size(&Amount::of(&offering.capacity), policy)
+    })
 }
 
 fn no_offering(key: &DemandKey) -> NoFit {
@@ -75,12 +85,7 @@ impl<'a> Miss<'a> {
 
 fn nearest(key: &DemandKey, catalog: &Catalog, policy: &PlanPolicy) -> NoFit {
     let mut nearest: Option<Miss<'_>> = None;
-    for offering in catalog.offerings() {
-        let is_candidate = key.allows(offering.traits())
-            && is_allowed_size(&Amount::of(&offering.capacity), policy);
-        if !is_candidate {
-            continue;
-        }
+    for offering in allowed(key, catalog, policy) {
         let Some(miss) = Miss::of(&key.need, offering) else { continue };
         if nearest.as_ref().is_none_or(|best| miss.cmp(best) == Ordering::Less) {
             nearest = Some(miss);

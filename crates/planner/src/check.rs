@@ -3,6 +3,7 @@
 //! Written from the meaning of [`PlanInput`] and [`Planned`] alone; it shares no code with the solver and must never
 //! do so. Sums are in 128 bits, so that no plan is large enough to wrap around a check.
 
+mod gangs;
 mod launches;
 mod mix;
 mod violation;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use spillway_core::plan::{DemandKey, HostView, Placement};
 use spillway_core::{HostId, PlanInput, PlanPolicy, Planned, Resources};
 
-pub use violation::Violation;
+pub use violation::{GangFault, Violation};
 
 /// What is wrong with a plan; nothing if it is sound.
 pub fn check(input: &PlanInput, policy: &PlanPolicy, planned: &Planned) -> Vec<Violation> {
@@ -21,6 +22,7 @@ pub fn check(input: &PlanInput, policy: &PlanPolicy, planned: &Planned) -> Vec<V
     conservation(input, planned, &mut violations);
     placements(input, planned, &mut violations);
     reservations(input, planned, &mut violations);
+    gangs::check(input, planned, &mut violations);
     launches::check(input, policy, planned, &mut violations);
     mix::check(input, policy, planned, &mut violations);
     waiting::check(input, policy, planned, &mut violations);
@@ -129,8 +131,11 @@ fn placements(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violati
             }
             load.add(&placement.key.need, placement.count);
         }
-        if !load.fits(&host.free) {
-            violations.push(Violation::HostOverfull { host: id, free: host.free, load: load.0 });
+        // What a multi-node job starts on or keeps is not there for others.
+        let kept = gangs::seat_on(planned, id).map_or(Resources::ZERO, |seat| seat.key.need);
+        let free = host.free.saturating_sub(&kept);
+        if !load.fits(&free) {
+            violations.push(Violation::HostOverfull { host: id, free, load: load.0 });
         }
     }
 }

@@ -22,6 +22,7 @@ mod exact;
 pub mod explain;
 mod fill;
 mod fluid;
+mod gang;
 mod generate;
 mod headroom;
 mod improve;
@@ -48,7 +49,7 @@ mod work;
 use spillway_core::plan::{DemandKey, Plan, Report, Waiting};
 use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 
-pub use admit::admit;
+pub use admit::{admit, holders};
 pub use certificate::JobPrices;
 pub use threads::Threads;
 
@@ -65,13 +66,15 @@ pub struct Spillway {
 
 impl Planner for Spillway {
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned {
-        if policy.mix.is_none() {
-            return online::plan(input, policy, &mut self.memory);
-        }
-        let before = self.memory.clone();
-        mix::plan(input, policy, |input| {
-            self.memory = before.clone();
-            online::plan(input, policy, &mut self.memory)
+        gang::plan(input, policy, |input| {
+            if policy.mix.is_none() {
+                return online::plan(input, policy, &mut self.memory);
+            }
+            let before = self.memory.clone();
+            mix::plan(input, policy, |input| {
+                self.memory = before.clone();
+                online::plan(input, policy, &mut self.memory)
+            })
         })
     }
 }
@@ -79,7 +82,9 @@ impl Planner for Spillway {
 /// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
 /// then on what is bought. Total: a job that fits nothing is a line in the report.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    mix::plan(input, policy, |input| plan_and_prices(input, policy).0)
+    gang::plan(input, policy, |input| {
+        mix::plan(input, policy, |input| plan_and_prices(input, policy).0)
+    })
 }
 
 /// The same without the rules of the mix, and the prices of jobs that the bound rests on, of which a certificate can be
@@ -133,7 +138,7 @@ pub fn plan_and_prices_on(
         report.waiting.extend(limited);
         report.waiting.sort_by_key(|waiting| waiting.key);
     }
-    let plan = Plan { placements, launches, give_back: Vec::new() };
+    let plan = Plan { placements, launches, ..Plan::default() };
     (Planned { plan, report }, prices)
 }
 

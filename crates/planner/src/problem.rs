@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spillway_core::id::IdError;
 use spillway_core::market::UnknownName;
-use spillway_core::plan::{Demand, DemandKey, Headroom, NoFit, WaitReason, Waiting};
+use spillway_core::plan::{Demand, DemandKey, Gangs, Headroom, NoFit, WaitReason, Waiting};
 use spillway_core::{
     Arch, Catalog, CpuUnits, GpuKinds, Hazard, MarketRule, MiB, MicroUsdPerHour, Offering,
     PlanInput, Planned, PoolId, Resources,
@@ -292,6 +292,7 @@ impl Problem {
             cooling: BTreeMap::new(),
             headroom: Headroom::default(),
             fleet: BTreeMap::new(),
+            gangs: Gangs::default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Only states and counts; what happens when is written down by [`crate::cloud`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::{LaunchAnswer, LaunchRequest, LaunchedInstance, PoolError, PoolFault};
@@ -114,7 +115,14 @@ impl SimInstance {
             launched_at: self.launched_at,
             status: self.status_at(at),
             launch: Some(self.launch),
+            address: Some(self.address()),
         }
+    }
+
+    /// Its private address: somewhere in 10.0.0.0/8, by its id.
+    fn address(&self) -> Ipv4Addr {
+        let [.., a, b, c] = Fnv::of(&format_args!("address {}", self.id)).to_be_bytes();
+        Ipv4Addr::new(10, a, b, c)
     }
 }
 

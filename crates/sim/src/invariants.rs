@@ -16,6 +16,8 @@
 //! | E1 | an event is deleted only after what it says is durable |
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
 //! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
+//! | N1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
+//! | N2 | no nodes of an attempt run without the others for more than [`PARTIAL_MAX`], twice the start time-out and three looks, while somebody could end them |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | C1 | in the end what every host's bill is divided into sums to it, and every attempt is on the books of a host |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
@@ -28,6 +30,7 @@
 mod books;
 mod changes;
 mod effects;
+mod gangs;
 mod queues;
 mod spend;
 
@@ -46,6 +49,7 @@ use crate::cloud::SimCloud;
 use crate::ledger::{BadChange, MemoryLedger};
 use crate::setting::Chance;
 use crate::world::{Out, WorldConfig};
+pub use gangs::PARTIAL_MAX;
 pub use spend::PURPOSELESS_MAX;
 
 /// More than this are counted, not kept.
@@ -133,6 +137,8 @@ pub struct Invariants {
     carried: BTreeMap<HostId, Carried>,
     /// The quotas that the step in hand buys from.
     bought: BTreeSet<Quota>,
+    /// Multi-node jobs of which only some nodes run, since when.
+    partial_gangs: BTreeMap<JobId, Timestamp>,
     /// Sums over `open_hosts`.
     cpu: u64,
     of_quota: BTreeMap<Quota, u64>,
@@ -182,6 +188,7 @@ impl Invariants {
             given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
             bought: BTreeSet::new(),
+            partial_gangs: BTreeMap::new(),
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,
@@ -241,6 +248,7 @@ impl Invariants {
         if self.has_queue_rules() && step.changes.iter().any(places) {
             self.check_held(moment, ledger);
         }
+        self.check_gangs(moment, step, ledger, cloud);
         for effect in &step.effects {
             self.check_effect(moment, effect, ledger, cloud);
         }

@@ -15,6 +15,7 @@ use spillway_core::catalog::InstanceType;
 use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
+use spillway_core::gang::node_of;
 use spillway_core::host::HostStatus;
 use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
@@ -103,7 +104,7 @@ impl MemoryLedger {
         }
     }
 
-    /// All jobs there ever were: of arrays, their children.
+    /// All jobs there ever were: of arrays, their children; of multi-node jobs, the other nodes too.
     pub fn all_jobs(&self) -> impl Iterator<Item = Cow<'_, Job>> {
         let is_one = |job: &&Job| job.id.index().is_none() && job.spec.array.is_none();
         let ones = self.jobs.values().map(AsRef::as_ref).filter(is_one).map(Cow::Borrowed);
@@ -112,6 +113,12 @@ impl MemoryLedger {
 
     /// One job, array, or child of one, whether or not the child has a record.
     pub fn get_job(&self, id: JobId) -> Option<Cow<'_, Job>> {
+        let is_main = |job: &Job, node| job.spec.gang.as_ref().is_some_and(|g| g.main == node);
+        if let (Some(node), Some(job)) = (id.node_index(), self.jobs.get(&id.whole()))
+            && is_main(job, node)
+        {
+            return Some(Cow::Borrowed(job));
+        }
         match (self.jobs.get(&id), id.index()) {
             (Some(job), _) => Some(Cow::Borrowed(job)),
             (None, Some(index)) => {
@@ -182,6 +189,18 @@ impl MemoryLedger {
                     seen.insert(job.id, Seen { is_ended, last_attempt });
                     batch.add(job);
                 }
+                Change::AddChild { id, state } if id.node_index().is_some() => {
+                    let is_known = seen.contains_key(id) || self.jobs.contains_key(id);
+                    if is_known {
+                        return Err(BadChange::AddedTwice(*id));
+                    }
+                    let whole = id.whole();
+                    if !seen.contains_key(&whole) && !self.jobs.contains_key(&whole) {
+                        return Err(BadChange::NeverAdded(*id));
+                    }
+                    let is_ended = state.status().is_terminal();
+                    seen.insert(*id, Seen { is_ended, last_attempt: 0 });
+                }
                 Change::AddChild { id, state } => {
                     let ord = self.ord_of(&batch, *id).ok_or(BadChange::NeverAdded(*id))?;
                     if seen.contains_key(id) || self.has_child(&batch, *id, ord) {
@@ -244,6 +263,11 @@ impl MemoryLedger {
                     self.arrays.insert(job.id, children);
                 }
                 self.jobs.insert(job.id, job.clone());
+            }
+            Change::AddChild { id, state } if id.node_index().is_some() => {
+                let job = self.jobs.get(&id.whole());
+                let node = job.and_then(|job| node_of(job, id.node_index()?, state.clone()));
+                self.jobs.extend(node.map(|node| (*id, Box::new(node))));
             }
             Change::AddChild { id, state } => {
                 let (array, children) = (self.jobs.get(&id.whole()), self.arrays.get(&id.whole()));
@@ -322,6 +346,8 @@ impl MemoryLedger {
         let mut ended: BTreeMap<JobId, EndedJob> = BTreeMap::new();
         for job in self.jobs.values() {
             match job.state {
+                JobState::Succeeded { .. } | JobState::Failed { .. }
+                    if job.id.node_index().is_some() => {}
                 JobState::Succeeded { .. } | JobState::Failed { .. } => {
                     ended.extend(EndedJob::of(job.body_hash, &job.state).map(|e| (job.id, e)));
                 }

@@ -210,15 +210,19 @@ impl Tally {
     }
 
     fn add_job(&mut self, job: &Job, catalog: &Catalog, boot: SignedDuration, now: Timestamp) {
-        self.jobs.total += 1;
-        match job.state.status() {
-            JobStatus::Succeeded => self.jobs.succeeded += 1,
-            JobStatus::Failed => self.jobs.failed += 1,
-            JobStatus::Submitted
-            | JobStatus::Pending
-            | JobStatus::Runnable
-            | JobStatus::Starting
-            | JobStatus::Running => self.jobs.open += 1,
+        // The nodes of a job beside the main one are machines and money, not jobs.
+        let is_node = job.id.node_index().is_some();
+        if !is_node {
+            self.jobs.total += 1;
+            match job.state.status() {
+                JobStatus::Succeeded => self.jobs.succeeded += 1,
+                JobStatus::Failed => self.jobs.failed += 1,
+                JobStatus::Submitted
+                | JobStatus::Pending
+                | JobStatus::Runnable
+                | JobStatus::Starting
+                | JobStatus::Running => self.jobs.open += 1,
+            }
         }
         if let JobState::Succeeded { at } | JobState::Failed { at, .. } = &job.state {
             self.last_end = self.last_end.max(*at);
@@ -237,7 +241,7 @@ impl Tally {
             | JobState::Failed { .. } => None,
         };
         let first_start = job.attempts.iter().find_map(|a| a.started_at).or(running_since);
-        if let Some(started_at) = first_start {
+        if let Some(started_at) = first_start.filter(|_| !is_node) {
             self.waits.push(started_at.duration_since(job.created_at).max(SignedDuration::ZERO));
         }
         for attempt in &job.attempts {

@@ -58,6 +58,7 @@ fn report(instance: &Instance) -> Option<InstanceReport> {
         launched_at: convert::timestamp(instance.launch_time()?)?,
         status: instance_status(instance.state()?.name()?.as_str())?,
         launch,
+        address: instance.private_ip_address().and_then(|address| address.parse().ok()),
     })
 }
 

@@ -53,6 +53,9 @@ pub(super) struct Override {
 pub(super) struct Definition {
     format: u32,
     deployment: String,
+    // Left out where it is not so: a definition that was registered before keeps its name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    host_network: bool,
     volumes: Vec<Volume>,
     task_role: Option<String>,
     execution_role: Option<String>,
@@ -126,6 +129,7 @@ fn definition(request: &TaskRequest, parts: &[Part<'_>], defaults: &Defaults) ->
     Definition {
         format: FORMAT,
         deployment: defaults.deployment.clone(),
+        host_network: of_task.host_network,
         volumes: of_task.volumes.clone(),
         task_role: of_task.job_role_arn.clone(),
         execution_role: of_task
@@ -148,12 +152,13 @@ impl Definition {
     /// The request that registers it.
     ///
     /// `bridge` and not `host`: a job cannot take the host's role from the metadata service, which is one hop too far
-    /// away, and two jobs may listen on the same port. `awsvpc` would cost a network interface for each job.
+    /// away, and two jobs may listen on the same port. `awsvpc` would cost a network interface for each job. The nodes of a
+    /// multi-node job must reach each other at any port: they have `host`, where the operator allows it.
     pub(super) fn input(&self) -> RegisterTaskDefinitionInputBuilder {
         let containers = self.containers.iter().map(Container::input).collect();
         RegisterTaskDefinitionInputBuilder::default()
             .family(self.family())
-            .network_mode(NetworkMode::Bridge)
+            .network_mode(if self.host_network { NetworkMode::Host } else { NetworkMode::Bridge })
             .requires_compatibilities(Compatibility::Ec2)
             .set_task_role_arn(self.task_role.clone())
             .set_execution_role_arn(self.execution_role.clone())

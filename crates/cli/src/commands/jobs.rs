@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use spillway_core::{JobFilter, JobId};
+use spillway_core::{Job, JobFilter, JobId};
 use spillway_engine::Engine;
 
 use crate::config::values::Span;
@@ -18,6 +18,7 @@ use crate::ledger::{self, Reader};
 use crate::output::Format;
 use crate::pick::FilterArgs;
 use crate::views::job::{JobList, JobView, StatusCount, counts_text};
+use crate::views::nodes::NodeView;
 use crate::wait::{self, WaitRule};
 use crate::why;
 
@@ -150,6 +151,23 @@ fn list(args: &ListArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
     Ok(ExitStatus::Ok)
 }
 
+/// The nodes of a multi-node job that have ever been given to a host, the first one first; none of any other job.
+fn nodes(job: &Job, reader: &Reader) -> Result<Vec<NodeView>> {
+    if job.spec.gang.is_none() || job.id.node_index().is_some() {
+        return Ok(Vec::new());
+    }
+    let filter = JobFilter { array: Some(job.id), limit: usize::MAX, ..JobFilter::default() };
+    let mut views = Vec::new();
+    for node in reader.jobs(&filter)?.iter().rev() {
+        let host = match node.state.live_attempt() {
+            Some(live) => reader.host(live.host)?,
+            None => None,
+        };
+        views.extend(NodeView::of(node, host.as_ref()));
+    }
+    Ok(views)
+}
+
 fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatus> {
     let Some(job) = reader.job(args.job)? else {
         return Err(Complaint::usage(format!("there is no job {} in the ledger", args.job))
@@ -174,6 +192,8 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
     for id in job.attempts.iter().map(|attempt| attempt.host).chain(live) {
         hosts.extend(reader.host(id)?.map(|host| (id, host)));
     }
-    context.output.show(&JobView::new(&job, &hosts, waiting, expected, patience, array))?;
+    let mut view = JobView::new(&job, &hosts, waiting, expected, patience, array);
+    view.nodes = nodes(&job, reader)?;
+    context.output.show(&view)?;
     Ok(ExitStatus::Ok)
 }

@@ -58,6 +58,18 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
     let view = match &job.state {
         JobState::Runnable { since } => {
             let (all, prices) = prices_or_none(args, config, context).await;
+            if let Some(gang) = &job.spec.gang {
+                let notes = why::notes(&job, &state, config);
+                let engine = engine.with_prices(all, now);
+                let reason = why::of_nodes(&job, gang.n_nodes(), &engine, now);
+                let notes = notes.into_iter().map(|note| ("note", note));
+                let reasons = std::iter::once(reason).chain(notes).collect();
+                let mut view = WhyView::pending(&job, reasons);
+                view.set_prices(prices);
+                view.set_since(now.duration_since(*since));
+                context.output.show(&view)?;
+                return Ok(ExitStatus::Ok);
+            }
             // Who is not offered a place is told so first; what the planner would do with it comes after.
             let held_back = why::held_back(&job, &engine.with_prices(all.clone(), now));
             let mut view = waiting(&job, state, &all, config);

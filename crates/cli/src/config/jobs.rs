@@ -31,6 +31,9 @@ pub struct JobsConfig {
     pub allowed_devices: Vec<String>,
     /// Whether a container may have the powers of root on its host. Hosts bought before it is set cannot run one.
     pub allow_privileged: Flag,
+    /// Whether the nodes of a multi-node job may share their hosts' networks, as they must to reach each other. They can then
+    /// reach what the host can, its instance role's credentials included; so such jobs are refused until this is set.
+    pub allow_host_network: Flag,
     /// Log drivers a job may name. Hosts bought before one is added do not offer it.
     #[schemars(with = "Vec<String>")]
     pub allowed_log_drivers: Vec<LogDriver>,
@@ -87,6 +90,9 @@ pub struct JobsException {
     /// See `jobs.allow-privileged`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_privileged: Option<Flag>,
+    /// See `jobs.allow-host-network`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_host_network: Option<Flag>,
     /// See `jobs.allowed-log-drivers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
@@ -124,6 +130,7 @@ impl Default for JobsConfig {
             allowed_file_systems: Vec::new(),
             allowed_devices: Vec::new(),
             allow_privileged: Flag(false),
+            allow_host_network: Flag(false),
             allowed_log_drivers: log_drivers,
             allowed_log_groups: Vec::new(),
             max_vcpus: Cap::None,
@@ -161,6 +168,7 @@ impl JobsConfig {
             file_systems: self.allowed_file_systems.clone(),
             devices: self.allowed_devices.clone(),
             privileged: self.allow_privileged.0,
+            host_network: self.allow_host_network.0,
             log_drivers: self.allowed_log_drivers.clone(),
             log_groups: self.allowed_log_groups.clone(),
             cpu_max: self.max_vcpus.get().map(|n| n.0),
@@ -191,6 +199,7 @@ impl JobsException {
             allowed_file_systems: list(&self.allowed_file_systems, &jobs.allowed_file_systems),
             allowed_devices: list(&self.allowed_devices, &jobs.allowed_devices),
             allow_privileged: self.allow_privileged.unwrap_or(jobs.allow_privileged),
+            allow_host_network: self.allow_host_network.unwrap_or(jobs.allow_host_network),
             allowed_log_drivers: self
                 .allowed_log_drivers
                 .clone()

@@ -13,6 +13,7 @@ use super::asked;
 use super::attempt::{AttemptView, LiveView, attempts_table};
 use super::container::{self, ContainerView};
 use super::expected::ExpectedView;
+use super::nodes::{self, NodeView};
 use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
@@ -205,6 +206,12 @@ pub struct JobView {
     /// Of an array its children; of a child its place among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub array: Option<ArrayView>,
+    /// Of a multi-node job how many nodes it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_nodes: Option<u32>,
+    /// Those of them that have ever been given to a host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeView>,
     /// The jobs it waits for, or waited for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<DependsOn>,
@@ -272,6 +279,8 @@ impl JobView {
             deadline: spec.deadline,
             tags: spec.tags.clone(),
             array,
+            n_nodes: spec.gang.as_ref().map(|gang| gang.n_nodes()),
+            nodes: Vec::new(),
             depends_on: spec.depends_on.iter().map(DependsOn::from).collect(),
             attempts: job
                 .attempts
@@ -319,6 +328,9 @@ impl View for JobView {
         container::fields(&self.containers, page);
         if let Some(array) = &self.array {
             array.fields(page);
+        }
+        if let Some(n_nodes) = self.n_nodes {
+            nodes::fields(&self.nodes, n_nodes, page);
         }
         for depends_on in &self.depends_on {
             page.field("Depends on", depends_on.text());

@@ -18,6 +18,7 @@ mod help;
 mod ledger;
 mod many;
 mod news;
+mod nodes;
 mod plan;
 mod queues;
 mod rig;

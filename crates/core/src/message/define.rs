@@ -8,10 +8,14 @@ use serde_json::{Map, Value, json};
 use super::limits;
 use super::path::At;
 use super::reject::{Rejection, code};
+use super::shape::JobDefinition;
 use crate::definition::{DefinitionRef, DefinitionSource};
 
 /// What a message under `spillway` says of itself and not of its job.
 const OF_THE_MESSAGE: [&str; 3] = ["version", "action", "clientToken"];
+
+/// The image of a definition that is not known.
+const STAND_IN: &str = "stand-in";
 
 /// Stands in for every definition, for those who check a message without knowing what is registered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,7 +27,7 @@ impl DefinitionSource for StandIn {
             "jobDefinitionName": reference.name.as_str(),
             "type": "container",
             "containerProperties": {
-                "image": "stand-in",
+                "image": STAND_IN,
                 "resourceRequirements": [
                     {"type": "VCPU", "value": "0.001"},
                     {"type": "MEMORY", "value": "4"}
@@ -32,6 +36,12 @@ impl DefinitionSource for StandIn {
         });
         Some((reference.revision.unwrap_or(1), Arc::new(definition)))
     }
+}
+
+/// Whether a definition is that stand-in: what a job says of the real one cannot be judged then.
+pub(super) fn is_stand_in(definition: &JobDefinition) -> bool {
+    let image = definition.container_properties.as_ref().and_then(|own| own.image.as_deref());
+    image == Some(STAND_IN)
 }
 
 /// Puts the definition that a job names in its place, and a definition's own `spillway` under the job's. Returns the revision

@@ -19,6 +19,9 @@ pub const OVERRIDES_CHARS_MAX: usize = 8_192;
 /// with the longest names, of a child of an array.
 pub const OVERRIDES_CHARS_OURS: usize = 1_280;
 
+/// What those of a node take beyond that: eight variables instead of the four of a child.
+pub const OVERRIDES_CHARS_OF_NODE: usize = 256;
+
 /// What Spillway's own variables and the keys of the overrides take for each container of a job that has several, without the
 /// names of the job and of its queue: about 620, of a child of an array.
 pub const OVERRIDES_CHARS_OF_EACH: usize = 680;
@@ -116,3 +119,6 @@ pub const ARRAY_SIZE_MAX: u32 = 1_000_000;
 
 /// The largest index of a child.
 pub const ARRAY_INDEX_MAX: u32 = crate::id::ARRAY_INDEX_MAX;
+
+/// AWS Batch's most nodes of one multi-node job.
+pub const NODES_MAX: u32 = 1000;

@@ -4,6 +4,7 @@
 mod container;
 mod containers;
 mod needs;
+mod nodes;
 mod overrides;
 mod relations;
 mod retry;
@@ -12,6 +13,7 @@ mod scheduling;
 mod secret;
 mod storage;
 mod task;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -20,19 +22,20 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use containers::{Containers, Written};
+use work::{Work, check_kind, check_overrides};
 
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
 use super::shape::{
-    DeregisterJobDefinition, EndAction, EndJob, JobDefinition, JobDefinitionType, JobTimeout,
-    PauseOrder, PlatformCapability, Spillway, SubmitJob,
+    DeregisterJobDefinition, EndAction, EndJob, JobTimeout, PauseOrder, Spillway, SubmitJob,
 };
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{JobSpec, TimeLimits};
+use crate::market::MarketRule;
 use crate::target::JobTarget;
 
 /// What a message asks for, and what was odd about it.
@@ -95,7 +98,9 @@ fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
     let name: JobName =
         name.parse().map_err(|error| Rejection::invalid(&at_name, &format!("{error}")))?;
     if content.get("type").is_none_or(Value::is_null) {
-        return Err(Rejection::missing(&At::Root.key("type")).hint("say \"container\""));
+        return Err(
+            Rejection::missing(&At::Root.key("type")).hint("say \"container\" or \"multinode\"")
+        );
     }
     define::settle(&mut check, &NoDefinitions).map_err(here)?;
     let (_, warnings) = job(&check, None).map_err(here)?;
@@ -225,6 +230,7 @@ fn end(order: EndJob) -> Result<Request, Rejection> {
         Rejection::invalid(&at, &format!("{text:?} is not a job id"))
             .hint("`spillway jobs list` shows the ids")
     })?;
+    relations::no_node(&at, job)?;
     let at = At::Root.key("reason");
     let reason = order.reason.ok_or_else(|| {
         Rejection::missing(&at).hint("say why: it is kept on the job as its status reason")
@@ -255,6 +261,7 @@ fn submit(
             .hint("put the job definition there: the object that RegisterJobDefinition takes")
     })?;
     check_kind(&at_definition, &definition)?;
+    check_overrides(&definition, &message)?;
     let scheduling = scheduling::scheduling(&message, &definition)?;
     let spillway = message.spillway.unwrap_or_default();
     let at_spillway = root.key("spillway");
@@ -266,22 +273,29 @@ fn submit(
 
     let parameters = merged_parameters(definition.parameters, message.parameters)?;
     let mut time_limits = time_limits(&at_spillway, &spillway)?;
-    let written = Written {
-        single: definition.container_properties,
-        several: definition.ecs_properties,
-        overrides: message.container_overrides,
-        several_overrides: message.ecs_properties_override,
-    };
+    let gpu_kinds = spillway.gpu_kinds.as_deref();
     let of = task::Of {
         parameters: &parameters,
         arch: spillway.architecture,
         stop: time_limits.stop,
         named: name.as_str().len() + 2 * queue.as_str().len(),
     };
-    let Containers { container, task, resources, arch, stop } =
-        containers::containers(&at_definition, written, of, warnings)?;
+    let work = if let Some(nodes) = definition.node_properties {
+        let odd = (array.is_some(), spillway.grow_memory.is_some());
+        let overrides = message.node_overrides.unwrap_or_default();
+        Work::of_nodes(nodes, overrides, odd, (of, gpu_kinds), warnings)?
+    } else {
+        let written = Written {
+            single: definition.container_properties,
+            several: definition.ecs_properties,
+            overrides: message.container_overrides,
+            several_overrides: message.ecs_properties_override,
+        };
+        Work::of_containers(written, of, gpu_kinds, warnings)?
+    };
+    let Work { containers, gpu_kinds, gang } = work;
+    let Containers { container, task, resources, arch, stop } = containers;
     time_limits.stop = stop;
-    let gpu_kinds = needs::gpu_kinds(&at_spillway, spillway.gpu_kinds, &resources)?;
 
     let (attempts, rules) = match (message.retry_strategy, definition.retry_strategy) {
         (Some(own), _) => retry::strategy(&root.key("retryStrategy"), own)?,
@@ -298,14 +312,12 @@ fn submit(
         (None, Some(timeout)) => timeout_of(&at_definition.key("timeout"), timeout)?,
         (None, None) => None,
     };
-    let expected_duration = match spillway.expected_duration_seconds {
-        Some(secs) => Some(seconds(&at_spillway.key("expectedDurationSeconds"), secs, 1)?),
-        None => None,
+    let own_seconds = |key: &'static str, secs: Option<i64>, least| {
+        secs.map(|secs| seconds(&at_spillway.key(key), secs, least)).transpose()
     };
-    let patience = match spillway.patience_seconds {
-        Some(secs) => Some(seconds(&at_spillway.key("patienceSeconds"), secs, 0)?),
-        None => None,
-    };
+    let expected_duration =
+        own_seconds("expectedDurationSeconds", spillway.expected_duration_seconds, 1)?;
+    let patience = own_seconds("patienceSeconds", spillway.patience_seconds, 0)?;
     let deadline = match &spillway.deadline {
         Some(text) => Some(timestamp(&at_spillway.key("deadline"), text)?),
         None => None,
@@ -326,7 +338,7 @@ fn submit(
         resources,
         arch,
         gpu_kinds,
-        market: spillway.market.unwrap_or_default(),
+        market: spillway.market.unwrap_or_else(|| unsaid_market(gang.is_some())),
         attempts,
         retry_rules,
         memory_growth,
@@ -339,9 +351,15 @@ fn submit(
         propagate_tags,
         array,
         depends_on,
+        gang,
         scheduling,
     };
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
+}
+
+/// AWS Batch runs multi-node jobs On-Demand: one lost node takes the work of all.
+const fn unsaid_market(has_nodes: bool) -> MarketRule {
+    if has_nodes { MarketRule::OnDemand } else { MarketRule::Any }
 }
 
 fn job_name_of(at: &At<'_>, text: Option<String>) -> Result<JobName, Rejection> {
@@ -357,31 +375,6 @@ fn queue_of(at: &At<'_>, text: Option<String>) -> Result<QueueName, Rejection> {
     let of_arn = text.split_once(":job-queue/").filter(|(arn, _)| arn.starts_with("arn:"));
     let name = of_arn.map_or(text.as_str(), |(_, name)| name);
     name.parse().map_err(|error| Rejection::invalid(at, &format!("{error}")))
-}
-
-fn check_kind(at: &At<'_>, definition: &JobDefinition) -> Result<(), Rejection> {
-    match definition.kind {
-        Some(JobDefinitionType::Multinode) => {
-            return Err(Rejection::unsupported(
-                &at.key("type"),
-                "multi-node jobs are not supported",
-            )
-            .hint("send a job of type \"container\""));
-        }
-        Some(JobDefinitionType::Container) | None => {}
-    }
-    let platforms = definition.platform_capabilities.as_deref().unwrap_or_default();
-    if platforms.contains(&PlatformCapability::ManagedInstances) {
-        let at = at.key("platformCapabilities");
-        return Err(Rejection::unsupported(&at, "ECS Managed Instances are not supported")
-            .hint("Spillway buys the instances itself: say [\"EC2\"], or leave it out"));
-    }
-    if platforms.contains(&PlatformCapability::Fargate) {
-        let at = at.key("platformCapabilities");
-        return Err(Rejection::unsupported(&at, "Fargate is not supported")
-            .hint("Spillway runs jobs on EC2: say [\"EC2\"], or leave it out"));
-    }
-    Ok(())
 }
 
 fn merged_parameters(

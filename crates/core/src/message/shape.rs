@@ -5,6 +5,7 @@
 
 mod container;
 mod ecs;
+mod nodes;
 mod object;
 mod relations;
 mod schedule;
@@ -31,6 +32,7 @@ pub use storage::{
     Volume,
 };
 
+pub use nodes::{NodeOverrides, NodeProperties, NodePropertyOverride, NodeRangeProperty};
 pub use scheduling::{
     ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
 };
@@ -67,6 +69,10 @@ pub struct SubmitJob {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub ecs_properties_override: Option<EcsPropertiesOverride>,
+    /// What a multi-node job does otherwise than its definition says.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub node_overrides: Option<NodeOverrides>,
     /// Values for the `Ref::name` placeholders in the command. They win over the definition's.
     pub parameters: Option<BTreeMap<String, String>>,
     /// Makes it an array job.
@@ -112,10 +118,10 @@ pub struct JobDefinition {
     /// The definition's name. Jobs of one definition are taken to run about equally long, so that the time that earlier ones
     /// took helps to plan later ones.
     pub job_definition_name: Option<String>,
-    /// The kind of job. `multinode` is refused.
+    /// The kind of job: `container`, or `multinode` with `nodeProperties`.
     #[serde(rename = "type")]
     pub kind: Option<JobDefinitionType>,
-    /// The container to run. Either this or `ecsProperties`.
+    /// The container to run. Either this or `ecsProperties`; of a multi-node job `nodeProperties` say it.
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub container_properties: Option<ContainerProperties>,
@@ -123,6 +129,10 @@ pub struct JobDefinition {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub ecs_properties: Option<EcsProperties>,
+    /// Makes it a multi-node job.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub node_properties: Option<NodeProperties>,
     /// Defaults for the `Ref::name` placeholders in the command.
     pub parameters: Option<BTreeMap<String, String>>,
     /// How often to try.
@@ -164,8 +174,7 @@ fn definition_or_name(generator: &mut SchemaGenerator) -> Schema {
 pub enum JobDefinitionType {
     /// Its containers run on one host.
     Container,
-    /// Many nodes together. Refused.
-    #[schemars(skip)]
+    /// Many nodes together.
     Multinode,
 }
 
@@ -296,7 +305,8 @@ pub struct Spillway {
     /// `UUIDv5` of queue and token, so the sender knows it beforehand. 1 to 128 characters; without it, the SQS message id.
     #[schemars(length(min = 1, max = 128))]
     pub client_token: Option<String>,
-    /// Which market the job's host may be bought in. Unsaid, `any`: whatever is cheapest.
+    /// Which market the job's host may be bought in. Unsaid, `any`: whatever is cheapest; for a multi-node job `on-demand`,
+    /// because one lost host takes the work of all nodes.
     pub market: Option<MarketRule>,
     /// Which architecture the image is for. Unsaid, that of `runtimePlatform.cpuArchitecture`, else `x86_64`.
     pub architecture: Option<ArchRule>,

@@ -27,14 +27,22 @@ const TASK_VOLUMES: &[&str] =
 
 const NO_S3_FILES: &str = "mount an EFS file system, or read S3 from the job itself";
 
+const NODE_RANGE: &[&str] = &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM];
+const NODE_CONTAINER: &[&str] =
+    &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM, "container"];
+const NODE_VOLUMES: &[&str] =
+    &["jobDefinition", "nodeProperties", "nodeRangeProperties", ITEM, "container", "volumes", ITEM];
+const NODE_OVERRIDE: &[&str] = &["nodeOverrides", "nodePropertyOverrides", ITEM];
+
+const A_CONTAINER: &str = "describe the nodes' one container under \"container\"";
+const BY_NEED: &str = "ask for vCPUs, memory and GPUs";
 const NO_FARGATE: &str = "it is for Fargate; Spillway runs jobs on EC2";
 const NO_SHELL: &str = "hosts open no channel for it; look at a job through its log, or run a copy of it with a shell as its command";
+const NO_COUNTERS: &str = "name it in jobDefinition.consumableResourceProperties, for all nodes";
 
 /// Every such key of `SubmitJob` and `RegisterJobDefinition` (AWS Batch API reference).
 const KEYS: &[Unsupported] = &[
-    Unsupported { parent: ROOT, key: "nodeOverrides", hint: ONE_CONTAINER },
     Unsupported { parent: ROOT, key: "eksPropertiesOverride", hint: "use containerOverrides" },
-    Unsupported { parent: DEFINITION, key: "nodeProperties", hint: ONE_CONTAINER },
     Unsupported { parent: DEFINITION, key: "eksProperties", hint: ONE_CONTAINER },
     Unsupported { parent: VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
     Unsupported { parent: TASK_VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
@@ -43,15 +51,34 @@ const KEYS: &[Unsupported] = &[
     Unsupported { parent: TASK, key: "platformVersion", hint: NO_FARGATE },
     Unsupported { parent: TASK, key: "ephemeralStorage", hint: NO_FARGATE },
     Unsupported { parent: TASK, key: "enableExecuteCommand", hint: NO_SHELL },
-    Unsupported { parent: CONTAINER, key: "instanceType", hint: "ask for vCPUs, memory and GPUs" },
+    Unsupported { parent: CONTAINER, key: "instanceType", hint: BY_NEED },
     Unsupported { parent: CONTAINER, key: "networkConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "fargatePlatformConfiguration", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "ephemeralStorage", hint: NO_FARGATE },
     Unsupported { parent: CONTAINER, key: "enableExecuteCommand", hint: NO_SHELL },
+    Unsupported { parent: &["containerOverrides"], key: "instanceType", hint: BY_NEED },
+    Unsupported { parent: NODE_RANGE, key: "instanceTypes", hint: BY_NEED },
+    Unsupported { parent: NODE_RANGE, key: "ecsProperties", hint: A_CONTAINER },
+    Unsupported { parent: NODE_RANGE, key: "eksProperties", hint: A_CONTAINER },
+    Unsupported { parent: NODE_RANGE, key: "consumableResourceProperties", hint: NO_COUNTERS },
+    Unsupported { parent: NODE_CONTAINER, key: "instanceType", hint: BY_NEED },
+    Unsupported { parent: NODE_CONTAINER, key: "networkConfiguration", hint: NO_FARGATE },
+    Unsupported { parent: NODE_CONTAINER, key: "fargatePlatformConfiguration", hint: NO_FARGATE },
+    Unsupported { parent: NODE_CONTAINER, key: "ephemeralStorage", hint: NO_FARGATE },
+    Unsupported { parent: NODE_CONTAINER, key: "enableExecuteCommand", hint: NO_SHELL },
+    Unsupported { parent: NODE_VOLUMES, key: "s3filesVolumeConfiguration", hint: NO_S3_FILES },
+    Unsupported { parent: NODE_OVERRIDE, key: "instanceTypes", hint: BY_NEED },
+    Unsupported { parent: NODE_OVERRIDE, key: "ecsPropertiesOverride", hint: A_CONTAINER },
+    Unsupported { parent: NODE_OVERRIDE, key: "eksPropertiesOverride", hint: A_CONTAINER },
     Unsupported {
-        parent: &["containerOverrides"],
+        parent: NODE_OVERRIDE,
+        key: "consumableResourcePropertiesOverride",
+        hint: NO_COUNTERS,
+    },
+    Unsupported {
+        parent: &["nodeOverrides", "nodePropertyOverrides", ITEM, "containerOverrides"],
         key: "instanceType",
-        hint: "ask for vCPUs, memory and GPUs",
+        hint: BY_NEED,
     },
 ];
 

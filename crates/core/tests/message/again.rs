@@ -6,6 +6,7 @@ use spillway_core::job::JobSpec;
 use spillway_core::message::{self, Request};
 
 use crate::conformance::samples;
+use crate::nodes::nodes;
 use crate::sample::{full, job, least, parse, with};
 use crate::several::pipeline;
 
@@ -53,7 +54,25 @@ fn everything() -> Vec<Value> {
     let one_stop_for_all = with(pipeline(), "/spillway", json!({"stopTimeoutSeconds": 45}));
     let mut all = vec![full(), least(), rich, placed, pipeline(), one_stop_for_all];
     all.extend(samples());
+    all.extend(of_nodes());
     all
+}
+
+/// Multi-node jobs whose nodes differ in all that nodes can differ in.
+fn of_nodes() -> Vec<Value> {
+    let mut many = nodes(9, 3, &[(":", "1"), ("2:7", "2"), ("4:5", "4"), ("8", "1")]);
+    many["nodeOverrides"] = json!({"nodePropertyOverrides": [
+        {"targetNodes": "0", "containerOverrides": {"command": ["first"]}},
+        {"targetNodes": "5", "containerOverrides": {
+            "resourceRequirements": [{"type": "GPU", "value": "1"}]
+        }},
+    ]});
+    let of_kind = with(many.clone(), "/spillway", json!({"gpuKinds": ["T4"], "market": "any"}));
+    let ranges = "/jobDefinition/nodeProperties/nodeRangeProperties";
+    let of_arm = json!({"cpuArchitecture": "ARM64"});
+    let mixed = with(many.clone(), &format!("{ranges}/1/container/runtimePlatform"), of_arm);
+    let anywhere = with(many.clone(), "/spillway", json!({"architecture": "any"}));
+    vec![many, of_kind, mixed, anywhere]
 }
 
 #[test]

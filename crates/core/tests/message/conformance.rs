@@ -99,8 +99,31 @@ pub(crate) fn samples() -> Vec<Value> {
     let mut array = with(least(), "/arrayProperties", json!({"size": 5}));
     let other = "290f9993-9821-5417-9e19-119b12a9b481";
     array["dependsOn"] = json!([{"jobId": other, "type": "N_TO_N"}]);
-    let [several, on_efs_too] = several();
-    vec![everything, on_efs, the_old_way, overridden, array, several, on_efs_too]
+    let mut samples = vec![everything, on_efs, the_old_way, overridden, array];
+    let of_nodes: Vec<Value> = samples.iter().take(4).map(in_nodes).collect();
+    samples.extend(of_nodes);
+    samples.extend(several());
+    samples
+}
+
+/// The same with its container on two of three nodes, where its overrides are for one of them.
+fn in_nodes(sample: &Value) -> Value {
+    let mut message = sample.clone();
+    let definition = message["jobDefinition"].as_object_mut().unwrap();
+    let container = definition.remove("containerProperties").unwrap();
+    definition.insert("type".to_owned(), json!("multinode"));
+    let other = least()["jobDefinition"]["containerProperties"].clone();
+    definition.insert(
+        "nodeProperties".to_owned(),
+        json!({"numNodes": 2, "mainNode": 1, "nodeRangeProperties": [
+            {"targetNodes": ":1", "container": container}, {"targetNodes": "2:", "container": other}
+        ]}),
+    );
+    let overrides = message.as_object_mut().unwrap().remove("containerOverrides");
+    message["nodeOverrides"] = json!({"numNodes": 3, "nodePropertyOverrides": [
+        {"targetNodes": "1", "containerOverrides": overrides}
+    ]});
+    message
 }
 
 /// Jobs of several containers, of which the first has every key: one has a volume of the host, the other one of EFS.

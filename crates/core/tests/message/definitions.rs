@@ -146,7 +146,7 @@ fn a_definition_that_no_job_could_be_made_of_is_refused_with_its_own_paths() {
     let image = "containerProperties.image";
     refused(with(definition(), &format!("{c}/image"), none), code::MISSING_FIELD, image);
     let nodes = with(definition(), "/nodeProperties", json!({"numNodes": 2}));
-    refused(nodes, code::UNSUPPORTED_FIELD, "nodeProperties");
+    refused(nodes, code::INVALID_FIELD, "type");
     let shell = with(definition(), &format!("{c}/enableExecuteCommand"), json!(true));
     refused(shell, code::UNSUPPORTED_FIELD, "containerProperties.enableExecuteCommand");
     let name = with(definition(), "/jobDefinitionName", json!("a b"));

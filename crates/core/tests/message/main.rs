@@ -14,6 +14,7 @@ mod conformance;
 mod definitions;
 mod mutate;
 mod mutated;
+mod nodes;
 mod orders;
 mod property;
 mod refused;

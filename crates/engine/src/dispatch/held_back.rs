@@ -53,6 +53,8 @@ pub enum HeldBack {
         /// How much there is.
         total: u64,
     },
+    /// Nodes of its last attempt have still to end.
+    NodesToEnd,
     /// The limits leave no room for it and all that go before it.
     NoRoom,
     /// Room is being made for it: what comes free on some hosts is kept for it.
@@ -69,6 +71,7 @@ impl HeldBack {
             Self::ShareCap { .. } => "share-cap",
             Self::ComputeReservation { .. } => "compute-reservation",
             Self::Consumable { .. } => "consumable-resource",
+            Self::NodesToEnd => "nodes-to-end",
             Self::NoRoom => "limit-reached",
             Self::MakingRoom => "making-room",
         }
@@ -92,6 +95,9 @@ impl fmt::Display for HeldBack {
             }
             Self::Consumable { name, needed, free, total } => {
                 write!(f, "consumable resource {name}: needs {needed}, {free} of {total} are free")
+            }
+            Self::NodesToEnd => {
+                f.write_str("nodes of its last attempt have still to end before it is tried again")
             }
             Self::NoRoom => {
                 f.write_str("the limits leave no room for it beside those that go before it")

@@ -1,9 +1,10 @@
 //! What there is left to hand out: room on hosts and within the limits, caps of queues and shares, consumable resources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use spillway_core::{ConsumableName, QueueName, Resources, ShareId};
 
+use super::reservation::Reservation;
 use super::{Asked, Dispatch, HeldBack, Total};
 use crate::config::{CapKind, Caps};
 use crate::in_use::Amount;
@@ -107,9 +108,7 @@ pub(super) struct Remaining {
     pub(super) room: Room,
     queues: BTreeMap<QueueName, Left>,
     shares: BTreeMap<(QueueName, ShareId), Left>,
-    /// CPU that the shares of a queue may hold together beside what is kept for others; and whether they hold nothing yet: the
-    /// first may always start, or one that needs more would never.
-    reservations: BTreeMap<QueueName, (u64, bool)>,
+    reservations: BTreeMap<QueueName, Reservation>,
     /// What is left, and how much there is.
     consumables: BTreeMap<ConsumableName, (u64, u64)>,
 }
@@ -120,16 +119,12 @@ impl Remaining {
         asked: &Asked<'_>,
         lanes: impl Iterator<Item = &'l Lane>,
     ) -> Self {
-        let mut active: BTreeMap<QueueName, BTreeSet<ShareId>> = BTreeMap::new();
         let mut consumables = BTreeMap::new();
         let mut shares = BTreeMap::new();
         let mut queues = BTreeMap::new();
         for lane in lanes {
             let rules = of.config.queue(&lane.queue);
             let share = lane.share();
-            if rules.fair_share.is_some() {
-                active.entry(lane.queue.clone()).or_default().insert(share.clone());
-            }
             queues
                 .entry(lane.queue.clone())
                 .or_insert_with(|| Left::of(&rules.caps, &of.in_use.queue(&lane.queue)));
@@ -144,16 +139,8 @@ impl Remaining {
                 consumables.insert(name.clone(), (free, total));
             }
         }
-        let mut reservations = BTreeMap::new();
-        for (queue, mut active) in active {
-            let with_jobs = of.in_use.shares_of(&queue);
-            let with_jobs = with_jobs.filter(|share| 0 < of.in_use.share(&queue, share).n_jobs);
-            active.extend(with_jobs.cloned());
-            if let Some(max) = reserved_cpu_max(of, &queue, active.len()) {
-                let held = of.in_use.queue(&queue).cpu;
-                reservations.insert(queue, (max.saturating_sub(held), held == 0));
-            }
-        }
+        let reserved = |queue: &QueueName| Some((queue.clone(), of.reservation(queue)?));
+        let reservations = queues.keys().filter_map(reserved).collect();
         let mut remaining = Self { room: asked.room, queues, shares, reservations, consumables };
         for (key, n) in asked.kept {
             let Some(lane) = of.lanes.get(key.lane) else { continue };
@@ -187,7 +174,7 @@ impl Remaining {
         has_room
             && queues.iter().all(|(queue, total)| {
                 self.queues.get(*queue).is_none_or(|left| left.holds(total))
-                    && self.reservations.get(*queue).is_none_or(|(left, _)| total.cpu <= *left)
+                    && self.reservations.get(*queue).is_none_or(|kept| total.cpu <= kept.left)
             })
             && shares
                 .iter()
@@ -213,10 +200,10 @@ impl Remaining {
             left.close(need);
             return Some(HeldBack::ShareCap { queue: queue.clone(), share, cap });
         }
-        if let Some((left, false)) = self.reservations.get_mut(queue)
-            && *left < need.cpu.get().into()
+        if let Some(reservation) = self.reservations.get_mut(queue)
+            && !reservation.allows(need.cpu.get().into())
         {
-            *left = 0;
+            reservation.left = 0;
             return Some(HeldBack::ComputeReservation { queue: queue.clone() });
         }
         for (name, needed) in &lane.consumes {
@@ -243,9 +230,8 @@ impl Remaining {
         {
             left.room.take(need, n);
         }
-        if let Some((left, is_first)) = self.reservations.get_mut(&lane.queue) {
-            *is_first = false;
-            *left = left.saturating_sub(u64::from(need.cpu.get()).saturating_mul(n));
+        if let Some(reservation) = self.reservations.get_mut(&lane.queue) {
+            reservation.take(u64::from(need.cpu.get()).saturating_mul(n));
         }
         for (name, needed) in &lane.consumes {
             if let Some((left, _)) = self.consumables.get_mut(name) {
@@ -262,21 +248,4 @@ impl Total {
         self.gpus = self.gpus.saturating_add(other.gpus);
         self.n_jobs = self.n_jobs.saturating_add(other.n_jobs);
     }
-}
-
-/// How much CPU `n_active` shares of a queue may hold together: all but the reserved part, which AWS Batch takes to the power
-/// of their number. None without a reservation, or without a limit that it could be a part of.
-fn reserved_cpu_max(of: &Dispatch<'_>, queue: &QueueName, n_active: usize) -> Option<u64> {
-    let rules = of.config.queue(queue);
-    let percent = u64::from(rules.fair_share?.compute_reservation.min(99));
-    if percent == 0 {
-        return None;
-    }
-    let most = rules.caps.cpu_max.or(of.config.limits.cpu_max)?;
-    let most = u64::from(most.get());
-    let mut reserved = most;
-    for _ in 0..n_active {
-        reserved = reserved * percent / 100;
-    }
-    Some(most - reserved)
 }

@@ -178,6 +178,7 @@ fn an_instance_with_our_tag_and_no_record_is_taken_in_and_given_back() {
         launched_at: rig.now,
         status: InstanceStatus::Running,
         launch: None,
+        address: None,
     };
     let look = |rig: &mut Rig| {
         let snapshot = FleetSnapshot { instances: Some(vec![seen.clone()]), ..Default::default() };

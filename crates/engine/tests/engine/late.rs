@@ -67,6 +67,7 @@ fn an_old_look_does_not_bring_back_an_ended_instance() {
         launched_at: asked_at - secs(90),
         status: InstanceStatus::Running,
         launch: None,
+        address: None,
     };
     let snapshot = FleetSnapshot { instances: Some(vec![seen]), ..Default::default() };
     rig.answer(Answer::Observe { asked_at, snapshot });

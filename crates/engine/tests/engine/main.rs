@@ -14,6 +14,7 @@ mod definitions;
 mod dependencies;
 mod ends;
 mod faults;
+mod gangs;
 mod graphs;
 mod intake;
 mod late;

@@ -9,6 +9,7 @@ use spillway_core::change::EndedJob;
 use spillway_core::effect::{
     DeadLetter, LaunchAnswer, LaunchRequest, LaunchedInstance, Receipt, TaskRequest, TaskStart,
 };
+use spillway_core::gang::node_of;
 use spillway_core::id::LedgerId;
 use spillway_core::input::{Delivery, EventDelivery};
 use spillway_core::task::{
@@ -123,6 +124,11 @@ impl Rig {
             Change::AddJob(job) => {
                 let before = self.jobs.insert(job.id, *job);
                 assert!(before.is_none(), "a job is added once");
+            }
+            Change::AddChild { id, state } if id.node_index().is_some() => {
+                let node = node_of(&self.jobs[&id.whole()], id.node_index().unwrap(), state);
+                let node = node.expect("there is such a node");
+                assert!(self.jobs.insert(id, node).is_none(), "a node is added once");
             }
             Change::AddChild { id, state } => {
                 let parent = &self.jobs[&id.whole()];

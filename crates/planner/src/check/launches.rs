@@ -16,7 +16,7 @@ pub(super) fn check(
     planned: &Planned,
     violations: &mut Vec<Violation>,
 ) {
-    for (ord, launch) in planned.plan.launches.iter().enumerate() {
+    for (ord, launch) in planned.plan.all_launches().enumerate() {
         if launch.count == 0 || launch.contents.is_empty() || launch.choices.is_empty() {
             violations.push(Violation::EmptyLaunch { launch: ord });
         }
@@ -126,7 +126,7 @@ fn pools(
 /// No limit is passed even if every launch is served by its largest and its dearest pool.
 fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
     let (mut hosts, mut cpu, mut price): (u128, u128, u128) = (0, 0, 0);
-    for launch in &planned.plan.launches {
+    for launch in planned.plan.all_launches() {
         let count = u128::from(launch.count);
         let offerings = launch.choices.iter().filter_map(|c| input.catalog.get(&c.pool));
         let offerings: Vec<&Offering> = offerings.collect();
@@ -144,7 +144,7 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
             let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);
             u128::from(largest) * u128::from(launch.count)
         };
-        let bought: u128 = planned.plan.launches.iter().map(most).sum();
+        let bought: u128 = planned.plan.all_launches().map(most).sum();
         let headroom = u128::from(left.get());
         if headroom < bought {
             let limit = LimitKind::Quota(quota);
@@ -152,7 +152,7 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
         }
     }
     let of_market = |market: Market| {
-        let launches = planned.plan.launches.iter().filter(|l| l.market() == Some(market));
+        let launches = planned.plan.all_launches().filter(|l| l.market() == Some(market));
         let largest = |launch: &PlannedLaunch| {
             let offerings = launch.choices.iter().filter_map(|c| input.catalog.get(&c.pool));
             let largest = offerings.map(|o| o.capacity.cpu.get()).max().unwrap_or(0);

@@ -22,7 +22,7 @@ impl Shares {
         for (pool, cpu) in &input.fleet {
             shares.add(pool, cpu.get().into());
         }
-        for launch in &planned.plan.launches {
+        for launch in planned.plan.all_launches() {
             let first = launch.choices.first().and_then(|c| input.catalog.get(&c.pool));
             if let Some(first) = first {
                 let cpu = u128::from(first.capacity.cpu.get()) * u128::from(launch.count);
@@ -90,7 +90,7 @@ pub(super) fn check(
     }
     let mut shares = Shares::after(input, planned);
     let mut bought: BTreeSet<&PoolId> = BTreeSet::new();
-    for (ord, launch) in planned.plan.launches.iter().enumerate() {
+    for (ord, launch) in planned.plan.all_launches().enumerate() {
         let choices = launch.choices.iter().filter_map(|c| input.catalog.get(&c.pool));
         let choices: Vec<&Offering> = choices.collect();
         let Some((first, others)) = choices.split_first() else { continue };

@@ -1,7 +1,7 @@
 //! The promises of a plan, each as the sentence that is true when it is broken.
 
 use spillway_core::plan::{DemandKey, LimitKind, WaitReason};
-use spillway_core::{HostId, MicroUsdPerHour, MixRule, PoolId, Resources};
+use spillway_core::{HostId, JobId, MicroUsdPerHour, MixRule, PoolId, Resources};
 
 /// A promise that a plan does not keep. Launches are named by their place in the plan, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -224,4 +224,44 @@ pub enum Violation {
         /// What the plan costs.
         price: MicroUsdPerHour,
     },
+    /// A multi-node job that is in parts, in a wrong place, or nowhere.
+    #[error("multi-node job {job}: {what}")]
+    Gang {
+        /// The job.
+        job: JobId,
+        /// What is wrong.
+        what: GangFault,
+    },
+}
+
+/// What is wrong with the plan of a multi-node job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum GangFault {
+    /// There is no line for it, or more than one.
+    #[error("it is not answered exactly once")]
+    NotAnswered,
+    /// Nodes start without others.
+    #[error("it starts in parts")]
+    Partial,
+    /// There is room for more nodes of a kind than it has.
+    #[error("there is more room than it has nodes")]
+    TooMany,
+    /// Two nodes on one host.
+    #[error("a host has two nodes")]
+    Shared,
+    /// A seat where it may not run, or that is not there.
+    #[error("a seat is on a host that will not do")]
+    BadSeat,
+    /// It starts where there is no room, or nothing can start.
+    #[error("it starts on a host without room")]
+    NoRoom,
+    /// A host is bought for something else than one node.
+    #[error("a host is bought for something else than one node")]
+    BadLaunch,
+    /// Hosts are bought though some nodes would have no room even then.
+    #[error("hosts are bought for some nodes while others have no room")]
+    BoughtInParts,
+    /// Something is kept or bought for one that may hold nothing.
+    #[error("room is kept for it, which is not allowed now")]
+    NotAllowed,
 }

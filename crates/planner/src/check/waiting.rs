@@ -95,7 +95,7 @@ fn is_room_possible(input: &PlanInput, planned: &Planned, key: &DemandKey) -> bo
         let holds = load.0.iter().zip(all.0).all(|(need, all)| *need <= all);
         holds && key.allows(host.traits())
     });
-    let on_launch = planned.plan.launches.iter().any(|launch| {
+    let on_launch = planned.plan.all_launches().any(|launch| {
         let first = launch.choices.first().and_then(|choice| input.catalog.get(&choice.pool));
         first.is_some_and(|offering| key.allows(offering.traits())) && load.fits(&launch.capacity)
     });
@@ -157,7 +157,7 @@ struct Spent {
 impl Spent {
     fn of(input: &PlanInput, planned: &Planned) -> Self {
         let mut spent = Self { hosts: 0, cpu: 0, price: 0, of_quota: BTreeMap::new() };
-        for launch in &planned.plan.launches {
+        for launch in planned.plan.all_launches() {
             let count = u128::from(launch.count);
             let first = launch.choices.first().and_then(|c| input.catalog.get(&c.pool));
             spent.hosts += count;

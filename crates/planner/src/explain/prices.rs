@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use spillway_core::plan::{Demand, DemandKey, Headroom};
+use spillway_core::plan::{Demand, DemandKey, Gangs, Headroom};
 use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy};
 
 use crate::amount::{score_of, whole_of};
@@ -67,6 +67,7 @@ fn solved(input: &PlanInput, policy: &PlanPolicy, shapes: &[Shape]) -> Option<Ve
         demands: groups.map(|group| Demand::new(group.key, group.count)).collect(),
         hosts: Vec::new(),
         headroom: Headroom::default(),
+        gangs: Gangs::default(),
         ..input.clone()
     };
     let (_, prices) = plan_and_prices(&alone, policy);

@@ -61,7 +61,7 @@ impl Answer<'_> {
             n_undominated: u32::try_from(prices.offers.len()).unwrap_or(u32::MAX),
         };
         let placements = self.placements(rooms);
-        Planned { plan: Plan { placements, launches, give_back: Vec::new() }, report }
+        Planned { plan: Plan { placements, launches, ..Plan::default() }, report }
     }
 
     fn key(&self, run: &Run) -> DemandKey {

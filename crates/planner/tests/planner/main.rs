@@ -6,6 +6,7 @@ mod arrivals;
 mod bounds;
 mod explain;
 mod extremes;
+mod gangs;
 mod kinds;
 mod mix;
 mod mutations;

@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use spillway_core::id::LaunchId;
-use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, PlannedLaunch};
+use spillway_core::plan::{Demand, DemandKey, Gangs, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
     Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
     MicroUsdPerHour, MixRules, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
@@ -66,6 +66,7 @@ pub(crate) fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> Pla
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
         fleet: BTreeMap::new(),
+        gangs: Gangs::default(),
     }
 }
 
@@ -263,6 +264,7 @@ pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
                 cooling: cooling_until,
                 headroom,
                 fleet: fleet(&offerings, &standing),
+                gangs: Gangs::default(),
             }
         })
     })

@@ -22,7 +22,7 @@ use super::{Store, call, query};
 pub struct EventRule {
     /// Only those to these states.
     pub statuses: BTreeSet<JobStatus>,
-    /// Those of arrays' children too, each by itself. Children that end without ever having been given to a host are told by
+    /// Those of arrays' children and of nodes too, each by itself. Children that end without ever having been given to a host are told by
     /// their array alone, so that a million of them are one event.
     pub children: bool,
 }
@@ -90,7 +90,7 @@ pub(super) fn news<'a>(
         | Change::Counters { .. } => return Ok(None),
     };
     let is_wanted = rule.statuses.contains(&state.status());
-    if !is_wanted || !(rule.children || id.index().is_none()) {
+    if !is_wanted || !(rule.children || id == id.whole()) {
         return Ok(None);
     }
     let is_new = query::status(tx, id)?.as_deref() != Some(state.status().as_str());

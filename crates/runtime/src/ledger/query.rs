@@ -2,6 +2,7 @@
 
 pub(super) mod children;
 pub(super) mod list;
+pub(super) mod nodes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         Some(parent) => Ok(Some(parent.clone())),
         None => one(connection, id),
     })?);
+    jobs.extend(nodes::open(connection, &jobs)?);
     jobs.sort_by_key(|job| job.id);
     Ok(LedgerState {
         ledger: LedgerId::from_uuid(uuid(&ledger)?),
@@ -68,18 +70,22 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
     })
 }
 
-/// One job or array, or a child whether or not it has a record.
+/// One job or array, a child whether or not it has a record, or a node that has one.
 pub(super) fn one(connection: &Connection, id: JobId) -> Outcome<Option<Job>> {
     let sql = format!("SELECT {JOB_COLUMNS} WHERE j.id = ?1");
     let found = jobs(connection, &sql, [id.uuid().as_bytes().as_slice()])?.into_iter().next();
-    match (found, id.index()) {
-        (Some(array), Some(index)) => children::one(connection, &array, index),
-        (found, _) => Ok(found),
+    match (found, id.index(), id.node_index()) {
+        (Some(array), Some(index), _) => children::one(connection, &array, index),
+        (Some(job), _, Some(node)) => nodes::one(connection, job, node),
+        (found, _, _) => Ok(found),
     }
 }
 
-/// The status in the record of a job, an array or a child; a child without a record has none.
+/// The status in the record of a job, an array, a child or a node; a child or node without a record has none.
 pub(super) fn status(connection: &Connection, id: JobId) -> Outcome<Option<String>> {
+    if let Some(node) = id.node_index() {
+        return nodes::status(connection, id, node);
+    }
     let Some(index) = id.index() else {
         let sql = "SELECT status FROM jobs WHERE id = ?1";
         let key = *id.uuid().as_bytes();

@@ -82,3 +82,10 @@ CREATE TABLE shares (
     used  TEXT NOT NULL,              -- JSON, ShareUse
     PRIMARY KEY (queue, share)
 ) STRICT, WITHOUT ROWID;
+
+-- Multi-node jobs. The job is its main node; its other nodes are rows of children by their index, from the first time they are
+-- given to hosts.
+CREATE TABLE gangs (
+    seq  INTEGER PRIMARY KEY,         -- of the job
+    size INTEGER NOT NULL             -- how many nodes, the main one included
+) STRICT;

@@ -1,6 +1,7 @@
 //! Writes the changes of a step: all of them, or none.
 
 mod children;
+mod nodes;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -35,14 +36,20 @@ pub(super) fn commit(
 fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
     match change {
         Change::AddJob(job) => add_job(tx, job),
-        Change::AddChild { id, state } => children::add_child(tx, *id, state),
+        Change::AddChild { id, state } => match id.node_index() {
+            Some(node) => nodes::add_node(tx, *id, node, state),
+            None => children::add_child(tx, *id, state),
+        },
         Change::EndChildren { array, runs, state } => {
             children::end_children(tx, *array, runs, state)
         }
         Change::MoveJob { id, state, ended } if id.index().is_some() => {
             children::move_child(tx, *id, state, ended.as_deref())
         }
-        Change::MoveJob { id, state, ended } => move_job(tx, *id, state, ended.as_deref()),
+        Change::MoveJob { id, state, ended } => match id.node_index() {
+            Some(node) => nodes::move_node(tx, *id, node, state, ended.as_deref()),
+            None => move_job(tx, *id, state, ended.as_deref()),
+        },
         Change::PutHost(host) => put_host(tx, host),
         Change::PutLaunch(launch) => put_launch(tx, launch),
         Change::Learn { instance_type, registered } => {
@@ -163,6 +170,7 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     for attempt in &job.attempts {
         add_attempt(tx, seq, attempt)?;
     }
+    nodes::add_gang(tx, job)?;
     children::add_array(tx, job)
 }
 

@@ -220,6 +220,7 @@ impl Compute for World {
                     launched_at: self.clock.now(),
                     status: InstanceStatus::Running,
                     launch: Some(request.launch),
+                    address: None,
                 };
                 state.instances.insert(instance.id.clone(), instance.clone());
                 instance

@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::sample::{
-    add, add_child, array, at, attempt, child, child_id, cool, end_children, failed, gone, host,
-    host_id, job, job_id, launch, learn, move_child, moved, named, one_of_everything, open,
-    put_boots, put_host, put_kind, put_launch, put_schedule, put_spot, registered, running,
-    schedule, settled, succeeded, with_spec,
+    add, add_child, add_node, array, at, attempt, child, child_id, cool, end_children, failed,
+    gang, gone, host, host_id, job, job_id, launch, learn, move_child, move_node, moved, named,
+    one_of_everything, open, put_boots, put_host, put_kind, put_launch, put_schedule, put_spot,
+    registered, running, schedule, settled, succeeded, with_spec,
 };
 
 /// A ledger under test, and a second pair of eyes on it.
@@ -507,6 +507,55 @@ contract! {
         let ended = [move_child(0, 0, failed(), None), move_child(0, 0, running(2), None)];
         let again = refused(&mut subject, &ended).await;
         assert_eq!(again, format!("job {} is moved to RUNNING after its end", child_id(0, 0)));
+    }
+
+    async fn nodes_of_a_multi_node_job_are_found_again_by_their_index(subject) {
+        let ended = move_node(0, 2, JobState::Pending, Some(attempt(1)));
+        let changes = [add(&gang(0)), moved(0, running(1), None), add_node(0, 0, running(1)),
+            add_node(0, 2, running(1)), ended];
+        commit(&mut subject, &changes).await;
+        let mut subject = subject.reopen();
+
+        let state = subject.ledger().load().await.unwrap();
+
+        let id = job_id(0);
+        let ids: Vec<_> = state.jobs.iter().map(|job| job.id).collect();
+        assert_eq!(ids, [id, id.node(0), id.node(2)]);
+        assert_eq!(state.jobs[2].attempts, [attempt(1)]);
+        let reader = subject.reader();
+        assert_eq!(reader.job(id.node(1)).unwrap(), reader.job(id).unwrap(), "the main node");
+        assert_eq!(reader.job(id.node(0)).unwrap().unwrap().state, running(1));
+        assert_eq!(reader.job(id.node(3)).unwrap(), None);
+        let filter = JobFilter { array: Some(id), limit: 9, ..JobFilter::default() };
+        let nodes: Vec<_> = reader.jobs(&filter).unwrap().iter().map(|job| job.id).collect();
+        assert_eq!(nodes, [id.node(2), id, id.node(0)]);
+        let page = |filter: JobFilter| {
+            let filter = JobFilter { array: Some(id), limit: 9, ..filter };
+            reader.jobs(&filter).unwrap().iter().map(|job| job.id).collect::<Vec<_>>()
+        };
+        let after = |id| JobFilter { after: Some(id), ..JobFilter::default() };
+        assert_eq!((page(after(id.node(2))), page(after(id))), (vec![id, id.node(0)], vec![id.node(0)]));
+        let reason = Some(Glob::anywhere("container in task"));
+        assert_eq!(page(JobFilter { reason, ..JobFilter::default() }), [id.node(2)]);
+        let open: u64 = reader.job_counts().unwrap().iter().map(|(_, n)| n).sum();
+        assert_eq!(open, 1, "nodes are no jobs of their own");
+        let twice = refused(&mut subject, &[add_node(0, 0, running(1))]).await;
+        assert_eq!(twice, format!("job {} is added twice", id.node(0)));
+        let unknown = refused(&mut subject, &[add_node(7, 0, running(1))]).await;
+        assert_eq!(unknown, format!("job {} is moved but was never added", job_id(7).node(0)));
+    }
+
+    async fn a_node_of_a_job_that_has_ended_is_known_until_it_has_ended_too(subject) {
+        let changes = [add(&gang(0)), moved(0, running(1), None), add_node(0, 0, running(1)),
+            add_node(0, 2, failed()), moved(0, failed(), Some(attempt(1)))];
+        commit(&mut subject, &changes).await;
+        let mut subject = subject.reopen();
+
+        let state = subject.ledger().load().await.unwrap();
+
+        let ids: Vec<_> = state.jobs.iter().map(|job| job.id).collect();
+        assert_eq!(ids, [job_id(0).node(0)]);
+        assert_eq!(state.ended.keys().copied().collect::<Vec<_>>(), [job_id(0)]);
     }
 
     async fn launches_decided_together_are_listed_by_id(subject) {

@@ -13,7 +13,7 @@ use spillway_runtime::ledger::FORMAT;
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use tempfile::TempDir;
 
-use crate::sample::{at, job, job_id, one_of_everything};
+use crate::sample::{at, job, job_id, one_gang, one_of_everything};
 
 const V1: &str = include_str!("../golden/ledger-v1.sql");
 const V2: &str = include_str!("../golden/ledger-v2.sql");
@@ -78,6 +78,7 @@ async fn what_is_written_today_is_the_newest_format() {
     let path = folder.path().join("ledger.db");
     let mut ledger = SqliteLedger::open(&path).unwrap();
     ledger.commit(at(0), &one_of_everything()).await.unwrap();
+    ledger.commit(at(0), &one_gang()).await.unwrap();
     drop(ledger);
 
     let dump = dump(&path);
@@ -110,13 +111,14 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert_eq!(succeeded, [true, false]);
 }
 
-/// Format 4 knew no shares, no schedules and nothing that is paused, and jobs could not be looked for by tag, definition, time
+/// Format 4 knew no multi-node jobs, no shares, no schedules and nothing that is paused, and jobs could not be looked for by tag, definition, time
 /// and reason.
 #[tokio::test]
 async fn a_ledger_of_format_4_is_taken_over() {
     let loaded = taken_over(V4).await;
 
     assert!(loaded.gates.is_empty() && loaded.shares.is_empty() && loaded.schedules.is_empty());
+    assert!(loaded.jobs.iter().all(|job| job.spec.gang.is_none()));
     assert_eq!((loaded.jobs.len(), loaded.ended.len(), loaded.arrays.len()), (4, 2, 1));
     assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 10));
 }

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::sample::{
-    add, add_child, array, at, attempt, child_id, end_children, job, job_id, move_child, moved,
-    running, succeeded,
+    add, add_child, add_node, array, at, attempt, child_id, end_children, gang, job, job_id,
+    move_child, move_node, moved, running, succeeded,
 };
 
 fn rule(statuses: &[JobStatus], children: bool) -> EventRule {
@@ -118,6 +118,25 @@ async fn only_the_states_that_are_asked_for_are_told() {
 
     let statuses: Vec<String> = waiting(&ledger).await.into_iter().map(|(_, _, s)| s).collect();
     assert_eq!(statuses, ["SUCCEEDED"]);
+}
+
+#[tokio::test]
+async fn nodes_are_told_with_children_and_by_themselves_only_when_they_move_on() {
+    for (children, expected) in [(true, vec!["#0 RUNNING", "#0 PENDING"]), (false, vec![])] {
+        let folder = TempDir::new().unwrap();
+        let mut ledger = open(&folder, rule(&JobStatus::ALL, children));
+        let goes_on = move_node(0, 0, running(1), None);
+        let ends = move_node(0, 0, JobState::Pending, Some(attempt(1)));
+
+        commit(&mut ledger, &[add(&gang(0)), add_node(0, 0, running(1)), goes_on, ends]).await;
+
+        let told = waiting(&ledger).await;
+        let of_nodes = told.iter().filter_map(|(_, job, status)| {
+            let (_, node) = job.split_once('#')?;
+            Some(format!("#{node} {status}"))
+        });
+        assert_eq!(of_nodes.collect::<Vec<_>>(), expected);
+    }
 }
 
 /// A million children that are cancelled are one event, of their array.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::array::{self, ArraySpec, Indexes};
 use spillway_core::change::Cooldown;
+use spillway_core::gang::NodeGroup;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
@@ -16,6 +17,7 @@ use spillway_core::{
     JobState, KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd,
     MicroUsdPerHour, Pausable, PoolId, Resources, ScheduleRecord, ShareUse, SpotEvidence,
 };
+use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
 
 /// `secs` after noon.
@@ -91,6 +93,24 @@ pub(crate) fn end_children(n: u64, runs: &[(u32, u32)]) -> Change {
     Change::EndChildren { array: job_id(n), runs: runs.to_vec(), state: failed() }
 }
 
+/// The `n`-th job ever with three nodes, of which node 1 is the main one.
+pub(crate) fn gang(n: u64) -> Job {
+    with_spec(job(n), |spec| {
+        let (container, resources) = (spec.container.clone(), spec.resources);
+        let gpu_kinds = GpuKinds::ANY;
+        let group = NodeGroup { first: 0, last: 2, container, resources, arch: None, gpu_kinds };
+        spec.gang = Some(Arc::new(Gang { main: 1, groups: vec![group] }));
+    })
+}
+
+pub(crate) fn add_node(n: u64, node: u32, state: JobState) -> Change {
+    Change::AddChild { id: job_id(n).node(node), state }
+}
+
+pub(crate) fn move_node(n: u64, node: u32, state: JobState, ended: Option<Attempt>) -> Change {
+    Change::MoveJob { id: job_id(n).node(node), state, ended: ended.map(Box::new) }
+}
+
 /// The job with something else asked for.
 pub(crate) fn with_spec(mut job: Job, change: impl FnOnce(&mut JobSpec)) -> Job {
     change(Arc::make_mut(&mut job.spec));
@@ -127,6 +147,7 @@ pub(crate) fn running(n: u32) -> JobState {
         host: host_id(1),
         placed_at: at(60),
         task: Some("arn:aws:ecs:us-east-1:1:task/c/7".parse().unwrap()),
+        awaits_main: false,
         task_version: 3,
         stop: None,
         expected: Some(expected()),
@@ -295,7 +316,6 @@ pub(crate) fn put_schedule(name: &str) -> Change {
     Change::PutSchedule(Box::new(schedule(name)))
 }
 
-/// One of everything, in each state that is written differently.
 /// Pauses or resumes the queue `default`; what was said later counts.
 pub(crate) fn pause(is_paused: bool) -> Change {
     let gate = Gate { is_paused, ordered_at: at(i64::from(is_paused)) };
@@ -309,6 +329,7 @@ pub(crate) fn use_share(used: Option<u64>) -> Change {
     Change::PutShare { queue, share, used }
 }
 
+/// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
     odd.warnings = vec!["jobDefinition.x: unknown key".into()];
@@ -344,5 +365,17 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         pause(true),
         use_share(Some(900)),
         Change::Counters { n_launches: 2, n_jobs: 10 },
+    ]
+}
+
+/// A multi-node job behind that, with nodes in each state that is written differently.
+pub(crate) fn one_gang() -> Vec<Change> {
+    vec![
+        add(&gang(10)),
+        moved(10, running(1), None),
+        add_node(10, 0, running(1)),
+        add_node(10, 2, running(1)),
+        move_node(10, 2, JobState::Pending, Some(attempt(1))),
+        Change::Counters { n_launches: 2, n_jobs: 14 },
     ]
 }

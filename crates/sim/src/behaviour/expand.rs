@@ -35,6 +35,16 @@ impl<'a> Variables<'a> {
             "AWS_BATCH_JOB_ARRAY_SIZE" | "SPILLWAY_ARRAY_SIZE" => {
                 self.spec.array.map(|array| array.indexes.size.to_string())
             }
+            "AWS_BATCH_JOB_NODE_INDEX" | "SPILLWAY_NODE_INDEX" => {
+                let gang = self.spec.gang.as_ref()?;
+                Some(self.job.node_index().unwrap_or(gang.main).to_string())
+            }
+            "AWS_BATCH_JOB_NUM_NODES" | "SPILLWAY_NUM_NODES" => {
+                Some(self.spec.gang.as_ref()?.n_nodes().to_string())
+            }
+            "AWS_BATCH_JOB_MAIN_NODE_INDEX" | "SPILLWAY_MAIN_NODE_INDEX" => {
+                Some(self.spec.gang.as_ref()?.main.to_string())
+            }
             _ => {
                 let found = self.environment.iter().find(|(known, _)| known == name);
                 found.map(|(_, value)| value.clone())

@@ -240,6 +240,10 @@ impl Invariants {
     fn check_failed(&mut self, moment: Moment, job: &Job, ended: Option<&Attempt>) {
         let Some(failure) = ended.and_then(|e| e.failure) else { return };
         let id = job.id;
+        if id.node_index().is_some() {
+            // A node's retries are its job's.
+            return;
+        }
         if self.live.get(&id).is_some_and(|live| live.is_terminated) {
             return;
         }

@@ -35,7 +35,10 @@ impl Invariants {
                     self.check_terminate(moment, *host, instance, ledger, cloud);
                 }
             }
-            Effect::RunTask(request) => self.check_run_task(moment, request, ledger, cloud),
+            Effect::RunTask(request) => {
+                self.check_run_task(moment, request, ledger, cloud);
+                self.check_node_start(moment, request, ledger);
+            }
             Effect::DeleteMessages { receipts } => {
                 for receipt in receipts {
                     self.check_delete(moment, receipt, ledger, cloud);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use spillway_core::array::child_seq;
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
 use spillway_core::id::HostId;
@@ -19,28 +20,37 @@ impl LedgerReader for MemoryLedger {
 
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
         let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
-            self.children_of(array).collect()
+            let nodes = self.jobs.range(array.node(0)..).take_while(|(id, _)| id.whole() == array);
+            let main = self.jobs.get(&array).filter(|job| job.spec.gang.is_some());
+            let nodes =
+                nodes.map(|(_, job)| job).chain(main).map(|job| Cow::Borrowed(job.as_ref()));
+            self.children_of(array).chain(nodes).collect()
         } else {
             let all = self.jobs.values().map(AsRef::as_ref);
-            let wholes = all.filter(|job: &&Job| job.id.index().is_none());
+            let wholes = all.filter(|job: &&Job| job.id == job.id.whole());
             wholes.map(Cow::Borrowed).collect()
+        };
+        // The main node is the job, and is listed where its index says.
+        let place = |job: &Job| match job.spec.gang.as_ref().filter(|_| filter.array.is_some()) {
+            Some(gang) if job.id.node_index().is_none() => child_seq(job.seq, gang.main),
+            Some(_) | None => job.seq,
         };
         let below = match filter.after {
             None => u64::MAX,
             Some(after) => {
                 let after = all.iter().find(|job| job.id == after);
-                after.map_or(0, |job| job.seq)
+                after.map_or(0, |job| place(job))
             }
         };
-        let is_wanted = |job: &Cow<'_, Job>| job.seq < below && filter.matches(job);
+        let is_wanted = |job: &Cow<'_, Job>| place(job) < below && filter.matches(job);
         let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
+        jobs.sort_by_key(|job| std::cmp::Reverse(place(job)));
         Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
     }
 
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
         let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        for job in self.all_jobs() {
+        for job in self.all_jobs().filter(|job| job.id.node_index().is_none()) {
             *counts.entry(job.state.status()).or_default() += 1;
         }
         let count = |status| (status, counts.get(&status).copied().unwrap_or(0));

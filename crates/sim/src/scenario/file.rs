@@ -198,6 +198,8 @@ impl EngineFile {
             None => QUEUE_DEFAULT.parse().into_iter().collect(),
         };
         let mut config = EngineConfig { queues, ..EngineConfig::default() };
+        // There is no role to be taken here.
+        config.jobs.rules.host_network = true;
         if let Some(n) = self.hosts_max {
             config.limits.hosts_max = Some(n);
         }

@@ -46,6 +46,7 @@ pub fn random(seed: u64) -> Scenario {
     let dice = Dice::new(seed);
     let queues = "default".parse().into_iter().collect();
     let mut engine = EngineConfig { queues, ..EngineConfig::default() };
+    engine.jobs.rules.host_network = true;
     let mut roll = dice.roll("random engine", &"");
     if roll.happens(Chance::percent(50)) {
         engine.limits.hosts_max = Some(pick(&mut roll, &[2, 5, 20]));
@@ -268,6 +269,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             rates: Vec::new(),
         },
         array: random_array(dice, ord),
+        nodes: random_nodes(dice, ord),
         after: Vec::new(),
         scheduling: random_scheduling(dice, ord, engine),
     })
@@ -357,6 +359,13 @@ fn random_array(dice: Dice, ord: u64) -> Option<ArraySpec> {
     };
     let max_concurrency = NonZeroU32::new(pick(&mut roll, &[0, 0, 1, 3]));
     Some(ArraySpec { indexes, max_concurrency, sequential: roll.happens(Chance::percent(15)) })
+}
+
+/// One in six of the groups that are not of arrays is of multi-node jobs.
+fn random_nodes(dice: Dice, ord: u64) -> Option<u32> {
+    let mut roll = dice.roll("random nodes", &ord);
+    let is_one = random_array(dice, ord).is_none() && roll.happens(Chance::percent(17));
+    is_one.then(|| pick(&mut roll, &[1, 2, 3, 5]))
 }
 
 /// Some groups wait for the one before them.

@@ -145,6 +145,8 @@ pub struct JobGroup {
     pub arrival: Arrival,
     /// What makes each of them an array.
     pub array: Option<ArraySpec>,
+    /// How many nodes each of them has; none for a job of one container. Node 0 is the main one.
+    pub nodes: Option<u32>,
     /// Groups that it waits for, and how: each job for the one with the same number, counted around if there are fewer.
     pub after: Vec<(JobName, DependencyKind)>,
     /// Their place among others.
@@ -257,17 +259,26 @@ impl JobGroup {
         if let Some(secs) = self.estimate.draw(duration, &mut own) {
             spillway["expectedDurationSeconds"] = json!(secs);
         }
+        let container = json!({
+            "image": self.image,
+            "command": command,
+            "resourceRequirements": requirements,
+        });
+        let definition = match self.nodes {
+            None => json!({"type": "container", "containerProperties": container}),
+            Some(n) => json!({
+                "type": "multinode",
+                "nodeProperties": {
+                    "numNodes": n,
+                    "mainNode": 0,
+                    "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
+                },
+            }),
+        };
         let mut message = json!({
             "jobName": self.name,
             "jobQueue": self.queue,
-            "jobDefinition": {
-                "type": "container",
-                "containerProperties": {
-                    "image": self.image,
-                    "command": command,
-                    "resourceRequirements": requirements,
-                },
-            },
+            "jobDefinition": definition,
             "spillway": spillway,
         });
         if let Some(attempts) = self.attempts {

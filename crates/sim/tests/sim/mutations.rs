@@ -85,4 +85,7 @@ found_within_200_seeds! {
     a_bill_is_left_out,
     messages_are_never_deleted,
     an_order_is_deleted_unread,
+    a_node_is_not_written_down,
+    nodes_are_forgotten_in_a_crash,
+    a_node_is_started_before_its_main_one_runs,
 }

@@ -57,6 +57,7 @@ fn question(jobs: &[(DemandKey, u32)], offerings: &[Offering]) -> PlanInput {
         cooling: BTreeMap::new(),
         headroom: Headroom::default(),
         fleet: BTreeMap::new(),
+        gangs: spillway_core::plan::Gangs::default(),
     }
 }
 

@@ -147,6 +147,7 @@ impl Fleet {
             cooling: self.cooling.clone(),
             headroom,
             fleet: BTreeMap::new(),
+            gangs: spillway_core::plan::Gangs::default(),
         }
     }
 

@@ -175,6 +175,12 @@ struct Old {
 
 fn named(target: JobTarget, reader: &Reader) -> Result<Old> {
     let job = target.job;
+    if job.node_index().is_some() {
+        let whole = job.whole();
+        return Err(Complaint::usage(format!("{job} is one node of a multi-node job"))
+            .hint(format!("all nodes start together: name the job, {whole}"))
+            .into());
+    }
     let Some(found) = reader.job(job)? else {
         return Err(Complaint::usage(format!("there is no job {job} in the ledger"))
             .hint("`spillway jobs list` shows what there is")

@@ -119,6 +119,7 @@ pub(super) fn container(
         environment,
         secrets,
         privileged: properties.privileged.unwrap_or(false),
+        host_network: false,
         tmpfs: storage::tmpfs(&at_linux.key("tmpfs"), linux.tmpfs)?,
         max_swap_mib,
         swappiness,

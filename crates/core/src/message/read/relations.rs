@@ -70,10 +70,21 @@ pub(super) fn relations(
 }
 
 fn job(at: &At<'_>, text: &str) -> Result<JobId, Rejection> {
-    text.parse().map_err(|_| {
+    let job: JobId = text.parse().map_err(|_| {
         Rejection::invalid(at, &format!("{text:?} is not a job id"))
             .hint("an id is a UUID, and of an array's child <id of the array>:<index>")
-    })
+    })?;
+    no_node(at, job)?;
+    Ok(job)
+}
+
+/// Nodes start and end with their job; nobody waits for one alone, or ends it.
+pub(super) fn no_node(at: &At<'_>, job: JobId) -> Result<(), Rejection> {
+    if job.node_index().is_none() {
+        return Ok(());
+    }
+    Err(Rejection::invalid(at, &format!("{job} is one node of a multi-node job"))
+        .hint("name the job, without '#' and the node"))
 }
 
 fn array(

@@ -2,6 +2,7 @@
 //! so that a new one cannot be forgotten.
 
 mod container;
+mod nodes;
 mod task;
 
 use jiff::SignedDuration;
@@ -45,8 +46,10 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         propagate_tags,
         array,
         depends_on,
+        gang,
         scheduling,
     } = spec;
+    let gang = gang.as_deref();
     let unsaid = Scheduling::default();
     let Scheduling { share, priority, consumes } = scheduling.as_deref().unwrap_or(&unsaid);
     let TimeLimits { job: job_limit, queue: queue_limit, start, stop } = time_limits;
@@ -58,15 +61,19 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         job_queue: Some(queue.to_string()),
         job_definition: Some(JobDefinition {
             job_definition_name: definition.as_ref().map(ToString::to_string),
-            kind: Some(JobDefinitionType::Container),
-            container_properties: task
-                .is_none()
+            kind: Some(match gang {
+                Some(_) => JobDefinitionType::Multinode,
+                None => JobDefinitionType::Container,
+            }),
+            container_properties: (task.is_none() && gang.is_none())
                 .then(|| container::properties(container, resources)),
             ecs_properties: task.as_ref().map(|task| task::properties(task, spec)),
+            node_properties: gang.map(nodes::properties),
             ..JobDefinition::default()
         }),
         container_overrides: None,
         ecs_properties_override: None,
+        node_overrides: None,
         parameters: None,
         array_properties: array
             .map(|array| array.indexes.size)
@@ -89,12 +96,9 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
             action: None,
             client_token: client_token.map(str::to_owned),
             market: Some(*market),
-            architecture: Some(match arch {
-                None => ArchRule::Any,
-                Some(Arch::X86_64) => ArchRule::X86_64,
-                Some(Arch::Arm64) => ArchRule::Arm64,
-            }),
-            gpu_kinds: (!gpu_kinds.is_any()).then(|| gpu_kinds.named()),
+            architecture: gang.map_or_else(|| Some(arch_rule(*arch)), nodes::arch),
+            gpu_kinds: gang
+                .map_or_else(|| (!gpu_kinds.is_any()).then(|| gpu_kinds.named()), nodes::gpu_kinds),
             expected_duration_seconds: secs(expected_duration),
             patience_seconds: secs(patience),
             deadline: deadline.map(|at| at.to_string()),
@@ -113,6 +117,14 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
             }),
         }),
     })
+}
+
+const fn arch_rule(arch: Option<Arch>) -> ArchRule {
+    match arch {
+        None => ArchRule::Any,
+        Some(Arch::X86_64) => ArchRule::X86_64,
+        Some(Arch::Arm64) => ArchRule::Arm64,
+    }
 }
 
 /// The rules as they may be written: as many of the last ones as AWS Batch takes, where it knows all that they ask, and those

@@ -233,6 +233,7 @@ impl World {
                 InstanceStatus::Terminated
             },
             launch: Some(machine.launch),
+            address: Some(std::net::Ipv4Addr::new(10, 0, 0, 1)),
         };
         let is_known = |task: &&Task| {
             let stopped_for = task.report.stopped_at.map(|at| now.duration_since(at));

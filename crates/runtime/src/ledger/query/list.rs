@@ -8,13 +8,14 @@ use spillway_core::port::JobFilter;
 use spillway_core::{Job, TagRule};
 
 use super::super::error::Outcome;
-use super::{JOB_COLUMNS, children, one};
+use super::{JOB_COLUMNS, children, nodes, one};
 
-/// The jobs, or the children of the array that is named.
+/// The jobs, or the children of the array or the nodes of the multi-node job that is named.
 pub(in super::super) fn jobs(connection: &Connection, filter: &JobFilter) -> Outcome<Vec<Job>> {
     if let Some(array) = filter.array {
         let parent = one(connection, array.whole())?;
         return match parent.filter(|parent| filter.matches_spec(parent)) {
+            Some(parent) if parent.spec.gang.is_some() => nodes::list(connection, &parent, filter),
             Some(parent) => children::list(connection, &parent, filter),
             None => Ok(Vec::new()),
         };

@@ -69,6 +69,7 @@ struct JobsFile {
     #[serde(default)]
     rates: Vec<u32>,
     array: Option<ArrayFile>,
+    nodes: Option<u32>,
     #[serde(default)]
     after: BTreeMap<JobName, DependencyKind>,
     share: Option<ShareId>,
@@ -255,6 +256,7 @@ impl JobsFile {
             cancel: self.cancel,
             terminate: self.terminate,
             array: self.array.map(Into::into),
+            nodes: self.nodes,
             after: self.after.into_iter().collect(),
             scheduling: Scheduling {
                 share: self.share,

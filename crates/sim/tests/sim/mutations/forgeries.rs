@@ -427,3 +427,38 @@ impl Tamper for Unread {
 pub(super) fn an_order_is_deleted_unread() -> Box<dyn Tamper> {
     Box::<Unread>::default()
 }
+
+pub(super) fn a_node_is_not_written_down() -> Box<dyn Tamper> {
+    without_changes(|change| match change {
+        Change::AddChild { id, .. } => id.node_index().is_some(),
+        _ => false,
+    })
+}
+
+pub(super) fn nodes_are_forgotten_in_a_crash() -> Box<dyn Tamper> {
+    Box::new(OnRestart(|state: &mut LedgerState| {
+        state.jobs.retain(|job| job.id.node_index().is_none());
+    }))
+}
+
+/// All nodes are sent together, each told nothing of its main one.
+pub(super) fn a_node_is_started_before_its_main_one_runs() -> Box<dyn Tamper> {
+    on_step(|step| {
+        let mut started = Vec::new();
+        for effect in &step.effects {
+            if let Effect::RunTask(request) = effect
+                && let Some(gang) = &request.spec.gang
+                && request.job.node_index().is_none()
+            {
+                let of_node = |node| {
+                    let mut of_node = request.clone();
+                    of_node.job = request.job.node(node);
+                    of_node.token = ClientToken::of_attempt(of_node.job, of_node.attempt);
+                    Effect::RunTask(of_node)
+                };
+                started.extend(gang.others().map(of_node));
+            }
+        }
+        step.effects.extend(started);
+    })
+}

@@ -17,6 +17,8 @@ pub(super) fn properties(container: &ContainerSpec, resources: &Resources) -> Co
         secrets,
         user,
         privileged,
+        // What `nodeProperties` mean; nothing else has it.
+        host_network: _,
         readonly_root_filesystem,
         init_process,
         shared_memory_mib,
