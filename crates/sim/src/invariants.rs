@@ -22,7 +22,7 @@
 //! | C1 | in the end what every host's bill is divided into sums to it, and every attempt is on the books of a host |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
 //! | W1 | what is done was written down before |
-//! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task, while somebody could end it |
+//! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task or a node that waits for its main one, while somebody could end it |
 //! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
 //!
 //! All checks cost a few look-ups per change, so they are always on.
@@ -137,6 +137,8 @@ pub struct Invariants {
     carried: BTreeMap<HostId, Carried>,
     /// The quotas that the step in hand buys from.
     bought: BTreeSet<Quota>,
+    /// Instances that were held for a node of a multi-node job, with or without a task, until when.
+    held_until: BTreeMap<InstanceId, Timestamp>,
     /// Multi-node jobs of which only some nodes run, since when.
     partial_gangs: BTreeMap<JobId, Timestamp>,
     /// Sums over `open_hosts`.
@@ -188,6 +190,7 @@ impl Invariants {
             given_up: BTreeMap::new(),
             carried: BTreeMap::new(),
             bought: BTreeSet::new(),
+            held_until: BTreeMap::new(),
             partial_gangs: BTreeMap::new(),
             cpu: 0,
             price: 0,

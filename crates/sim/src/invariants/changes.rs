@@ -101,6 +101,10 @@ impl Invariants {
             && let Some(on_host) = self.on_host.get_mut(&before.host)
         {
             on_host.remove(&job.id);
+            let instance = ledger.get_host(before.host).and_then(|host| host.instance());
+            if let Some(instance) = instance.filter(|_| job.id.node_index().is_some()) {
+                self.held_until.insert(instance.id.clone(), moment.now);
+            }
         }
         let Some(attempt) = attempt else { return };
         let live = Live {

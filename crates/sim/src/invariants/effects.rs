@@ -47,7 +47,7 @@ impl Invariants {
             Effect::DeadLetter(letter) => self.check_dead_letter(moment, letter, ledger, cloud),
             Effect::Observe { .. } => {
                 self.check_recorded(moment, ledger, cloud);
-                self.check_purpose(moment, cloud);
+                self.check_purpose(moment, ledger, cloud);
             }
             Effect::DeleteEvents { receipts } => {
                 for receipt in receipts {

@@ -21,7 +21,12 @@ const UNLISTED_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 impl Invariants {
     /// No instance is paid for long without a task, while somebody could end it.
-    pub(super) fn check_purpose(&mut self, moment: Moment, cloud: &SimCloud) {
+    pub(super) fn check_purpose(
+        &mut self,
+        moment: Moment,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
         let observed = self.config.observe_every.saturating_mul(3);
         let usual = PURPOSELESS_MAX + self.config.idle_timeout.saturating_mul(2);
         let max = usual + observed;
@@ -39,7 +44,8 @@ impl Invariants {
             .ec2()
             .alive()
             .filter_map(|instance| {
-                let since = since(instance);
+                let held = self.held_until.get(&instance.id).copied();
+                let since = since(instance).max(held.unwrap_or(instance.launched_at));
                 let unseen =
                     self.blind_within(since, now) + cloud.left_out_within(&instance.id, since, now);
                 let idle = now.duration_since(since) - unseen;
@@ -47,12 +53,22 @@ impl Invariants {
                     let minutes = idle.as_mins();
                     format!("instance {} is paid for {minutes} min without a task", instance.id)
                 };
-                (max < idle).then(text)
+                let is_over = max < idle && !self.waits_for_main(&instance.id, ledger);
+                is_over.then(text)
             })
             .collect();
         for text in over {
             self.violate("B1", moment, text);
         }
+    }
+
+    /// Whether a node is on it that starts only when its main one runs. That pulls its image meanwhile, try by try.
+    fn waits_for_main(&self, instance: &InstanceId, ledger: &MemoryLedger) -> bool {
+        let mut nodes = self.live.iter().filter(|(id, _)| id.node_index().is_some());
+        nodes.any(|(_, live)| {
+            let host = ledger.get_host(live.host).and_then(|host| host.instance());
+            host.is_some_and(|host| host.id == *instance)
+        })
     }
 
     /// For how much of a time nobody could act. Times that overlap count twice: it is a bound.
