@@ -290,6 +290,8 @@ contract! {
         assert_eq!(list(JobFilter { queue: Some("a".parse().unwrap()), ..all() }), [3, 2, 0]);
         let called = |glob: &str| JobFilter { name: Some(Glob::new(glob)), ..all() };
         assert_eq!(list(called("align*")), [1, 0], "names differ by case");
+        let of_any_case = JobFilter { name: Some(Glob::of_any_case("ALIGN*")), ..all() };
+        assert_eq!(list(of_any_case), [2, 1, 0], "unless that is not wanted");
         assert_eq!((list(called("?lign-*")), list(called("align"))), (vec![2, 1, 0], vec![]));
         assert_eq!(list(called("[a]lign*")), [0; 0], "brackets are themselves");
         let statuses = vec![JobStatus::Succeeded, JobStatus::Running];

@@ -42,7 +42,6 @@ struct NameAndValues {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Wanted {
     filter: JobFilter,
-    share: Option<Pattern>,
     definition: Option<Pattern>,
     /// In milliseconds, both exclusive.
     created_after: Option<i64>,
@@ -146,7 +145,7 @@ impl Wanted {
                 let DefinitionRef { name, revision } = names::definition(value)?;
                 self.filter.definition = Some(DefinitionRef { name, revision });
             }
-            "SHARE_IDENTIFIER" => self.share = Some(Pattern::new(value)),
+            "SHARE_IDENTIFIER" => self.filter.share = Some(Glob::new(value)),
             "AFTER_CREATED_AT" => {
                 let (millis, second) = moment(name, value)?;
                 self.created_after = Some(millis);
@@ -170,20 +169,14 @@ impl Wanted {
 
     /// Whether the ledger's filter is not the whole of it.
     const fn has_rest(&self) -> bool {
-        self.share.is_some()
-            || self.definition.is_some()
-            || self.created_after.is_some()
-            || self.created_before.is_some()
+        self.definition.is_some() || self.created_after.is_some() || self.created_before.is_some()
     }
 
     /// What the ledger's filter does not ask.
     fn meets_rest(&self, job: &Job) -> bool {
-        let scheduling = job.spec.scheduling.as_deref();
-        let share = scheduling.and_then(|own| own.share.clone()).unwrap_or_default();
         let definition = job.spec.definition.as_ref().map_or("", |name| name.as_str());
         let created = job.created_at.as_millisecond();
-        self.share.as_ref().is_none_or(|wanted| wanted.matches(share.as_str()))
-            && self.definition.as_ref().is_none_or(|wanted| wanted.matches(definition))
+        self.definition.as_ref().is_none_or(|wanted| wanted.matches(definition))
             && self.created_after.is_none_or(|after| after < created)
             && self.created_before.is_none_or(|before| created < before)
     }
