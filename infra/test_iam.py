@@ -40,7 +40,7 @@ ROLE_POLICIES_CHARS_MAX = 10240
 
 # Which policy files make up each policy of the template.
 TEMPLATE_POLICIES = {
-    "DispatcherPolicy": ["dispatcher", "pass-execution-role", "pass-job-roles"],
+    "DispatcherPolicy": ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events"],
     "ProducerPolicy": ["producer"],
     "HostRole.agent": ["host"],
     "ExecutionRole.execution": ["execution", "read-secrets", "read-parameters"],
@@ -50,6 +50,7 @@ TEMPLATE_POLICIES = {
 # the parameter of the template.
 LISTS = {
     "job_role_arns": ("pass-job-roles", "PassJobRoles", "JobRoleArns"),
+    "job_event_queue_arns": ("tell-job-events", "TellJobEvents", "JobEventQueueArns"),
     "job_secret_arns": ("read-secrets", "ReadSecrets", "JobSecretArns"),
     "job_parameter_arns": ("read-parameters", "ReadParameters", "JobParameterArns"),
 }

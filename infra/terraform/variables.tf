@@ -78,6 +78,12 @@ variable "job_parameter_arns" {
   default     = []
 }
 
+variable "job_event_queue_arns" {
+  description = "ARNs of the SQS queues that the dispatcher may tell what becomes of jobs (the setting job-events.queue)."
+  type        = list(string)
+  default     = []
+}
+
 variable "log_retention_days" {
   description = "How long the output of jobs is kept, in days."
   type        = number

@@ -19,7 +19,7 @@ use crate::error::ConnectError;
 use crate::limits;
 use crate::prices::{AwsPrices, Source};
 use crate::settings::Settings;
-use crate::sqs::{SqsEvents, SqsJobs, SqsSender};
+use crate::sqs::{SqsEvents, SqsJobs, SqsNews, SqsSender};
 
 /// The ports over one account and region.
 #[derive(Debug, Clone)]
@@ -66,6 +66,14 @@ impl Cloud {
         let sqs = aws_sdk_sqs::Client::new(&account.sdk);
         let url = account.job_queue_url(&sqs, settings).await?;
         Ok(SqsSender::new(sqs, url))
+    }
+
+    /// The queue that others read news of jobs from.
+    pub async fn connect_news(settings: &Settings, queue: &str) -> Result<SqsNews, ConnectError> {
+        let account = Account::open(settings).await?;
+        let sqs = aws_sdk_sqs::Client::new(&account.sdk);
+        let url = account.queue_url(&sqs, queue, "job-events.queue").await?;
+        Ok(SqsNews::new(sqs, url))
     }
 
     /// What a planner needs: offerings and prices. Also where they come from, for people.

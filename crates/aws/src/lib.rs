@@ -25,5 +25,5 @@ pub use ecs::EcsCluster;
 pub use error::ConnectError;
 pub use prices::{AwsPrices, PricesFileError};
 pub use settings::{AmiSettings, SettingError, Settings};
-pub use sqs::{SqsEvents, SqsJobs, SqsSender};
+pub use sqs::{SqsEvents, SqsJobs, SqsNews, SqsSender};
 pub use stack::{StackEvent, StackState, StackWish, Stacks};

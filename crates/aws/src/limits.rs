@@ -23,6 +23,9 @@ pub const IDENTITY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages in one receive or delete (SQS API reference, `ReceiveMessage`, `DeleteMessageBatch`).
 pub const SQS_BATCH: usize = 10;
 
+/// Bytes of all messages in one send (SQS API reference, `SendMessageBatch`: 262,144 in every region).
+pub const SQS_BATCH_BYTES: usize = 262_144;
+
 /// SQS's longest poll (SQS API reference, `WaitTimeSeconds`).
 pub const SQS_WAIT_MAX: Duration = Duration::from_secs(20);
 

@@ -4,6 +4,7 @@ mod attributes;
 mod event;
 mod events;
 mod jobs;
+mod news;
 mod sender;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tracing::debug;
 
 pub use events::SqsEvents;
 pub use jobs::SqsJobs;
+pub use news::SqsNews;
 pub use sender::SqsSender;
 
 use crate::{call, limits};

@@ -121,7 +121,7 @@ pub enum Command {
     /// Send jobs to the queue
     #[command(long_about = commands::submit::LONG_ABOUT)]
     Submit(Box<commands::submit::SubmitArgs>),
-    /// List, show and wait for jobs
+    /// List, show, retry and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
     /// List, show, pause and resume job queues
@@ -133,18 +133,21 @@ pub enum Command {
     /// Register, list, show and deregister job definitions
     #[command(subcommand)]
     Definitions(commands::definitions::DefinitionsCommand),
+    /// Send jobs by the clock
+    #[command(subcommand)]
+    Schedules(commands::schedules::SchedulesCommand),
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),
     /// Hold predicted durations and interruptions against what came
     #[command(long_about = commands::calibration::LONG_ABOUT)]
     Calibration(commands::calibration::CalibrationArgs),
-    /// End a job that has not been given to a machine yet
+    /// End jobs that have not been given to a machine yet
     #[command(long_about = commands::cancel::LONG_ABOUT)]
-    Cancel(commands::cancel::CancelArgs),
-    /// End a job wherever it is
+    Cancel(Box<commands::end::EndArgs>),
+    /// End jobs wherever they are
     #[command(long_about = commands::terminate::LONG_ABOUT)]
-    Terminate(commands::terminate::TerminateArgs),
+    Terminate(Box<commands::end::EndArgs>),
     /// Show what would be bought, and buy nothing
     #[command(long_about = commands::plan::LONG_ABOUT)]
     Plan(commands::plan::PlanArgs),

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use spillway_aws::doctor::{self, Finding};
-use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsSender, Stacks};
+use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsNews, SqsSender, Stacks};
 use spillway_core::Catalog;
 use spillway_core::port::PriceFeed as _;
 
@@ -26,6 +26,11 @@ pub async fn catalog(config: &Config) -> Result<(Catalog, String)> {
 /// The job queue, for producers: nothing else of the account is looked at.
 pub async fn sender(config: &Config) -> Result<SqsSender> {
     Ok(Box::pin(Cloud::connect_sender(&settings(config))).await?)
+}
+
+/// The queue that others read news of jobs from.
+pub async fn news(config: &Config, queue: &str) -> Result<SqsNews> {
+    Ok(Box::pin(Cloud::connect_news(&settings(config), queue)).await?)
 }
 
 /// CloudFormation, to install with.

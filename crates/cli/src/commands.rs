@@ -7,11 +7,13 @@ pub mod config;
 pub mod definitions;
 pub mod demo;
 pub mod doctor;
+pub mod end;
 pub mod hosts;
 pub mod init;
 pub mod jobs;
 pub mod plan;
 pub mod queues;
+pub mod schedules;
 pub mod serve;
 pub mod simulate;
 pub mod submit;
@@ -34,6 +36,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Queues(command) => Box::pin(queues::run(command, context)).await,
         Command::Pools(command) => Box::pin(queues::run_pools(command, context)).await,
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
+        Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,

@@ -2,6 +2,7 @@
 //!
 //! The structs here are the only list of the keys: names, defaults, help and JSON Schema all come from them.
 
+mod events;
 mod jobs;
 pub mod layers;
 mod queues;
@@ -16,6 +17,7 @@ use spillway_core::{Arch, Market, MixRules, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
 use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
+pub use events::EventsConfig;
 pub use jobs::{JobsConfig, JobsException};
 pub use queues::{PoolConfig, QueueConfig, ShareConfig};
 
@@ -92,6 +94,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// How to plan.
     pub plan: PlanConfig,
+    /// News of jobs for others.
+    pub job_events: EventsConfig,
 
     /// How long a host may have nothing to do before it is given back.
     pub idle_timeout: Span,
@@ -222,6 +226,7 @@ impl Default for Config {
             offerings: OfferingsConfig::default(),
             jobs: JobsConfig::default(),
             plan: PlanConfig::default(),
+            job_events: EventsConfig::default(),
             idle_timeout: Span(engine_limits::IDLE_TIMEOUT_DEFAULT),
             batch_idle: Span(engine_limits::BATCH_IDLE_DEFAULT),
             batch_max: Span(engine_limits::BATCH_MAX_DEFAULT),

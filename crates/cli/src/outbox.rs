@@ -109,6 +109,10 @@ impl Completion<'_> {
                 let hint = "use `spillway definitions`".to_owned();
                 return Err(flaw(place, "it is about a job definition".to_owned(), Some(hint)));
             }
+            Request::Schedule(_) => {
+                let hint = "use `spillway schedules`".to_owned();
+                return Err(flaw(place, "it is about a schedule".to_owned(), Some(hint)));
+            }
             Request::Pause { .. } => {
                 let hint = "use `spillway queues` or `spillway pools`".to_owned();
                 return Err(flaw(

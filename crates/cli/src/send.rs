@@ -1,13 +1,10 @@
-//! Sends messages to the job queue: batches of jobs, and orders to end one. It must never send what was not checked.
+//! Sends messages to the job queue, in batches. It must never send what was not checked.
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use serde::Serialize;
-use serde_json::Value;
-pub use spillway_core::message::Ending;
+use anyhow::Result;
+use spillway_core::CloudError;
 use spillway_core::port::JobSender;
-use spillway_core::{CloudError, JobTarget, message};
 use tokio::task::JoinSet;
 
 #[cfg(feature = "aws")]
@@ -15,72 +12,13 @@ use crate::cloud::sender;
 #[cfg(not(feature = "aws"))]
 use crate::cloudless::sender;
 use crate::context::Context;
-use crate::exit::ExitStatus;
 use crate::outbox::Letter;
-use crate::output::{Page, View};
 
 /// Messages on their way at once. One takes SQS some 10 ms, so this is a few thousand a second.
 const AT_ONCE: usize = 32;
 
 /// Off a terminal, progress is told every so many messages.
 const TOLD_EVERY: usize = 1_000;
-
-const fn action(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Cancel => "CancelJob",
-        Ending::Terminate => "TerminateJob",
-    }
-}
-
-/// The answer of `cancel` and `terminate`.
-#[derive(Debug, Serialize)]
-struct OrderView {
-    job: String,
-    action: &'static str,
-    reason: String,
-    sent: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<Value>,
-}
-
-impl View for OrderView {
-    fn page(&self, page: &mut Page) {
-        match &self.message {
-            Some(message) => page.line(message.to_string()),
-            None => page.line(self.job.clone()),
-        }
-    }
-}
-
-/// Asks the dispatcher to end a job.
-pub async fn end_job(
-    ending: Ending,
-    target: JobTarget,
-    reason: &str,
-    dry_run: bool,
-    context: &Context,
-) -> Result<ExitStatus> {
-    let message = message::end_job(ending, target, reason);
-    let body = message.to_string();
-    message::parse(&body)?;
-    if !dry_run {
-        let sender = sender(context.config()?).await?;
-        sender.send(&body).await.with_context(|| format!("cannot ask to end job {target}"))?;
-        context.output.note(&format!(
-            "the dispatcher has been asked; `spillway jobs show {}` tells what became of it",
-            target.job
-        ));
-    }
-    let view = OrderView {
-        job: target.to_string(),
-        action: action(ending),
-        reason: reason.to_owned(),
-        sent: !dry_run,
-        message: dry_run.then_some(message),
-    };
-    context.output.show(&view)?;
-    Ok(ExitStatus::Ok)
-}
 
 /// How far a batch came: which letters were sent, by their place in it, and what stopped it.
 #[derive(Debug, Default)]
@@ -93,30 +31,36 @@ pub(crate) struct Sent {
 
 /// Sends all to the installation's queue.
 pub(crate) async fn letters(letters: &[Letter], context: &Context) -> Result<Sent> {
+    let texts: Vec<&str> = letters.iter().map(|letter| letter.body.as_str()).collect();
+    bodies(&texts, context).await
+}
+
+/// The same with messages that have been checked.
+pub(crate) async fn bodies(bodies: &[impl AsRef<str>], context: &Context) -> Result<Sent> {
     let sender = sender(context.config()?).await?;
     let mut progress = context.output.progress();
     let is_live = context.output.has_live_line();
     let tell = |n_sent: usize| {
         if is_live || n_sent.is_multiple_of(TOLD_EVERY) {
-            progress.set(&format!("sent {n_sent} of {}", letters.len()));
+            progress.set(&format!("sent {n_sent} of {}", bodies.len()));
         }
     };
-    Ok(through(Arc::new(sender), letters, tell).await)
+    Ok(through(Arc::new(sender), bodies, tell).await)
 }
 
 /// Sends all through `sender`, several at once. After a failure nothing more is sent.
 async fn through<S: JobSender + 'static>(
     sender: Arc<S>,
-    letters: &[Letter],
+    bodies: &[impl AsRef<str>],
     mut tell: impl FnMut(usize),
 ) -> Sent {
     let mut sent = Sent::default();
     let mut under_way = JoinSet::new();
-    let mut rest = letters.iter().enumerate();
+    let mut rest = bodies.iter().enumerate();
     loop {
         while under_way.len() < AT_ONCE && sent.failed.is_none() {
-            let Some((ord, letter)) = rest.next() else { break };
-            let (sender, body) = (Arc::clone(&sender), letter.body.clone());
+            let Some((ord, body)) = rest.next() else { break };
+            let (sender, body) = (Arc::clone(&sender), body.as_ref().to_owned());
             under_way.spawn(async move { (ord, sender.send(&body).await) });
         }
         match under_way.join_next().await {
@@ -128,7 +72,7 @@ async fn through<S: JobSender + 'static>(
             Some(Ok((ord, Err(error)))) => sent.fail(ord, error),
             // A send that panicked: nobody knows whether its message went out.
             Some(Err(error)) => sent.fail(
-                letters.len(),
+                bodies.len(),
                 CloudError::Unsettled {
                     action: "sqs:SendMessage".to_owned(),
                     detail: error.to_string(),
@@ -151,7 +95,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::outbox::tests::letter;
 
     /// Takes messages until its room is used up, then denies.
     struct Room {
@@ -177,11 +120,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_sent_to_the_last_message() {
-        let letters: Vec<Letter> = (0..100).map(|n| letter(&format!("t{n}"))).collect();
+        let bodies: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         let sender = room(1_000);
         let mut told = Vec::new();
 
-        let sent = through(Arc::clone(&sender), &letters, |n| told.push(n)).await;
+        let sent = through(Arc::clone(&sender), &bodies, |n| told.push(n)).await;
 
         assert_eq!(sent.ords, (0..100).collect::<Vec<_>>());
         assert!(sent.failed.is_none());
@@ -191,9 +134,9 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failure_nothing_more_is_sent_and_what_was_sent_is_known() {
-        let letters: Vec<Letter> = (0..200).map(|n| letter(&format!("t{n}"))).collect();
+        let bodies: Vec<String> = (0..200).map(|n| n.to_string()).collect();
 
-        let sent = through(room(50), &letters, |_| {}).await;
+        let sent = through(room(50), &bodies, |_| {}).await;
 
         assert_eq!(sent.ords.len(), 50);
         let (_, error) = sent.failed.unwrap();

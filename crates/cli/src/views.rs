@@ -2,6 +2,7 @@
 //! nothing themselves. Field names are public API.
 
 pub mod array;
+mod asked;
 pub mod attempt;
 pub mod calibration;
 pub mod container;
@@ -11,6 +12,7 @@ pub mod host;
 pub mod job;
 pub mod plan;
 pub mod queue;
+pub mod schedule;
 pub mod score;
 pub mod timeline;
 pub mod wait;

@@ -16,6 +16,7 @@ use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
 use crate::quantity::Resources;
+use crate::schedule::ScheduleRecord;
 use crate::scheduling::{Gate, Pausable, ShareUse};
 
 /// A pool that is left alone for a while.
@@ -95,6 +96,8 @@ pub enum Change {
     PutBoots(Durations),
     /// A revision of a job definition, registered or deregistered.
     PutDefinition(Box<DefinitionRecord>),
+    /// A schedule, new or changed.
+    PutSchedule(Box<ScheduleRecord>),
     /// Something was paused or resumed.
     PutGate {
         /// What.
@@ -167,6 +170,8 @@ pub struct LedgerState {
     pub history: History,
     /// All revisions of job definitions.
     pub definitions: Vec<DefinitionRecord>,
+    /// All schedules, those that were deleted too.
+    pub schedules: Vec<ScheduleRecord>,
     /// What has ever been paused or resumed.
     pub gates: BTreeMap<Pausable, Gate>,
     /// What the shares of queues have used.
@@ -191,6 +196,7 @@ impl LedgerState {
             cooling: BTreeMap::new(),
             history: History::default(),
             definitions: Vec::new(),
+            schedules: Vec::new(),
             gates: BTreeMap::new(),
             shares: BTreeMap::new(),
             n_launches: 0,

@@ -14,6 +14,7 @@ use crate::array::ArraySpec;
 pub use crate::attempt::{Attempt, FailureCategory};
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
+pub use crate::expected::{Expectation, ExpectedFrom};
 use crate::gpu::GpuKinds;
 use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
@@ -277,6 +278,31 @@ impl JobState {
         }
     }
 
+    /// Why it came to this after this attempt, the last that ended.
+    pub fn reason_after<'a>(&'a self, last: Option<&'a Attempt>) -> Option<&'a str> {
+        match self {
+            Self::Failed { reason, .. } => Some(reason),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Succeeded { .. } => last.map(Attempt::told),
+        }
+    }
+
+    /// When it ended.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Succeeded { at } | Self::Failed { at, .. } => Some(*at),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Running { .. } => None,
+        }
+    }
+
     /// The attempt that is on a host now.
     pub const fn live_attempt(&self) -> Option<&LiveAttempt> {
         match self {
@@ -328,53 +354,6 @@ impl fmt::Debug for LiveAttempt {
             write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
         }
         f.write_str(")")
-    }
-}
-
-/// How long an attempt is expected to run, and where that comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Expectation {
-    /// The mean, in seconds.
-    pub secs: u32,
-    /// Nine in ten take at most so long, in seconds; where there is no history, the mean and a reserve.
-    pub high_secs: u32,
-    /// Where it comes from.
-    pub from: ExpectedFrom,
-}
-
-/// Where an expected duration comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ExpectedFrom {
-    /// The job says it.
-    Told,
-    /// The job says it, and earlier jobs of its kind took so much more or less than they said.
-    ToldCorrected {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Earlier jobs of its kind.
-    History {
-        /// How many of them ended.
-        n: u32,
-    },
-    /// Nobody knows: the configured guess.
-    Prior,
-}
-
-impl fmt::Display for ExpectedFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Told => f.write_str("as the job says"),
-            Self::ToldCorrected { n } => {
-                write!(f, "as the job says, corrected by {n} earlier jobs of its kind")
-            }
-            Self::History { n: 0 } => {
-                f.write_str("jobs of its kind have run so long without ending")
-            }
-            Self::History { n } => write!(f, "from {n} earlier jobs of its kind"),
-            Self::Prior => f.write_str("a guess: nothing is known of its kind"),
-        }
     }
 }
 
@@ -469,6 +448,12 @@ impl Job {
     /// How many attempts failed through the infrastructure.
     pub fn n_infrastructure_failures(&self) -> usize {
         self.attempts.len() - self.n_counted_attempts()
+    }
+
+    /// Why it stands where it stands: the reason of its failure, else how its last attempt ended. None where nothing is said.
+    pub fn reason(&self) -> Option<&str> {
+        let last = self.attempts.last();
+        self.state.reason_after(last).filter(|reason| !reason.is_empty())
     }
 
     /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of

@@ -25,13 +25,14 @@ mod write;
 pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
-pub use write::{Ending, SimpleJob, end_job, pause, submit};
+pub use write::{Ending, SimpleJob, end_job, pause, submit, submit_again};
 
 use serde_json::Value;
 
 use crate::definition::{DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
+use crate::schedule::ScheduleSpec;
 use crate::scheduling::Pausable;
 use crate::target::JobTarget;
 
@@ -61,6 +62,8 @@ pub enum Request {
         /// The revision.
         revision: u32,
     },
+    /// An order about a schedule.
+    Schedule(Box<ScheduleRequest>),
     /// `PauseQueue`, `PausePool`: start nothing there until it is resumed; and the opposites.
     Pause {
         /// What.
@@ -82,6 +85,35 @@ pub enum Request {
         /// What the sender says.
         reason: String,
     },
+}
+
+/// An order about a schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleRequest {
+    /// The schedule's name.
+    pub name: JobName,
+    /// What is to become of it.
+    pub order: ScheduleOrder,
+    /// The sender's idempotency token; without one SQS's message id is taken.
+    pub client_token: Option<String>,
+}
+
+/// What is to become of a schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScheduleOrder {
+    /// `CreateSchedule`: it is made, or becomes this.
+    Create {
+        /// What it is to do.
+        spec: Box<ScheduleSpec>,
+        /// The queue of its jobs.
+        queue: QueueName,
+    },
+    /// `DeleteSchedule`: it sends no more jobs.
+    Delete,
+    /// `PauseSchedule`: it sends none until it is resumed.
+    Pause,
+    /// `ResumeSchedule`: it sends jobs again, from the next time on.
+    Resume,
 }
 
 /// A message that was understood.

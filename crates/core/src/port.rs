@@ -15,11 +15,13 @@ use crate::effect::{
     CallResult, DeadLetter, LaunchAnswer, LaunchRequest, Receipt, TaskRequest, TaskStart,
 };
 use crate::error::LedgerError;
+pub use crate::filter::JobFilter;
 use crate::host::Host;
-use crate::id::{ContainerInstanceArn, InstanceId, JobId, QueueName, TaskArn};
+use crate::id::{ContainerInstanceArn, HostId, InstanceId, JobId, TaskArn};
 use crate::input::{Delivery, EventDelivery};
 use crate::job::{Job, JobStatus};
 use crate::launch::Launch;
+use crate::schedule::ScheduleRecord;
 use crate::task::{ContainerInstanceReport, InstanceReport, TaskReport};
 
 /// The queue that jobs come from. At least once, in any order.
@@ -50,6 +52,12 @@ pub trait EventQueue: Send + Sync {
 
     /// Deletes deliveries.
     fn delete(&self, receipts: &[Receipt]) -> impl Future<Output = CallResult<()>> + Send;
+}
+
+/// Where news of jobs goes, for others. At least once; what is newer is told by its version.
+pub trait EventSink: Send + Sync {
+    /// Passes on events, all of them or an error; after an error they come again.
+    fn publish(&self, events: &[String]) -> impl Future<Output = CallResult<()>> + Send;
 }
 
 /// EC2.
@@ -120,27 +128,12 @@ pub trait Ledger: Send {
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
-/// Which jobs to list. All conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobFilter {
-    /// Only of this queue.
-    pub queue: Option<QueueName>,
-    /// Only in one of these states; empty means all.
-    pub statuses: Vec<JobStatus>,
-    /// Only with a name that begins so.
-    pub name_prefix: Option<String>,
-    /// The children of this array, and nothing else; without it, everything but children.
-    pub array: Option<JobId>,
-    /// At most this many, newest first; of children, the largest index first.
-    pub limit: usize,
-}
-
 /// The durable record, as the CLI reads it. Works with the dispatcher up or down.
 pub trait LedgerReader {
     /// One job.
     fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError>;
 
-    /// Jobs, newest first.
+    /// Jobs that meet the conditions, newest first.
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError>;
 
     /// How many jobs are in each state, in the order of [`JobStatus::ALL`].
@@ -150,6 +143,9 @@ pub trait LedgerReader {
     /// with none are left out.
     fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError>;
 
+    /// One host, whether or not it is gone.
+    fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError>;
+
     /// All hosts that are not gone, or all there ever were.
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError>;
 
@@ -158,6 +154,9 @@ pub trait LedgerReader {
 
     /// All revisions of job definitions, by name and revision.
     fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError>;
+
+    /// All schedules by name, those that were deleted too.
+    fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError>;
 
     /// What a dispatcher would start from.
     fn state(&self) -> Result<LedgerState, LedgerError>;

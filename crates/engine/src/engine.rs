@@ -26,6 +26,7 @@ use crate::in_use::{Holding, InUse};
 use crate::lane::{Lane, Lanes};
 use crate::limits;
 use crate::memory::Memory;
+use crate::schedule::Schedules;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
@@ -95,6 +96,7 @@ pub struct Engine {
     /// Room that is being made for the first in line, by pool.
     pub(crate) holds: BTreeMap<usize, Hold>,
     pub(crate) definitions: Definitions,
+    pub(crate) schedules: Schedules,
     pub(crate) fleet: Fleet,
     pub(crate) launches: BTreeMap<LaunchId, OpenLaunch>,
     pub(crate) memory: Memory,
@@ -162,6 +164,7 @@ impl Engine {
             gates: state.gates,
             holds: BTreeMap::new(),
             definitions: Definitions::new(state.definitions),
+            schedules: Schedules::new(state.schedules),
             fleet: Fleet::default(),
             launches: BTreeMap::new(),
             memory: Memory::new(state.history),
@@ -317,6 +320,7 @@ impl Engine {
             Input::Tick => {}
         }
         self.run_timers(&mut cx);
+        self.run_schedules(&mut cx);
         self.settle(&mut cx);
         self.plan_if_due(&mut cx);
         // A plan may find that a job can never run.
@@ -327,7 +331,8 @@ impl Engine {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
         }
-        let wake_at = [self.timers.next(), self.plan_due()].into_iter().flatten().min();
+        let wakes = [self.timers.next(), self.plan_due(), self.schedules.next()];
+        let wake_at = wakes.into_iter().flatten().min();
         Step { changes: cx.changes, effects: cx.effects, wake_at }
     }
 

@@ -16,7 +16,7 @@ use crate::engine::{Cx, Engine};
 use crate::limits;
 
 /// What happens to a delivery.
-enum Fate {
+pub(crate) enum Fate {
     /// It is durable with this step, or was before: delete it.
     Delete,
     /// It may make sense later: let it come again.
@@ -57,9 +57,8 @@ impl Engine {
         let Parsed { request, warnings, body_hash } = parsed;
         match request {
             Request::Submit { spec, client_token } => {
-                if !self.config.queues.contains(&spec.queue) {
-                    let reason = self.no_such_queue(&spec.queue);
-                    return Fate::Reject { code: "UNKNOWN_QUEUE", reason };
+                if let Some(unknown) = self.unknown_queue("jobQueue", &spec.queue) {
+                    return unknown;
                 }
                 let token = client_token.as_deref().unwrap_or(&delivery.message_id);
                 let id = JobId::derive(&spec.queue, token);
@@ -85,10 +84,25 @@ impl Engine {
                 let reason = format!("jobDefinition: there is no job definition {name}:{revision}");
                 unknown_yet(cx, delivery, code::UNKNOWN_DEFINITION, reason)
             }
+            Request::Schedule(request) => self.take_schedule(cx, delivery, *request),
             Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
+    }
+
+    /// What becomes of a message for a queue that is not served; none if it is.
+    pub(crate) fn unknown_queue(&self, place: &str, queue: &QueueName) -> Option<Fate> {
+        if self.config.queues.contains(queue) {
+            return None;
+        }
+        let known: Vec<&str> = self.config.queues.iter().map(QueueName::as_str).collect();
+        let reason = format!(
+            "{place}: there is no queue {:?} (hint: the queues are {})",
+            queue.as_str(),
+            known.join(", ")
+        );
+        Some(Fate::Reject { code: "UNKNOWN_QUEUE", reason })
     }
 
     /// Pauses or resumes a queue or pool. Orders may come twice and out of order: the one that was sent last counts.
@@ -100,8 +114,10 @@ impl Engine {
         is_paused: bool,
     ) -> Fate {
         match &target {
-            Pausable::Queue(queue) if !self.config.queues.contains(queue) => {
-                return Fate::Reject { code: "UNKNOWN_QUEUE", reason: self.no_such_queue(queue) };
+            Pausable::Queue(queue) => {
+                if let Some(unknown) = self.unknown_queue("jobQueue", queue) {
+                    return unknown;
+                }
             }
             Pausable::Pool(name) if self.config.pools.iter().all(|pool| pool.name != *name) => {
                 let known = self.config.pools.iter().map(|pool| pool.name.as_str());
@@ -113,7 +129,7 @@ impl Engine {
                 );
                 return Fate::Reject { code: "UNKNOWN_POOL", reason };
             }
-            Pausable::Queue(_) | Pausable::Pool(_) => {}
+            Pausable::Pool(_) => {}
         }
         let ordered_at = delivery.sent_at.unwrap_or(cx.now);
         let before = self.gates.get(&target).copied();
@@ -128,15 +144,6 @@ impl Engine {
         Fate::Delete
     }
 
-    fn no_such_queue(&self, queue: &QueueName) -> String {
-        let known: Vec<&str> = self.config.queues.iter().map(QueueName::as_str).collect();
-        format!(
-            "jobQueue: there is no queue {:?} (hint: the queues are {})",
-            queue.as_str(),
-            known.join(", ")
-        )
-    }
-
     /// A job whose definition is not there. It may have been taken when it still was.
     fn take_unresolved(&self, cx: &Cx, delivery: &Delivery, rejection: &Rejection) -> Fate {
         if let Some((queue, token, body_hash)) = message::identity(&delivery.body) {
@@ -149,12 +156,12 @@ impl Engine {
     }
 
     /// The hash of a job that there is or was.
-    fn known(&self, id: JobId) -> Option<BodyHash> {
+    pub(crate) fn known(&self, id: JobId) -> Option<BodyHash> {
         let ended = self.ended.get(&id).map(|ended| ended.body_hash);
         self.jobs.get(&id).map(|job| job.body_hash).or(ended)
     }
 
-    fn add_job(
+    pub(crate) fn add_job(
         &mut self,
         cx: &mut Cx,
         id: JobId,
@@ -301,7 +308,12 @@ impl Engine {
 }
 
 /// The queue is not ordered: the message that this one means may be behind it.
-fn unknown_yet(cx: &Cx, delivery: &Delivery, code: &'static str, reason: String) -> Fate {
+pub(crate) fn unknown_yet(
+    cx: &Cx,
+    delivery: &Delivery,
+    code: &'static str,
+    reason: String,
+) -> Fate {
     let sent_at = delivery.sent_at.unwrap_or(cx.now);
     if cx.now.duration_since(sent_at) < limits::CONSISTENCY_GRACE {
         return Fate::Leave;
@@ -313,7 +325,7 @@ fn rejected(rejection: &Rejection) -> Fate {
     Fate::Reject { code: rejection.code, reason: told(rejection) }
 }
 
-fn told(rejection: &Rejection) -> String {
+pub(crate) fn told(rejection: &Rejection) -> String {
     let hint = rejection.hint.as_ref().map(|h| format!(" (hint: {h})"));
     format!("{rejection}{}", hint.unwrap_or_default())
 }

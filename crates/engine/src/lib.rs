@@ -8,7 +8,7 @@
 //! `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
-//! holds jobs back until those they wait for have ended.
+//! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock.
 
 mod admission;
 mod array;
@@ -39,6 +39,7 @@ mod question;
 mod retry;
 mod room;
 mod scale_in;
+mod schedule;
 mod stage;
 mod stop;
 mod survival;

@@ -7,6 +7,7 @@
 //! alone. Nothing here decides anything, and nothing is ever deleted.
 
 mod error;
+mod outbox;
 mod place;
 mod query;
 mod reader;
@@ -23,6 +24,7 @@ use spillway_core::error::LedgerError;
 use spillway_core::port::Ledger;
 
 pub use error::BadChange;
+pub use outbox::{EventRule, Outbox, Pending};
 pub use reader::SqliteReader;
 pub use schema::FORMAT;
 
@@ -35,6 +37,8 @@ use place::WriterLock;
 #[derive(Debug)]
 pub struct SqliteLedger {
     store: Arc<Store>,
+    /// What of its changes goes to the outbox.
+    events: Option<EventRule>,
 }
 
 /// Shared with a call that is under way: the lock is held until that has ended too.
@@ -59,23 +63,34 @@ impl SqliteLedger {
         place::create(&path)?;
         let connection = open_writer(&path)?;
         let store = Store { connection: Mutex::new(connection), path, _lock: lock };
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), events: None })
     }
 
-    async fn call<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> error::Outcome<T> + Send + 'static,
-    ) -> Result<T, LedgerError> {
-        let store = Arc::clone(&self.store);
-        let run = move || {
-            // A transaction that panicked has been rolled back: the connection is good.
-            let mut connection = store.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut connection).map_err(|failure| failure.at(&store.path))
-        };
-        match tokio::task::spawn_blocking(run).await {
-            Ok(result) => result,
-            Err(lost) => Err(LedgerError::Unavailable { source: Box::new(lost) }),
-        }
+    /// The same, with news of jobs put into the outbox.
+    #[must_use]
+    pub fn telling(self, events: EventRule) -> Self {
+        Self { events: Some(events), ..self }
+    }
+
+    /// Where news of jobs waits for whoever passes it on.
+    pub fn outbox(&self) -> Outbox {
+        Outbox { store: Arc::clone(&self.store) }
+    }
+}
+
+async fn call<T: Send + 'static>(
+    store: &Arc<Store>,
+    work: impl FnOnce(&mut Connection) -> error::Outcome<T> + Send + 'static,
+) -> Result<T, LedgerError> {
+    let store = Arc::clone(store);
+    let run = move || {
+        // A transaction that panicked has been rolled back: the connection is good.
+        let mut connection = store.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|failure| failure.at(&store.path))
+    };
+    match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(lost) => Err(LedgerError::Unavailable { source: Box::new(lost) }),
     }
 }
 
@@ -107,7 +122,7 @@ fn open_writer(path: &Path) -> Result<Connection, LedgerError> {
 
 impl Ledger for SqliteLedger {
     async fn load(&mut self) -> Result<LedgerState, LedgerError> {
-        self.call(|connection| {
+        call(&self.store, |connection| {
             let tx = connection.transaction()?;
             query::state(&tx)
         })
@@ -115,7 +130,10 @@ impl Ledger for SqliteLedger {
     }
 
     async fn commit(&mut self, now: Timestamp, changes: &[Change]) -> Result<(), LedgerError> {
-        let changes = changes.to_vec();
-        self.call(move |connection| write::commit(connection, now, &changes)).await
+        let (changes, events) = (changes.to_vec(), self.events.clone());
+        call(&self.store, move |connection| {
+            write::commit(connection, now, &changes, events.as_ref())
+        })
+        .await
     }
 }

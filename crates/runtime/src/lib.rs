@@ -2,12 +2,13 @@
 //!
 //! [`driver::run`] drives the pure control loop (`spillway_engine`) over the ports: it commits what a step wants
 //! written, then performs what it wants done, then tells it what came of that. [`ledger`] is the durable record in a
-//! SQLite file, [`health`] the loopback endpoint for probes and scrapers, [`telemetry`] the names of all metrics.
+//! SQLite file, [`events`] passes news of jobs on to others, [`health`] the loopback endpoint for probes and scrapers, [`telemetry`] the names of all metrics.
 //!
 //! Nothing here decides what to buy, where a job runs or whether it runs again, and nothing here knows AWS.
 
 pub mod clock;
 pub mod driver;
+pub mod events;
 pub mod health;
 pub mod ledger;
 pub mod limits;

@@ -84,7 +84,7 @@ pub const LEDGER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub const HEALTHY_SILENCE_MAX: Duration = Duration::from_mins(5);
 
 /// Prepared statements kept per connection: more than the ledger has.
-pub const LEDGER_STATEMENTS: usize = 32;
+pub const LEDGER_STATEMENTS: usize = 64;
 
 /// The write-ahead log is cut back to this many bytes once its content is in the file.
 pub const LEDGER_LOG_BYTES: i64 = 64 * 1024 * 1024;
@@ -97,3 +97,15 @@ pub const COMMIT_ANSWERS_MAX: usize = 100;
 
 /// Gauges are worked out at most this often: they count every open job.
 pub const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// Events that are passed on together. Each is built from its job's record.
+pub const EVENTS_BATCH: usize = 100;
+
+/// How often the outbox is looked into while it is empty; also the first pause after a failure, which doubles.
+pub const EVENTS_POLL: Duration = Duration::from_millis(500);
+
+/// The longest pause before events that were not taken are offered again.
+pub const EVENTS_RETRY_MAX: Duration = Duration::from_mins(1);
+
+/// How long whoever takes events may take for one batch.
+pub const EVENTS_CALL_MAX: Duration = Duration::from_secs(30);

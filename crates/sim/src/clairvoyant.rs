@@ -61,7 +61,10 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
                 ended.insert(target.job.whole());
             }
-            Request::Register { .. } | Request::Deregister { .. } | Request::Pause { .. } => {}
+            Request::Register { .. }
+            | Request::Deregister { .. }
+            | Request::Schedule(_)
+            | Request::Pause { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();

@@ -104,6 +104,7 @@ fn places(change: &Change) -> bool {
         | Change::PutDefinition(_)
         | Change::PutGate { .. }
         | Change::PutShare { .. }
+        | Change::PutSchedule(_)
         | Change::Counters { .. } => false,
     }
 }

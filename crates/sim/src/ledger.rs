@@ -4,6 +4,7 @@
 //! and its end is written once. Contract tests compare durable ledgers with it.
 
 mod arrays;
+mod reader;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,10 +18,11 @@ use spillway_core::error::LedgerError;
 use spillway_core::host::HostStatus;
 use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
-use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::port::Ledger;
 use spillway_core::{
     Attempt, Change, Durations, Gate, History, Host, Job, JobId, JobState, Launch, LaunchId,
-    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
+    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ScheduleRecord, ShareId,
+    ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -60,6 +62,7 @@ pub struct MemoryLedger {
     launches: BTreeMap<LaunchId, Launch>,
     learned: BTreeMap<InstanceType, Resources>,
     definitions: BTreeMap<(JobName, u32), DefinitionRecord>,
+    schedules: BTreeMap<JobName, ScheduleRecord>,
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
     gates: BTreeMap<Pausable, Gate>,
@@ -86,6 +89,7 @@ impl MemoryLedger {
             launches: BTreeMap::new(),
             learned: BTreeMap::new(),
             definitions: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             cooling: BTreeMap::new(),
             history: History {
                 kinds: BTreeMap::new(),
@@ -127,6 +131,11 @@ impl MemoryLedger {
     /// One host.
     pub fn get_host(&self, id: HostId) -> Option<&Host> {
         self.hosts.get(&id)
+    }
+
+    /// One schedule, whether or not it was deleted.
+    pub fn get_schedule(&self, name: &JobName) -> Option<&ScheduleRecord> {
+        self.schedules.get(name)
     }
 
     /// All revisions of job definitions.
@@ -219,6 +228,7 @@ impl MemoryLedger {
                 | Change::PutSpot { .. }
                 | Change::PutBoots(_)
                 | Change::PutDefinition(_)
+                | Change::PutSchedule(_)
                 | Change::PutGate { .. }
                 | Change::PutShare { .. }
                 | Change::Counters { .. } => {}
@@ -266,6 +276,9 @@ impl MemoryLedger {
             Change::PutDefinition(record) => {
                 let key = (record.name.clone(), record.revision);
                 self.definitions.insert(key, record.as_ref().clone());
+            }
+            Change::PutSchedule(record) => {
+                self.schedules.insert(record.spec.name.clone(), record.as_ref().clone());
             }
             Change::PutGate { target, gate } => {
                 self.gates.insert(target.clone(), *gate);
@@ -331,6 +344,7 @@ impl MemoryLedger {
             cooling: self.cooling.clone(),
             history: self.history.clone(),
             definitions: self.definitions.values().cloned().collect(),
+            schedules: self.schedules.values().cloned().collect(),
             gates: self.gates.clone(),
             shares: self.shares.clone(),
             n_launches: self.n_launches,
@@ -350,66 +364,6 @@ impl Ledger for MemoryLedger {
 
     async fn commit(&mut self, _now: Timestamp, changes: &[Change]) -> Result<(), LedgerError> {
         self.apply(changes).map_err(LedgerError::from)
-    }
-}
-
-impl LedgerReader for MemoryLedger {
-    fn job(&self, id: JobId) -> Result<Option<Job>, LedgerError> {
-        Ok(self.get_job(id).map(Cow::into_owned))
-    }
-
-    fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
-        let prefix = filter.name_prefix.as_deref().unwrap_or("");
-        let is_wanted = |job: &Cow<'_, Job>| {
-            filter.queue.as_ref().is_none_or(|queue| *queue == job.spec.queue)
-                && (filter.statuses.is_empty() || filter.statuses.contains(&job.state.status()))
-                && job.spec.name.as_str().starts_with(prefix)
-        };
-        let all: Vec<Cow<'_, Job>> = if let Some(array) = filter.array {
-            self.children_of(array).collect()
-        } else {
-            let all = self.jobs.values().map(AsRef::as_ref);
-            let wholes = all.filter(|job: &&Job| job.id.index().is_none());
-            wholes.map(Cow::Borrowed).collect()
-        };
-        let mut jobs: Vec<Cow<'_, Job>> = all.into_iter().filter(is_wanted).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.seq));
-        Ok(jobs.into_iter().take(filter.limit).map(Cow::into_owned).collect())
-    }
-
-    fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
-        let mut counts: BTreeMap<JobStatus, u64> = BTreeMap::new();
-        for job in self.all_jobs() {
-            *counts.entry(job.state.status()).or_default() += 1;
-        }
-        let count = |status| (status, counts.get(&status).copied().unwrap_or(0));
-        Ok(JobStatus::ALL.into_iter().map(count).collect())
-    }
-
-    fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
-        let mut counts: BTreeMap<JobStatus, u32> = BTreeMap::new();
-        for child in self.children_of(array) {
-            *counts.entry(child.state.status()).or_default() += 1;
-        }
-        Ok(counts.into_iter().collect())
-    }
-
-    fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
-        Ok(self.hosts.values().filter(|h| with_gone || !is_gone(h)).cloned().collect())
-    }
-
-    fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {
-        let mut launches: Vec<&Launch> = self.launches.values().collect();
-        launches.sort_by_key(|l| (std::cmp::Reverse(l.decided_at), l.id));
-        Ok(launches.into_iter().take(limit).cloned().collect())
-    }
-
-    fn definitions(&self) -> Result<Vec<DefinitionRecord>, LedgerError> {
-        Ok(self.definitions.values().cloned().collect())
-    }
-
-    fn state(&self) -> Result<LedgerState, LedgerError> {
-        Ok(self.open_state())
     }
 }
 

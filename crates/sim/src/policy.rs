@@ -1,8 +1,9 @@
 //! Ways to decide, ours among them: what a simulation can be run with.
 
-use std::io::Write;
+use spillway_planner::Spillway;
 
 use crate::peer::{PEERS, Peer};
+use crate::run::listeners::Listeners;
 use crate::run::{self, Outcome, RunError};
 use crate::scenario::Scenario;
 
@@ -44,15 +45,11 @@ impl Policy {
     }
 
     /// Runs a scenario under this policy.
-    pub fn run(
-        &self,
-        scenario: &Scenario,
-        trace: Option<&mut dyn Write>,
-    ) -> Result<Outcome, RunError> {
+    pub fn run(&self, scenario: &Scenario, listeners: Listeners<'_>) -> Result<Outcome, RunError> {
         match self {
-            Self::Spillway => run::run(scenario, trace),
+            Self::Spillway => run::run_with(scenario, &|| Box::new(Spillway::default()), listeners),
             Self::Peer(peer) => {
-                run::run_with(&peer.at_its_pace(scenario), &|| peer.planner(), trace)
+                run::run_with(&peer.at_its_pace(scenario), &|| peer.planner(), listeners)
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod crash;
 mod dispatcher;
+pub mod listeners;
 mod perform;
 pub mod tamper;
 mod witness;
@@ -33,6 +34,7 @@ use crate::trace::Trace;
 use crate::world::Out;
 use crash::{Crash, Heard, Paused};
 use dispatcher::{Dispatcher, Turn};
+use listeners::{Commits, Listeners};
 use tamper::{Honest, Tamper};
 
 /// How long a receiver waits after a queue has refused it.
@@ -79,23 +81,29 @@ pub enum RunError {
         #[from]
         source: io::Error,
     },
+    /// The ledger that the run is kept in cannot be written.
+    #[error("cannot write the ledger")]
+    Ledger {
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// Runs `scenario` until all is at rest or its limit has passed. `trace` gets one JSON object per line.
 ///
 /// The same scenario and seed give the same outcome and the same trace, byte for byte.
 pub fn run(scenario: &Scenario, trace: Option<&mut dyn Write>) -> Result<Outcome, RunError> {
-    run_with(scenario, &|| Box::new(Spillway::default()), trace)
+    run_with(scenario, &|| Box::new(Spillway::default()), Listeners::trace(trace))
 }
 
 /// The same with another way to plan. A dispatcher that starts again gets a new planner.
 pub fn run_with(
     scenario: &Scenario,
     planner: &dyn Fn() -> Box<dyn Planner>,
-    trace: Option<&mut dyn Write>,
+    listeners: Listeners<'_>,
 ) -> Result<Outcome, RunError> {
     let mut honest = Honest;
-    let mut runner = Runner::new(scenario, planner, &mut honest, trace);
+    let mut runner = Runner::new(scenario, planner, &mut honest, listeners);
     let converged = runner.run()?;
     Ok(runner.outcome(converged))
 }
@@ -107,7 +115,7 @@ pub fn run_tampered(
     trace: Option<&mut dyn Write>,
 ) -> Result<Outcome, RunError> {
     let planner = || -> Box<dyn Planner> { Box::new(Spillway::default()) };
-    let mut runner = Runner::new(scenario, &planner, tamper, trace);
+    let mut runner = Runner::new(scenario, &planner, tamper, Listeners::trace(trace));
     let converged = runner.run()?;
     Ok(runner.outcome(converged))
 }
@@ -135,6 +143,7 @@ struct Runner<'s, 't> {
     ledger: MemoryLedger,
     invariants: Invariants,
     trace: Trace<'t>,
+    commits: Option<&'t mut dyn Commits>,
     agenda: Agenda<Due>,
     /// None while it is down.
     dispatcher: Option<Dispatcher>,
@@ -153,7 +162,7 @@ impl<'s, 't> Runner<'s, 't> {
         scenario: &'s Scenario,
         planner: &'s dyn Fn() -> Box<dyn Planner>,
         tamper: &'s mut dyn Tamper,
-        trace: Option<&'t mut dyn Write>,
+        listeners: Listeners<'t>,
     ) -> Self {
         let now = scenario.start;
         let mut agenda = Agenda::default();
@@ -172,7 +181,8 @@ impl<'s, 't> Runner<'s, 't> {
             cloud: SimCloud::new(scenario.world.clone(), now),
             ledger: MemoryLedger::new(ledger),
             invariants: Invariants::new(scenario.engine.clone(), &scenario.world, now),
-            trace: Trace::new(trace),
+            trace: Trace::new(listeners.trace),
+            commits: listeners.ledger,
             agenda,
             dispatcher: None,
             epoch: 0,
@@ -243,7 +253,9 @@ impl<'s, 't> Runner<'s, 't> {
     }
 
     fn is_at_rest(&self) -> bool {
-        let engine_rests = self.dispatcher.as_ref().is_some_and(|d| d.engine.is_idle());
+        // A schedule without an end never comes to rest.
+        let rests = |engine: &Engine| engine.is_idle() && engine.next_scheduled().is_none();
+        let engine_rests = self.dispatcher.as_ref().is_some_and(|d| rests(&d.engine));
         engine_rests
             && self.n_unsent == 0
             && self.cloud.job_queue().is_empty()
@@ -415,7 +427,7 @@ impl<'s, 't> Runner<'s, 't> {
     fn finish(&mut self, step: Step, crash: Option<(Crash, Heard)>) -> Result<(), RunError> {
         let is_written = crash.is_none_or(|(end, _)| end.n_performed().is_some());
         if is_written {
-            self.commit(&step);
+            self.commit(&step)?;
             witness::witness(&step, &mut self.cloud);
         }
         let clock = self.dispatcher.as_ref().map_or(self.now, |d| d.clock(self.now));
@@ -431,11 +443,16 @@ impl<'s, 't> Runner<'s, 't> {
         self.crash(end, heard, step)
     }
 
-    fn commit(&mut self, step: &Step) {
-        if let Err(bad) = self.ledger.apply(&step.changes) {
-            self.invariants.refused(self.n_events, self.now, &bad);
+    fn commit(&mut self, step: &Step) -> Result<(), RunError> {
+        match (self.ledger.apply(&step.changes), &mut self.commits) {
+            (Err(bad), _) => self.invariants.refused(self.n_events, self.now, &bad),
+            (Ok(()), Some(commits)) => commits
+                .commit(self.now, &step.changes)
+                .map_err(|source| RunError::Ledger { source })?,
+            (Ok(()), None) => {}
         }
         self.invariants.check_step(self.n_events, self.now, step, &self.ledger, &self.cloud);
+        Ok(())
     }
 
     fn perform(&mut self, clock: Timestamp, effect: Effect) {

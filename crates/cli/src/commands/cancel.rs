@@ -1,38 +1,25 @@
-//! `spillway cancel JOB`.
+//! `spillway cancel`.
 
 use anyhow::Result;
-use clap::Args;
-use spillway_core::JobTarget;
+use spillway_core::message::Ending;
 
+use super::end::{self, EndArgs};
 use crate::context::Context;
 use crate::exit::ExitStatus;
-use crate::send::{self, Ending};
 
 pub(crate) const LONG_ABOUT: &str = "\
-Asks the dispatcher to end a job that has not been given to a machine yet. A job that is STARTING or RUNNING goes on; \
-use `spillway terminate` for that.
+Asks the dispatcher to end jobs that have not been given to a machine yet: those that are named, and all that meet the \
+conditions. A job that is STARTING or RUNNING goes on; use `spillway terminate` for that.
 
-An array's id stands for all its children.
+An array's id stands for all its children. With conditions, nothing is sent until --yes says that so many are meant.
 
 Examples:
   spillway cancel 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11 --reason 'wrong input'
-  spillway cancel ID:100-199 --reason 'wrong input'";
+  spillway cancel ID:100-199 --reason 'wrong input'
+  spillway cancel --queue nightly --name 'align-*' --dry-run
+  spillway cancel --tag run=17 --yes";
 
-/// Flags of `cancel`.
-#[derive(Debug, Args)]
-pub struct CancelArgs {
-    /// The job's id; of an array's children one (`ID:INDEX`) or some (`ID:FIRST-LAST`, `ID:FIRST-LAST:STEP`)
-    #[arg(value_name = "JOB")]
-    pub job: JobTarget,
-    /// Why, for the job's record
-    #[arg(long, value_name = "TEXT", default_value = "cancelled from the command line")]
-    pub reason: String,
-    /// Print the message and send nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// Sends the message.
-pub async fn run(args: &CancelArgs, context: &Context) -> Result<ExitStatus> {
-    send::end_job(Ending::Cancel, args.job, &args.reason, args.dry_run, context).await
+/// Sends the orders.
+pub async fn run(args: &EndArgs, context: &Context) -> Result<ExitStatus> {
+    end::run(Ending::Cancel, args, context).await
 }

@@ -1,11 +1,13 @@
-//! `spillway jobs list|show|wait`. They read the ledger, whether a dispatcher runs or not.
+//! `spillway jobs list|show|wait|retry`. They read the ledger, whether a dispatcher runs or not; only `retry` sends something.
+
+mod retry;
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use spillway_core::job::JobStatus;
-use spillway_core::port::JobFilter;
-use spillway_core::{HostId, JobId, QueueName};
+use spillway_core::{JobFilter, JobId};
 use spillway_engine::Engine;
 
 use crate::config::values::Span;
@@ -14,6 +16,7 @@ use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger::{self, Reader};
 use crate::output::Format;
+use crate::pick::FilterArgs;
 use crate::views::job::{JobList, JobView, StatusCount, counts_text};
 use crate::wait::{self, WaitRule};
 use crate::why;
@@ -23,47 +26,48 @@ use crate::why;
 pub enum JobsCommand {
     /// List jobs, newest first
     #[command(long_about = LIST_ABOUT)]
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// Show all there is to know about a job
     #[command(long_about = SHOW_ABOUT)]
     Show(ShowArgs),
     /// Wait until jobs have ended
     #[command(long_about = WAIT_ABOUT)]
     Wait(WaitArgs),
+    /// Send jobs that have ended once more
+    #[command(long_about = retry::LONG_ABOUT)]
+    Retry(Box<retry::RetryArgs>),
 }
 
 const LIST_ABOUT: &str = "\
-Lists jobs from the ledger, newest first. Conditions are ANDed. An array is one job here; --array lists its children.
+Lists jobs from the ledger, newest first, a page at a time. An array is one job here; --array lists its children.
+
+A list goes on after the last job of a page (--after), which the next page begins behind whatever has come meanwhile. \
+Conditions are ANDed, and none of them makes a list slow, however many jobs there are.
 
 Examples:
   spillway jobs list
   spillway jobs list --status RUNNABLE,STARTING --queue spot
-  spillway jobs list --array ID --status FAILED
-  spillway jobs list --name align- --limit 1000 --format jsonl | jq -r .id";
+  spillway jobs list --array ID --status FAILED --status-reason OutOfMemory
+  spillway jobs list --tag team=genomics --submitted-after 24h --limit 1000 --format jsonl | jq -r .id
+  spillway jobs list --name 'align-*' --after ID";
 
 /// Flags of `jobs list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only of this queue
-    #[arg(long, value_name = "QUEUE")]
-    pub queue: Option<QueueName>,
-    /// Only in these states
-    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
-    pub status: Vec<JobStatus>,
-    /// Only with a name that begins so
-    #[arg(long, value_name = "PREFIX")]
-    pub name: Option<String>,
-    /// The children of this array, the largest index first
-    #[arg(long, value_name = "ID")]
-    pub array: Option<JobId>,
+    /// Which.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
+    /// Only those that come after this one in the list: the last of the page before (`next` in JSON)
+    #[arg(long, value_name = "ID")]
+    pub after: Option<JobId>,
 }
 
 const SHOW_ABOUT: &str = "\
-Shows a job: its state and why, what it needs, every attempt with its machine, exit code and cost, and for a job that \
-waits, what it waits for. Of an array it shows how many children are in each state; a child is ID:INDEX.
+Shows a job: its state and why, what it asks for, every attempt with its machine, price, exit code and cost, and for a job \
+that waits, what it waits for. With --format json its `message` is what asks for the same job. Of an array it shows how many children are in each state; a child is ID:INDEX.
 
 Examples:
   spillway jobs show 3f0c1f5e-8f5d-5c0e-9f27-1d2f6a5b7c11
@@ -114,26 +118,34 @@ pub async fn run(command: &JobsCommand, context: &Context) -> Result<ExitStatus>
             let rule = WaitRule { timeout: args.timeout, pass_exit_code: args.pass_exit_code };
             wait::run(&args.jobs, rule, context).await
         }
+        JobsCommand::Retry(args) => retry::run(args, context).await,
     }
 }
 
 fn list(args: &ListArgs, reader: &Reader, context: &Context) -> Result<ExitStatus> {
-    let filter = JobFilter {
-        queue: args.queue.clone(),
-        statuses: args.status.clone(),
-        name_prefix: args.name.clone(),
-        array: args.array,
-        limit: args.limit,
-    };
-    let jobs = reader.jobs(&filter)?;
+    if let Some(after) = args.after.filter(|_| args.limit != 0)
+        && reader.job(after)?.is_none()
+    {
+        return Err(Complaint::usage(format!("--after: there is no job {after} in the ledger"))
+            .hint("give the id of the last job of the page before")
+            .into());
+    }
+    // One more than is shown, to know whether there is more.
+    let limit = args.limit.saturating_add(1);
+    let filter = JobFilter { after: args.after, limit, ..args.filter.filter(Timestamp::now()) };
+    let mut jobs = reader.jobs(&filter)?;
+    let has_more = args.limit < jobs.len();
+    jobs.truncate(args.limit);
+    let next = jobs.last().filter(|_| has_more).map(|job| job.id);
     let counts = reader.job_counts()?;
     let counts = counts.into_iter().map(|(status, count)| StatusCount { status, count }).collect();
-    let list = JobList { jobs: jobs.iter().map(Into::into).collect(), counts };
+    let list = JobList { jobs: jobs.iter().map(Into::into).collect(), next, counts };
     context.output.show(&list)?;
     if context.output.format() == Format::Human {
         let shown = list.jobs.len();
         let counts = counts_text(&list.counts);
-        context.output.note(&format!("{shown} shown; in the ledger: {counts}"));
+        let more = next.map(|id| format!("; for more add --after {id}")).unwrap_or_default();
+        context.output.note(&format!("{shown} shown; in the ledger: {counts}{more}"));
     }
     Ok(ExitStatus::Ok)
 }
@@ -145,7 +157,6 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
             .into());
     };
     let state = reader.state()?;
-    let host = |id: HostId| why::host_name(id, &state);
     let config = context.config()?;
     let patience = config.engine().patience.of(&job.spec.queue);
     let now = Timestamp::now();
@@ -158,6 +169,11 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
         None => Some(engine.expectation(now, &job.spec)),
     };
     let array = why::array(&job, &engine, reader)?;
-    context.output.show(&JobView::new(&job, host, waiting, expected, patience, array))?;
+    let mut hosts = BTreeMap::new();
+    let live = job.state.live_attempt().map(|live| live.host);
+    for id in job.attempts.iter().map(|attempt| attempt.host).chain(live) {
+        hosts.extend(reader.host(id)?.map(|host| (id, host)));
+    }
+    context.output.show(&JobView::new(&job, &hosts, waiting, expected, patience, array))?;
     Ok(ExitStatus::Ok)
 }

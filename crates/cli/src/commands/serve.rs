@@ -3,10 +3,12 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use jiff::Timestamp;
+use spillway_core::error::LedgerError;
 use spillway_runtime::Stopped;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Origin, keys};
@@ -15,7 +17,7 @@ use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::logging::{self, LogFormat};
 use crate::world::{self, World};
-use crate::{dispatch, ledger};
+use crate::{dispatch, ledger, news};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Runs the dispatcher: takes jobs from the queue, buys machines, runs the jobs, gives the machines back. One dispatcher owns \
@@ -79,7 +81,8 @@ async fn over_world(
         .hint("give it one of its own, such as --ledger world.db")
         .into());
     }
-    let writer = ledger::writer(&config.ledger)?;
+    let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
+    let telling = news::tell_file(writer.outbox(), config, stop.clone());
     let world = World::start(scenario, speed, Timestamp::now());
     tracing::info!(world = %file.display(), %speed, ledger = %config.ledger.display(), "serving");
     let feeder = tokio::spawn({
@@ -88,9 +91,20 @@ async fn over_world(
     });
     let (engine, clock) = (world.engine().clone(), world.clock());
     let stopped =
-        dispatch::run(world.ports(), writer, engine, clock, stop, config.metrics_address).await;
+        dispatch::run(world.ports(), writer, engine, clock, stop.clone(), config.metrics_address)
+            .await;
     feeder.abort();
+    stop.cancel();
+    told(telling).await?;
     stopped
+}
+
+/// Waits for whoever passes on news of jobs; it has been told to stop.
+async fn told(telling: Option<JoinHandle<Result<(), LedgerError>>>) -> Result<()> {
+    if let Some(telling) = telling {
+        telling.await.context("news of jobs is passed on no more")??;
+    }
+    Ok(())
 }
 
 fn is_ledger_built_in(context: &Context) -> Result<bool> {
@@ -102,12 +116,21 @@ fn is_ledger_built_in(context: &Context) -> Result<bool> {
 
 #[cfg(feature = "aws")]
 async fn over_account(stop: CancellationToken, context: &Context) -> Result<Stopped> {
+    use std::sync::Arc;
+
     use spillway_runtime::{Ports, SystemClock};
 
     let config = context.config()?;
     // The ledger first: that another dispatcher has it is known at once, and nobody need be called.
-    let writer = ledger::writer(&config.ledger)?;
+    let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
     let cloud = crate::cloud::connect(config).await?;
+    let telling = match &config.job_events.queue {
+        Some(queue) => {
+            let sink = Arc::new(crate::cloud::news(config, queue).await?);
+            Some(news::tell(writer.outbox(), sink, stop.clone()))
+        }
+        None => news::tell_file(writer.outbox(), config, stop.clone()),
+    };
     let ports = Ports {
         jobs: cloud.jobs(),
         events: cloud.events(),
@@ -123,7 +146,11 @@ async fn over_account(stop: CancellationToken, context: &Context) -> Result<Stop
         "serving"
     );
     let address = config.metrics_address;
-    dispatch::run(ports, writer, config.engine(), SystemClock, stop, address).await
+    let stopped =
+        dispatch::run(ports, writer, config.engine(), SystemClock, stop.clone(), address).await;
+    stop.cancel();
+    told(telling).await?;
+    stopped
 }
 
 #[cfg(not(feature = "aws"))]

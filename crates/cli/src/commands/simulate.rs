@@ -1,28 +1,29 @@
 //! `spillway simulate`: a scenario in virtual time, scored, as often as asked for, under one policy or all of them.
 
 mod compare;
+mod kept;
 mod source;
 mod view;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use jiff::SignedDuration;
+use spillway_sim::run::listeners::Listeners;
 use spillway_sim::run::{Outcome, RunError};
 use spillway_sim::{Policy, Scenario};
 
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
+use kept::Kept;
 use view::{RunView, SimulationView};
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -32,6 +33,9 @@ jobs, how long they waited, and the bill, split into work, idle and boot. Needs 
 The same scenario and seed give the same run and the same trace, byte for byte. Invariants are checked after every step; \
 if one breaks, the exit code is 4 and the line that replays the run is printed.
 
+With --ledger the run leaves the ledger that a real dispatcher would have left: jobs, hosts and all other verbs that read \
+show it.
+
 With --compare every scenario is run under Spillway and under honest models of how others decide (Karpenter, AWS Batch, EC2 Fleet, one \
 type, one machine per job), in the same world with the same luck, and the bills and waits are put side by side, with the bill \
 over a lower bound that knows all jobs and how long they run. With --problem the jobs of a benchmark problem arrive over a time.
@@ -39,6 +43,7 @@ over a lower bound that knows all jobs and how long they run. With --problem the
 Examples:
   spillway simulate tests/scenarios/small.toml
   spillway simulate s.toml --seed 7 --trace trace.jsonl
+  spillway simulate s.toml --ledger run.db && spillway jobs list --ledger run.db --status FAILED
   spillway simulate s.toml --runs 200 --doublecheck --format json
   spillway simulate tests/scenarios/traces/*.toml --compare
   spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
@@ -99,18 +104,24 @@ pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
             .hint("run one at a time, or compare the policies on all of them with --compare")
             .into());
     };
-    if args.trace.is_some() && 1 < args.runs.get() {
-        return Err(Complaint::usage("--trace is for one run, and --runs asks for more")
-            .hint("choose the run with --seed N")
-            .into());
+    let kept = Kept { trace: args.trace.as_deref(), ledger: context.global.ledger.as_deref() };
+    if kept.is_any() && 1 < args.runs.get() {
+        return Err(Complaint::usage(
+            "--trace and --ledger are for one run, and --runs asks for more",
+        )
+        .hint("choose the run with --seed N")
+        .into());
     }
     let policy = source::policy(&args.policy)?;
     let scenario = &source.scenario;
     let seeds = seeds(args, scenario)?;
     let started = Instant::now();
-    let runs = match &args.trace {
-        Some(path) => vec![run_traced(scenario, policy, seeds.start, args.doublecheck, path)?],
-        None => run_all(scenario, policy, seeds, args.doublecheck, context)?,
+    let runs = if kept.is_any() {
+        let scenario = scenario.clone().with_seed(seeds.start);
+        let outcome = kept.run(&scenario, policy)?;
+        vec![checked(&scenario, policy, outcome, args.doublecheck)?]
+    } else {
+        run_all(scenario, policy, seeds, args.doublecheck, context)?
     };
     let views = runs.iter().map(RunView::new).collect();
     let trace = args.trace.clone();
@@ -136,31 +147,23 @@ fn run_seed(
     doublecheck: bool,
 ) -> Result<Run, RunError> {
     let scenario = scenario.clone().with_seed(seed);
-    let outcome = policy.run(&scenario, None)?;
-    let differs = doublecheck && differs(&outcome, &policy.run(&scenario, None)?);
-    Ok(Run { seed, outcome, differs })
+    let outcome = policy.run(&scenario, Listeners::default())?;
+    checked(&scenario, policy, outcome, doublecheck)
+}
+
+/// What came of a run, held against a second one if that is asked for.
+fn checked(
+    scenario: &Scenario,
+    policy: Policy,
+    outcome: Outcome,
+    doublecheck: bool,
+) -> Result<Run, RunError> {
+    let differs = doublecheck && differs(&outcome, &policy.run(scenario, Listeners::default())?);
+    Ok(Run { seed: scenario.seed, outcome, differs })
 }
 
 fn differs(one: &Outcome, other: &Outcome) -> bool {
     (one.trace_hash, one.n_events, &one.score) != (other.trace_hash, other.n_events, &other.score)
-}
-
-fn run_traced(
-    scenario: &Scenario,
-    policy: Policy,
-    seed: u64,
-    doublecheck: bool,
-    path: &Path,
-) -> Result<Run> {
-    let scenario = scenario.clone().with_seed(seed);
-    let file = File::create(path).map_err(|error| {
-        Complaint::usage(format!("cannot write the trace {}: {error}", path.display()))
-    })?;
-    let mut trace = BufWriter::new(file);
-    let outcome = policy.run(&scenario, Some(&mut trace))?;
-    trace.flush().with_context(|| format!("cannot write the trace {}", path.display()))?;
-    let differs = doublecheck && differs(&outcome, &policy.run(&scenario, None)?);
-    Ok(Run { seed, outcome, differs })
 }
 
 /// Runs all seeds on all processors. The order in which they end changes nothing.
@@ -251,7 +254,7 @@ mod tests {
 
     fn ran(seed: u64, invariants: &[&'static str], converged: bool) -> Run {
         let quiet = world::built_in("").unwrap();
-        let mut outcome = Policy::Spillway.run(&quiet, None).unwrap();
+        let mut outcome = Policy::Spillway.run(&quiet, Listeners::default()).unwrap();
         let violation = |invariant: &&'static str| Violation {
             invariant,
             event: 812,

@@ -1,6 +1,7 @@
 //! `spillway submit`: jobs from flags, a file or stdin, checked as a whole and then sent.
 
 mod flags;
+mod values;
 mod view;
 
 use std::num::NonZeroU32;
@@ -9,7 +10,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use jiff::Timestamp;
-use spillway_core::{ArchRule, CpuUnits, GpuKind, JobId, JobName, MarketRule, MiB, QueueName};
+use spillway_core::{
+    ArchRule, CpuUnits, DefinitionRef, GpuKind, JobId, JobName, MarketRule, MiB, QueueName,
+};
 use uuid::Uuid;
 
 use crate::config::values::Span;
@@ -21,7 +24,7 @@ use crate::outbox::{Completion, Draft, Flaw, Letter, file};
 use crate::output::Format;
 use crate::send::{self, Sent};
 use crate::wait::{self, WaitRule};
-use flags::{ArrayFlag, Tag, Variable};
+use values::{ArrayFlag, GrowthFlag, Parameter, RetryRuleFlag, SecretFrom, Tag, Variable};
 use view::SubmitView;
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -40,6 +43,8 @@ Examples:
   spillway submit --image trainer --gpus 1 --market spot --attempts 5 --timeout 6h --env EPOCHS=30
   spillway submit --image aligner --array 1000 --max-concurrency 50 -- ./align.sh
   spillway submit --image cleaner --after-any ID -- ./clean.sh
+  spillway submit --definition align:3 --parameter input=s3://bucket/s17.bam --memory 8GiB
+  spillway submit --image solver --attempts 3 --retry-rule 'retry:failure=oom|spot' --retry-rule exit:exit-code=2 -- ./solve
   spillway submit --file jobs.jsonl
   generate-jobs | spillway submit --file - --format jsonl | jq -r .id";
 
@@ -48,44 +53,80 @@ Examples:
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct SubmitArgs {
     /// The container image
-    #[arg(long, value_name = "IMAGE", required_unless_present = "file")]
+    #[arg(long, value_name = "IMAGE", required_unless_present_any = ["file", "definition"])]
     pub image: Option<String>,
-    /// vCPUs, down to 0.001
-    #[arg(long, value_name = "N", default_value = "1", conflicts_with = "file")]
-    pub vcpus: CpuUnits,
-    /// Memory, such as 512MiB or 2GiB
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", conflicts_with = "file")]
-    pub memory: MiB,
-    /// Whole GPUs
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file")]
-    pub gpus: u32,
+    /// The registered job definition: NAME (its newest revision) or NAME:REVISION. Flags say what this job does otherwise
+    #[arg(long, value_name = "DEFINITION", conflicts_with_all = ["file", "image"])]
+    pub definition: Option<DefinitionRef>,
+    /// A value for a `Ref::NAME` placeholder of the definition's command
+    #[arg(long, value_name = "NAME=VALUE", requires = "definition")]
+    pub parameter: Vec<Parameter>,
+    /// vCPUs, down to 0.001 [default: 1, or the definition's]
+    #[arg(long, value_name = "N", conflicts_with = "file")]
+    pub vcpus: Option<CpuUnits>,
+    /// Memory, such as 512MiB or 2GiB [default: 2GiB, or the definition's]
+    #[arg(long, value_name = "SIZE", conflicts_with = "file")]
+    pub memory: Option<MiB>,
+    /// Whole GPUs [default: 0, or the definition's]
+    #[arg(long, value_name = "N", conflicts_with = "file")]
+    pub gpus: Option<u32>,
     /// A kind of GPU it accepts, by EC2's name such as T4 or A10G; several are alternatives [default: any]
     #[arg(long, value_name = "KIND", value_delimiter = ',', conflicts_with = "file")]
     pub gpu_kind: Vec<GpuKind>,
-    /// The job's name [default: from the image]
+    /// The job's name [default: from the image, or the definition's]
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub name: Option<JobName>,
     /// An environment variable of the container
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "file")]
     pub env: Vec<Variable>,
-    /// Where it may run: any, spot or on-demand
-    #[arg(long, value_name = "MARKET", default_value = "any", conflicts_with = "file")]
-    pub market: MarketRule,
-    /// The architecture its image is for: `x86_64`, `arm64`, or `any` if it is for both
-    #[arg(long, value_name = "ARCH", default_value = "x86_64", conflicts_with = "file")]
-    pub arch: ArchRule,
-    /// How many attempts may fail through the job's own fault, 1 to 10
+    /// A variable whose value ECS fetches from Secrets Manager or the Parameter Store
+    #[arg(long, value_name = "NAME=FROM", conflicts_with_all = ["file", "definition"])]
+    pub secret: Vec<SecretFrom>,
+    /// The user to run as, as Docker takes it
+    #[arg(long, value_name = "USER", conflicts_with_all = ["file", "definition"])]
+    pub user: Option<String>,
+    /// The IAM role of the job's own code
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["file", "definition"])]
+    pub job_role: Option<String>,
+    /// The IAM role that pulls the image, fetches secrets and writes logs
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["file", "definition"])]
+    pub execution_role: Option<String>,
+    /// Where it may run: any, spot or on-demand [default: any, or the definition's]
+    #[arg(long, value_name = "MARKET", conflicts_with = "file")]
+    pub market: Option<MarketRule>,
+    /// The architecture its image is for: `x86_64`, `arm64`, or `any` if it is for both [default: `x86_64`, or the definition's]
+    #[arg(long, value_name = "ARCH", conflicts_with = "file")]
+    pub arch: Option<ArchRule>,
+    /// How many attempts may fail through the job's own fault, 1 to 10 [default: 1, or the definition's]
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 1,
         value_parser = clap::value_parser!(u8).range(1..=10),
         conflicts_with = "file"
     )]
-    pub attempts: u8,
+    pub attempts: Option<u8>,
+    /// When a failed attempt is followed by another: retry: or exit: and conditions (exit-code, reason, status-reason, failure)
+    /// with commas between; the first rule that matches decides
+    #[arg(long, value_name = "RULE", conflicts_with = "file")]
+    pub retry_rule: Vec<RetryRuleFlag>,
+    /// So many percent more memory for an attempt after one that ran out of it, up to a maximum
+    #[arg(long, value_name = "PERCENT:MAX", conflicts_with = "file")]
+    pub grow_memory: Option<GrowthFlag>,
     /// How long one attempt may run, at least 60s [default: for ever]
     #[arg(long, value_name = "DURATION", conflicts_with = "file")]
     pub timeout: Option<Span>,
+    /// How long it may take altogether, from its acceptance to its end, at least 60s [default: for ever]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub job_timeout: Option<Span>,
+    /// How long it may wait in line at a time [default: for ever]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub queue_timeout: Option<Span>,
+    /// How long an attempt may take to start, pulling the image included, at least 60s [default: the dispatcher's]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub start_timeout: Option<Span>,
+    /// How long its container has between SIGTERM and SIGKILL, 2s to 1h [default: 30s]
+    #[arg(long, value_name = "DURATION", conflicts_with = "file")]
+    pub stop_timeout: Option<Span>,
     /// How long it will probably run; helps the planner, and does no harm if wrong
     #[arg(long, value_name = "DURATION", conflicts_with = "file")]
     pub expected_duration: Option<Span>,
@@ -119,6 +160,9 @@ pub struct SubmitArgs {
     /// A tag of the job
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "file")]
     pub tag: Vec<Tag>,
+    /// Put the tags on the ECS task too
+    #[arg(long, conflicts_with = "file")]
+    pub propagate_tags: bool,
     /// Makes the job's id, and the same job of two calls with it [default: a random one]
     #[arg(long, value_name = "TOKEN", conflicts_with = "file")]
     pub token: Option<String>,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use spillway_core::Attempt;
+use spillway_core::{Attempt, Host};
 
 use super::container::{self, ContainerEndView};
 use super::{span_text, usd, usd_text};
@@ -42,14 +42,20 @@ pub struct AttemptView {
     /// Whose fault it was, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<spillway_core::FailureCategory>,
+    /// What the host cost per hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_usd_per_hour: Option<f64>,
     /// Its share of the host's cost.
     pub cost_usd: f64,
     #[serde(skip)]
     cost: String,
+    #[serde(skip)]
+    price: String,
 }
 
-impl From<&Attempt> for AttemptView {
-    fn from(attempt: &Attempt) -> Self {
+impl AttemptView {
+    /// An attempt and its host, where that is known.
+    pub fn new(attempt: &Attempt, host: Option<&Host>) -> Self {
         Self {
             attempt: attempt.ord.get(),
             instance_id: attempt.instance.to_string(),
@@ -64,6 +70,8 @@ impl From<&Attempt> for AttemptView {
             containers: container::ends(attempt),
             reason: attempt.told().to_owned(),
             failure: attempt.failure,
+            price_usd_per_hour: host.map(|host| host.price.as_usd_f64()),
+            price: host.map_or_else(|| "-".to_owned(), |host| host.price.to_string()),
             cost_usd: usd(attempt.cost),
             cost: usd_text(attempt.cost),
         }
@@ -77,6 +85,9 @@ pub struct LiveView {
     pub attempt: u32,
     /// The host, as EC2 and the planner name it.
     pub host: String,
+    /// What it costs per hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_usd_per_hour: Option<f64>,
     /// When it was given to the host.
     pub placed_at: Timestamp,
     /// When its container started.
@@ -89,7 +100,8 @@ pub struct LiveView {
 
 /// The attempts that have ended.
 pub(crate) fn attempts_table(attempts: &[AttemptView]) -> Rows {
-    let header = ["ATTEMPT", "EXIT", "INSTANCE", "TYPE", "ZONE", "MARKET", "RAN", "COST", "REASON"];
+    let header =
+        ["ATTEMPT", "EXIT", "INSTANCE", "TYPE", "ZONE", "MARKET", "PRICE", "RAN", "COST", "REASON"];
     let mut table = Rows::new(&header);
     for attempt in attempts {
         let tone = if attempt.failure.is_some() { Tone::Bad } else { Tone::Good };
@@ -102,6 +114,7 @@ pub(crate) fn attempts_table(attempts: &[AttemptView]) -> Rows {
             attempt.instance_type.as_str().into(),
             attempt.zone.as_str().into(),
             attempt.market.to_string().into(),
+            attempt.price.as_str().into(),
             ran.unwrap_or_else(|| "never".to_owned()).into(),
             attempt.cost.as_str().into(),
             attempt.reason.as_str().into(),

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 use spillway_core::job::JobStatus;
-use spillway_core::{Expectation, Job, JobId, JobState};
+use spillway_core::{Expectation, Host, HostId, Job, JobId, JobState, message};
 
 use super::array::{ArrayView, DependsOn};
+use super::asked;
 use super::attempt::{AttemptView, LiveView, attempts_table};
 use super::container::{self, ContainerView};
 use super::expected::ExpectedView;
 use super::timeline::{Moment, timeline, timeline_table};
 use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
+use crate::why;
 
 /// What a job needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,7 +83,7 @@ impl From<&Job> for JobRow {
             status_reason: status_reason(job),
             resources: (&job.spec.resources).into(),
             created_at: job.created_at,
-            stopped_at: ended_at(&job.state),
+            stopped_at: job.state.ended_at(),
             n_attempts: job.attempts.len(),
             exit_code: job.attempts.last().and_then(|attempt| attempt.exit_code),
             cost_usd: usd(job.cost()),
@@ -92,29 +95,9 @@ impl From<&Job> for JobRow {
 
 /// Why a job stands where it stands: the reason of its end, else that of the attempt before.
 pub(crate) fn status_reason(job: &Job) -> Option<String> {
-    match &job.state {
-        JobState::Failed { reason, .. } => Some(reason.clone()),
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Running { .. } => {
-            job.attempts.last().map(|a| format!("attempt {} ended: {}", a.ord, a.told()))
-        }
-        JobState::Succeeded { .. } => job.attempts.last().map(|a| a.told().to_owned()),
-    }
-    .filter(|reason| !reason.is_empty())
-}
-
-fn ended_at(state: &JobState) -> Option<Timestamp> {
-    match state {
-        JobState::Succeeded { at } | JobState::Failed { at, .. } => Some(*at),
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Running { .. } => None,
-    }
+    let reason = job.reason()?;
+    let last = job.attempts.last().filter(|_| !job.state.status().is_terminal());
+    Some(last.map_or_else(|| reason.to_owned(), |a| format!("attempt {} ended: {reason}", a.ord)))
 }
 
 /// The tone a state is shown in.
@@ -148,6 +131,9 @@ pub(crate) fn counts_text(counts: &[StatusCount]) -> String {
 pub struct JobList {
     /// The jobs, newest first.
     pub jobs: Vec<JobRow>,
+    /// The last of them, if there are more: the next page is what comes after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<JobId>,
     /// How many there are in each state, whatever was asked for.
     pub counts: Vec<StatusCount>,
 }
@@ -183,6 +169,9 @@ impl View for JobList {
 pub struct JobView {
     /// The job as in a list.
     pub job: JobRow,
+    /// The job definition it was made from: its name, and its revision if it is a registered one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// The image.
     pub image: String,
     /// The command; empty is the image's own.
@@ -230,13 +219,17 @@ pub struct JobView {
     pub warnings: Vec<String>,
     /// For a job that waits: why, with numbers.
     pub waiting: Vec<String>,
+    /// The message that asks for all of it.
+    pub message: Value,
+    #[serde(skip)]
+    asked: Vec<(&'static str, String)>,
 }
 
 impl JobView {
-    /// The view of a job; `host` says where its live attempt is, `waiting` why it has none.
+    /// The view of a job; `hosts` are those that it was on, `waiting` says why it is on none.
     pub fn new(
         job: &Job,
-        host: impl Fn(spillway_core::HostId) -> String,
+        hosts: &BTreeMap<HostId, Host>,
         waiting: Vec<String>,
         expected: Option<Expectation>,
         queue_patience: SignedDuration,
@@ -254,13 +247,15 @@ impl JobView {
         };
         let live = job.state.live_attempt().map(|live| LiveView {
             attempt: live.ord.get(),
-            host: host(live.host),
+            host: hosts.get(&live.host).map_or_else(|| live.host.to_string(), why::host_text),
+            price_usd_per_hour: hosts.get(&live.host).map(|host| host.price.as_usd_f64()),
             placed_at: live.placed_at,
             started_at,
             stopping: live.stop.as_ref().map(|stop| stop.cause.reason()),
         });
         Self {
             job: job.into(),
+            definition: asked::definition(spec),
             image: spec.container.image.clone(),
             command: spec.container.command.clone(),
             containers: container::containers(spec),
@@ -278,11 +273,17 @@ impl JobView {
             tags: spec.tags.clone(),
             array,
             depends_on: spec.depends_on.iter().map(DependsOn::from).collect(),
-            attempts: job.attempts.iter().map(Into::into).collect(),
+            attempts: job
+                .attempts
+                .iter()
+                .map(|attempt| AttemptView::new(attempt, hosts.get(&attempt.host)))
+                .collect(),
             live,
-            timeline: timeline(job),
+            timeline: timeline(job, hosts),
             warnings: job.warnings.clone(),
             waiting,
+            message: message::submit_again(spec, None),
+            asked: asked::fields(spec),
         }
     }
 }
@@ -311,6 +312,9 @@ impl View for JobView {
         page.field("Image", self.image.as_str());
         if !self.command.is_empty() {
             page.field("Command", shell_words(&self.command));
+        }
+        for (name, text) in &self.asked {
+            page.field(name, text.as_str());
         }
         container::fields(&self.containers, page);
         if let Some(array) = &self.array {

@@ -1,8 +1,10 @@
 //! What happened to a job, in order of time.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
-use spillway_core::{Job, JobState};
+use spillway_core::{Host, HostId, Job, JobState};
 
 use super::{span_text, time_text};
 use crate::output::Rows;
@@ -19,13 +21,17 @@ pub struct Moment {
     pub what: String,
 }
 
-/// Everything that happened to a job.
-pub(crate) fn timeline(job: &Job) -> Vec<Moment> {
+/// Everything that happened to a job, on these hosts.
+pub(crate) fn timeline(job: &Job, hosts: &BTreeMap<HostId, Host>) -> Vec<Moment> {
+    let priced =
+        |id: HostId| hosts.get(&id).map(|host| format!(" at {}", host.price)).unwrap_or_default();
     let mut moments = vec![Moment { at: job.created_at, attempt: None, what: "accepted".into() }];
     let mut add = |at, attempt, what| moments.push(Moment { at, attempt, what });
     for attempt in &job.attempts {
         let ord = Some(attempt.ord.get());
-        add(attempt.placed_at, ord, format!("given to {} ({})", attempt.instance, attempt.pool));
+        let price = priced(attempt.host);
+        let what = format!("given to {} ({}){price}", attempt.instance, attempt.pool);
+        add(attempt.placed_at, ord, what);
         if let Some(at) = attempt.started_at {
             add(at, ord, "running".to_owned());
         }
@@ -35,7 +41,15 @@ pub(crate) fn timeline(job: &Job) -> Vec<Moment> {
     }
     if let Some(live) = job.state.live_attempt() {
         let ord = Some(live.ord.get());
-        add(live.placed_at, ord, "given to a host".to_owned());
+        let price = priced(live.host);
+        let host = hosts.get(&live.host).map_or_else(
+            || "a host".to_owned(),
+            |host| {
+                let instance = host.instance().map(|instance| format!("{} ", instance.id));
+                format!("{}({})", instance.unwrap_or_default(), host.pool)
+            },
+        );
+        add(live.placed_at, ord, format!("given to {host}{price}"));
         if let JobState::Running { started_at, .. } = &job.state {
             add(*started_at, ord, "running".to_owned());
         }
@@ -126,8 +140,10 @@ mod tests {
 
     #[test]
     fn a_job_is_told_from_its_acceptance_to_its_end() {
-        let told: Vec<String> =
-            timeline(&failed_job()).iter().map(|m| format!("{} {}", m.at, m.what)).collect();
+        let told: Vec<String> = timeline(&failed_job(), &BTreeMap::new())
+            .iter()
+            .map(|m| format!("{} {}", m.at, m.what))
+            .collect();
 
         assert_eq!(
             told,

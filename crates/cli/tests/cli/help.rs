@@ -3,13 +3,14 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 31] = [
+const VERBS: [&str; 39] = [
     "",
     "serve",
     "submit",
     "jobs list",
     "jobs show",
     "jobs wait",
+    "jobs retry",
     "queues list",
     "queues show",
     "queues pause",
@@ -22,6 +23,13 @@ const VERBS: [&str; 31] = [
     "definitions list",
     "definitions show",
     "definitions deregister",
+    "schedules create",
+    "schedules list",
+    "schedules show",
+    "schedules next",
+    "schedules pause",
+    "schedules resume",
+    "schedules delete",
     "hosts list",
     "calibration",
     "cancel",

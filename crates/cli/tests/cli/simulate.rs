@@ -168,3 +168,22 @@ fn several_scenarios_are_only_compared() {
     assert_eq!(ran.code, Some(2), "{ran}");
     assert!(ran.stderr.contains("--compare"), "{ran}");
 }
+
+#[test]
+fn a_run_leaves_the_ledger_that_a_dispatcher_would_have_left() {
+    let home = home();
+    let args = ["simulate", "--scenario", "s.toml", "--ledger", "run.db", "--format", "json"];
+
+    let score = home.run(&args).json()["runs"][0]["score"].clone();
+    let again = home.run(&args);
+
+    let list = |status: &str| {
+        let args = ["jobs", "list", "--ledger", "run.db", "--status", status, "--format", "json"];
+        home.run(&args).json()["jobs"].as_array().unwrap().len() as u64
+    };
+    assert_eq!(Some(list("SUCCEEDED")), score["jobs"]["succeeded"].as_u64());
+    assert_eq!(Some(list("FAILED")), score["jobs"]["failed"].as_u64());
+    let hosts = home.run(&["hosts", "list", "--all", "--ledger", "run.db", "--format", "json"]);
+    assert!(!hosts.json()["hosts"].as_array().unwrap().is_empty());
+    assert_eq!(again.code, Some(2), "another run does not write into it: {again}");
+}

@@ -7,6 +7,7 @@ mod needs;
 mod overrides;
 mod relations;
 mod retry;
+mod schedule;
 mod scheduling;
 mod secret;
 mod storage;
@@ -58,6 +59,8 @@ pub(super) fn request(
             let (order, warnings) = typed::<DeregisterJobDefinition>(&message)?;
             Ok((deregister(order)?, warnings.into_texts()))
         }
+        Some("CreateSchedule") => schedule::create(&message, definitions),
+        Some("DeleteSchedule" | "PauseSchedule" | "ResumeSchedule") => schedule::change(&message),
         Some("PauseQueue" | "ResumeQueue" | "PausePool" | "ResumePool") => {
             let (order, warnings) = typed::<PauseOrder>(&message)?;
             Ok((scheduling::pause(&order)?, warnings.into_texts()))
@@ -66,7 +69,8 @@ pub(super) fn request(
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
                 "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
-                 DeregisterJobDefinition, PauseQueue, ResumeQueue, PausePool or ResumePool",
+                 DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule, \
+                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool or ResumePool",
             ))
         }
     }

@@ -77,6 +77,15 @@ impl Rejection {
         self
     }
 
+    /// The same in the words of a message that holds this one under `key`.
+    pub(super) fn within(self, key: &str) -> Self {
+        let (path, reason) = match self.path {
+            Some(path) => (format!("{key}.{path}"), format!("{key}.{}", self.reason)),
+            None => (key.to_owned(), format!("{key}: {}", self.reason)),
+        };
+        Self { path: Some(presentable(&path)), reason: presentable(&reason), ..self }
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(presentable(&hint.into()));
         self

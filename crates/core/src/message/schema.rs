@@ -4,7 +4,10 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::shape::{DeregisterJobDefinition, EndJob, JobDefinition, PauseOrder, SubmitJob};
+use super::shape::{
+    ChangeSchedule, CreateSchedule, DeregisterJobDefinition, EndJob, JobDefinition, PauseOrder,
+    SubmitJob,
+};
 use super::tree::sorted;
 
 /// The JSON schema (draft 2020-12) of a job message, with keys in order so that its text is always the same.
@@ -18,15 +21,17 @@ pub fn schema() -> Value {
     let end = generator.subschema_for::<EndJob>();
     let register = generator.subschema_for::<JobDefinition>();
     let deregister = generator.subschema_for::<DeregisterJobDefinition>();
+    let schedule = generator.subschema_for::<CreateSchedule>();
+    let of_schedule = generator.subschema_for::<ChangeSchedule>();
     let pause = generator.subschema_for::<PauseOrder>();
     let definitions = generator.take_definitions(true);
     let mut schema = sorted(&json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spillway job message, version 1",
-        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool, or \
-            RegisterJobDefinition and DeregisterJobDefinition. It may lie in an SNS notification or in the detail of an EventBridge event. Unknown keys are \
+        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool, \
+            RegisterJobDefinition, DeregisterJobDefinition, or an order about a schedule. It may lie in an SNS notification or in the detail of an EventBridge event. Unknown keys are \
             accepted and reported as warnings; keys of AWS Batch that Spillway does not honour are refused by name.",
-        "anyOf": [submit, end, register, deregister, pause],
+        "anyOf": [submit, end, register, deregister, pause, schedule, of_schedule],
         "$defs": definitions,
     }));
     unwrap_lines(&mut schema);

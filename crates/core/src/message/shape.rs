@@ -7,6 +7,7 @@ mod container;
 mod ecs;
 mod object;
 mod relations;
+mod schedule;
 mod scheduling;
 mod storage;
 
@@ -35,6 +36,10 @@ pub use scheduling::{
 };
 
 pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
+pub use schedule::{
+    ChangeSchedule, ChangeScheduleSpillway, CreateSchedule, CreateScheduleAction,
+    CreateScheduleSpillway, MissedRule, ScheduleAction,
+};
 
 use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};

@@ -1,11 +1,16 @@
 //! Writes messages, for those who send them: the same types that read them, so that what is written is what is read.
 
+mod again;
+mod storage;
+
 use std::collections::BTreeMap;
 
+pub use again::submit_again;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::limits;
 use super::shape::{
     ArrayProperties, ConsumableResource, ConsumableResourceProperties, ContainerProperties,
     DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange, JobDefinition,
@@ -65,45 +70,59 @@ pub struct SimpleJob {
     pub scheduling: Scheduling,
 }
 
-/// What `arrayProperties.size` cannot say.
+/// What `arrayProperties.size` cannot say; an array of one child is too small for it.
 fn array_of(array: ArraySpec) -> SpillwayArray {
-    let Indexes { first, step, .. } = array.indexes;
+    let Indexes { first, step, size } = array.indexes;
     SpillwayArray {
         first: (first != 0).then(|| i64::from(first)),
-        last: None,
+        last: (size < limits::ARRAY_SIZE_MIN).then(|| i64::from(array.indexes.last())),
         step: (step.get() != 1).then(|| i64::from(step.get())),
         max_concurrency: array.max_concurrency.map(|max| i64::from(max.get())),
     }
 }
 
-fn ids_of(job: &SimpleJob, kind: DependencyKind) -> Vec<String> {
-    let such = job.depends_on.iter().filter(|dependency| dependency.kind == kind);
+fn ids_of(depends_on: &[Dependency], kind: DependencyKind) -> Vec<String> {
+    let such = depends_on.iter().filter(|dependency| dependency.kind == kind);
     such.map(|dependency| dependency.job.to_string()).collect()
 }
 
-fn dependencies_of(job: &SimpleJob) -> Vec<JobDependency> {
+fn dependencies_of(depends_on: &[Dependency], array: Option<ArraySpec>) -> Vec<JobDependency> {
     let on = |id: String, kind| JobDependency { job_id: Some(id), kind };
-    let after_ok = ids_of(job, DependencyKind::AfterOk).into_iter().map(|id| on(id, None));
-    let n_to_n = ids_of(job, DependencyKind::NToN).into_iter();
+    let after_ok = ids_of(depends_on, DependencyKind::AfterOk).into_iter().map(|id| on(id, None));
+    let n_to_n = ids_of(depends_on, DependencyKind::NToN).into_iter();
     let n_to_n = n_to_n.map(|id| on(id, Some(DependencyType::NToN)));
-    let is_sequential = job.array.is_some_and(|array| array.sequential);
+    let is_sequential = array.is_some_and(|array| array.sequential);
     let sequential = is_sequential
         .then_some(JobDependency { job_id: None, kind: Some(DependencyType::Sequential) });
     after_ok.chain(n_to_n).chain(sequential).collect()
 }
 
-/// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
-pub fn submit(job: &SimpleJob) -> Value {
+fn requirements(resources: &Resources) -> Vec<ResourceRequirement> {
     let requirement =
         |kind, value: String| ResourceRequirement { kind: Some(kind), value: Some(value) };
-    let Resources { cpu, memory, gpus } = job.resources;
+    let Resources { cpu, memory, gpus } = resources;
     let mut requirements = vec![
         requirement(ResourceType::Vcpu, cpu.to_string()),
         requirement(ResourceType::Memory, memory.get().to_string()),
     ];
-    if 0 < gpus {
+    if 0 < *gpus {
         requirements.push(requirement(ResourceType::Gpu, gpus.to_string()));
     }
+    requirements
+}
+
+fn consumed(consumes: &BTreeMap<ConsumableName, u64>) -> ConsumableResourceProperties {
+    let resource = |(name, quantity): (&ConsumableName, &u64)| ConsumableResource {
+        consumable_resource: Some(name.as_str().to_owned()),
+        quantity: Some(i64::try_from(*quantity).unwrap_or(i64::MAX)),
+    };
+    ConsumableResourceProperties {
+        consumable_resource_list: Some(consumes.iter().map(resource).collect()),
+    }
+}
+
+/// The message that submits a job. Nothing is checked here: [`super::parse`] says whether it is one.
+pub fn submit(job: &SimpleJob) -> Value {
     let variable = |(name, value): &(String, String)| NameValue {
         name: Some(name.clone()),
         value: Some(value.clone()),
@@ -112,14 +131,10 @@ pub fn submit(job: &SimpleJob) -> Value {
         image: Some(job.image.clone()),
         command: Some(job.command.clone()),
         environment: Some(job.environment.iter().map(variable).collect()),
-        resource_requirements: Some(requirements),
+        resource_requirements: Some(requirements(&job.resources)),
         ..ContainerProperties::default()
     };
     let scheduling = &job.scheduling;
-    let consumed = |(name, quantity): (&ConsumableName, &u64)| ConsumableResource {
-        consumable_resource: Some(name.as_str().to_owned()),
-        quantity: Some(i64::try_from(*quantity).unwrap_or(i64::MAX)),
-    };
     let message = SubmitJob {
         job_name: Some(job.name.as_str().to_owned()),
         job_queue: Some(job.queue.as_str().to_owned()),
@@ -138,13 +153,11 @@ pub fn submit(job: &SimpleJob) -> Value {
         array_properties: job
             .array
             .map(|array| ArrayProperties { size: Some(i64::from(array.indexes.size)) }),
-        depends_on: Some(dependencies_of(job)),
+        depends_on: Some(dependencies_of(&job.depends_on, job.array)),
         share_identifier: scheduling.share.as_ref().map(|share| share.as_str().to_owned()),
         scheduling_priority_override: (scheduling.priority != 0)
             .then(|| i64::from(scheduling.priority)),
-        consumable_resource_properties_override: Some(ConsumableResourceProperties {
-            consumable_resource_list: Some(scheduling.consumes.iter().map(consumed).collect()),
-        }),
+        consumable_resource_properties_override: Some(consumed(&scheduling.consumes)),
         spillway: Some(Spillway {
             version: Some(1),
             action: None,
@@ -156,8 +169,8 @@ pub fn submit(job: &SimpleJob) -> Value {
             patience_seconds: job.patience.map(|time| time.as_secs()),
             deadline: job.deadline.map(|at| at.to_string()),
             array: job.array.map(array_of),
-            after_any: Some(ids_of(job, DependencyKind::AfterAny)),
-            after_not_ok: Some(ids_of(job, DependencyKind::AfterNotOk)),
+            after_any: Some(ids_of(&job.depends_on, DependencyKind::AfterAny)),
+            after_not_ok: Some(ids_of(&job.depends_on, DependencyKind::AfterNotOk)),
             ..Spillway::default()
         }),
         ..SubmitJob::default()

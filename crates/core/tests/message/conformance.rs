@@ -40,7 +40,7 @@ fn pointer(path: &str) -> String {
 }
 
 /// Messages that hold, together, every key that is honoured.
-fn samples() -> Vec<Value> {
+pub(crate) fn samples() -> Vec<Value> {
     let container = "/jobDefinition/containerProperties";
     let mut everything = full();
     let rules = json!({"attempts": 2, "evaluateOnExit": [

@@ -8,6 +8,7 @@
 )]
 
 mod accepted;
+mod again;
 mod answer;
 mod conformance;
 mod definitions;
@@ -18,5 +19,6 @@ mod property;
 mod refused;
 mod relations;
 mod sample;
+mod schedules;
 mod schema;
 mod several;

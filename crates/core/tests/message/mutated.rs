@@ -44,9 +44,20 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
             Request::Cancel { .. } => "cancel",
             Request::Terminate { .. } => "terminate",
             Request::Pause { .. } => "pause",
+            Request::Schedule(_) => "schedule",
         });
     }
-    let all = ["array", "several", "job", "register", "deregister", "cancel", "terminate", "pause"];
+    let all = [
+        "array",
+        "several",
+        "job",
+        "register",
+        "deregister",
+        "cancel",
+        "terminate",
+        "pause",
+        "schedule",
+    ];
     assert_eq!(kinds, BTreeSet::from(all));
 }
 

@@ -180,6 +180,7 @@ fn spec(layout: Layout, n: u32) -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
+        | Request::Schedule(_)
         | Request::Pause { .. } => unreachable!("it submits"),
     }
 }

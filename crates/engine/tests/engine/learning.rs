@@ -21,6 +21,7 @@ fn submitted(body: &str) -> JobSpec {
         | message::Request::Terminate { .. }
         | message::Request::Register { .. }
         | message::Request::Deregister { .. }
+        | message::Request::Schedule(_)
         | message::Request::Pause { .. } => None,
     }
     .expect("it is a job")

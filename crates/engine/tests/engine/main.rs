@@ -27,5 +27,6 @@ mod refusals;
 mod restart;
 mod retry_rules;
 mod rig;
+mod schedules;
 mod time_limits;
 mod way_of_one_job;

@@ -90,7 +90,8 @@ fn no_message_is_lost_whatever_is_in_it() {
     }
     assert_eq!(fates.len(), sent.len());
     let n_letters = fates.values().filter(|fate| **fate != Fate::Deleted).count();
-    assert!(sent.len() / 10 < n_letters && n_letters < sent.len() * 19 / 20, "{n_letters} letters");
+    assert!(sent.len() / 10 < n_letters, "{n_letters} letters");
+    assert!(100 < sent.len() - n_letters, "{n_letters} letters of {}", sent.len());
     let n_waiting =
         rig.jobs.values().filter(|job| matches!(job.state, JobState::Runnable { .. })).count();
     assert!(20 < n_waiting, "{n_waiting} jobs wait");

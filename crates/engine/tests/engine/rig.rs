@@ -171,6 +171,10 @@ impl Rig {
                 self.state.history.spot.insert((instance_type, zone), evidence);
             }
             Change::PutDefinition(record) => self.state.definitions.push(*record),
+            Change::PutSchedule(record) => {
+                self.state.schedules.retain(|known| known.spec.name != record.spec.name);
+                self.state.schedules.push(*record);
+            }
             Change::PutGate { target, gate } => {
                 self.state.gates.insert(target, gate);
             }
@@ -502,6 +506,14 @@ impl Rig {
         self.accept(&start);
         self.runs(job_id(token));
         job_id(token)
+    }
+
+    pub(crate) fn has_job(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
+    pub(crate) fn schedule(&self, name: &str) -> Option<&spillway_core::ScheduleRecord> {
+        self.state.schedules.iter().find(|record| record.spec.name.as_str() == name)
     }
 
     pub(crate) fn state(&self, job: JobId) -> &JobState {

@@ -138,6 +138,12 @@ pub(super) fn committed(changes: &[Change]) {
                 let (definition, status) = (record.reference(), record.status());
                 info!(%definition, status, "job definition");
             }
+            Change::PutSchedule(record) => {
+                let last = record.last.map(|firing| firing.job);
+                info!(schedule = %record.spec.name, is_active = record.is_active(),
+                    last_job_id = last.map(tracing::field::display), n_fired = record.n_fired,
+                    n_missed = record.n_missed, error = record.error, "schedule");
+            }
             Change::PutGate { target, gate } => {
                 let verb = if gate.is_paused { "paused" } else { "resumed" };
                 info!(%target, ordered_at = %gate.ordered_at, "{verb}");

@@ -1,19 +1,21 @@
 //! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
 
 pub(super) mod children;
+pub(super) mod list;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, EndedJob, LedgerState};
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{
-    Gate, History, Host, JobId, Launch, Pausable, PoolId, QueueName, Resources, ShareId, ShareUse,
+    Gate, History, Host, HostId, JobId, Launch, Pausable, PoolId, QueueName, Resources,
+    ScheduleRecord, ShareId, ShareUse,
 };
 use uuid::Uuid;
 
@@ -58,6 +60,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         cooling: cooling(connection)?,
         history: history(connection)?,
         definitions: definitions(connection)?,
+        schedules: schedules(connection)?,
         gates: gates(connection)?,
         shares: shares(connection)?,
         n_launches: natural("n_launches", n_launches)?,
@@ -73,6 +76,21 @@ pub(super) fn one(connection: &Connection, id: JobId) -> Outcome<Option<Job>> {
         (Some(array), Some(index)) => children::one(connection, &array, index),
         (found, _) => Ok(found),
     }
+}
+
+/// The status in the record of a job, an array or a child; a child without a record has none.
+pub(super) fn status(connection: &Connection, id: JobId) -> Outcome<Option<String>> {
+    let Some(index) = id.index() else {
+        let sql = "SELECT status FROM jobs WHERE id = ?1";
+        let key = *id.uuid().as_bytes();
+        let status = connection.prepare_cached(sql)?.query_row([key], |row| row.get(0));
+        return Ok(status.optional()?);
+    };
+    let Some(array) = children::array(connection, id.whole())? else { return Ok(None) };
+    let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
+    let sql = "SELECT status FROM children WHERE seq = ?1 AND ord = ?2";
+    let key = [array.seq, i64::from(ord)];
+    Ok(connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?)
 }
 
 /// Jobs that are over: 40 bytes of each are kept in memory.
@@ -145,6 +163,12 @@ pub(super) fn hosts(connection: &Connection, with_gone: bool) -> Outcome<Vec<Hos
     records(connection, sql, [])
 }
 
+/// One host.
+pub(super) fn host(connection: &Connection, id: HostId) -> Outcome<Option<Host>> {
+    let sql = "SELECT host FROM hosts WHERE id = ?1";
+    Ok(records(connection, sql, [id.uuid().as_bytes().as_slice()])?.pop())
+}
+
 /// Launches, newest first.
 pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Launch>> {
     let sql = "SELECT launch FROM launches ORDER BY decided_at DESC, id LIMIT ?1";
@@ -154,6 +178,11 @@ pub(super) fn launches(connection: &Connection, limit: usize) -> Outcome<Vec<Lau
 /// All revisions of job definitions, by name and revision.
 pub(super) fn definitions(connection: &Connection) -> Outcome<Vec<DefinitionRecord>> {
     records(connection, "SELECT record FROM definitions ORDER BY name, revision", [])
+}
+
+/// All schedules by name, those that were deleted too.
+pub(super) fn schedules(connection: &Connection) -> Outcome<Vec<ScheduleRecord>> {
+    records(connection, "SELECT record FROM schedules ORDER BY name", [])
 }
 
 fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>> {
@@ -258,7 +287,7 @@ fn records<T: DeserializeOwned>(
     Ok(records)
 }
 
-fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     what: &dyn Fn() -> String,
     row: &Row<'_>,
     column: usize,

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags};
 use spillway_core::change::LedgerState;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
-use spillway_core::{DefinitionRecord, Host, Job, JobId, Launch};
+use spillway_core::{DefinitionRecord, Host, HostId, Job, JobId, Launch, ScheduleRecord};
 
 use super::error::Outcome;
 use super::schema::{FORMAT, Found};
@@ -68,24 +67,7 @@ impl LedgerReader for SqliteReader {
     }
 
     fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, LedgerError> {
-        if let Some(array) = filter.array {
-            return self.at_once(|tx| {
-                let parent = query::one(tx, array.whole())?;
-                let parent = parent.filter(|parent| is_child_wanted(filter, parent));
-                let list = |parent: Job| {
-                    query::children::list(tx, &parent, &filter.statuses, filter.limit)
-                };
-                parent.map_or_else(|| Ok(Vec::new()), list)
-            });
-        }
-        let (conditions, mut values) = conditions(filter);
-        values.push(Value::Integer(query::row_limit(filter.limit)));
-        let sql = format!(
-            "SELECT {} WHERE {conditions} ORDER BY j.seq DESC LIMIT ?{}",
-            query::JOB_COLUMNS,
-            values.len()
-        );
-        self.at_once(|tx| query::jobs(tx, &sql, params_from_iter(values)))
+        self.at_once(|tx| query::list::jobs(tx, filter))
     }
 
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError> {
@@ -111,6 +93,10 @@ impl LedgerReader for SqliteReader {
         })
     }
 
+    fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError> {
+        self.at_once(|tx| query::host(tx, id))
+    }
+
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
         self.at_once(|tx| query::hosts(tx, with_gone))
     }
@@ -123,39 +109,11 @@ impl LedgerReader for SqliteReader {
         self.at_once(query::definitions)
     }
 
+    fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
+        self.at_once(query::schedules)
+    }
+
     fn state(&self) -> Result<LedgerState, LedgerError> {
         self.at_once(query::state)
     }
-}
-
-/// Whether the children of an array are of the queue and name asked for: they have their array's.
-fn is_child_wanted(filter: &JobFilter, parent: &Job) -> bool {
-    let prefix = filter.name_prefix.as_deref().unwrap_or("");
-    filter.queue.as_ref().is_none_or(|queue| *queue == parent.spec.queue)
-        && parent.spec.name.as_str().starts_with(prefix)
-}
-
-/// The filter in SQL, with its values in order.
-fn conditions(filter: &JobFilter) -> (String, Vec<Value>) {
-    let mut terms = vec!["1".to_owned()];
-    let mut values: Vec<Value> = Vec::new();
-    let mut bind = |text: String| {
-        values.push(Value::Text(text));
-        format!("?{}", values.len())
-    };
-    if let Some(queue) = &filter.queue {
-        terms.push(format!("j.queue = {}", bind(queue.to_string())));
-    }
-    if !filter.statuses.is_empty() {
-        let statuses: Vec<String> =
-            filter.statuses.iter().map(|status| bind(status.to_string())).collect();
-        terms.push(format!("j.status IN ({})", statuses.join(", ")));
-    }
-    if let Some(prefix) = filter.name_prefix.as_ref().filter(|prefix| !prefix.is_empty()) {
-        // A range rather than LIKE: exact in case, and served by the index.
-        let from = bind(prefix.clone());
-        let to = bind(format!("{prefix}\u{10ffff}"));
-        terms.push(format!("j.name >= {from} AND j.name < {to}"));
-    }
-    (terms.join(" AND "), values)
 }

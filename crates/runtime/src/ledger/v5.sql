@@ -1,5 +1,71 @@
 -- Ledger format 5. Never edited once released: a change is a new file and a new entry in schema.rs.
 
+-- What jobs are looked for by, beside what is there already. Times are whole seconds since 1970.
+ALTER TABLE jobs ADD COLUMN definition TEXT;           -- the name of its job definition
+ALTER TABLE jobs ADD COLUMN revision INTEGER;          -- and its revision
+ALTER TABLE jobs ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN ended INTEGER;
+ALTER TABLE jobs ADD COLUMN reason TEXT;               -- why it stands where it stands
+UPDATE jobs SET
+    created = unixepoch(substr(created_at, 1, 19)),
+    ended = unixepoch(substr(json_extract(state, '$.at'), 1, 19)),
+    (definition, revision) = (
+        SELECT json_extract(spec, '$.definition'), json_extract(spec, '$.definition_revision')
+        FROM specs s WHERE s.seq = jobs.seq
+    ),
+    reason = nullif(coalesce(json_extract(state, '$.reason'), (
+        SELECT CASE
+            WHEN json_extract(attempt, '$.failure') IN ('oom', 'pull', 'exit')
+                THEN coalesce(json_extract(attempt, '$.container_reason'), json_extract(attempt, '$.reason'))
+            ELSE json_extract(attempt, '$.reason')
+        END
+        FROM attempts a WHERE a.seq = jobs.seq ORDER BY ord DESC LIMIT 1
+    )), '');
+-- A list is this index read backwards: whatever is asked for, no other page of the file is touched until a job is found.
+CREATE INDEX jobs_listed ON jobs (seq, status, queue, name, definition, revision, created, ended, reason);
+DROP INDEX jobs_by_queue;
+DROP INDEX jobs_by_name;
+
+-- A job's tags, in the order of the list too.
+CREATE TABLE job_tags (
+    key   TEXT    NOT NULL,
+    seq   INTEGER NOT NULL,           -- of the job
+    value TEXT    NOT NULL,
+    PRIMARY KEY (key, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO job_tags (key, seq, value)
+    SELECT t.key, s.seq, t.value FROM specs s, json_each(s.spec, '$.tags') t ORDER BY t.key, s.seq;
+
+-- The same of children; all else is their array's.
+ALTER TABLE children ADD COLUMN ended INTEGER;
+ALTER TABLE children ADD COLUMN reason TEXT;
+UPDATE children SET
+    ended = unixepoch(substr(json_extract(state, '$.at'), 1, 19)),
+    reason = nullif(coalesce(json_extract(state, '$.reason'), (
+        SELECT CASE
+            WHEN json_extract(attempt, '$.failure') IN ('oom', 'pull', 'exit')
+                THEN coalesce(json_extract(attempt, '$.container_reason'), json_extract(attempt, '$.reason'))
+            ELSE json_extract(attempt, '$.reason')
+        END
+        FROM attempts a WHERE a.seq = children.seq + 1 + children.ord ORDER BY a.ord DESC LIMIT 1
+    )), '');
+CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
+
+-- Schedules, those that were deleted too, so that a message that comes again does not bring one back.
+CREATE TABLE schedules (
+    name   TEXT PRIMARY KEY,
+    record TEXT NOT NULL              -- JSON, ScheduleRecord
+) STRICT, WITHOUT ROWID;
+
+-- News of jobs that has not been passed on.
+CREATE TABLE outbox (
+    version INTEGER PRIMARY KEY,      -- the number of the event
+    job     TEXT NOT NULL,
+    at      TEXT NOT NULL,            -- when it was committed, RFC 3339
+    state   TEXT NOT NULL             -- JSON, JobState
+) STRICT;
+ALTER TABLE meta ADD COLUMN n_events INTEGER NOT NULL DEFAULT 0;
+
 -- Queues and pools that have been paused or resumed, each with the newest order.
 CREATE TABLE gates (
     kind TEXT NOT NULL,               -- queue or pool

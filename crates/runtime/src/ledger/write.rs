@@ -7,19 +7,25 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
-use spillway_core::{Host, JobId, KindHistory, KindId, Launch, LaunchState, Pausable};
+use spillway_core::{Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, Pausable};
 
 use super::error::{BadChange, Failure, Outcome};
+use super::outbox::{self, EventRule};
 
-/// Writes `changes` in one transaction, in their order.
+/// Writes `changes` in one transaction, in their order, and what is news of them.
 pub(super) fn commit(
     connection: &mut Connection,
     now: Timestamp,
     changes: &[Change],
+    events: Option<&EventRule>,
 ) -> Outcome<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for change in changes {
+        let news = events.map(|rule| outbox::news(&tx, rule, change)).transpose()?.flatten();
         apply(&tx, change)?;
+        if let Some((id, state)) = news {
+            outbox::put(&tx, id, state, now)?;
+        }
     }
     tx.prepare_cached("UPDATE meta SET committed_at = ?1")?.execute([now.to_string()])?;
     tx.commit()?;
@@ -75,6 +81,13 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
             tx.prepare_cached(sql)?.execute(row)?;
             Ok(())
         }
+        Change::PutSchedule(record) => {
+            let sql = "INSERT INTO schedules (name, record) VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET record = excluded.record";
+            let row = params![record.spec.name.as_str(), json(record)?];
+            tx.prepare_cached(sql)?.execute(row)?;
+            Ok(())
+        }
         Change::PutGate { target, gate } => {
             let (kind, name) = match target {
                 Pausable::Queue(name) => ("queue", name.as_str()),
@@ -116,8 +129,10 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     let seq = whole(job.seq)?;
     let last_attempt = job.attempts.last().map_or(0, |attempt| attempt.ord.get());
     let sql = "INSERT INTO jobs
-        (seq, id, queue, name, status, body_hash, created_at, last_attempt, state)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+        (seq, id, queue, name, status, body_hash, created_at, last_attempt, state,
+            definition, revision, created, ended, reason)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        ON CONFLICT (id) DO NOTHING";
     let n_added = tx.prepare_cached(sql)?.execute(params![
         seq,
         job.id.uuid().as_bytes().as_slice(),
@@ -128,9 +143,18 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
         job.created_at.to_string(),
         last_attempt,
         json(&job.state)?,
+        job.spec.definition.as_ref().map(JobName::as_str),
+        job.spec.definition_revision,
+        job.created_at.as_second(),
+        ended(&job.state),
+        job.reason(),
     ])?;
     if n_added == 0 {
         return Err(BadChange::AddedTwice(job.id).into());
+    }
+    let sql = "INSERT INTO job_tags (key, seq, value) VALUES (?1, ?2, ?3)";
+    for (key, value) in &job.spec.tags {
+        tx.prepare_cached(sql)?.execute(params![key, seq, value])?;
     }
     let sql = "INSERT INTO specs (seq, spec, warnings) VALUES (?1, ?2, ?3)";
     let spec = json(job.spec.as_ref())?;
@@ -185,9 +209,27 @@ fn move_job(
     if let Some(attempt) = ended {
         add_attempt(tx, seq, attempt)?;
     }
-    let sql = "UPDATE jobs SET status = ?2, state = ?3, last_attempt = ?4 WHERE seq = ?1";
-    tx.prepare_cached(sql)?.execute(params![seq, state.status().as_str(), json(state)?, newest])?;
+    let sql = "UPDATE jobs SET status = ?2, state = ?3, last_attempt = ?4, ended = ?5,
+        reason = coalesce(?6, reason) WHERE seq = ?1";
+    tx.prepare_cached(sql)?.execute(params![
+        seq,
+        state.status().as_str(),
+        json(state)?,
+        newest,
+        self::ended(state),
+        said(state, ended),
+    ])?;
     Ok(())
+}
+
+/// The second of a job's end.
+fn ended(state: &JobState) -> Option<i64> {
+    state.ended_at().map(Timestamp::as_second)
+}
+
+/// What a move says about why; where it says nothing, what was said before stays.
+fn said<'a>(state: &'a JobState, ended: Option<&'a Attempt>) -> Option<&'a str> {
+    state.reason_after(ended)
 }
 
 fn add_attempt(tx: &Transaction<'_>, seq: i64, attempt: &Attempt) -> Outcome<()> {
@@ -237,11 +279,11 @@ fn put_kind(tx: &Transaction<'_>, kind: KindId, history: Option<&KindHistory>) -
     Ok(())
 }
 
-fn json<T: Serialize>(value: &T) -> Outcome<String> {
+pub(super) fn json<T: Serialize>(value: &T) -> Outcome<String> {
     serde_json::to_string(value).map_err(|error| Failure::record("to be written", &error))
 }
 
 /// SQLite's integers are signed.
-fn whole(n: u64) -> Outcome<i64> {
+pub(super) fn whole(n: u64) -> Outcome<i64> {
     i64::try_from(n).map_err(|error| Failure::record("to be written", &error))
 }

@@ -24,7 +24,7 @@ CREATE TABLE children (
     ord          INTEGER NOT NULL,    -- from 0
     status       TEXT    NOT NULL,    -- the status inside of state
     last_attempt INTEGER NOT NULL,    -- the number of the last attempt that ended, 0 for none
-    state        TEXT    NOT NULL,    -- JSON, JobState
+    state        TEXT    NOT NULL, ended INTEGER, reason TEXT,    -- JSON, JobState
     PRIMARY KEY (seq, ord)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE cooling (
@@ -51,6 +51,12 @@ CREATE TABLE hosts (
     status TEXT NOT NULL,           -- the status inside of host
     host   TEXT NOT NULL            -- JSON, Host
 ) STRICT;
+CREATE TABLE job_tags (
+    key   TEXT    NOT NULL,
+    seq   INTEGER NOT NULL,           -- of the job
+    value TEXT    NOT NULL,
+    PRIMARY KEY (key, seq)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
     seq          INTEGER PRIMARY KEY,
     id           BLOB    NOT NULL UNIQUE,
@@ -61,7 +67,7 @@ CREATE TABLE jobs (
     created_at   TEXT    NOT NULL,  -- RFC 3339
     last_attempt INTEGER NOT NULL,  -- the number of the last attempt that ended, 0 for none
     state        TEXT    NOT NULL   -- JSON, JobState
-) STRICT;
+, definition TEXT, revision INTEGER, created INTEGER NOT NULL DEFAULT 0, ended INTEGER, reason TEXT) STRICT;
 CREATE TABLE kinds (
     kind    TEXT PRIMARY KEY,       -- 16 hex digits
     history TEXT NOT NULL           -- JSON, KindHistory
@@ -82,7 +88,17 @@ CREATE TABLE meta (
     n_launches   INTEGER NOT NULL,
     n_jobs       INTEGER NOT NULL,
     committed_at TEXT               -- when the dispatcher last wrote, RFC 3339
-, boots TEXT) STRICT;
+, boots TEXT, n_events INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE outbox (
+    version INTEGER PRIMARY KEY,      -- the number of the event
+    job     TEXT NOT NULL,
+    at      TEXT NOT NULL,            -- when it was committed, RFC 3339
+    state   TEXT NOT NULL             -- JSON, JobState
+) STRICT;
+CREATE TABLE schedules (
+    name   TEXT PRIMARY KEY,
+    record TEXT NOT NULL              -- JSON, ScheduleRecord
+) STRICT, WITHOUT ROWID;
 CREATE TABLE shares (
     queue TEXT NOT NULL,
     share TEXT NOT NULL,
@@ -101,10 +117,10 @@ CREATE TABLE spot (
     PRIMARY KEY (instance_type, zone)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX children_by_status ON children (seq, status, ord);
+CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
 CREATE INDEX hosts_open ON hosts (id) WHERE status <> 'gone';
-CREATE INDEX jobs_by_name ON jobs (name, seq);
-CREATE INDEX jobs_by_queue ON jobs (queue, seq);
 CREATE INDEX jobs_by_status ON jobs (status, seq);
+CREATE INDEX jobs_listed ON jobs (seq, status, queue, name, definition, revision, created, ended, reason);
 CREATE INDEX jobs_over ON jobs (id, body_hash, status) WHERE status IN ('SUCCEEDED', 'FAILED');
 CREATE INDEX launches_by_time ON launches (decided_at DESC, id);
 CREATE INDEX launches_open ON launches (id) WHERE status = 'open';
@@ -113,8 +129,8 @@ INSERT INTO attempts VALUES (1, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000
 INSERT INTO attempts VALUES (2, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO attempts VALUES (6, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO child_runs VALUES (4, 3, 4, '{"status":"FAILED","at":"2026-01-01T12:01:20.123456789Z","reason":"not needed"}');
-INSERT INTO children VALUES (4, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}');
-INSERT INTO children VALUES (4, 1, 'SUCCEEDED', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}');
+INSERT INTO children VALUES (4, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL);
+INSERT INTO children VALUES (4, 1, 'SUCCEEDED', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}', 1767268890, 'Essential container in task exited');
 INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'on-demand', '{"until":"2026-01-01T12:03:00.123456789Z","n_failed":1}');
 INSERT INTO cooling VALUES ('c5.large', 'us-east-1a', 'spot', '{"until":"2026-01-01T12:03:00.123456789Z","n_failed":2}');
 INSERT INTO definitions VALUES ('align', 1, '{"name":"align","revision":1,"token":"token-1","registered_at":"2026-01-01T12:00:00.123456789Z","deregistered_at":"2026-01-01T12:01:00.123456789Z","content":{"jobDefinitionName":"align","type":"container"}}');
@@ -123,16 +139,22 @@ INSERT INTO gates VALUES ('queue', 'default', '{"is_paused":true,"ordered_at":"2
 INSERT INTO hosts VALUES (x'00000000000000000000000000000001', 'registered', '{"id":"00000000-0000-0000-0000-000000000001","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"registered","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"container_instance":"arn:aws:ecs:us-east-1:1:container-instance/c/1","at":"2026-01-01T12:00:40.123456789Z"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000002', 'requested', '{"id":"00000000-0000-0000-0000-000000000002","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"requested"}}');
 INSERT INTO hosts VALUES (x'00000000000000000000000000000003', 'gone', '{"id":"00000000-0000-0000-0000-000000000003","launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"arch":"x86_64","price":30000,"capacity":{"cpu":2048,"memory":3700},"hazard":70,"state":{"status":"gone","instance":{"id":"i-0123456789abcdef0","launched_at":"2026-01-01T12:00:10.123456789Z"},"at":"2026-01-01T12:01:39.123456789Z","cause":"idle","bill":500}}');
-INSERT INTO jobs VALUES (0, x'42e103e1cf315da7843871d8ddf6a516', 'default', 'job-0', 'RUNNABLE', -1, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNABLE","since":"2026-01-01T12:00:00.123456789Z"}');
-INSERT INTO jobs VALUES (1, x'4546ce87530954158ef774117bdbbf4c', 'default', 'job-1', 'RUNNING', -2, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"RUNNING","attempt":{"ord":2,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}');
-INSERT INTO jobs VALUES (2, x'bfa15f7a451f5253bcbc958492225782', 'other', 'align', 'SUCCEEDED', -3, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}');
-INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd', 'FAILED', -4, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"FAILED","at":"2026-01-01T12:00:00.123456789Z","reason":"too large: memory"}');
-INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}');
+INSERT INTO job_tags VALUES ('team', 0, 'genomics');
+INSERT INTO job_tags VALUES ('team', 1, 'genomics');
+INSERT INTO job_tags VALUES ('team', 2, 'genomics');
+INSERT INTO job_tags VALUES ('team', 3, 'genomics');
+INSERT INTO job_tags VALUES ('team', 4, 'genomics');
+INSERT INTO jobs VALUES (0, x'42e103e1cf315da7843871d8ddf6a516', 'default', 'job-0', 'RUNNABLE', -1, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNABLE","since":"2026-01-01T12:00:00.123456789Z"}', NULL, NULL, 1767268800, NULL, NULL);
+INSERT INTO jobs VALUES (1, x'4546ce87530954158ef774117bdbbf4c', 'default', 'job-1', 'RUNNING', -2, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"RUNNING","attempt":{"ord":2,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL, 1767268800, NULL, 'Essential container in task exited');
+INSERT INTO jobs VALUES (2, x'bfa15f7a451f5253bcbc958492225782', 'other', 'align', 'SUCCEEDED', -3, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}', NULL, NULL, 1767268800, 1767268890, 'Essential container in task exited');
+INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd', 'FAILED', -4, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"FAILED","at":"2026-01-01T12:00:00.123456789Z","reason":"too large: memory"}', NULL, NULL, 1767268800, 1767268800, 'too large: memory');
+INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}', NULL, NULL, 1767268800, NULL, NULL);
 INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_ended":"2026-01-01T12:01:30.123456789Z","took":[[25,0,0,1],[28,1,600,0]],"took_of_told":[]}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'1f0734f6d4c14718a2fdeb83c7223195', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]');
+INSERT INTO meta VALUES (1, x'd8af8518991b445bb91319134c17062e', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
 INSERT INTO specs VALUES (1, '{"name":"job-1","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

@@ -8,7 +8,7 @@ use spillway_core::error::LedgerError;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
-use spillway_core::{Change, History, Job, JobState, KindId, Market, MiB};
+use spillway_core::{Change, Glob, History, Job, JobState, KindId, Market, MiB, TimeRange};
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use spillway_sim::ledger::MemoryLedger;
 use tempfile::TempDir;
@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::sample::{
     add, add_child, array, at, attempt, child, child_id, cool, end_children, failed, gone, host,
     host_id, job, job_id, launch, learn, move_child, moved, named, one_of_everything, open,
-    put_boots, put_host, put_kind, put_launch, put_spot, registered, running, settled, succeeded,
+    put_boots, put_host, put_kind, put_launch, put_schedule, put_spot, registered, running,
+    schedule, settled, succeeded, with_spec,
 };
 
 /// A ledger under test, and a second pair of eyes on it.
@@ -285,14 +286,130 @@ contract! {
         assert_eq!(list(JobFilter { limit: 0, ..all() }), [0; 0]);
         assert_eq!(list(JobFilter { limit: usize::MAX, ..all() }), [3, 2, 1, 0]);
         assert_eq!(list(JobFilter { queue: Some("a".parse().unwrap()), ..all() }), [3, 2, 0]);
-        let prefix = |text: &str| JobFilter { name_prefix: Some(text.into()), ..all() };
-        assert_eq!(list(prefix("align")), [1, 0], "names differ by case");
-        assert_eq!(list(prefix("")), [3, 2, 1, 0]);
-        assert_eq!(list(prefix("%")), [0; 0], "a prefix is no pattern");
+        let called = |glob: &str| JobFilter { name: Some(Glob::new(glob)), ..all() };
+        assert_eq!(list(called("align*")), [1, 0], "names differ by case");
+        assert_eq!((list(called("?lign-*")), list(called("align"))), (vec![2, 1, 0], vec![]));
+        assert_eq!(list(called("[a]lign*")), [0; 0], "brackets are themselves");
         let statuses = vec![JobStatus::Succeeded, JobStatus::Running];
         assert_eq!(list(JobFilter { statuses: statuses.clone(), ..all() }), [3, 0]);
         let queue = Some("a".parse().unwrap());
-        assert_eq!(list(JobFilter { queue, statuses, ..prefix("al") }), [0]);
+        assert_eq!(list(JobFilter { queue, statuses, ..called("al*") }), [0]);
+    }
+
+    async fn jobs_are_found_by_tag_and_definition(subject) {
+        let tag = |job: Job, key: &str, value: &str| {
+            with_spec(job, |spec| { spec.tags.insert(key.into(), value.into()); })
+        };
+        let of = |job: Job, revision: u32| with_spec(job, |spec| {
+            spec.definition = "align".parse().ok();
+            spec.definition_revision = Some(revision);
+        });
+        let changes = [
+            add(&tag(job(0), "run", "1")), add(&tag(tag(job(1), "run", "2"), "a b", "")),
+            add(&of(tag(job(2), "run", "1"), 1)), add(&of(job(3), 2)), succeeded(2),
+        ];
+        commit(&mut subject, &changes).await;
+        let reader = subject.reader();
+        let list = |tags: &[&str], definition: Option<&str>, statuses: &[JobStatus]| {
+            let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            let definition = definition.map(|text| text.parse().unwrap());
+            let statuses = statuses.to_vec();
+            ids(&reader.jobs(&JobFilter { tags, definition, statuses, limit: 9, ..JobFilter::default() }).unwrap())
+        };
+
+        assert_eq!(list(&["run"], None, &[]), [2, 1, 0]);
+        assert_eq!(list(&["run=1"], None, &[]), [2, 0]);
+        assert_eq!(list(&["run=1", "team=genomics"], None, &[JobStatus::Runnable]), [0]);
+        assert_eq!(list(&["run", "a b="], None, &[]), [1]);
+        assert_eq!(list(&["run=1", "a b"], None, &[]), [0; 0]);
+        assert_eq!(list(&[], Some("align"), &[]), [3, 2]);
+        assert_eq!(list(&["run"], Some("align:1"), &[]), [2]);
+        assert_eq!(list(&[], Some("align:3"), &[]), [0; 0]);
+    }
+
+    async fn jobs_are_found_by_when_they_came_and_ended_and_why(subject) {
+        let mut late = job(3);
+        late.created_at = at(1_000);
+        let failed = JobState::Failed { at: at(95), reason: "Host EC2 (instance i-1) terminated.".into() };
+        let changes = [
+            add(&job(0)), add(&job(1)), add(&job(2)), add(&late),
+            succeeded(0), moved(1, failed, None), moved(2, JobState::Runnable { since: at(50) }, Some(attempt(1))),
+            moved(2, running(2), None),
+        ];
+        commit(&mut subject, &changes).await;
+        let reader = subject.reader();
+        let all = || JobFilter { limit: 9, ..JobFilter::default() };
+        let list = |filter: JobFilter| ids(&reader.jobs(&filter).unwrap());
+        let between = |from: Option<i64>, until: Option<i64>| TimeRange { from: from.map(at), until: until.map(at) };
+
+        assert_eq!(list(JobFilter { submitted: between(Some(1), None), ..all() }), [3]);
+        assert_eq!(list(JobFilter { submitted: between(Some(0), Some(1)), ..all() }), [2, 1, 0]);
+        assert_eq!(list(JobFilter { ended: between(Some(0), None), ..all() }), [1, 0], "only what has ended");
+        assert_eq!(list(JobFilter { ended: between(Some(90), Some(95)), ..all() }), [0]);
+        assert_eq!(list(JobFilter { reason: Some(Glob::anywhere("EC2 (")), ..all() }), [1]);
+        let of_attempt = || Some(Glob::new("Essential container*"));
+        assert_eq!(list(JobFilter { reason: of_attempt(), ..all() }), [2], "what was said stays");
+        assert_eq!(list(JobFilter { reason: Some(Glob::new("")), ..all() }), [3, 0]);
+    }
+
+    async fn a_list_goes_on_after_the_last_of_a_page_whatever_comes_meanwhile(subject) {
+        let jobs: Vec<Change> = (0..5).map(|n| add(&job(n))).collect();
+        commit(&mut subject, &jobs).await;
+        let page = |reader: &dyn LedgerReader, after: Option<u64>| {
+            let filter = JobFilter { after: after.map(job_id), limit: 2, ..JobFilter::default() };
+            ids(&reader.jobs(&filter).unwrap())
+        };
+
+        let first = page(&*subject.reader(), None);
+        commit(&mut subject, &[add(&job(5)), succeeded(3), succeeded(1)]).await;
+        let reader = subject.reader();
+
+        assert_eq!((first, page(&*reader, Some(3))), (vec![4, 3], vec![2, 1]));
+        assert_eq!((page(&*reader, Some(1)), page(&*reader, Some(0))), (vec![0], vec![]));
+        assert_eq!(page(&*reader, Some(99)), [0; 0], "a job that nobody knows");
+    }
+
+    async fn children_are_found_by_how_they_stand_a_page_at_a_time(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let reader = subject.reader();
+        let of_array = || JobFilter { array: Some(job_id(4)), limit: 2, ..JobFilter::default() };
+        let list = |filter: JobFilter| {
+            let jobs = reader.jobs(&filter).unwrap();
+            jobs.iter().filter_map(|job| job.id.index()).collect::<Vec<_>>()
+        };
+        let after = |index| Some(job_id(4).child(index));
+
+        assert_eq!(list(of_array()), [18, 16]);
+        assert_eq!(list(JobFilter { after: after(16), ..of_array() }), [14, 12]);
+        assert_eq!(list(JobFilter { after: after(12), ..of_array() }), [10]);
+        assert_eq!(list(JobFilter { after: after(11), ..of_array() }), [0; 0], "no such child");
+        assert_eq!(list(JobFilter { after: Some(job_id(1)), ..of_array() }), [0; 0]);
+        assert_eq!(list(JobFilter { reason: Some(Glob::new("not*")), ..of_array() }), [18, 16]);
+        let by_attempt = Some(Glob::anywhere("container in task"));
+        assert_eq!(list(JobFilter { reason: by_attempt, ..of_array() }), [12]);
+        let ended = TimeRange { from: Some(at(85)), until: None };
+        assert_eq!(list(JobFilter { ended, ..of_array() }), [12]);
+        let tags = vec!["team=other".parse().unwrap()];
+        assert_eq!(list(JobFilter { tags, ..of_array() }), [0; 0]);
+    }
+
+    async fn schedules_are_kept_by_name(subject) {
+        let mut paused = schedule("b");
+        paused.paused = true;
+        let changes = [put_schedule("b"), put_schedule("a"), Change::PutSchedule(Box::new(paused.clone()))];
+        commit(&mut subject, &changes).await;
+        let mut subject = subject.reopen();
+
+        assert_eq!(subject.reader().schedules().unwrap(), [schedule("a"), paused]);
+        assert_eq!(subject.ledger().load().await.unwrap().schedules.len(), 2);
+    }
+
+    async fn one_host_is_found_even_if_it_is_gone(subject) {
+        commit(&mut subject, &one_of_everything()).await;
+        let reader = subject.reader();
+
+        assert_eq!(reader.host(host_id(3)).unwrap(), Some(host(3, gone())));
+        assert_eq!(reader.host(host_id(9)).unwrap(), None);
     }
 
     async fn jobs_are_counted_by_status_in_the_order_of_their_way(subject) {
@@ -334,7 +451,7 @@ contract! {
         assert_eq!(list(JobFilter { limit: 2, ..of_array() }), [18, 16].map(Some));
         let some = vec![JobStatus::Runnable, JobStatus::Succeeded];
         assert_eq!(list(JobFilter { statuses: some, ..of_array() }), [14, 12].map(Some));
-        assert_eq!(list(JobFilter { name_prefix: Some("x".into()), ..of_array() }), []);
+        assert_eq!(list(JobFilter { name: Some(Glob::new("x")), ..of_array() }), []);
         assert_eq!(list(JobFilter { array: Some(job_id(1)), ..of_array() }), []);
         assert_eq!(list(JobFilter { array: None, ..of_array() }), [None; 5]);
         let counts = [(JobStatus::Runnable, 1), (JobStatus::Running, 1), (JobStatus::Succeeded, 1), (JobStatus::Failed, 2)];

@@ -212,7 +212,8 @@ async fn of_jobs_that_are_over_only_the_index_is_read() {
     filler
         .execute_batch(
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
-            INSERT INTO jobs SELECT i, randomblob(16), 'q', 'n', 'SUCCEEDED', i, '', 1, '' FROM n",
+            INSERT INTO jobs (seq, id, queue, name, status, body_hash, created_at, last_attempt, state)
+                SELECT i, randomblob(16), 'q', 'n', 'SUCCEEDED', i, '', 1, '' FROM n",
         )
         .unwrap();
     drop(filler);

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
-use spillway_core::LedgerState;
-use spillway_core::port::{Ledger, LedgerReader};
+use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::{Glob, LedgerState, TimeRange};
 use spillway_runtime::ledger::FORMAT;
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use tempfile::TempDir;
@@ -110,37 +110,65 @@ async fn a_ledger_of_format_3_is_taken_over() {
     assert_eq!(succeeded, [true, false]);
 }
 
-/// Format 4 knew no shares and nothing that is paused.
+/// Format 4 knew no shares, no schedules and nothing that is paused, and jobs could not be looked for by tag, definition, time
+/// and reason.
 #[tokio::test]
 async fn a_ledger_of_format_4_is_taken_over() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("ledger.db");
-    rusqlite::Connection::open(&path).unwrap().execute_batch(V4).unwrap();
+    let loaded = taken_over(V4).await;
 
-    let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
-
-    assert!(loaded.gates.is_empty() && loaded.shares.is_empty());
-    assert_eq!((loaded.arrays.len(), loaded.n_launches, loaded.n_jobs), (1, 2, 10));
+    assert!(loaded.gates.is_empty() && loaded.shares.is_empty() && loaded.schedules.is_empty());
+    assert_eq!((loaded.jobs.len(), loaded.ended.len(), loaded.arrays.len()), (4, 2, 1));
+    assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 10));
 }
 
 async fn is_taken_over(written: &str) -> LedgerState {
+    let loaded = taken_over(written).await;
+
+    let sizes = (loaded.jobs.len(), loaded.ended.len(), loaded.hosts.len(), loaded.launches.len());
+    assert_eq!(sizes, (2, 2, 2, 1));
+    assert_eq!((loaded.learned.len(), loaded.cooling.len()), (1, 2));
+    assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 4));
+    loaded
+}
+
+async fn taken_over(written: &str) -> LedgerState {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(written).unwrap();
 
     let older = SqliteReader::open(&path).unwrap_err();
     let loaded = SqliteLedger::open(&path).unwrap().load().await.unwrap();
-    let read: LedgerState = SqliteReader::open(&path).unwrap().state().unwrap();
+    let reader = SqliteReader::open(&path).unwrap();
+    let read: LedgerState = reader.state().unwrap();
 
     assert!(older.to_string().contains("start the dispatcher"), "{older}");
     assert_eq!(read, loaded);
     let open = loaded.jobs.iter().find(|open| open.id == job_id(0));
     assert_eq!(open, Some(&job(0)));
-    let sizes = (loaded.jobs.len(), loaded.ended.len(), loaded.hosts.len(), loaded.launches.len());
-    assert_eq!(sizes, (2, 2, 2, 1));
-    assert_eq!((loaded.learned.len(), loaded.cooling.len()), (1, 2));
-    assert_eq!((loaded.n_launches, loaded.n_jobs), (2, 4));
+    for filter in filters() {
+        let everything = JobFilter { limit: 99, array: filter.array, ..JobFilter::default() };
+        let mut expected = reader.jobs(&everything).unwrap();
+        expected.retain(|job| filter.matches(job));
+        assert_eq!(reader.jobs(&filter).unwrap(), expected, "{filter:?}");
+    }
     loaded
+}
+
+/// Conditions that a job written in an older format meets only if what they ask for was taken over.
+fn filters() -> impl Iterator<Item = JobFilter> {
+    let all = || JobFilter { limit: 99, ..JobFilter::default() };
+    let range = |from, until| TimeRange { from: Some(at(from)), until: Some(at(until)) };
+    let of_jobs = [
+        JobFilter { tags: vec!["team=genomics".parse().unwrap()], ..all() },
+        JobFilter { definition: "align".parse().ok(), ..all() },
+        JobFilter { submitted: range(0, 1), ..all() },
+        JobFilter { ended: range(0, 91), ..all() },
+        JobFilter { reason: Some(Glob::new("too large*")), ..all() },
+        JobFilter { reason: Some(Glob::new("Essential container*")), ..all() },
+        JobFilter { reason: Some(Glob::new("not needed")), ..all() },
+    ];
+    let of_array = |filter: JobFilter| JobFilter { array: Some(job_id(4)), ..filter };
+    of_jobs.into_iter().flat_map(move |filter| [filter.clone(), of_array(filter)])
 }
 
 /// In format 1 a host was kept for demands that held an estimate.

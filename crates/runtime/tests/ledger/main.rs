@@ -9,6 +9,8 @@ mod file;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod sample;

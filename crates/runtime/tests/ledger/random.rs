@@ -1,8 +1,11 @@
 //! Any sequence of commits, good and bad, leaves the ledger in the file as it leaves the one in memory.
 
 use proptest::prelude::*;
-use spillway_core::port::Ledger;
-use spillway_core::{Change, HostState, JobState, KindId, LedgerState, Market};
+use spillway_core::job::JobStatus;
+use spillway_core::port::{JobFilter, Ledger, LedgerReader};
+use spillway_core::{
+    Change, Glob, HostState, Job, JobState, KindId, LedgerState, Market, TimeRange,
+};
 use tokio::runtime::Builder;
 
 use crate::contract::{InFile, InMemory, Subject};
@@ -80,11 +83,41 @@ async fn run(
     let mut subject = subject.reopen();
     let state = subject.ledger().load().await.unwrap();
     let reader = subject.reader();
-    let filter = spillway_core::port::JobFilter { limit: 9, ..Default::default() };
-    let all = (reader.jobs(&filter), reader.hosts(true), reader.launches(9), reader.job_counts());
-    let of_array = spillway_core::port::JobFilter { array: Some(job_id(0)), ..filter };
-    let children = (reader.jobs(&of_array), reader.child_counts(job_id(0)));
-    (results, state, format!("{all:#?}{children:#?}"))
+    let all = (reader.hosts(true), reader.launches(9), reader.job_counts());
+    let children = reader.child_counts(job_id(0));
+    let lists: Vec<Vec<Job>> = filters().map(|filter| in_pages(&*reader, &filter)).collect();
+    (results, state, format!("{all:#?}{children:#?}{lists:#?}"))
+}
+
+/// Jobs and children, all of them and by every condition on what changes about them.
+fn filters() -> impl Iterator<Item = JobFilter> {
+    let all = || JobFilter { limit: 9, ..JobFilter::default() };
+    let (from, until) = (Some(at(50)), Some(at(85)));
+    let of_jobs = [
+        all(),
+        JobFilter { statuses: vec![JobStatus::Failed, JobStatus::Runnable], ..all() },
+        JobFilter { ended: TimeRange { from, until }, ..all() },
+        JobFilter { reason: Some(Glob::new("Essential*")), ..all() },
+        JobFilter { reason: Some(Glob::new("")), tags: vec!["team".parse().unwrap()], ..all() },
+    ];
+    let of_array = |filter: JobFilter| JobFilter { array: Some(job_id(0)), ..filter };
+    of_jobs.into_iter().flat_map(move |filter| [filter.clone(), of_array(filter)])
+}
+
+/// The list, which is the same a page at a time.
+fn in_pages(reader: &dyn LedgerReader, filter: &JobFilter) -> Vec<Job> {
+    let whole = reader.jobs(filter).unwrap();
+    let mut paged: Vec<Job> = Vec::new();
+    loop {
+        let after = paged.last().map(|job| job.id);
+        let page = reader.jobs(&JobFilter { after, limit: 2, ..filter.clone() }).unwrap();
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, whole, "{filter:?}");
+    whole
 }
 
 proptest! {

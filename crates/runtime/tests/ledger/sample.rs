@@ -9,11 +9,12 @@ use spillway_core::change::Cooldown;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
+use spillway_core::schedule::{Firing, Missed, ScheduleSpec};
 use spillway_core::{
     Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
     FailureCategory, Gate, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec,
     JobState, KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd,
-    MicroUsdPerHour, Pausable, PoolId, Resources, ShareUse, SpotEvidence,
+    MicroUsdPerHour, Pausable, PoolId, Resources, ScheduleRecord, ShareUse, SpotEvidence,
 };
 use uuid::Uuid;
 
@@ -90,13 +91,18 @@ pub(crate) fn end_children(n: u64, runs: &[(u32, u32)]) -> Change {
     Change::EndChildren { array: job_id(n), runs: runs.to_vec(), state: failed() }
 }
 
-/// The job under another name, in another queue.
-pub(crate) fn named(mut job: Job, name: &str, queue: &str) -> Job {
-    let mut spec = job.spec.as_ref().clone();
-    spec.name = name.parse().unwrap();
-    spec.queue = queue.parse().unwrap();
-    job.spec = Arc::new(spec);
+/// The job with something else asked for.
+pub(crate) fn with_spec(mut job: Job, change: impl FnOnce(&mut JobSpec)) -> Job {
+    change(Arc::make_mut(&mut job.spec));
     job
+}
+
+/// The job under another name, in another queue.
+pub(crate) fn named(job: Job, name: &str, queue: &str) -> Job {
+    with_spec(job, |spec| {
+        spec.name = name.parse().unwrap();
+        spec.queue = queue.parse().unwrap();
+    })
 }
 
 pub(crate) fn add(job: &Job) -> Change {
@@ -266,6 +272,26 @@ pub(crate) fn put_definition(revision: u32, deregistered: bool) -> Change {
     }))
 }
 
+pub(crate) fn schedule(name: &str) -> ScheduleRecord {
+    let spec = ScheduleSpec {
+        name: name.parse().unwrap(),
+        expression: "cron(0 2 * * ? *)".parse().unwrap(),
+        zone: "Europe/Berlin".parse().unwrap(),
+        start: None,
+        end: Some(at(86_400)),
+        missed: Missed::Once,
+        catch_up: SignedDuration::from_hours(1),
+        job: Arc::new(serde_json::json!({"jobName": "n", "jobQueue": "default"})),
+    };
+    let mut record = ScheduleRecord::new(spec, Some("AROAEXAMPLE:s".into()), "t".into(), at(0));
+    record.last = Some(Firing { nominal: at(60), job: job_id(0) });
+    record
+}
+
+pub(crate) fn put_schedule(name: &str) -> Change {
+    Change::PutSchedule(Box::new(schedule(name)))
+}
+
 /// One of everything, in each state that is written differently.
 /// Pauses or resumes the queue `default`; what was said later counts.
 pub(crate) fn pause(is_paused: bool) -> Change {
@@ -305,6 +331,7 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         put_definition(1, false),
         put_definition(1, true),
         put_definition(2, false),
+        put_schedule("nightly"),
         put_boots(75),
         add(&array(4)),
         add_child(4, 0, running(1)),

@@ -68,6 +68,7 @@ impl Invariants {
             | Change::PutSpot { .. }
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
+            | Change::PutSchedule(_)
             | Change::PutGate { .. }
             | Change::PutShare { .. }
             | Change::Counters { .. } => false,

@@ -7,7 +7,7 @@ use spillway_core::Pausable;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
-use spillway_core::message::{self, Request, code};
+use spillway_core::message::{self, Request, ScheduleOrder, code};
 use spillway_core::task::{CloudEvent, TaskStatus};
 use spillway_core::{
     ClientToken, DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
@@ -223,6 +223,12 @@ impl Invariants {
                     let is_gone = found.is_some_and(|d| d.deregistered_at.is_some());
                     (!is_gone).then(|| format!("job definition {name}:{revision} is active"))
                 }
+                Request::Schedule(request) => {
+                    let token = request.client_token.as_deref().unwrap_or(&message.id);
+                    let record = ledger.get_schedule(&request.name);
+                    let is_durable = record.is_some_and(|record| record.knows(token));
+                    (!is_durable).then(|| format!("schedule {} is not durable", request.name))
+                }
                 Request::Pause { target, .. } => {
                     let is_durable = ledger.all_gates().contains_key(&target);
                     (!is_durable).then(|| format!("the order about {target} is not durable"))
@@ -264,6 +270,13 @@ impl Invariants {
                 meant_by(target, ledger).next().is_some()
             }
             Request::Register { .. } => true,
+            Request::Schedule(request) => match request.order {
+                ScheduleOrder::Create { queue, .. } => self.config.queues.contains(&queue),
+                ScheduleOrder::Delete | ScheduleOrder::Pause | ScheduleOrder::Resume => {
+                    let record = ledger.get_schedule(&request.name);
+                    record.is_some_and(|record| record.deleted_at.is_none())
+                }
+            },
             Request::Pause { target: Pausable::Queue(queue), .. } => {
                 self.config.queues.contains(&queue)
             }

@@ -186,7 +186,7 @@ impl Runner<'_, '_> {
         let ignores_lease = self.tamper.ignores_lease();
         match paused.next_effect {
             None if ignores_lease => {
-                self.commit(&paused.step);
+                self.commit(&paused.step)?;
                 self.perform_late(paused.step.effects);
             }
             None => {}

@@ -41,6 +41,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutDefinition(_)
             | Change::PutGate { .. }
             | Change::PutShare { .. }
+            | Change::PutSchedule(_)
             | Change::Counters { .. } => None,
         };
         if let Some(fault) = shown {

@@ -1,6 +1,7 @@
 //! The bound that knows all jobs: exact where that can be seen by hand, and below every bill of every policy.
 
 use spillway_core::MicroUsd;
+use spillway_sim::run::listeners::Listeners;
 use spillway_sim::{Policy, Scenario, clairvoyant};
 
 fn scenario(text: &str) -> Scenario {
@@ -120,7 +121,7 @@ fn no_policy_is_ever_billed_less() {
         let bound = clairvoyant::bound(&scenario);
         assert!(MicroUsd::ZERO < bound);
         for policy in Policy::all() {
-            let outcome = policy.run(&scenario, None).unwrap();
+            let outcome = policy.run(&scenario, Listeners::default()).unwrap();
 
             let name = policy.name();
             assert_eq!(outcome.n_violations, 0, "{name} seed {seed}: {:?}", outcome.violations);

@@ -230,6 +230,7 @@ fn several(fetch_code: i32) -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
+        | Request::Schedule(_)
         | Request::Pause { .. }) => panic!("{other:?}"),
     }
 }

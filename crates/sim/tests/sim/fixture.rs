@@ -114,6 +114,7 @@ pub(crate) fn spec() -> JobSpec {
         | Request::Terminate { .. }
         | Request::Register { .. }
         | Request::Deregister { .. }
+        | Request::Schedule(_)
         | Request::Pause { .. }) => panic!("{other:?}"),
     }
 }

@@ -28,6 +28,8 @@ pub enum PolicyName {
     PassJobRoles,
     /// A part of the execution role's: secrets of the Secrets Manager
     ReadSecrets,
+    /// A part of the dispatcher's: tells queues what becomes of jobs
+    TellJobEvents,
     /// A part of the execution role's: parameters of the Parameter Store
     ReadParameters,
 }
@@ -48,6 +50,9 @@ pub(super) fn policy(name: PolicyName, deployment: &str) -> String {
         }
         PolicyName::PassJobRoles => {
             include_str!("../../../../../infra/policies/pass-job-roles.json")
+        }
+        PolicyName::TellJobEvents => {
+            include_str!("../../../../../infra/policies/tell-job-events.json")
         }
         PolicyName::ReadSecrets => include_str!("../../../../../infra/policies/read-secrets.json"),
         PolicyName::ReadParameters => {

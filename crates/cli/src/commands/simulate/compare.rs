@@ -11,6 +11,7 @@ use anyhow::Result;
 use spillway_core::MicroUsd;
 use spillway_sim::Policy;
 use spillway_sim::clairvoyant;
+use spillway_sim::run::listeners::Listeners;
 use spillway_sim::run::{Outcome, RunError};
 
 use super::source::Source;
@@ -115,7 +116,7 @@ fn perform(task: Task, sources: &[Source], policies: &[Policy]) -> Result<Option
     let done = match task.policy {
         None => Some(Done::Bounded(clairvoyant::bound(&scenario))),
         Some(at) => match policies.get(at) {
-            Some(policy) => Some(Done::Ran(Box::new(policy.run(&scenario, None)?))),
+            Some(policy) => Some(Done::Ran(Box::new(policy.run(&scenario, Listeners::default())?))),
             None => None,
         },
     };

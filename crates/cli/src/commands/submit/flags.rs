@@ -1,58 +1,19 @@
 //! A job from flags, as the message that asks for it.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use serde_json::{Value, json};
 use spillway_core::array::Indexes;
-use spillway_core::{ArchRule, CpuUnits, MarketRule, MiB, target};
+use spillway_core::{CpuUnits, DefinitionRef, MiB};
 
 use super::SubmitArgs;
+use super::values::{ArrayFlag, GrowthFlag, Parameter, SecretFrom, Variable};
 use crate::error::Complaint;
 use crate::outbox::Draft;
 
-/// `NAME=VALUE`, split at the first `=`.
-fn pair(text: &str) -> Option<(String, String)> {
-    let (name, value) = text.split_once('=')?;
-    (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
-}
-
-/// An environment variable, `NAME=VALUE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable(String, String);
-
-impl FromStr for Variable {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = pair(text).ok_or("give NAME=VALUE, such as EPOCHS=30")?;
-        Ok(Self(name, value))
-    }
-}
-
-/// A tag, `KEY=VALUE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(String, String);
-
-impl FromStr for Tag {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = pair(text).ok_or("give KEY=VALUE, such as team=genomics")?;
-        Ok(Self(key, value))
-    }
-}
-
-/// `N`, `FIRST-LAST` or `FIRST-LAST:STEP`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArrayFlag(Indexes);
-
-impl FromStr for ArrayFlag {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let by_size = text.parse().ok().map(Indexes::of_size);
-        let indexes = by_size.or_else(|| target::indexes(text));
-        Ok(Self(indexes.ok_or("give a number of children, or indexes such as 0-99 or 10-90:10")?))
-    }
-}
+/// What a job without a definition gets that does not say.
+const VCPUS_DEFAULT: CpuUnits = CpuUnits::from_vcpus(1);
+const MEMORY_DEFAULT: MiB = MiB::from_gib(2);
 
 /// What the job has to do with others.
 fn relate(args: &SubmitArgs, message: &mut Value) {
@@ -70,35 +31,21 @@ fn relate(args: &SubmitArgs, message: &mut Value) {
 /// The draft that the flags describe.
 pub(super) fn draft(args: &SubmitArgs) -> Result<Draft, Complaint> {
     check(args)?;
-    let image = args.image.as_deref().unwrap_or_default();
-    let mut requirements = vec![
-        json!({"type": "VCPU", "value": args.vcpus.to_string()}),
-        json!({"type": "MEMORY", "value": args.memory.get().to_string()}),
-    ];
-    if 0 < args.gpus {
-        requirements.push(json!({"type": "GPU", "value": args.gpus.to_string()}));
-    }
-    let mut container = json!({ "image": image, "resourceRequirements": requirements });
-    if !args.command.is_empty() {
-        container["command"] = json!(args.command);
-    }
-    if !args.env.is_empty() {
-        let variable = |v: &Variable| json!({"name": v.0, "value": v.1});
-        container["environment"] = args.env.iter().map(variable).collect();
-    }
-    let name = args.name.as_ref().map_or_else(|| name_of(image), ToString::to_string);
-    let mut message = json!({
-        "jobName": name,
-        "jobDefinition": {"type": "container", "containerProperties": container},
-    });
-    if 1 < args.attempts {
-        message["retryStrategy"] = json!({"attempts": args.attempts});
+    let mut message = match &args.definition {
+        Some(definition) => of_definition(args, definition),
+        None => of_image(args),
+    };
+    if let Some(attempts) = args.attempts {
+        message["retryStrategy"] = json!({"attempts": attempts});
     }
     if let Some(timeout) = args.timeout {
         message["timeout"] = json!({"attemptDurationSeconds": timeout.0.as_secs()});
     }
     if !args.tag.is_empty() {
         message["tags"] = args.tag.iter().map(|tag| (tag.0.clone(), json!(tag.1))).collect();
+    }
+    if args.propagate_tags {
+        message["propagateTags"] = json!(true);
     }
     let own = own_keys(args);
     if own.as_object().is_some_and(|own| !own.is_empty()) {
@@ -111,25 +58,107 @@ pub(super) fn draft(args: &SubmitArgs) -> Result<Draft, Complaint> {
     Ok(Draft { place: String::new(), message })
 }
 
+/// A job of its own.
+fn of_image(args: &SubmitArgs) -> Value {
+    let image = args.image.as_deref().unwrap_or_default();
+    let vcpus = args.vcpus.unwrap_or(VCPUS_DEFAULT);
+    let memory = args.memory.unwrap_or(MEMORY_DEFAULT);
+    let mut container = json!({ "image": image });
+    container["resourceRequirements"] = requirements(Some(vcpus), Some(memory), args.gpus);
+    what_runs(args, &mut container);
+    if let Some(user) = &args.user {
+        container["user"] = json!(user);
+    }
+    if let Some(role) = &args.job_role {
+        container["jobRoleArn"] = json!(role);
+    }
+    if let Some(role) = &args.execution_role {
+        container["executionRoleArn"] = json!(role);
+    }
+    if !args.secret.is_empty() {
+        let secret = |s: &SecretFrom| json!({"name": s.0, "valueFrom": s.1});
+        container["secrets"] = args.secret.iter().map(secret).collect();
+    }
+    let name = args.name.as_ref().map_or_else(|| name_of(image), ToString::to_string);
+    json!({
+        "jobName": name,
+        "jobDefinition": {"type": "container", "containerProperties": container},
+    })
+}
+
+/// A job of a registered definition, and what it does otherwise.
+fn of_definition(args: &SubmitArgs, definition: &DefinitionRef) -> Value {
+    let mut overrides = json!({});
+    if args.vcpus.is_some() || args.memory.is_some() || args.gpus.is_some() {
+        overrides["resourceRequirements"] = requirements(args.vcpus, args.memory, args.gpus);
+    }
+    what_runs(args, &mut overrides);
+    let name = args.name.as_ref().unwrap_or(&definition.name);
+    let mut message = json!({ "jobName": name, "jobDefinition": definition.to_string() });
+    if overrides.as_object().is_some_and(|overrides| !overrides.is_empty()) {
+        message["containerOverrides"] = overrides;
+    }
+    if !args.parameter.is_empty() {
+        let parameter = |p: &Parameter| (p.0.clone(), json!(p.1));
+        message["parameters"] = args.parameter.iter().map(parameter).collect();
+    }
+    message
+}
+
+fn requirements(vcpus: Option<CpuUnits>, memory: Option<MiB>, gpus: Option<u32>) -> Value {
+    let all = [
+        ("VCPU", vcpus.map(|vcpus| vcpus.to_string())),
+        ("MEMORY", memory.map(|memory| memory.get().to_string())),
+        ("GPU", gpus.filter(|gpus| 0 < *gpus).map(|gpus| gpus.to_string())),
+    ];
+    let requirement = |(kind, value): (&str, Option<String>)| {
+        value.map(|value| json!({"type": kind, "value": value}))
+    };
+    all.into_iter().filter_map(requirement).collect()
+}
+
+fn what_runs(args: &SubmitArgs, container: &mut Value) {
+    if !args.command.is_empty() {
+        container["command"] = json!(args.command);
+    }
+    if !args.env.is_empty() {
+        let variable = |v: &Variable| json!({"name": v.0, "value": v.1});
+        container["environment"] = args.env.iter().map(variable).collect();
+    }
+}
+
 fn own_keys(args: &SubmitArgs) -> Value {
     let mut own = json!({});
     if let Some(token) = &args.token {
         own["clientToken"] = json!(token);
     }
-    if args.market != MarketRule::Any {
-        own["market"] = json!(args.market);
+    if let Some(market) = args.market {
+        own["market"] = json!(market);
     }
-    if args.arch != ArchRule::default() {
-        own["architecture"] = json!(args.arch);
+    if let Some(arch) = args.arch {
+        own["architecture"] = json!(arch);
     }
     if !args.gpu_kind.is_empty() {
         own["gpuKinds"] = json!(args.gpu_kind);
     }
-    if let Some(span) = args.expected_duration {
-        own["expectedDurationSeconds"] = json!(span.0.as_secs().max(1));
+    if !args.retry_rule.is_empty() {
+        own["evaluateOnExit"] = args.retry_rule.iter().map(|rule| rule.0.clone()).collect();
     }
-    if let Some(span) = args.patience {
-        own["patienceSeconds"] = json!(span.0.as_secs());
+    if let Some(GrowthFlag { percent, max }) = args.grow_memory {
+        own["growMemory"] = json!({"percent": percent, "maxMemory": max.get().to_string()});
+    }
+    let spans = [
+        ("expectedDurationSeconds", args.expected_duration, 1),
+        ("patienceSeconds", args.patience, 0),
+        ("jobTimeoutSeconds", args.job_timeout, 0),
+        ("queueTimeoutSeconds", args.queue_timeout, 0),
+        ("startTimeoutSeconds", args.start_timeout, 0),
+        ("stopTimeoutSeconds", args.stop_timeout, 0),
+    ];
+    for (key, span, min) in spans {
+        if let Some(span) = span {
+            own[key] = json!(span.0.as_secs().max(min));
+        }
     }
     if let Some(at) = args.deadline {
         own["deadline"] = json!(at);
@@ -160,11 +189,11 @@ fn own_keys(args: &SubmitArgs) -> Value {
 
 /// What is better said of a flag than of the message that it makes.
 fn check(args: &SubmitArgs) -> Result<(), Complaint> {
-    if args.vcpus == CpuUnits::ZERO {
+    if args.vcpus == Some(CpuUnits::ZERO) {
         return Err(Complaint::usage("--vcpus 0: a job needs some CPU")
             .hint("give at least 0.001, such as --vcpus 0.25"));
     }
-    if args.memory == MiB::ZERO {
+    if args.memory == Some(MiB::ZERO) {
         return Err(Complaint::usage("--memory 0: a job needs some memory")
             .hint("give at least 4MiB, such as --memory 512MiB"));
     }
@@ -286,6 +315,79 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn rules_limits_and_rights_become_their_keys() {
+        let args = args(&[
+            "--image=busybox",
+            "--retry-rule=retry:exit-code=137",
+            "--retry-rule=exit:reason=*",
+            "--grow-memory=50:8GiB",
+            "--queue-timeout=1h",
+            "--stop-timeout=2m",
+            "--user=nobody",
+            "--job-role=arn:aws:iam::123456789012:role/job",
+            "--secret=TOKEN=hub",
+            "--propagate-tags",
+        ]);
+
+        let message = draft(&args).unwrap().message;
+
+        insta::assert_json_snapshot!(message["spillway"], @r#"
+        {
+          "evaluateOnExit": [
+            {
+              "action": "RETRY",
+              "onExitCode": "137"
+            },
+            {
+              "action": "EXIT",
+              "onReason": "*"
+            }
+          ],
+          "growMemory": {
+            "maxMemory": "8192",
+            "percent": 50
+          },
+          "queueTimeoutSeconds": 3600,
+          "stopTimeoutSeconds": 120
+        }
+        "#);
+        let container = &message["jobDefinition"]["containerProperties"];
+        assert_eq!(
+            (&container["user"], &message["propagateTags"]),
+            (&json!("nobody"), &json!(true))
+        );
+        assert_eq!(container["secrets"], json!([{"name": "TOKEN", "valueFrom": "hub"}]));
+    }
+
+    #[test]
+    fn a_job_of_a_definition_says_only_what_it_does_otherwise() {
+        let plain = draft(&args(&["--definition=align:3"])).unwrap().message;
+        let other = args(&[
+            "--definition=align",
+            "--parameter=input=s3://b/k=1",
+            "--memory=4GiB",
+            "--env=A=1",
+            "--name=n",
+            "--",
+            "run",
+        ]);
+
+        let other = draft(&other).unwrap().message;
+
+        assert_eq!(plain, json!({"jobName": "align", "jobDefinition": "align:3"}));
+        let overrides = json!({
+            "resourceRequirements": [{"type": "MEMORY", "value": "4096"}],
+            "environment": [{"name": "A", "value": "1"}],
+            "command": ["run"],
+        });
+        assert_eq!(other["containerOverrides"], overrides);
+        assert_eq!(other["parameters"], json!({"input": "s3://b/k=1"}));
+        assert_eq!((&other["jobName"], &other["jobDefinition"]), (&json!("n"), &json!("align")));
+        let both = ["spillway", "submit", "--definition=a", "--image=b"];
+        assert!(Cli::try_parse_from(both).is_err());
     }
 
     #[test]

@@ -106,7 +106,8 @@ fn array(
             let last = bounded(&at, last, first, limits::ARRAY_INDEX_MAX)?;
             let indexes = Indexes::between(first, last, step)
                 .ok_or_else(|| Rejection::invalid(&at, "there is no index in this range"))?;
-            array_size(&at, i64::from(indexes.size))?;
+            // A range says what it says: it may hold one index, as where one child is run again.
+            array_size(&at, i64::from(indexes.size.max(limits::ARRAY_SIZE_MIN)))?;
             if let Some(size) = size.filter(|size| *size != indexes.size) {
                 let what = format!("{size} children, but spillway.array has {}", indexes.size);
                 return Err(Rejection::invalid(&at_size, &what).hint("leave out one of the two"));

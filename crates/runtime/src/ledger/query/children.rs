@@ -7,9 +7,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use spillway_core::array::{self, ArrayRecord, Indexes, child_seq};
 use spillway_core::job::{Job, JobState, JobStatus};
+use spillway_core::port::JobFilter;
 use spillway_core::{JobId, OrdSet};
 
 use super::super::error::{Failure, Outcome};
+use super::list::{self, Terms};
 use super::{attempts, parse, uuid};
 
 /// Where an array's children are.
@@ -59,14 +61,23 @@ pub(in super::super) fn one(
 ) -> Outcome<Option<Job>> {
     let Some(array) = array(connection, parent.id)? else { return Ok(None) };
     let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
-    let sql = "SELECT ord, state, last_attempt FROM children WHERE seq = ?1 AND ord = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![array.seq, ord])?;
-    if let Some(row) = rows.next()? {
-        return child(connection, parent, &array, row).map(Some);
+    if let Some(child) = with_record(connection, parent, &array, ord)? {
+        return Ok(Some(child));
     }
     let runs = runs(connection, &array)?;
     Ok(Some(unrecorded(parent, &array, &runs, ord)?))
+}
+
+fn with_record(
+    connection: &Connection,
+    parent: &Job,
+    array: &Array,
+    ord: u32,
+) -> Outcome<Option<Job>> {
+    let sql = "SELECT ord, state, last_attempt FROM children WHERE seq = ?1 AND ord = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![array.seq, ord])?;
+    rows.next()?.map(|row| child(connection, parent, array, row)).transpose()
 }
 
 /// Children that ended without a record, in order.
@@ -96,56 +107,79 @@ fn unrecorded(
     Ok(array::child_of(parent, id, ord, state))
 }
 
-/// The children of an array in these states (all, if none is named), the largest index first.
-pub(in super::super) fn list(
-    connection: &Connection,
-    parent: &Job,
-    statuses: &[JobStatus],
-    limit: usize,
-) -> Outcome<Vec<Job>> {
+/// The children of an array where they stand as the filter says, the largest index first. All else of the filter is the
+/// array's to meet.
+pub(super) fn list(connection: &Connection, parent: &Job, filter: &JobFilter) -> Outcome<Vec<Job>> {
     let Some(array) = array(connection, parent.id)? else { return Ok(Vec::new()) };
-    let mut values = vec![Value::Integer(array.seq), Value::Integer(super::row_limit(limit))];
-    values.extend(statuses.iter().map(|status| Value::Text(status.to_string())));
-    let names: Vec<String> = (3..=values.len()).map(|n| format!("?{n}")).collect();
-    let condition = match names.as_slice() {
-        [] => String::new(),
-        names => format!("AND status IN ({})", names.join(", ")),
+    let below = match filter.after {
+        None => Some(array.indexes.size),
+        Some(after) if after.whole() == parent.id => {
+            after.index().and_then(|index| array.indexes.ord_of(index))
+        }
+        Some(_) => None,
     };
+    let Some(below) = below else { return Ok(Vec::new()) };
+    let mut terms = Terms::new(vec![Value::Integer(array.seq), Value::Integer(below.into())]);
+    list::of_states(filter, &mut terms);
+    // All that have a record are read, whether or not they are wanted: what is between two of them has none.
     let sql = format!(
-        "SELECT ord, state, last_attempt FROM children WHERE seq = ?1 {condition}
-            ORDER BY ord DESC LIMIT ?2"
+        "SELECT ord, coalesce(1{}, 0) FROM children INDEXED BY children_listed
+            WHERE seq = ?1 AND ord < ?2 ORDER BY ord DESC",
+        terms.text
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found: Vec<Job> = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(child(connection, parent, &array, row)?);
-    }
-    let is_wanted = |job: &Job| statuses.is_empty() || statuses.contains(&job.state.status());
-    let recorded = recorded(connection, &array)?;
+    let mut rows = statement.query(params_from_iter(terms.values))?;
     let runs = runs(connection, &array)?;
-    let mut n_unrecorded = 0;
-    for ord in (0..array.indexes.size).rev() {
-        if n_unrecorded == limit {
-            break;
+    let mut found: Vec<Job> = Vec::new();
+    let mut below = below;
+    while found.len() < filter.limit {
+        let recorded: Option<(u32, bool)> = match rows.next()? {
+            Some(row) => Some((row.get(0)?, row.get(1)?)),
+            None => None,
+        };
+        let from = recorded.map_or(0, |(ord, _)| ord.saturating_add(1));
+        without_record(parent, &array, &runs, filter, (from, below), &mut found)?;
+        let Some((ord, is_wanted)) = recorded else { break };
+        if is_wanted && found.len() < filter.limit {
+            found.extend(with_record(connection, parent, &array, ord)?);
         }
-        if recorded.contains(ord) {
-            continue;
-        }
-        let job = unrecorded(parent, &array, &runs, ord)?;
-        if is_wanted(&job) {
-            n_unrecorded += 1;
-            found.push(job);
-        }
+        below = ord;
     }
-    found.sort_by_key(|job| std::cmp::Reverse(job.seq));
-    found.truncate(limit);
     Ok(found)
 }
 
-/// The children of an array that have a record.
-fn recorded(connection: &Connection, array: &Array) -> Outcome<OrdSet> {
-    ords(connection, array, "SELECT ord FROM children WHERE seq = ?1")
+/// Adds those of some children without a record, `from..below`, that are wanted.
+fn without_record(
+    parent: &Job,
+    array: &Array,
+    runs: &[(u32, u32, JobState)],
+    filter: &JobFilter,
+    (from, below): (u32, u32),
+    found: &mut Vec<Job>,
+) -> Outcome<()> {
+    let mut below = below;
+    while from < below && found.len() < filter.limit {
+        // Those that end alike are wanted alike: one is looked at for all down to where that changes.
+        let last = below - 1;
+        let after = runs.partition_point(|(first, _, _)| *first <= last);
+        let run = after.checked_sub(1).and_then(|at| runs.get(at));
+        let alike_from = match run {
+            Some((first, end, _)) if last <= *end => *first,
+            Some((_, end, _)) => end.saturating_add(1),
+            None => 0,
+        };
+        let alike_from = alike_from.max(from);
+        if filter.matches_state(&unrecorded(parent, array, runs, last)?) {
+            for ord in (alike_from..below).rev() {
+                if found.len() == filter.limit {
+                    break;
+                }
+                found.push(unrecorded(parent, array, runs, ord)?);
+            }
+        }
+        below = alike_from;
+    }
+    Ok(())
 }
 
 fn ords(connection: &Connection, array: &Array, sql: &str) -> Outcome<OrdSet> {
@@ -255,13 +289,42 @@ pub(in super::super) fn counts_of(
 
 /// How many more jobs are in each state than there are rows of them: the children of arrays, and the arrays themselves not.
 pub(in super::super) fn counts(connection: &Connection) -> Outcome<BTreeMap<JobStatus, i64>> {
-    let mut counts: BTreeMap<JobStatus, i64> = BTreeMap::new();
-    for (_, id, status) in all(connection)? {
-        *counts.entry(status).or_default() -= 1;
-        let Some(parent) = super::one(connection, id)? else { continue };
-        for (status, n) in counts_of(connection, &parent)? {
-            *counts.entry(status).or_default() += i64::from(n);
+    let mut recorded: BTreeMap<i64, BTreeMap<JobStatus, i64>> = BTreeMap::new();
+    let sqls = [
+        "SELECT seq, status, count(*) FROM children GROUP BY seq, status",
+        "SELECT seq, json_extract(state, '$.status'), sum(last - first + 1) FROM child_runs GROUP BY 1, 2",
+    ];
+    for sql in sqls {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let of_array = recorded.entry(row.get(0)?).or_default();
+            *of_array.entry(status_of(row, 1)?).or_default() += row.get::<_, i64>(2)?;
         }
     }
+    let mut counts: BTreeMap<JobStatus, i64> = BTreeMap::new();
+    for (array, id, status) in all(connection)? {
+        *counts.entry(status).or_default() -= 1;
+        let mut left = i64::from(array.indexes.size);
+        for (status, n) in recorded.remove(&array.seq).unwrap_or_default() {
+            *counts.entry(status).or_default() += n;
+            left -= n;
+        }
+        if left == 0 {
+            continue;
+        }
+        // Where those without a record stand follows from what their array waits for, while it does.
+        let status = match (status, super::one(connection, id)?) {
+            (JobStatus::Pending, Some(parent)) => array::unrecorded_state(&parent).status(),
+            (status, _) => status,
+        };
+        *counts.entry(status).or_default() += left;
+    }
     Ok(counts)
+}
+
+fn status_of(row: &Row<'_>, column: usize) -> Outcome<JobStatus> {
+    let text = row.get_ref(column)?.as_str();
+    let status = text.map_err(|error| Failure::record("a status", &error))?.parse();
+    status.map_err(|error| Failure::record("a status", &error))
 }

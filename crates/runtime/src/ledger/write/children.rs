@@ -8,7 +8,7 @@ use spillway_core::job::{Attempt, Job, JobState};
 use super::super::error::{BadChange, Outcome};
 use super::super::query::children::{self, Array};
 use super::super::query::natural;
-use super::{Record, add_attempt, check_move, json, whole};
+use super::{Record, add_attempt, check_move, ended, json, said, whole};
 
 pub(super) fn add_array(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     let Some(array) = job.spec.array else { return Ok(()) };
@@ -30,9 +30,11 @@ pub(super) fn add_child(tx: &Transaction<'_>, id: JobId, state: &JobState) -> Ou
     if first_known(tx, array.seq, ord, ord)?.is_some() {
         return Err(BadChange::AddedTwice(id).into());
     }
-    let sql = "INSERT INTO children (seq, ord, status, last_attempt, state)
-        VALUES (?1, ?2, ?3, 0, ?4)";
-    let row = params![array.seq, ord, state.status().as_str(), json(state)?];
+    let sql = "INSERT INTO children (seq, ord, status, last_attempt, state, ended, reason)
+        VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6)";
+    let status = state.status();
+    let reason = said(state, None);
+    let row = params![array.seq, ord, status.as_str(), json(state)?, ended(state), reason];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
@@ -57,10 +59,17 @@ pub(super) fn move_child(
         let array_seq = natural("seq", array.seq)?;
         add_attempt(tx, whole(child_seq(array_seq, ord))?, attempt)?;
     }
-    let sql = "UPDATE children SET status = ?3, last_attempt = ?4, state = ?5
-        WHERE seq = ?1 AND ord = ?2";
-    let row = params![array.seq, ord, state.status().as_str(), newest, json(state)?];
-    tx.prepare_cached(sql)?.execute(row)?;
+    let sql = "UPDATE children SET status = ?3, last_attempt = ?4, state = ?5, ended = ?6,
+        reason = coalesce(?7, reason) WHERE seq = ?1 AND ord = ?2";
+    tx.prepare_cached(sql)?.execute(params![
+        array.seq,
+        ord,
+        state.status().as_str(),
+        newest,
+        json(state)?,
+        super::ended(state),
+        said(state, ended),
+    ])?;
     Ok(())
 }
 

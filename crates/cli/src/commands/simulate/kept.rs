@@ -1,0 +1,102 @@
+//! What is kept of a run: its trace, and the ledger that a real dispatcher would have left.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use spillway_core::Change;
+use spillway_core::port::Ledger as _;
+use spillway_runtime::ledger::SqliteLedger;
+use spillway_sim::run::Outcome;
+use spillway_sim::run::listeners::{Commits, Listeners};
+use spillway_sim::{Policy, Scenario};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+use crate::error::Complaint;
+use crate::ledger;
+
+/// Changes that are written together. Nothing depends on a simulated commit, so that none must be on the disk by itself.
+const CHANGES: usize = 10_000;
+
+/// Files that are kept of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept<'a> {
+    pub(super) trace: Option<&'a Path>,
+    pub(super) ledger: Option<&'a Path>,
+}
+
+impl Kept<'_> {
+    pub(super) const fn is_any(self) -> bool {
+        self.trace.is_some() || self.ledger.is_some()
+    }
+
+    /// Runs it and writes them.
+    pub(super) fn run(self, scenario: &Scenario, policy: Policy) -> Result<Outcome> {
+        let mut trace = self.trace.map(trace).transpose()?;
+        let mut ledger = self.ledger.map(Batches::open).transpose()?;
+        let listeners = Listeners {
+            trace: trace.as_mut().map(|trace| trace as &mut dyn Write),
+            ledger: ledger.as_mut().map(|ledger| ledger as &mut dyn Commits),
+        };
+        let outcome = policy.run(scenario, listeners)?;
+        if let (Some(mut trace), Some(path)) = (trace, self.trace) {
+            let told = || format!("cannot write the trace {}", path.display());
+            trace.flush().with_context(told)?;
+        }
+        if let (Some(mut ledger), Some(path)) = (ledger, self.ledger) {
+            let told = || format!("cannot write the ledger {}", path.display());
+            ledger.flush().with_context(told)?;
+        }
+        Ok(outcome)
+    }
+}
+
+fn trace(path: &Path) -> Result<BufWriter<File>, Complaint> {
+    let file = File::create(path).map_err(|error| {
+        Complaint::usage(format!("cannot write the trace {}: {error}", path.display()))
+    })?;
+    Ok(BufWriter::new(file))
+}
+
+/// A ledger that takes many commits as one.
+struct Batches {
+    runtime: Handle,
+    ledger: SqliteLedger,
+    waiting: Vec<Change>,
+    now: Timestamp,
+}
+
+impl Batches {
+    fn open(path: &Path) -> Result<Self> {
+        if path.exists() {
+            let what = format!("the ledger {} is there already", path.display());
+            return Err(Complaint::usage(what)
+                .hint("a run needs a ledger of its own: name a file that is not there yet")
+                .into());
+        }
+        Ok(Self {
+            runtime: Handle::current(),
+            ledger: ledger::writer(path)?,
+            waiting: Vec::new(),
+            now: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let commit = self.ledger.commit(self.now, &self.waiting);
+        block_in_place(|| self.runtime.block_on(commit)).map_err(io::Error::other)?;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
+impl Commits for Batches {
+    fn commit(&mut self, now: Timestamp, changes: &[Change]) -> io::Result<()> {
+        self.now = now;
+        self.waiting.extend_from_slice(changes);
+        if self.waiting.len() < CHANGES { Ok(()) } else { self.flush() }
+    }
+}
