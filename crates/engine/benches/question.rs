@@ -17,9 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::Input;
 use spillway_core::effect::Receipt;
 use spillway_core::input::{Delivery, EventDelivery};
-use spillway_core::task::{CloudEvent, TaskReport, TaskStatus};
+use spillway_core::task::CloudEvent;
 use spillway_engine::Engine;
-use world::{Layout, N_HOSTS, after, catalog, delivery, ledger, task_of};
+use world::{Layout, N_HOSTS, after, catalog, delivery, end_of, ledger};
 
 /// What this process holds in memory, in MiB; nothing where the system does not say.
 fn resident_mib() -> Option<u64> {
@@ -29,24 +29,8 @@ fn resident_mib() -> Option<u64> {
     Some(kib / 1024)
 }
 
-/// The end of the `n`-th of the jobs that run, as ECS tells it.
-fn ended(n: u32) -> Input {
-    let (task, host) = task_of(n);
-    let report = TaskReport {
-        arn: task.parse().expect("it is an ARN"),
-        started_by: None,
-        container_instance: Some(host.parse().expect("it is an ARN")),
-        version: 9,
-        status: TaskStatus::Stopped,
-        started_at: None,
-        stopped_at: Some(after(900)),
-        exit_code: Some(0),
-        stop_code: Some("EssentialContainerExited".into()),
-        stopped_reason: None,
-        container_reason: None,
-        containers: Vec::new(),
-    };
-    let event = Some(CloudEvent::Task { report });
+fn ended(layout: Layout, n: u32) -> Input {
+    let event = Some(CloudEvent::Task { report: end_of(layout, n) });
     Input::Events(vec![EventDelivery { receipt: Receipt("e".into()), event }])
 }
 
@@ -99,7 +83,7 @@ impl Loop {
 
     fn next_end(&mut self) -> Input {
         self.n_ended += 1;
-        ended(self.n_ended)
+        ended(self.layout, self.n_ended)
     }
 }
 

@@ -10,10 +10,12 @@ use spillway_core::id::LedgerId;
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, LiveAttempt};
 use spillway_core::message::{self, Request, SimpleJob};
+use spillway_core::task::{TaskReport, TaskStatus};
 use spillway_core::{
-    Arch, ArchRule, AttemptOrd, Catalog, CpuUnits, Hazard, Host, HostId, HostState, Instance, Job,
-    JobId, JobSpec, JobState, KindHistory, KindId, LaunchId, LedgerState, Market, MarketRule, MiB,
-    MicroUsdPerHour, Offering, PoolId, QueueName, Resources, Scheduling, kind_name,
+    Arch, ArchRule, AttemptOrd, Catalog, ClientToken, CpuUnits, Hazard, Host, HostId, HostState,
+    Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, LaunchId, LedgerState, Market,
+    MarketRule, MiB, MicroUsdPerHour, Offering, PoolId, QueueName, Resources, Scheduling,
+    kind_name,
 };
 use spillway_engine::{
     Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, ShareRules, Weight,
@@ -211,10 +213,27 @@ fn task_arn(n: u32) -> String {
     format!("arn:aws:ecs:us-east-1:1:task/c/{n:032x}")
 }
 
-/// The task that the `n`-th of the jobs that run is; they are numbered from 0.
-pub(crate) fn task_of(n: u32) -> (String, String) {
-    let host = n / RUNS_PER_HOST;
-    (task_arn(n), format!("arn:aws:ecs:us-east-1:1:container-instance/c/{host}"))
+fn instance_arn(host: u32) -> String {
+    format!("arn:aws:ecs:us-east-1:1:container-instance/c/{host}")
+}
+
+/// The end of the `n`-th of the jobs that run, as ECS tells it; they are numbered from 0.
+pub(crate) fn end_of(layout: Layout, n: u32) -> TaskReport {
+    let id = JobId::derive(&layout.queue(n), &n.to_string());
+    TaskReport {
+        arn: task_arn(n).parse().expect("it is an ARN"),
+        started_by: Some(ClientToken::of_attempt(id, AttemptOrd::FIRST).to_string()),
+        container_instance: Some(instance_arn(n / RUNS_PER_HOST).parse().expect("it is an ARN")),
+        version: 9,
+        status: TaskStatus::Stopped,
+        started_at: None,
+        stopped_at: Some(after(900)),
+        exit_code: Some(0),
+        stop_code: Some("EssentialContainerExited".into()),
+        stopped_reason: None,
+        container_reason: None,
+        containers: Vec::new(),
+    }
 }
 
 /// A ledger of a thousand hosts, each full with its runs, and so many jobs in line.
@@ -241,7 +260,7 @@ pub(crate) fn ledger(layout: Layout, n_waiting: u32) -> LedgerState {
             state.jobs.push(running);
         }
         let name = format!("i-{ord:017x}").parse().expect("it is an id");
-        let (_, arn) = task_of(ord * RUNS_PER_HOST);
+        let arn = instance_arn(ord);
         state.hosts.push(Host {
             id,
             launch: Some(launch),
