@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use spillway_sim::run::listeners::Listeners;
 use spillway_sim::{Policy, Scenario, clairvoyant};
 
 /// A trace in full takes an unoptimized build minutes.
@@ -18,7 +19,7 @@ fn holds(path: &Path) -> datatest_stable::Result<()> {
     let bound = clairvoyant::bound(&scenario);
 
     for policy in Policy::all() {
-        let outcome = policy.run(&scenario, None)?;
+        let outcome = policy.run(&scenario, Listeners::default())?;
 
         let name = policy.name();
         assert_eq!(outcome.n_violations, 0, "{name}: {:#?}", outcome.violations);

@@ -25,9 +25,7 @@ use definition::Defaults;
 use definitions::Definitions;
 
 pub(crate) use report::task_status;
-
-/// The name of the one container of every task.
-pub(crate) const JOB_CONTAINER: &str = "job";
+pub(crate) use spillway_core::container::JOB_CONTAINER;
 
 /// ECS behind the port [`Cluster`].
 #[derive(Debug)]

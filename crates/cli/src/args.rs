@@ -121,6 +121,9 @@ pub enum Command {
     /// Send jobs to the queue
     #[command(long_about = commands::submit::LONG_ABOUT)]
     Submit(Box<commands::submit::SubmitArgs>),
+    /// Answer AWS Batch's API on this machine, for the aws CLI, boto3, Nextflow and others
+    #[command(long_about = commands::batch_api::LONG_ABOUT)]
+    BatchApi(commands::batch_api::BatchApiArgs),
     /// List, show, retry and wait for jobs
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
@@ -142,6 +145,9 @@ pub enum Command {
     /// Hold predicted durations and interruptions against what came
     #[command(long_about = commands::calibration::LONG_ABOUT)]
     Calibration(commands::calibration::CalibrationArgs),
+    /// Say what was paid, what for and for whom
+    #[command(long_about = commands::cost::LONG_ABOUT)]
+    Cost(commands::cost::CostArgs),
     /// End jobs that have not been given to a machine yet
     #[command(long_about = commands::cancel::LONG_ABOUT)]
     Cancel(Box<commands::end::EndArgs>),

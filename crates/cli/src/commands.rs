@@ -1,9 +1,11 @@
 //! The verbs, one file each. A verb gathers, calls, and answers with a view; it prints only through `output`.
 
+pub mod batch_api;
 pub mod calibration;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod cost;
 pub mod definitions;
 pub mod demo;
 pub mod doctor;
@@ -31,6 +33,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
     match command {
         Command::Serve(args) => Box::pin(serve::run(args, context)).await,
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
+        Command::BatchApi(args) => Box::pin(batch_api::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
         Command::Queues(command) => Box::pin(queues::run(command, context)).await,
@@ -38,6 +41,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
+        Command::Cost(args) => cost::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,

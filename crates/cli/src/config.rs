@@ -59,7 +59,7 @@ pub struct Config {
 
     /// The SQS queue that jobs are sent to.
     pub job_queue_name: String,
-    /// Its URL; none looks it up by name.
+    /// Its URL; none looks it up by name. `file:FOLDER` is a folder that stands in for it beside `serve --world`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_queue_url: Option<String>,
     /// The SQS queue for messages that can never be a job.

@@ -19,6 +19,8 @@ pub mod output;
 pub mod pick;
 pub mod prices;
 pub mod send;
+mod sender;
+mod spool;
 pub mod views;
 pub mod wait;
 mod why;

@@ -25,6 +25,9 @@ pub struct FilterArgs {
     /// Only of this queue
     #[arg(long, value_name = "QUEUE")]
     pub queue: Option<QueueName>,
+    /// Only of such a share of the queue (`shareIdentifier`); `*` and `?` as in --name
+    #[arg(long, value_name = "GLOB")]
+    pub share: Option<Glob>,
     /// Only in these states
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     pub status: Vec<JobStatus>,
@@ -62,6 +65,7 @@ impl FilterArgs {
     pub fn is_empty(&self) -> bool {
         let Self {
             queue,
+            share,
             status,
             name,
             tag,
@@ -75,6 +79,7 @@ impl FilterArgs {
         } = self;
         let times = [submitted_after, submitted_before, ended_after, ended_before];
         queue.is_none()
+            && share.is_none()
             && status.is_empty()
             && name.is_none()
             && tag.is_empty()
@@ -92,6 +97,7 @@ impl FilterArgs {
         };
         JobFilter {
             queue: self.queue.clone(),
+            share: self.share.clone(),
             statuses: self.status.clone(),
             name: self.name.clone(),
             tags: self.tag.clone(),
@@ -117,7 +123,7 @@ pub enum Moment {
 
 impl Moment {
     /// When that is, seen from `now`.
-    fn at(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             // Longer ago than time reaches is its beginning.

@@ -7,12 +7,9 @@ use spillway_core::CloudError;
 use spillway_core::port::JobSender;
 use tokio::task::JoinSet;
 
-#[cfg(feature = "aws")]
-use crate::cloud::sender;
-#[cfg(not(feature = "aws"))]
-use crate::cloudless::sender;
 use crate::context::Context;
 use crate::outbox::Letter;
+use crate::sender::sender;
 
 /// Messages on their way at once. One takes SQS some 10 ms, so this is a few thousand a second.
 const AT_ONCE: usize = 32;

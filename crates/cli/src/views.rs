@@ -6,6 +6,7 @@ mod asked;
 pub mod attempt;
 pub mod calibration;
 pub mod container;
+pub mod cost;
 pub mod definition;
 pub mod expected;
 pub mod host;

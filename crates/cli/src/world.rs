@@ -13,6 +13,7 @@ use spillway_sim::scenario::ScenarioError;
 use spillway_sim::{Scenario, SimCloud, SimPorts};
 
 use crate::error::Complaint;
+use crate::spool::Spool;
 
 /// The scenario in a file.
 pub(crate) fn scenario(path: &Path) -> Result<Scenario, Complaint> {
@@ -92,6 +93,15 @@ impl World {
     /// The bodies of all messages that are sent, in order of time.
     pub(crate) fn bodies(&self) -> Vec<String> {
         self.scenario.messages().into_iter().map(|sent| sent.body).collect()
+    }
+
+    /// Sends what others put into a folder, for as long as it can be read.
+    pub(crate) async fn feed_from(&self, spool: &Spool) -> std::io::Result<()> {
+        spool
+            .take(|body| {
+                self.ports.with_cloud(|cloud, now| cloud.send_message(now, body));
+            })
+            .await
     }
 
     /// Sends every message at its time. Cancel-safe: what is sent is sent.

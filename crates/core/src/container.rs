@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::UnknownName;
 
+/// The name of a job's container in its task, where it has but one.
+pub const JOB_CONTAINER: &str = "job";
+
+/// What the name of a log stream begins with (`awslogs-stream-prefix`), unless the job says otherwise.
+pub const LOG_STREAM_PREFIX: &str = "spillway";
+
+/// The option of the driver `awslogs` that says what the name of a log stream begins with.
+pub const LOG_STREAM_PREFIX_OPTION: &str = "awslogs-stream-prefix";
+
 /// What becomes the ECS task definition and its overrides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerSpec {

@@ -64,10 +64,37 @@ pub struct Line {
 }
 
 /// Durations, those that ended and those that were cut short, by bucket. When more than [`Self::N_MAX`] have been counted all
-/// counts are halved: what is old fades.
+/// counts are halved: what is old fades. How many have faded is known: there were so many more like those that are left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Durations(Vec<(u8, u32, u64, u32)>);
+#[serde(from = "Kept", into = "Kept")]
+pub struct Durations {
+    /// Bucket, how many ended, their sum, how many were cut short.
+    lines: Vec<(u8, u32, u64, u32)>,
+    n_faded: u64,
+}
+
+/// As it is written: most have seen too little for anything to fade.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Lines(Vec<(u8, u32, u64, u32)>),
+    Faded { n_faded: u64, lines: Vec<(u8, u32, u64, u32)> },
+}
+
+impl From<Kept> for Durations {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Lines(lines) => Self { lines, n_faded: 0 },
+            Kept::Faded { n_faded, lines } => Self { lines, n_faded },
+        }
+    }
+}
+
+impl From<Durations> for Kept {
+    fn from(Durations { lines, n_faded }: Durations) -> Self {
+        if n_faded == 0 { Self::Lines(lines) } else { Self::Faded { n_faded, lines } }
+    }
+}
 
 impl Durations {
     /// So many count at most.
@@ -75,7 +102,7 @@ impl Durations {
 
     /// None yet.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { lines: Vec::new(), n_faded: 0 }
     }
 
     /// One that ended by itself after so many seconds.
@@ -95,18 +122,19 @@ impl Durations {
 
     /// All that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, n_ended, sum, n_cut_short) in &other.0 {
+        for (bucket, n_ended, sum, n_cut_short) in &other.lines {
             let line = self.line(bucket_end((*bucket).into()));
             line.1 = line.1.saturating_add(*n_ended);
             line.2 = line.2.saturating_add(*sum);
             line.3 = line.3.saturating_add(*n_cut_short);
         }
+        self.n_faded = self.n_faded.saturating_add(other.n_faded);
         self.fade();
     }
 
     /// What was seen, shortest first; buckets of which nothing was seen are left out.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
-        self.0.iter().map(|&(bucket, n_ended, sum, n_cut_short)| Line {
+        self.lines.iter().map(|&(bucket, n_ended, sum, n_cut_short)| Line {
             bucket: bucket.into(),
             n_ended,
             sum,
@@ -116,39 +144,50 @@ impl Durations {
 
     /// How many ended.
     pub fn n_ended(&self) -> u32 {
-        self.0.iter().map(|line| line.1).sum()
+        self.lines.iter().map(|line| line.1).sum()
     }
 
     /// How many were cut short.
     pub fn n_cut_short(&self) -> u32 {
-        self.0.iter().map(|line| line.3).sum()
+        self.lines.iter().map(|line| line.3).sum()
     }
 
     /// The mean of those that ended, rounded up; none if none did.
     pub fn mean_of_ended(&self) -> Option<u32> {
         let n: u64 = self.n_ended().into();
-        let sum = self.0.iter().fold(0_u64, |sum, line| sum.saturating_add(line.2));
+        let sum = self.lines.iter().fold(0_u64, |sum, line| sum.saturating_add(line.2));
         (0 < n).then(|| u32::try_from(sum.div_ceil(n)).unwrap_or(u32::MAX))
+    }
+
+    /// How many have faded beside those that are counted.
+    pub const fn n_faded(&self) -> u64 {
+        self.n_faded
+    }
+
+    /// How many are counted.
+    fn n_counted(&self) -> u32 {
+        self.n_ended().saturating_add(self.n_cut_short())
     }
 
     fn line(&mut self, secs: u32) -> &mut (u8, u32, u64, u32) {
         let bucket = u8::try_from(bucket_of(secs)).unwrap_or(u8::MAX);
-        let at = match self.0.binary_search_by_key(&bucket, |line| line.0) {
+        let at = match self.lines.binary_search_by_key(&bucket, |line| line.0) {
             Ok(at) => at,
             Err(at) => {
-                self.0.insert(at, (bucket, 0, 0, 0));
+                self.lines.insert(at, (bucket, 0, 0, 0));
                 at
             }
         };
-        &mut self.0[at]
+        &mut self.lines[at]
     }
 
     /// Halves all counts while there are too many. What a halving leaves over goes to the next bucket, so that single
     /// counts are neither all kept nor all lost.
     fn fade(&mut self) {
-        while Self::N_MAX < self.n_ended().saturating_add(self.n_cut_short()) {
+        while Self::N_MAX < self.n_counted() {
+            let before = self.n_counted();
             let (mut ended_over, mut cut_over) = (0, 0);
-            for (_, n_ended, sum, n_cut_short) in &mut self.0 {
+            for (_, n_ended, sum, n_cut_short) in &mut self.lines {
                 let (n, with_over) = (u64::from(*n_ended), n_ended.saturating_add(ended_over));
                 ended_over = with_over % 2;
                 *n_ended = with_over / 2;
@@ -161,7 +200,9 @@ impl Durations {
                 cut_over = n_cut_short.saturating_add(cut_over) % 2;
                 *n_cut_short = half;
             }
-            self.0.retain(|line| 0 < line.1 || 0 < line.3);
+            self.lines.retain(|line| 0 < line.1 || 0 < line.3);
+            let n_gone = before.saturating_sub(self.n_counted());
+            self.n_faded = self.n_faded.saturating_add(n_gone.into());
         }
     }
 }
@@ -193,6 +234,21 @@ mod tests {
 
         assert_eq!(durations.mean_of_ended(), Some(1_000));
         assert!(durations.n_ended() <= Durations::N_MAX);
+    }
+
+    #[test]
+    fn how_many_have_faded_is_known_and_kept() {
+        let mut durations = Durations::default();
+        for n in 0..5_000 {
+            durations.ended(n % 900);
+        }
+        let kept = serde_json::to_string(&durations).unwrap();
+
+        assert_eq!(u64::from(durations.n_ended()) + durations.n_faded(), 5_000);
+        assert_eq!(serde_json::from_str::<Durations>(&kept).unwrap(), durations);
+        let few = "[[25,0,0,1],[28,1,600,0]]";
+        let read: Durations = serde_json::from_str(few).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), few);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct JobFilter {
     pub queue: Option<QueueName>,
     /// Only in one of these states; empty means all.
     pub statuses: Vec<JobStatus>,
+    /// Only of such a share of their queue.
+    pub share: Option<Glob>,
     /// Only with such a name.
     pub name: Option<Glob>,
     /// Only with all of these tags.
@@ -56,6 +58,7 @@ impl JobFilter {
                 && wanted.revision.is_none_or(|n| spec.definition_revision == Some(n))
         };
         self.queue.as_ref().is_none_or(|queue| *queue == spec.queue)
+            && self.share.as_ref().is_none_or(|share| share.matches(spec.share().as_str()))
             && self.name.as_ref().is_none_or(|name| name.matches(spec.name.as_str()))
             && self.tags.iter().all(has)
             && self.definition.as_ref().is_none_or(is_of)
@@ -122,30 +125,45 @@ impl FromStr for TagRule {
 #[error("give KEY or KEY=VALUE, such as team=genomics")]
 pub struct NoTag;
 
-/// A pattern over a whole text, exact in case: `*` is any characters, `?` is one, all else is itself.
+/// A pattern over a whole text: `*` is any characters, `?` is one, all else is itself. Exact in case, unless it was made not
+/// to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glob(String);
+pub struct Glob {
+    pattern: String,
+    ignores_case: bool,
+}
 
 impl Glob {
     /// Takes a pattern as it is written.
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self(pattern.into())
+        Self { pattern: pattern.into(), ignores_case: false }
+    }
+
+    /// The same, whatever the case of ASCII letters.
+    pub fn of_any_case(pattern: &str) -> Self {
+        Self { pattern: pattern.to_ascii_lowercase(), ignores_case: true }
     }
 
     /// A pattern that finds `part` anywhere in a text.
     pub fn anywhere(part: &str) -> Self {
-        Self(format!("*{part}*"))
+        Self::new(format!("*{part}*"))
     }
 
-    /// The pattern as it was written.
+    /// The pattern as it was written; in lower case, where the case does not matter.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.pattern
+    }
+
+    /// Whether the case of ASCII letters does not matter.
+    pub const fn ignores_case(&self) -> bool {
+        self.ignores_case
     }
 
     /// Whether the whole text is such a one.
     pub fn matches(&self, text: &str) -> bool {
-        let pattern: Vec<char> = self.0.chars().collect();
-        let text: Vec<char> = text.chars().collect();
+        let pattern: Vec<char> = self.pattern.chars().collect();
+        let in_case = |c: char| if self.ignores_case { c.to_ascii_lowercase() } else { c };
+        let text: Vec<char> = text.chars().map(in_case).collect();
         let (mut at, mut n_read) = (0, 0);
         // Behind the last star, and how much of the text it was left with: if the rest does not fit, it takes one more.
         let mut last_star: Option<(usize, usize)> = None;
@@ -172,7 +190,7 @@ impl Glob {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.pattern)
     }
 }
 
@@ -221,6 +239,7 @@ mod tests {
         assert!(matches("align-*", "align-17") && !matches("align", "align-17"));
         assert!(matches("a[1]*", "a[1]2") && !matches("a[1]*", "a12"));
         assert!(matches("a?c", "abc") && !matches("a?c", "ac") && !matches("A*", "abc"));
+        assert!(Glob::of_any_case("Align-*").matches("aLIGN-17"));
         assert!(Glob::anywhere("EC2").matches("Host EC2 (instance i-1) terminated."));
     }
 

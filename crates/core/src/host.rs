@@ -176,6 +176,9 @@ pub struct Host {
     pub gpu: Option<GpuKind>,
     /// What it costs while it runs, as known at its launch.
     pub price: MicroUsdPerHour,
+    /// What its type cost On-Demand in the cheapest zone at its launch, if that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand_price: Option<MicroUsdPerHour>,
     /// What tasks can use: expected until it registers, then what ECS registered.
     pub capacity: Resources,
     /// How often such a host was expected to be interrupted, as known at its launch.
@@ -184,11 +187,34 @@ pub struct Host {
     /// The work it was bought for and that has not been placed on it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reserved: Vec<(JobClass, u32)>,
+    /// When it first registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Timestamp>,
+    /// When it first began to be given back: since then it takes no new work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_at: Option<Timestamp>,
     /// Where it stands.
     pub state: HostState,
 }
 
 impl Host {
+    /// Moves it to where it stands now, and keeps what that state tells of its course.
+    pub fn move_to(&mut self, state: HostState) {
+        match &state {
+            HostState::Registered { at, .. } => {
+                self.registered_at.get_or_insert(*at);
+            }
+            HostState::Draining { since, .. } | HostState::Terminating { since, .. } => {
+                self.drained_at.get_or_insert(*since);
+            }
+            HostState::Requested
+            | HostState::Launched { .. }
+            | HostState::Lost { .. }
+            | HostState::Gone { .. } => {}
+        }
+        self.state = state;
+    }
+
     /// What jobs may insist on.
     pub const fn traits(&self) -> HostTraits {
         HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }

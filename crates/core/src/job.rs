@@ -16,7 +16,7 @@ pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
 pub use crate::expected::{Expectation, ExpectedFrom};
 use crate::gpu::GpuKinds;
-use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, TaskArn};
+use crate::id::{AttemptOrd, HostId, JobId, JobName, QueueName, ShareId, TaskArn};
 use crate::market::{Arch, HostTraits, MarketRule, UnknownName};
 use crate::money::MicroUsd;
 use crate::quantity::Resources;
@@ -118,6 +118,12 @@ impl JobSpec {
         self.arch.is_none_or(|wanted| wanted == host.arch)
             && self.market.allows(host.market)
             && self.gpu_kinds.allows(host.gpu)
+    }
+
+    /// Its share of its queue, the default one if it names none.
+    pub fn share(&self) -> ShareId {
+        let named = self.scheduling.as_ref().and_then(|scheduling| scheduling.share.clone());
+        named.unwrap_or_default()
     }
 
     /// A job that says no more than it must.

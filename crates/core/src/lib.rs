@@ -25,6 +25,7 @@ pub mod host;
 pub mod id;
 pub mod input;
 pub mod job;
+pub mod job_detail;
 pub mod job_event;
 pub mod kind;
 pub mod launch;

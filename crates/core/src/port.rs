@@ -3,6 +3,7 @@
 //! Every method may fail, be slow, or do its work and lose the answer. Implementations return errors sorted as in
 //! [`CloudError`](crate::CloudError) and never retry beyond what the transport does by itself.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::input::{Delivery, EventDelivery};
 use crate::job::{Job, JobStatus};
 use crate::launch::Launch;
 use crate::schedule::ScheduleRecord;
+use crate::scheduling::{Gate, Pausable};
 use crate::task::{ContainerInstanceReport, InstanceReport, TaskReport};
 
 /// The queue that jobs come from. At least once, in any order.
@@ -157,6 +159,9 @@ pub trait LedgerReader {
 
     /// All schedules by name, those that were deleted too.
     fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError>;
+
+    /// The newest orders to pause or resume, by what they are about.
+    fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError>;
 
     /// What a dispatcher would start from.
     fn state(&self) -> Result<LedgerState, LedgerError>;

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::ContainerSpec;
+use crate::container::{
+    ContainerSpec, JOB_CONTAINER, LOG_STREAM_PREFIX, LOG_STREAM_PREFIX_OPTION, LogDriver,
+};
+use crate::id::TaskArn;
 use crate::job::JobSpec;
 use crate::quantity::Resources;
 
@@ -148,6 +151,20 @@ pub struct Part<'a> {
     pub container: &'a ContainerSpec,
     /// What it needs.
     pub resources: Resources,
+}
+
+impl Part<'_> {
+    /// The log stream that ECS writes for it in a task: prefix, container and the task's id (ECS developer guide, "Using the
+    /// awslogs log driver"). None where another driver has its log.
+    pub fn log_stream(&self, task: &TaskArn) -> Option<String> {
+        let options = &self.container.log_options;
+        let is_awslogs = self.container.log_driver == LogDriver::Awslogs;
+        let prefix =
+            options.get(LOG_STREAM_PREFIX_OPTION).map_or(LOG_STREAM_PREFIX, String::as_str);
+        let name = self.role.map_or(JOB_CONTAINER, |role| role.name.as_str());
+        let id = task.as_str().rsplit('/').next().filter(|_| is_awslogs)?;
+        Some(format!("{prefix}/{name}/{id}"))
+    }
 }
 
 impl JobSpec {

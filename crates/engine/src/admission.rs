@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use spillway_core::job::JobSpec;
 use spillway_core::plan::NoFit;
 use spillway_core::{
-    Answer, Catalog, DemandKey, Effect, JobId, JobState, PoolId, QueueName, Resources,
+    Answer, Catalog, DemandKey, Effect, JobId, JobState, MicroUsdPerHour, PoolId, QueueName,
+    Resources,
 };
 
 use crate::config::{CapKind, Caps};
@@ -140,6 +141,11 @@ impl Engine {
             };
             self.pool_catalogs = (0..self.config.pools.len()).map(of_pool).collect();
         }
+    }
+
+    /// What a pool's type costs On-Demand, whether or not that may be bought.
+    pub(crate) fn on_demand_price(&self, pool: &PoolId) -> Option<MicroUsdPerHour> {
+        self.raw_catalog.as_ref()?.on_demand_price(&pool.instance_type)
     }
 
     /// Something was learnt of how often a pool's hosts are interrupted.

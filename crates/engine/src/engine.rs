@@ -433,7 +433,7 @@ impl Engine {
     /// Moves a host on, in memory and in the ledger.
     pub(crate) fn move_host(&mut self, cx: &mut Cx, id: HostId, state: HostState) {
         let Some(entry) = self.fleet.get_mut(id) else { return };
-        entry.host.state = state;
+        entry.host.move_to(state);
         entry.n_call_failed = 0;
         cx.changes.push(Change::PutHost(Box::new(entry.host.clone())));
         self.fleet.reindex(id);

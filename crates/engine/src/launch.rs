@@ -145,12 +145,14 @@ impl Engine {
         let offering = self.catalog.get(&instance.pool);
         let (expected, hazard) = (offering.map(|o| o.capacity), offering.map(|o| o.hazard));
         let gpu = offering.map(|o| o.gpu);
+        let on_demand_price = self.on_demand_price(&instance.pool);
         let Some(entry) = self.fleet.get_mut(id) else { return };
         if !matches!(entry.host.state, HostState::Requested) {
             return;
         }
         entry.known_at = cx.now;
         entry.host.price = price.unwrap_or(entry.host.price);
+        entry.host.on_demand_price = on_demand_price.or(entry.host.on_demand_price);
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
         entry.host.hazard = hazard.unwrap_or(entry.host.hazard);
@@ -188,9 +190,12 @@ impl Engine {
             arch: offering.arch,
             gpu: offering.gpu,
             price: offering.price,
+            on_demand_price: self.on_demand_price(&instance.pool),
             capacity: offering.capacity,
             hazard: offering.hazard,
             reserved: Vec::new(),
+            registered_at: None,
+            drained_at: None,
             state: HostState::Launched { instance: Instance { id: instance.id, launched_at } },
         };
         self.add_adopted(cx, host);

@@ -17,6 +17,7 @@ mod breaker;
 mod budget;
 pub mod calibration;
 pub mod config;
+pub mod costs;
 mod dependency;
 mod dispatch;
 mod engine;

@@ -176,9 +176,12 @@ impl Engine {
             arch: seen.arch,
             gpu: offering.and_then(|o| o.gpu),
             price: offering.map(|o| o.price).unwrap_or_default(),
+            on_demand_price: self.on_demand_price(&seen.pool),
             capacity: offering.map(|o| o.capacity).unwrap_or_default(),
             hazard: offering.map(|o| o.hazard).unwrap_or_default(),
             reserved: Vec::new(),
+            registered_at: None,
+            drained_at: None,
             state: HostState::Launched {
                 instance: Instance { id: seen.id.clone(), launched_at: seen.launched_at },
             },

@@ -336,6 +336,7 @@ impl Engine {
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
             let offering = self.catalog.get(&first.pool);
+            let on_demand_price = self.on_demand_price(&first.pool);
             for host in &hosts {
                 let contents = planned.contents.iter();
                 let kept: Vec<(GroupKey, u32)> =
@@ -347,9 +348,12 @@ impl Engine {
                     arch: planned.arch,
                     gpu: offering.and_then(|o| o.gpu),
                     price: first.price,
+                    on_demand_price,
                     capacity: planned.capacity,
                     hazard: offering.map(|o| o.hazard).unwrap_or_default(),
                     reserved: kept.iter().map(|(group, count)| (group.class, *count)).collect(),
+                    registered_at: None,
+                    drained_at: None,
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));

@@ -14,6 +14,9 @@ const ONE: u64 = 1 << 32;
 /// What has outlasted all that was seen is expected to last half as long again: the mean excess of a Pareto tail of index 3.
 const BEYOND_PART: u32 = 2;
 
+/// More that has faded changes nothing any more; it bounds the arithmetic.
+const FADED_MAX: u64 = 1 << 30;
+
 /// The part of all that a high estimate leaves above it: a tenth.
 const HIGH_LEAVES: u64 = ONE / 10;
 
@@ -43,6 +46,9 @@ pub(crate) struct Survival {
 
 impl Survival {
     /// From what was seen, and the ages of those that still last. None if nothing has ended.
+    ///
+    /// Those that still last are all there; of those that ended most may have faded. So what is left of these stands for those
+    /// too: else, where thousands run and a few hundred are remembered, most would seem to outlast everything.
     pub(crate) fn of(seen: &Durations, ages: impl Iterator<Item = (u32, u32)>) -> Option<Self> {
         let n_ended = seen.n_ended();
         if n_ended == 0 {
@@ -52,13 +58,16 @@ impl Survival {
         let mut cut_short = [0_u64; N_BUCKETS];
         let mut n_left = 0_u64;
         let mut last = 0;
+        let n_counted = u64::from(n_ended) + u64::from(seen.n_cut_short());
+        let each = 1 + seen.n_faded().min(FADED_MAX) / n_counted;
         for line in seen.lines() {
             if let (Some(ended), Some(cut)) =
                 (ended.get_mut(line.bucket), cut_short.get_mut(line.bucket))
             {
-                *ended = (line.n_ended.into(), line.sum);
-                *cut += u64::from(line.n_cut_short);
-                n_left += u64::from(line.n_ended) + u64::from(line.n_cut_short);
+                let (n, n_cut) = (u64::from(line.n_ended), u64::from(line.n_cut_short));
+                *ended = (n * each, line.sum.saturating_mul(each));
+                *cut += n_cut * each;
+                n_left += (n + n_cut) * each;
                 last = last.max(line.bucket);
             }
         }
@@ -77,7 +86,7 @@ impl Survival {
             let to = bucket_end(bucket);
             if let Some(mean) = sum.checked_div(n) {
                 let exposed = (2 * n_left).saturating_sub(cut).max(2 * n);
-                let part = alive * (2 * n) / exposed;
+                let part = share(alive, 2 * n, exposed);
                 let mean = u32::try_from(mean).unwrap_or(to);
                 masses.push(Mass { from, to, mean, part, later: 0, later_sum: 0 });
                 alive -= part;
@@ -137,6 +146,12 @@ impl Survival {
         let Some(ends_at) = sum.checked_div(parts) else { return (age / BEYOND_PART).max(1) };
         u32::try_from(ends_at).unwrap_or(u32::MAX).saturating_sub(age).max(1)
     }
+}
+
+/// `alive` times `n` over `of`.
+fn share(alive: u64, n: u64, of: u64) -> u64 {
+    let part = u128::from(alive) * u128::from(n) / u128::from(of.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX).min(alive)
 }
 
 #[cfg(test)]
@@ -215,6 +230,21 @@ mod tests {
 
         assert_eq!(naive.mean(), 60);
         assert!(80 < estimate.mean(), "{}", estimate.mean());
+    }
+
+    /// Three thousand of 30 to 90 s run at any time, and of the tens of thousands that have ended a few hundred are remembered.
+    #[test]
+    fn what_has_faded_counts_against_those_that_still_run() {
+        let mut seen = Durations::default();
+        for n in 0..50_000_u32 {
+            seen.ended(30 + n * 7 % 61);
+        }
+        let running = (0..90).map(|age| (age, 40 * (90 - age.max(30)) / 60));
+
+        let estimate = Survival::of(&seen, running).unwrap();
+
+        assert!(estimate.mean().abs_diff(60) <= 3, "{}", estimate.mean());
+        assert!(estimate.left(0).abs_diff(60) <= 3, "{}", estimate.left(0));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
 //! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
+//! | C1 | in the end what every host's bill is divided into sums to it, and every attempt is on the books of a host |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
 //! | W1 | what is done was written down before |
 //! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task, while somebody could end it |
@@ -24,6 +25,7 @@
 //!
 //! All checks cost a few look-ups per change, so they are always on.
 
+mod books;
 mod changes;
 mod effects;
 mod queues;

@@ -227,6 +227,7 @@ impl<'s, 't> Runner<'s, 't> {
             self.invariants.stuck(self.n_events, self.now, text);
         }
         self.invariants.check_end(self.n_events, self.now, &self.cloud);
+        self.invariants.check_books(self.n_events, self.now, &self.ledger);
         if is_at_rest {
             let sent = self.scenario.messages();
             let bodies = sent.iter().map(|message| message.body.as_str());

@@ -12,16 +12,13 @@ use spillway_core::port::JobSender as _;
 use spillway_core::{DefinitionRef, Definitions};
 use uuid::Uuid;
 
-#[cfg(feature = "aws")]
-use crate::cloud::sender;
-#[cfg(not(feature = "aws"))]
-use crate::cloudless::sender;
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::files;
 use crate::ledger;
 use crate::output::Format;
+use crate::sender::sender;
 use crate::views::definition::{DefinitionList, DefinitionOrder, DefinitionView};
 
 /// The verbs of `definitions`.

@@ -8,15 +8,12 @@ use spillway_core::port::JobSender as _;
 use spillway_core::{Pausable, PoolName, QueueName, message};
 use spillway_engine::Engine;
 
-#[cfg(feature = "aws")]
-use crate::cloud::sender;
-#[cfg(not(feature = "aws"))]
-use crate::cloudless::sender;
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
+use crate::sender::sender;
 use crate::views::queue::{ConsumableView, PauseView, PoolList, PoolView, QueueList, QueueView};
 
 /// The verbs of `queues`.

@@ -13,10 +13,6 @@ use spillway_core::schedule::{Expression, Zone};
 use spillway_core::{JobName, QueueName, ScheduleRecord};
 use uuid::Uuid;
 
-#[cfg(feature = "aws")]
-use crate::cloud::sender;
-#[cfg(not(feature = "aws"))]
-use crate::cloudless::sender;
 use crate::config::values::Span;
 use crate::context::Context;
 use crate::error::Complaint;
@@ -24,6 +20,7 @@ use crate::exit::ExitStatus;
 use crate::files;
 use crate::ledger;
 use crate::output::Format;
+use crate::sender::sender;
 use crate::views::schedule::{ScheduleList, ScheduleOrder, ScheduleView, Times};
 
 /// The verbs of `schedules`.

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::logging::{self, LogFormat};
+use crate::spool::Spool;
 use crate::world::{self, World};
 use crate::{dispatch, ledger, news};
 
@@ -27,7 +28,8 @@ SIGTERM and Ctrl-C stop it in order: the commit under way is finished, running j
 picks up everything from the ledger and from what AWS shows.
 
 With --world it runs over a simulated cloud and sends itself the jobs of a scenario; it buys nothing, and needs a ledger of \
-its own.
+its own. It also takes what `spillway submit` and the other verbs put into the folder that both name with \
+SPILLWAY_JOB_QUEUE_URL=file:FOLDER.
 
 Log events go to stderr. RUST_LOG chooses them; without it they are those of level info, and -v says more.
 
@@ -81,13 +83,21 @@ async fn over_world(
         .hint("give it one of its own, such as --ledger world.db")
         .into());
     }
+    let spool = Spool::named_by(config);
+    if let Some(spool) = &spool {
+        spool
+            .make()
+            .with_context(|| format!("cannot make the folder {}", spool.path().display()))?;
+    }
     let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
     let telling = news::tell_file(writer.outbox(), config, stop.clone());
     let world = World::start(scenario, speed, Timestamp::now());
     tracing::info!(world = %file.display(), %speed, ledger = %config.ledger.display(), "serving");
     let feeder = tokio::spawn({
         let world = world.clone();
-        async move { world.feed().await }
+        async move {
+            tokio::join!(world.feed(), fed_from(spool, &world));
+        }
     });
     let (engine, clock) = (world.engine().clone(), world.clock());
     let stopped =
@@ -97,6 +107,14 @@ async fn over_world(
     stop.cancel();
     told(telling).await?;
     stopped
+}
+
+/// Takes what others send it, where there is a place for that.
+async fn fed_from(spool: Option<Spool>, world: &World) {
+    let Some(spool) = spool else { return };
+    if let Err(error) = world.feed_from(&spool).await {
+        tracing::error!(folder = %spool.path().display(), %error, "messages are taken no more");
+    }
 }
 
 /// Waits for whoever passes on news of jobs; it has been told to stop.
@@ -121,6 +139,15 @@ async fn over_account(stop: CancellationToken, context: &Context) -> Result<Stop
     use spillway_runtime::{Ports, SystemClock};
 
     let config = context.config()?;
+    if let Some(spool) = Spool::named_by(config) {
+        let path = spool.path().display();
+        return Err(Complaint::usage(format!(
+            "job-queue-url: {path} is a folder, and an account's jobs come from SQS"
+        ))
+        .hint("a folder is for `spillway serve --world SCENARIO`")
+        .status(ExitStatus::Config)
+        .into());
+    }
     // The ledger first: that another dispatcher has it is known at once, and nobody need be called.
     let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
     let cloud = crate::cloud::connect(config).await?;

@@ -48,6 +48,12 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The AWS region that the environment names.
+    pub fn region(&self) -> Option<String> {
+        let names = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        names.iter().find_map(|name| self.variable(name)).map(str::to_owned)
+    }
+
     /// An XDG base directory: the variable if it is absolute, else `under` in the home directory.
     fn xdg(&self, variable: &str, under: &str) -> Option<PathBuf> {
         let named = self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -97,7 +97,7 @@ impl Rows {
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [Field; N]) {
+    pub fn row(&mut self, cells: impl Into<Vec<Field>>) {
         self.rows.push(cells.into());
     }
 }

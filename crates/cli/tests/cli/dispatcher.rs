@@ -41,6 +41,22 @@ fn waiting_ends_with_the_verdict_of_the_jobs() {
 }
 
 #[test]
+fn beside_a_simulated_world_a_folder_stands_in_for_the_queue() {
+    let home = home();
+    let folder = ("SPILLWAY_JOB_QUEUE_URL", "file:spool");
+    let submit =
+        ["submit", "--image", "busybox", "--ledger", "l.db", "--wait", "--wait-timeout", "60s"];
+
+    let _dispatcher = home.serve_with("s.toml", "l.db", &[folder]);
+    let args = [&submit[..], &["--pass-exit-code", "--", "sh", "-c", "exit 7"]].concat();
+    let ran = home.run_with(&args, &[folder], "");
+    let without = home.run(&["submit", "--image", "busybox"]);
+
+    assert_eq!(ran.code, Some(7), "{ran}");
+    assert_ne!(without.code, Some(0), "{without}");
+}
+
+#[test]
 fn a_job_shows_its_exit_code_machine_and_cost() {
     let home = home();
     let _dispatcher = home.serve("s.toml", "l.db");

@@ -3,10 +3,11 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 41] = [
     "",
     "serve",
     "submit",
+    "batch-api",
     "jobs list",
     "jobs show",
     "jobs wait",
@@ -32,6 +33,7 @@ const VERBS: [&str; 39] = [
     "schedules delete",
     "hosts list",
     "calibration",
+    "cost",
     "cancel",
     "terminate",
     "plan",

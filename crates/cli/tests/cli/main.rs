@@ -7,8 +7,10 @@
 )]
 
 mod bad_input;
+mod batch_api;
 #[cfg(feature = "aws")]
 mod cloud;
+mod cost;
 mod definitions;
 mod demo;
 mod dispatcher;

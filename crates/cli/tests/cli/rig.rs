@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -97,6 +99,18 @@ impl Home {
         Dispatcher { child: command.spawn().unwrap(), log }
     }
 
+    /// Starts `batch-api` on a free port; it is gone with the value.
+    pub(crate) fn batch_api(&self, ledger: &str, variables: &[(&str, &str)]) -> BatchApi {
+        let mut command = self.command(&["batch-api", "--port", "0", "--ledger", ledger]);
+        command.envs(variables.iter().copied()).stdout(Stdio::piped());
+        command.stderr(File::create(self.file("batch-api.log")).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").map(|address| address.parse().unwrap());
+        BatchApi { child, address: address.unwrap() }
+    }
+
     /// The settings for snapshots of what was printed here.
     pub(crate) fn settings(&self) -> insta::Settings {
         let mut settings = insta::Settings::clone_current();
@@ -137,6 +151,26 @@ impl Dispatcher {
 impl Drop for Dispatcher {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A `batch-api` that answers.
+pub(crate) struct BatchApi {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl BatchApi {
+    /// Where it answers.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for BatchApi {
+    fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -271,6 +271,9 @@ pub(crate) fn ledger(layout: Layout, n_waiting: u32) -> LedgerState {
             capacity,
             hazard: Hazard::NEVER,
             reserved: Vec::new(),
+            on_demand_price: None,
+            registered_at: None,
+            drained_at: None,
             state: HostState::Registered {
                 instance: Instance { id: name, launched_at: start() },
                 container_instance: arn.parse().expect("it is an ARN"),

@@ -17,7 +17,7 @@ const CALL_SECS: u32 = 15;
 
 /// Nothing is placed that could be started only later than this: until then there is another plan, and hosts that are not
 /// needed stand idle and are given back.
-const AHEAD_SECS: u128 = 10;
+const AHEAD_SECS: u128 = 4;
 
 /// What is planned for, and what is left out of it.
 pub(super) struct Startable<'a> {

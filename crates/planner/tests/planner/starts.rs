@@ -89,7 +89,7 @@ fn nothing_is_bought_while_there_is_room_for_all_that_can_be_started() {
 
     assert_eq!(planned.plan.n_hosts(), 0);
     let n_placed: u32 = planned.plan.placements.iter().map(|p| p.count).sum();
-    assert_eq!(n_placed, 400, "no more than ten seconds of starts");
+    assert_eq!(n_placed, 160, "no more than four seconds of starts");
 }
 
 #[test]

@@ -185,7 +185,7 @@ pub(super) fn schedules(connection: &Connection) -> Outcome<Vec<ScheduleRecord>>
     records(connection, "SELECT record FROM schedules ORDER BY name", [])
 }
 
-fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>> {
+pub(super) fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>> {
     let mut statement = connection.prepare("SELECT gate, kind, name FROM gates")?;
     let mut rows = statement.query([])?;
     let mut gates = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! The ledger as the command line reads it: with the dispatcher up, down, or killed. Writes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -7,7 +8,9 @@ use spillway_core::change::LedgerState;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
-use spillway_core::{DefinitionRecord, Host, HostId, Job, JobId, Launch, ScheduleRecord};
+use spillway_core::{
+    DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable, ScheduleRecord,
+};
 
 use super::error::Outcome;
 use super::schema::{FORMAT, Found};
@@ -111,6 +114,10 @@ impl LedgerReader for SqliteReader {
 
     fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
         self.at_once(query::schedules)
+    }
+
+    fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {
+        self.at_once(query::gates)
     }
 
     fn state(&self) -> Result<LedgerState, LedgerError> {

@@ -3,6 +3,7 @@
 -- What jobs are looked for by, beside what is there already. Times are whole seconds since 1970.
 ALTER TABLE jobs ADD COLUMN definition TEXT;           -- the name of its job definition
 ALTER TABLE jobs ADD COLUMN revision INTEGER;          -- and its revision
+ALTER TABLE jobs ADD COLUMN share TEXT NOT NULL DEFAULT 'default';
 ALTER TABLE jobs ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN ended INTEGER;
 ALTER TABLE jobs ADD COLUMN reason TEXT;               -- why it stands where it stands
@@ -22,7 +23,7 @@ UPDATE jobs SET
         FROM attempts a WHERE a.seq = jobs.seq ORDER BY ord DESC LIMIT 1
     )), '');
 -- A list is this index read backwards: whatever is asked for, no other page of the file is touched until a job is found.
-CREATE INDEX jobs_listed ON jobs (seq, status, queue, name, definition, revision, created, ended, reason);
+CREATE INDEX jobs_listed ON jobs (seq, status, queue, share, name, definition, revision, created, ended, reason);
 DROP INDEX jobs_by_queue;
 DROP INDEX jobs_by_name;
 

@@ -130,8 +130,8 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
     let last_attempt = job.attempts.last().map_or(0, |attempt| attempt.ord.get());
     let sql = "INSERT INTO jobs
         (seq, id, queue, name, status, body_hash, created_at, last_attempt, state,
-            definition, revision, created, ended, reason)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+            definition, revision, created, ended, reason, share)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
         ON CONFLICT (id) DO NOTHING";
     let n_added = tx.prepare_cached(sql)?.execute(params![
         seq,
@@ -148,6 +148,7 @@ fn add_job(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
         job.created_at.as_second(),
         ended(&job.state),
         job.reason(),
+        job.spec.share().as_str(),
     ])?;
     if n_added == 0 {
         return Err(BadChange::AddedTwice(job.id).into());

@@ -67,7 +67,7 @@ CREATE TABLE jobs (
     created_at   TEXT    NOT NULL,  -- RFC 3339
     last_attempt INTEGER NOT NULL,  -- the number of the last attempt that ended, 0 for none
     state        TEXT    NOT NULL   -- JSON, JobState
-, definition TEXT, revision INTEGER, created INTEGER NOT NULL DEFAULT 0, ended INTEGER, reason TEXT) STRICT;
+, definition TEXT, revision INTEGER, share TEXT NOT NULL DEFAULT 'default', created INTEGER NOT NULL DEFAULT 0, ended INTEGER, reason TEXT) STRICT;
 CREATE TABLE kinds (
     kind    TEXT PRIMARY KEY,       -- 16 hex digits
     history TEXT NOT NULL           -- JSON, KindHistory
@@ -120,7 +120,7 @@ CREATE INDEX children_by_status ON children (seq, status, ord);
 CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
 CREATE INDEX hosts_open ON hosts (id) WHERE status <> 'gone';
 CREATE INDEX jobs_by_status ON jobs (status, seq);
-CREATE INDEX jobs_listed ON jobs (seq, status, queue, name, definition, revision, created, ended, reason);
+CREATE INDEX jobs_listed ON jobs (seq, status, queue, share, name, definition, revision, created, ended, reason);
 CREATE INDEX jobs_over ON jobs (id, body_hash, status) WHERE status IN ('SUCCEEDED', 'FAILED');
 CREATE INDEX launches_by_time ON launches (decided_at DESC, id);
 CREATE INDEX launches_open ON launches (id) WHERE status = 'open';
@@ -144,16 +144,16 @@ INSERT INTO job_tags VALUES ('team', 1, 'genomics');
 INSERT INTO job_tags VALUES ('team', 2, 'genomics');
 INSERT INTO job_tags VALUES ('team', 3, 'genomics');
 INSERT INTO job_tags VALUES ('team', 4, 'genomics');
-INSERT INTO jobs VALUES (0, x'42e103e1cf315da7843871d8ddf6a516', 'default', 'job-0', 'RUNNABLE', -1, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNABLE","since":"2026-01-01T12:00:00.123456789Z"}', NULL, NULL, 1767268800, NULL, NULL);
-INSERT INTO jobs VALUES (1, x'4546ce87530954158ef774117bdbbf4c', 'default', 'job-1', 'RUNNING', -2, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"RUNNING","attempt":{"ord":2,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL, 1767268800, NULL, 'Essential container in task exited');
-INSERT INTO jobs VALUES (2, x'bfa15f7a451f5253bcbc958492225782', 'other', 'align', 'SUCCEEDED', -3, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}', NULL, NULL, 1767268800, 1767268890, 'Essential container in task exited');
-INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd', 'FAILED', -4, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"FAILED","at":"2026-01-01T12:00:00.123456789Z","reason":"too large: memory"}', NULL, NULL, 1767268800, 1767268800, 'too large: memory');
-INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}', NULL, NULL, 1767268800, NULL, NULL);
+INSERT INTO jobs VALUES (0, x'42e103e1cf315da7843871d8ddf6a516', 'default', 'job-0', 'RUNNABLE', -1, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNABLE","since":"2026-01-01T12:00:00.123456789Z"}', NULL, NULL, 'default', 1767268800, NULL, NULL);
+INSERT INTO jobs VALUES (1, x'4546ce87530954158ef774117bdbbf4c', 'default', 'job-1', 'RUNNING', -2, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"RUNNING","attempt":{"ord":2,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL, 'default', 1767268800, NULL, 'Essential container in task exited');
+INSERT INTO jobs VALUES (2, x'bfa15f7a451f5253bcbc958492225782', 'other', 'align', 'SUCCEEDED', -3, '2026-01-01T12:00:00.123456789Z', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}', NULL, NULL, 'default', 1767268800, 1767268890, 'Essential container in task exited');
+INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd', 'FAILED', -4, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"FAILED","at":"2026-01-01T12:00:00.123456789Z","reason":"too large: memory"}', NULL, NULL, 'default', 1767268800, 1767268800, 'too large: memory');
+INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}', NULL, NULL, 'default', 1767268800, NULL, NULL);
 INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_ended":"2026-01-01T12:01:30.123456789Z","took":[[25,0,0,1],[28,1,600,0]],"took_of_told":[]}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'd8af8518991b445bb91319134c17062e', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO meta VALUES (1, x'313fc58d9f2345c9b15346fddde100f5', 2, 10, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

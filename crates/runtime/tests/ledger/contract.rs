@@ -8,7 +8,9 @@ use spillway_core::error::LedgerError;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
-use spillway_core::{Change, Glob, History, Job, JobState, KindId, Market, MiB, TimeRange};
+use spillway_core::{
+    Change, Glob, History, Job, JobState, KindId, Market, MiB, Scheduling, TimeRange,
+};
 use spillway_runtime::{SqliteLedger, SqliteReader};
 use spillway_sim::ledger::MemoryLedger;
 use tempfile::TempDir;
@@ -294,6 +296,22 @@ contract! {
         assert_eq!(list(JobFilter { statuses: statuses.clone(), ..all() }), [3, 0]);
         let queue = Some("a".parse().unwrap());
         assert_eq!(list(JobFilter { queue, statuses, ..called("al*") }), [0]);
+    }
+
+    async fn jobs_are_found_by_the_share_of_their_queue(subject) {
+        let of = |n: u64, share: &str| with_spec(job(n), |spec| {
+            let share = share.parse().ok();
+            spec.scheduling = Some(Box::new(Scheduling { share, ..Scheduling::default() }));
+        });
+        commit(&mut subject, &[add(&of(0, "team-a")), add(&of(1, "team-b")), add(&job(2))]).await;
+        let reader = subject.reader();
+        let list = |share: &str| {
+            let share = Some(Glob::new(share));
+            ids(&reader.jobs(&JobFilter { share, limit: 9, ..JobFilter::default() }).unwrap())
+        };
+
+        assert_eq!((list("team-a"), list("team-*")), (vec![0], vec![1, 0]));
+        assert_eq!(list("default"), [2], "whoever names none is in the default share");
     }
 
     async fn jobs_are_found_by_tag_and_definition(subject) {

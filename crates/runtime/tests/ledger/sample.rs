@@ -181,6 +181,9 @@ pub(crate) fn host(n: u128, state: HostState) -> Host {
         capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::new(3_700), 0),
         hazard: Hazard::per_million_hours(70),
         reserved: Vec::new(),
+        on_demand_price: None,
+        registered_at: None,
+        drained_at: None,
         state,
     }
 }

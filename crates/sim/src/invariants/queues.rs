@@ -52,7 +52,7 @@ impl Invariants {
             let queue = job.spec.queue.clone();
             let none = Scheduling::default();
             let scheduling = job.spec.scheduling.as_deref().unwrap_or(&none);
-            let share = scheduling.share.clone().unwrap_or_default();
+            let share = job.spec.share();
             queues.entry(queue.clone()).or_default().add(&live.need, live.host, price);
             shares.entry((queue, share)).or_default().add(&live.need, live.host, price);
             for (name, quantity) in &scheduling.consumes {

@@ -8,7 +8,7 @@ use spillway_core::error::LedgerError;
 use spillway_core::id::HostId;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
-use spillway_core::{Host, Job, JobId, Launch, LedgerState, ScheduleRecord};
+use spillway_core::{Gate, Host, Job, JobId, Launch, LedgerState, Pausable, ScheduleRecord};
 
 use super::{MemoryLedger, is_gone};
 
@@ -75,6 +75,10 @@ impl LedgerReader for MemoryLedger {
 
     fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
         Ok(self.schedules.values().cloned().collect())
+    }
+
+    fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {
+        Ok(self.all_gates().clone())
     }
 
     fn state(&self) -> Result<LedgerState, LedgerError> {

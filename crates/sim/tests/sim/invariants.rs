@@ -54,6 +54,9 @@ impl Stage {
             capacity: registered.registered,
             hazard: Hazard::NEVER,
             reserved: Vec::new(),
+            on_demand_price: None,
+            registered_at: None,
+            drained_at: None,
             state: HostState::Registered {
                 instance: Instance { id: instance.clone(), launched_at: at(0) },
                 container_instance: registered.arn.clone(),
@@ -330,6 +333,9 @@ fn requested(n: u32) -> Host {
         capacity: needs(2, 4),
         hazard: Hazard::NEVER,
         reserved: Vec::new(),
+        on_demand_price: None,
+        registered_at: None,
+        drained_at: None,
         state: HostState::Requested,
     }
 }

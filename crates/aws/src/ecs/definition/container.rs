@@ -9,7 +9,10 @@ use aws_sdk_ecs::types::{
 };
 use serde::Serialize;
 use spillway_core::JobSpec;
-use spillway_core::container::{ContainerSpec, Device, LogDriver, Mount, Secret, Tmpfs};
+use spillway_core::container::{
+    ContainerSpec, Device, LOG_STREAM_PREFIX, LOG_STREAM_PREFIX_OPTION, LogDriver, Mount, Secret,
+    Tmpfs,
+};
 use spillway_core::task_spec::{
     ContainerCondition, ContainerDependency as Dependency, Firelens, LogRouter, Part,
 };
@@ -216,7 +219,9 @@ fn logs(container: &ContainerSpec, defaults: &Defaults) -> Option<Logs> {
             return None;
         }
         options.entry("awslogs-region".to_owned()).or_insert_with(|| defaults.region.clone());
-        options.entry("awslogs-stream-prefix".to_owned()).or_insert_with(|| "spillway".to_owned());
+        options
+            .entry(LOG_STREAM_PREFIX_OPTION.to_owned())
+            .or_insert_with(|| LOG_STREAM_PREFIX.to_owned());
     }
     Some(Logs { driver, options, secrets: container.log_secrets.clone() })
 }

@@ -250,6 +250,9 @@ mod tests {
             capacity: Resources::ZERO,
             hazard: spillway_core::Hazard::NEVER,
             reserved: Vec::new(),
+            on_demand_price: None,
+            registered_at: None,
+            drained_at: None,
             state,
         }
     }

@@ -132,6 +132,9 @@ impl Terms {
 
     fn add_glob(&mut self, column: &str, glob: Option<&Glob>) {
         if let Some(glob) = glob {
+            // `lower` is of ASCII letters alone, as the pattern's is.
+            let column =
+                if glob.ignores_case() { format!("lower({column})") } else { column.to_owned() };
             self.add(&format!("{column} GLOB"), Value::Text(sql_glob(glob)));
         }
     }
@@ -156,6 +159,7 @@ fn of_jobs(filter: &JobFilter, terms: &mut Terms) {
     if let Some(queue) = &filter.queue {
         terms.add("queue =", Value::Text(queue.to_string()));
     }
+    terms.add_glob("share", filter.share.as_ref());
     terms.add_glob("name", filter.name.as_ref());
     if let Some(definition) = &filter.definition {
         terms.add("definition =", Value::Text(definition.name.to_string()));
