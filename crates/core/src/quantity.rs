@@ -277,6 +277,16 @@ impl Resources {
         }
     }
 
+    /// The lesser in each dimension.
+    #[must_use]
+    pub fn each_min(&self, other: &Self) -> Self {
+        Self {
+            cpu: self.cpu.min(other.cpu),
+            memory: self.memory.min(other.memory),
+            gpus: self.gpus.min(other.gpus),
+        }
+    }
+
     /// `n` times as much, or `None` where it leaves the range of the type.
     pub fn checked_mul(&self, n: u32) -> Option<Self> {
         Some(Self {

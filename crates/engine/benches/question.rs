@@ -3,176 +3,23 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
 
+#[path = "../../planner/benches/shared/cpu.rs"]
+mod cpu;
+#[path = "shared/world.rs"]
+mod world;
+
+use std::cell::{RefCell, RefMut};
 use std::hint::black_box;
-use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use cpu::CpuTime;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::id::LedgerId;
-use spillway_core::job::{BodyHash, LiveAttempt};
-use spillway_core::message::{self, Request, SimpleJob};
-use spillway_core::{
-    Arch, ArchRule, AttemptOrd, Catalog, CpuUnits, Hazard, Host, HostId, HostState, Instance, Job,
-    JobId, JobSpec, JobState, KindHistory, KindId, LaunchId, LedgerState, Market, MarketRule, MiB,
-    MicroUsdPerHour, Offering, PoolId, Resources, kind_name,
-};
-use spillway_engine::{Engine, EngineConfig};
-use uuid::Uuid;
-
-const N_HOSTS: u32 = 1_000;
-const RUNS_PER_HOST: u32 = 16;
-/// Jobs come in so many kinds, each with its shape and history.
-const N_KINDS: u32 = 200;
-
-fn start() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).expect("it is a time")
-}
-
-fn after(secs: u32) -> Timestamp {
-    start() + SignedDuration::from_secs(secs.into())
-}
-
-fn pool() -> PoolId {
-    PoolId {
-        instance_type: "m5.8xlarge".into(),
-        zone: "us-east-1a".parse().expect("it is a zone"),
-        market: Market::Spot,
-    }
-}
-
-fn capacity() -> Resources {
-    Resources::new(CpuUnits::from_vcpus(32), MiB::from_gib(120), 0)
-}
-
-/// What the `n`-th job is: as a message says it, so that it weighs what a real one does.
-fn spec(n: u32) -> JobSpec {
-    let kind = n % N_KINDS;
-    let told = kind.is_multiple_of(4).then(|| SignedDuration::from_secs((60 + n % 1_000).into()));
-    let job = SimpleJob {
-        name: format!("step-{n}").parse().expect("it is a name"),
-        queue: "default".parse().expect("it is a name"),
-        image: format!("registry.example.com/pipeline/tool{kind}:1"),
-        command: vec!["sh".into(), "-c".into(), format!("run --sample {n}")],
-        environment: vec![("SAMPLE".into(), n.to_string())],
-        resources: Resources::new(
-            CpuUnits::from_milli_ceil(250 + 50 * (kind % 20)),
-            MiB::new(256 + 128 * (kind / 20)),
-            0,
-        ),
-        arch: ArchRule::X86_64,
-        gpu_kinds: Vec::new(),
-        market: MarketRule::Any,
-        attempts: Some(3),
-        attempt_timeout: None,
-        expected_duration: told,
-        patience: kind.is_multiple_of(10).then(|| SignedDuration::from_hours(1)),
-        deadline: None,
-        client_token: Some(n.to_string()),
-        tags: std::collections::BTreeMap::new(),
-        array: None,
-        depends_on: Vec::new(),
-        scheduling: spillway_core::Scheduling::default(),
-    };
-    let parsed = message::parse(&message::submit(&job).to_string()).expect("it is a message");
-    match parsed.request {
-        Request::Submit { spec, .. } => *spec,
-        Request::Cancel { .. }
-        | Request::Terminate { .. }
-        | Request::Register { .. }
-        | Request::Deregister { .. }
-        | Request::Schedule(_)
-        | Request::Pause { .. } => unreachable!("it submits"),
-    }
-}
-
-fn job(n: u32, state: JobState) -> Job {
-    let spec = spec(n);
-    Job {
-        id: JobId::derive(&spec.queue, &n.to_string()),
-        spec: Arc::new(spec),
-        body_hash: BodyHash(n.into()),
-        created_at: after(n % 600),
-        seq: n.into(),
-        state,
-        attempts: Vec::new(),
-        warnings: Vec::new(),
-    }
-}
-
-/// A ledger of a thousand hosts, each with its runs, and so many jobs in line.
-fn ledger(n_waiting: u32) -> LedgerState {
-    let mut state = LedgerState::new(LedgerId::from_uuid(Uuid::from_u128(7)));
-    let launch = LaunchId::derive(state.ledger, 0);
-    for ord in 0..N_HOSTS {
-        let id = HostId::derive(launch, ord);
-        let name = format!("i-{ord:017x}").parse().expect("it is an id");
-        let arn = format!("arn:aws:ecs:us-east-1:1:container-instance/c/{ord}");
-        state.hosts.push(Host {
-            id,
-            launch: Some(launch),
-            pool: pool(),
-            arch: Arch::X86_64,
-            gpu: None,
-            price: MicroUsdPerHour::new(600_000),
-            capacity: capacity(),
-            hazard: Hazard::NEVER,
-            reserved: Vec::new(),
-            on_demand_price: None,
-            registered_at: None,
-            drained_at: None,
-            state: HostState::Registered {
-                instance: Instance { id: name, launched_at: start() },
-                container_instance: arn.parse().expect("it is an ARN"),
-                at: start(),
-            },
-        });
-        for run in 0..RUNS_PER_HOST {
-            let n = ord * RUNS_PER_HOST + run;
-            let attempt = LiveAttempt {
-                awaits_main: false,
-                ord: AttemptOrd::FIRST,
-                host: id,
-                placed_at: after(n % 500),
-                task: None,
-                task_version: 0,
-                stop: None,
-                expected: None,
-            };
-            state.jobs.push(job(n, JobState::Running { attempt, started_at: after(n % 500) }));
-        }
-    }
-    let n_running = N_HOSTS * RUNS_PER_HOST;
-    for n in n_running..n_running + n_waiting {
-        state.jobs.push(job(n, JobState::Runnable { since: after(n % 600) }));
-    }
-    for n in 0..N_KINDS {
-        let spec = spec(n);
-        let mut known = KindHistory {
-            name: kind_name(&spec),
-            last_ended: start(),
-            took: spillway_core::Durations::default(),
-            took_of_told: spillway_core::Durations::default(),
-        };
-        for ended in 0..200 {
-            known.took.ended(10 + n * 3 + ended * ended);
-            known.took_of_told.ended(500 + ended * 7);
-        }
-        state.history.kinds.insert(KindId::of(&spec), known);
-    }
-    state
-}
-
-fn catalog() -> Catalog {
-    let offering = Offering {
-        pool: pool(),
-        arch: Arch::X86_64,
-        gpu: None,
-        capacity: capacity(),
-        price: MicroUsdPerHour::new(600_000),
-        hazard: Hazard::NEVER,
-    };
-    Catalog::new(start(), vec![offering])
-}
+use spillway_core::Input;
+use spillway_core::effect::Receipt;
+use spillway_core::input::{Delivery, EventDelivery};
+use spillway_core::task::CloudEvent;
+use spillway_engine::Engine;
+use world::{Layout, N_HOSTS, after, catalog, delivery, end_of, ledger};
 
 /// What this process holds in memory, in MiB; nothing where the system does not say.
 fn resident_mib() -> Option<u64> {
@@ -182,25 +29,131 @@ fn resident_mib() -> Option<u64> {
     Some(kib / 1024)
 }
 
+fn ended(layout: Layout, n: u32) -> Input {
+    let event = Some(CloudEvent::Task { report: end_of(layout, n) });
+    Input::Events(vec![EventDelivery { receipt: Receipt("e".into()), event }])
+}
+
+/// A control loop whose clock goes from one thing that happens to the next.
+struct Loop {
+    engine: Engine,
+    now: Timestamp,
+    layout: Layout,
+    n_came: u32,
+    n_ended: u32,
+    n_effects: usize,
+}
+
+impl Loop {
+    /// One that has made its first plans: what it starts and buys has been sent and is not answered.
+    fn new(layout: Layout, n_waiting: u32, hosts_max: u32) -> Self {
+        let now = after(900);
+        let engine = Engine::new(layout.config(hosts_max), ledger(layout, n_waiting), now);
+        let engine = engine.with_prices(catalog(), now);
+        let n_came = 2 * n_waiting + 1_000_000;
+        let mut world = Self { engine, now, layout, n_came, n_ended: 0, n_effects: 0 };
+        for _ in 0..3 {
+            world.plan();
+        }
+        world
+    }
+
+    /// A second later, when the jobs that came have been gathered, a plan is made.
+    fn plan(&mut self) {
+        self.now += SignedDuration::from_secs(1);
+        let step = black_box(self.engine.step(self.now, Input::Tick));
+        self.n_effects += step.effects.len();
+    }
+
+    fn one_came(&mut self, delivery: Delivery) {
+        let _ = black_box(self.engine.step(self.now, Input::Received(vec![delivery])));
+        self.plan();
+    }
+
+    fn one_ended(&mut self, event: Input) {
+        let step = black_box(self.engine.step(self.now, event));
+        self.n_effects += step.effects.len();
+        self.plan();
+    }
+
+    fn next_delivery(&mut self) -> Delivery {
+        self.n_came += 1;
+        delivery(self.layout, self.n_came)
+    }
+
+    fn next_end(&mut self) -> Input {
+        self.n_ended += 1;
+        ended(self.layout, self.n_ended)
+    }
+}
+
+/// What the question alone costs. A world is only made if it is measured.
 #[expect(clippy::print_stderr, reason = "memory is measured beside the time")]
-fn bench(c: &mut Criterion) {
+fn questions(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("question");
     group.sample_size(20);
-    for n_waiting in [0, 100_000, 1_000_000] {
-        let now = after(900);
-        let queues = vec!["default".parse().expect("it is a name")];
-        let config = EngineConfig { queues, ..EngineConfig::default() };
-        let engine = Engine::new(config, ledger(n_waiting), now).with_prices(catalog(), now);
-        if let Some(mib) = resident_mib() {
-            let n_demands = engine.plan_input(now).demands.len();
-            eprintln!("{n_waiting} waiting: {mib} MiB resident, {n_demands} demands");
+    for layout in [Layout::Plain, Layout::Shared] {
+        for n_waiting in [0, 100_000, 1_000_000] {
+            let now = after(900);
+            let mut made = None;
+            let name = format!("{layout:?}, {N_HOSTS} hosts, {n_waiting} waiting");
+            group.bench_function(&name, |b| {
+                let engine = made.get_or_insert_with(|| {
+                    let config = layout.config(2 * N_HOSTS);
+                    let engine = Engine::new(config, ledger(layout, n_waiting), now);
+                    engine.with_prices(catalog(), now)
+                });
+                b.iter(|| black_box(engine.plan_input(now)));
+            });
+            if let (Some(engine), Some(mib)) = (made, resident_mib()) {
+                let n_demands = engine.plan_input(now).demands.len();
+                eprintln!("{name}: {mib} MiB resident, {n_demands} demands");
+            }
         }
-        group.bench_function(format!("{N_HOSTS} hosts, {n_waiting} waiting"), |b| {
-            b.iter(|| black_box(engine.plan_input(now)));
-        });
     }
     group.finish();
 }
 
-criterion_group!(benches, bench);
+/// All that happens when one job comes or ends: the message or event, the question, the plan, and what follows from it.
+fn replans(c: &mut Criterion<CpuTime>) {
+    let mut group = c.benchmark_group("re-plan");
+    group.sample_size(20);
+    for layout in [Layout::Plain, Layout::Shared] {
+        for n_waiting in [100_000, 1_000_000] {
+            for (state, hosts_max) in [("at a limit", N_HOSTS), ("with hosts to buy", 2 * N_HOSTS)]
+            {
+                let made: RefCell<Option<Loop>> = RefCell::new(None);
+                let world = || {
+                    RefMut::map(made.borrow_mut(), |made| {
+                        made.get_or_insert_with(|| Loop::new(layout, n_waiting, hosts_max))
+                    })
+                };
+                let name = format!("{layout:?}, {n_waiting} waiting, {state}");
+                group.bench_function(format!("{name}, one came"), |b| {
+                    b.iter_batched(
+                        || world().next_delivery(),
+                        |delivery| world().one_came(delivery),
+                        BatchSize::PerIteration,
+                    );
+                });
+                group.bench_function(format!("{name}, one ended"), |b| {
+                    b.iter_batched(
+                        || world().next_end(),
+                        |event| world().one_ended(event),
+                        BatchSize::PerIteration,
+                    );
+                });
+                let was_used = made.borrow().as_ref().is_none_or(|world| 0 < world.n_effects);
+                assert!(was_used, "{name}: what came free was used");
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = questions, replans
+}
 criterion_main!(benches);

@@ -88,8 +88,7 @@ impl Engine {
     /// is first is served first without room being made.
     pub(crate) fn could_be_passed(selection: &Selection, group: &GroupKey) -> bool {
         let need = &group.class.need;
-        let mut others = selection.counts.keys().chain(selection.held.keys());
-        others.any(|other| !need.fits(&other.class.need))
+        selection.least.is_some_and(|least| !need.fits(&least))
     }
 
     /// Begins to make room for a job, where that is quickest. False if no room could ever be made: then nobody waits for it.

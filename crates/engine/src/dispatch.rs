@@ -20,7 +20,7 @@ pub(crate) use remaining::Room;
 use crate::config::EngineConfig;
 use crate::gang::GangLine;
 use crate::in_use::InUse;
-use crate::lane::{Lane, Lanes};
+use crate::lane::{Lane, LaneOrd, Lanes};
 use crate::waiting::{GroupKey, Waiting};
 use remaining::Remaining;
 use walk::Walk;
@@ -46,6 +46,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) kept: &'a BTreeMap<GroupKey, u32>,
     /// Jobs that are not offered, because room is being made for them.
     pub(crate) protected: &'a BTreeSet<(GroupKey, JobId)>,
+    /// Whether everybody is to be told what keeps them back. Where nobody asks, the line is left when nothing is left to hand
+    /// out.
+    pub(crate) tells_why: bool,
 }
 
 /// Whether a queue's jobs are asked about.
@@ -76,37 +79,45 @@ pub(crate) struct Selection {
     pub(crate) head: Option<(GroupKey, JobId)>,
     /// Whether the walk ended before the line did.
     pub(crate) is_cut: bool,
+    /// The least of each resource that somebody who waits needs.
+    pub(crate) least: Option<Resources>,
 }
 
 impl Dispatch<'_> {
     /// Who may be offered.
     pub(crate) fn select(&self, asked: &Asked<'_>) -> Selection {
         let mut selection = Selection::default();
-        let mut totals: BTreeMap<&Lane, Total> = BTreeMap::new();
+        let mut totals: BTreeMap<LaneOrd, (&Lane, Total)> = BTreeMap::new();
         let mut all: Vec<(GroupKey, u32, &Lane)> = Vec::new();
-        for (key, group) in self.waiting.groups() {
-            let Some(lane) = self.lanes.get(key.lane) else { continue };
+        for (ord, groups) in self.waiting.by_lane() {
+            let Some(lane) = self.lanes.get(ord) else { continue };
             if !asked.is_meant.is_meant(&lane.queue) {
                 continue;
             }
-            if let Some(why) = self.shut(lane) {
-                selection.held.insert(key, why);
-                continue;
+            let shut = self.shut(lane);
+            for (key, group) in groups {
+                let need = key.class.need;
+                selection.least = Some(selection.least.map_or(need, |least| least.each_min(&need)));
+                if let Some(why) = &shut {
+                    selection.held.insert(key, why.clone());
+                    continue;
+                }
+                let kept = asked.kept.get(&key).copied().unwrap_or(0);
+                let n = group.len().saturating_sub(kept);
+                totals.entry(ord).or_insert((lane, Total::default())).1.add(&need, n);
+                all.push((key, n, lane));
             }
-            let kept = asked.kept.get(&key).copied().unwrap_or(0);
-            let n = group.len().saturating_sub(kept);
-            totals.entry(lane).or_default().add(&key.class.need, n);
-            all.push((key, n, lane));
         }
-        let mut remaining = Remaining::new(self, asked, totals.keys().copied());
-        let mut ranks = totals.keys().map(|lane| self.rank(lane));
+        let lanes = || totals.values().map(|(lane, _)| *lane);
+        let mut remaining = Remaining::new(self, asked, lanes());
+        let mut ranks = lanes().map(|lane| self.rank(lane));
         let first = ranks.next();
         if ranks.all(|rank| Some(&rank) == first.as_ref()) {
             // Where nobody goes before anybody but by when they came, the planner may take those that are cheapest together;
             // `backfill` sees to it that nobody is passed for ever.
             remaining.room = Room::ENDLESS;
         }
-        if remaining.holds(totals.iter().map(|(lane, total)| (*lane, total))) {
+        if remaining.holds(totals.values().map(|(lane, total)| (*lane, total))) {
             for (key, n, _) in all {
                 let is_here = |protected: &&(GroupKey, JobId)| protected.0 == key;
                 let n_protected = asked.protected.iter().filter(is_here).count();
@@ -170,10 +181,28 @@ impl Dispatch<'_> {
     }
 
     fn score_of(&self, queue: &QueueName, share: &ShareId, used: u64, held: u64) -> u128 {
+        self.scale(queue, share).score(used, held)
+    }
+
+    /// What a share's score is made with.
+    fn scale(&self, queue: &QueueName, share: &ShareId) -> Scale {
         let rules = self.config.queue(queue);
         let decay = rules.fair_share.unwrap_or_default().decay.as_secs();
-        let held = u128::from(held) * u128::from(decay.max(1).unsigned_abs());
-        (u128::from(used) + held) * u128::from(rules.weight(share).parts())
+        Scale { decay_secs: decay.max(1).unsigned_abs(), weight: rules.weight(share).parts() }
+    }
+}
+
+/// What a share's score is made with: how long what it used takes to halve, and its weight.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scale {
+    decay_secs: u64,
+    weight: u32,
+}
+
+impl Scale {
+    fn score(self, used: u64, held: u64) -> u128 {
+        let held = u128::from(held) * u128::from(self.decay_secs);
+        (u128::from(used) + held) * u128::from(self.weight)
     }
 }
 

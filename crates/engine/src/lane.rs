@@ -37,6 +37,12 @@ impl Lane {
     pub(crate) fn share(&self) -> ShareId {
         self.share.clone().unwrap_or_default()
     }
+
+    /// The share as it was named, to find it by.
+    #[expect(clippy::ref_option, reason = "maps have it so")]
+    pub(crate) const fn named_share(&self) -> &Option<ShareId> {
+        &self.share
+    }
 }
 
 /// A lane, by a number that is good until the next restart. It says nothing of the order.

@@ -80,14 +80,14 @@ impl Engine {
     ) {
         let pool = stage.pool;
         self.serve_hold(cx, pool);
-        let mut selection = self.selection(cx.now, stage, kept);
+        let mut selection = self.selection(cx.now, stage, kept, false);
         if let Some(head) = selection.head
             && !self.holds.contains_key(&pool.unwrap_or(0))
             && Self::could_be_passed(&selection, &head.0)
             && self.make_room(cx.now, pool, head)
         {
             self.serve_hold(cx, pool);
-            selection = self.selection(cx.now, stage, kept);
+            selection = self.selection(cx.now, stage, kept, false);
         }
         if selection.is_cut {
             self.replan_later(cx.now);
@@ -108,7 +108,7 @@ impl Engine {
             {
                 // It is asked again, without what is kept for the first in line.
                 self.serve_hold(cx, pool);
-                let selection = self.selection(cx.now, stage, kept);
+                let selection = self.selection(cx.now, stage, kept, false);
                 let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
                 let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
                 (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);

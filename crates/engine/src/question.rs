@@ -159,6 +159,8 @@ pub struct Standing {
 pub(crate) struct Forecasts {
     now: Timestamp,
     prior_secs: u32,
+    /// How long hosts boot.
+    boot_secs: u32,
     of_kind: BTreeMap<KindId, KindForecast>,
 }
 
@@ -202,7 +204,8 @@ impl Engine {
 
     pub(crate) fn forecasts(&self, now: Timestamp) -> Forecasts {
         let prior_secs = self.config.plan.prior_secs;
-        Forecasts { now, prior_secs, of_kind: BTreeMap::new() }
+        let boot_secs = self.memory.boot_secs(self.config.plan.boot_secs);
+        Forecasts { now, prior_secs, boot_secs, of_kind: BTreeMap::new() }
     }
 
     /// How to plan, with what was learnt of how long hosts boot.
@@ -246,7 +249,13 @@ impl Engine {
     fn whole_question(&self, now: Timestamp, pool: Option<usize>) -> Question {
         let (kept, protected) = (BTreeMap::new(), BTreeSet::new());
         let room = self.room(now, pool, &self.holds);
-        let asked = Asked { room, is_meant: &Everyone, kept: &kept, protected: &protected };
+        let asked = Asked {
+            room,
+            is_meant: &Everyone,
+            kept: &kept,
+            protected: &protected,
+            tells_why: false,
+        };
         let selection = self.dispatch(now).select(&asked);
         let gangs = self.gang_selection(now, pool, &Everyone).asked;
         let (headroom, holds) = (self.headroom(pool), BTreeMap::new());
@@ -319,7 +328,7 @@ impl Engine {
             (scope.pool.is_none() || self.config.pool_of_host(&entry.host) == scope.pool)
                 && !entry.held_for.is_some_and(is_of_other)
         };
-        let mut hosts = self.fleet.views(now, self.plan_policy().boot_secs, is_asked, |entry| {
+        let mut hosts = self.fleet.views(now, forecasts.boot_secs, is_asked, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);
             (busy, self.reserved(now, entry, &mut forecasts))
         });
@@ -352,7 +361,7 @@ impl Engine {
         let expected = forecasts.expectation(&self.memory, class.kind, class.told_secs);
         let is_known = expected.from != ExpectedFrom::Prior;
         let until = |at: Timestamp| at.duration_since(now);
-        let boot = SignedDuration::from_secs(self.plan_policy().boot_secs.into());
+        let boot = SignedDuration::from_secs(forecasts.boot_secs.into());
         let run = SignedDuration::from_secs(expected.high_secs.into());
         let left_to_start = class.start_by.map(until);
         let left_to_end = class.end_by.map(|at| until(at) - run - boot);

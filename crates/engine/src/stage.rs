@@ -76,11 +76,12 @@ impl Engine {
         now: Timestamp,
         stage: &Stage,
         kept: &BTreeMap<GroupKey, u32>,
+        tells_why: bool,
     ) -> Selection {
         let protected: BTreeSet<(GroupKey, JobId)> =
             self.holds.values().map(|hold| (hold.group, hold.job)).collect();
         let room = self.room(now, stage.pool, &self.holds);
-        let asked = Asked { room, is_meant: stage, kept, protected: &protected };
+        let asked = Asked { room, is_meant: stage, kept, protected: &protected, tells_why };
         self.dispatch(now).select(&asked)
     }
 
@@ -89,7 +90,7 @@ impl Engine {
         let mut held: BTreeMap<GroupKey, HeldBack> = BTreeMap::new();
         let kept = BTreeMap::new();
         for stage in self.stages() {
-            let selection = self.selection(now, &stage, &kept);
+            let selection = self.selection(now, &stage, &kept, true);
             for (group, why) in selection.held {
                 // Who is offered in one pool is not kept back by another.
                 held.insert(group, why);

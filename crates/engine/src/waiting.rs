@@ -240,14 +240,20 @@ impl Waiting {
         self.lanes.values().flat_map(BTreeMap::values).all(|group| group.n == 0)
     }
 
-    /// All groups of which some may start.
+    /// All groups of which some may start, lane by lane.
+    pub(crate) fn by_lane(
+        &self,
+    ) -> impl Iterator<Item = (LaneOrd, impl Iterator<Item = (GroupKey, &Group)>)> {
+        self.lanes.iter().map(|(lane, groups)| {
+            let key = |class: &JobClass| GroupKey { lane: *lane, class: *class };
+            let groups = groups.iter().map(move |(class, group)| (key(class), group));
+            (*lane, groups.filter(|(_, group)| 0 < group.n))
+        })
+    }
+
+    /// The same in one.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (GroupKey, &Group)> {
-        self.lanes
-            .iter()
-            .flat_map(|(lane, groups)| {
-                groups.iter().map(|(class, group)| (GroupKey { lane: *lane, class: *class }, group))
-            })
-            .filter(|(_, group)| 0 < group.n)
+        self.by_lane().flat_map(|(_, groups)| groups)
     }
 }
 

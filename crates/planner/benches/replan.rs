@@ -4,8 +4,14 @@
 //! The states are such as a running dispatcher has them: hosts are busy, each with jobs that end at different times;
 //! the queue waits because a limit is reached, or for hosts that have been bought and boot.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark without its question is none")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark without its question is none"
+)]
 
+#[path = "shared/cpu.rs"]
+mod cpu;
 #[path = "shared/market.rs"]
 mod market;
 
@@ -14,6 +20,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpu::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::id::LaunchId;
@@ -170,7 +177,7 @@ fn one_came(mut input: PlanInput) -> PlanInput {
     input
 }
 
-fn replans(c: &mut Criterion) {
+fn replans(c: &mut Criterion<CpuTime>) {
     let policy = PlanPolicy::default();
     let mut group = c.benchmark_group("re-plan with 1,000 hosts");
     group
@@ -210,5 +217,9 @@ fn replans(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, replans);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = replans
+}
 criterion_main!(benches);

@@ -107,7 +107,8 @@ impl Left {
 pub(super) struct Remaining {
     pub(super) room: Room,
     queues: BTreeMap<QueueName, Left>,
-    shares: BTreeMap<(QueueName, ShareId), Left>,
+    /// Of shares with caps.
+    shares: BTreeMap<QueueName, BTreeMap<Option<ShareId>, Left>>,
     reservations: BTreeMap<QueueName, Reservation>,
     /// What is left, and how much there is.
     consumables: BTreeMap<ConsumableName, (u64, u64)>,
@@ -120,7 +121,7 @@ impl Remaining {
         lanes: impl Iterator<Item = &'l Lane>,
     ) -> Self {
         let mut consumables = BTreeMap::new();
-        let mut shares = BTreeMap::new();
+        let mut shares: BTreeMap<QueueName, BTreeMap<Option<ShareId>, Left>> = BTreeMap::new();
         let mut queues = BTreeMap::new();
         for lane in lanes {
             let rules = of.config.queue(&lane.queue);
@@ -131,7 +132,8 @@ impl Remaining {
             let caps = rules.share_caps(&share);
             if !caps.is_none() {
                 let held = of.in_use.share(&lane.queue, &share);
-                shares.insert((lane.queue.clone(), share), Left::of(&caps, &held));
+                let of_queue = shares.entry(lane.queue.clone()).or_default();
+                of_queue.insert(lane.named_share().clone(), Left::of(&caps, &held));
             }
             for name in lane.consumes.keys() {
                 let total = of.config.consumable(name);
@@ -155,13 +157,13 @@ impl Remaining {
     pub(super) fn holds<'l>(&self, totals: impl Iterator<Item = (&'l Lane, &'l Total)>) -> bool {
         let mut all = Total::default();
         let mut queues: BTreeMap<&QueueName, Total> = BTreeMap::new();
-        let mut shares: BTreeMap<(QueueName, ShareId), Total> = BTreeMap::new();
+        let mut shares: BTreeMap<(&QueueName, &Option<ShareId>), Total> = BTreeMap::new();
         let mut consumed: BTreeMap<&ConsumableName, u64> = BTreeMap::new();
         for (lane, total) in totals {
             all.plus(total);
             queues.entry(&lane.queue).or_default().plus(total);
             if !self.shares.is_empty() {
-                shares.entry((lane.queue.clone(), lane.share())).or_default().plus(total);
+                shares.entry((&lane.queue, lane.named_share())).or_default().plus(total);
             }
             for (name, each) in &lane.consumes {
                 let sum = consumed.entry(name).or_default();
@@ -176,9 +178,10 @@ impl Remaining {
                 self.queues.get(*queue).is_none_or(|left| left.holds(total))
                     && self.reservations.get(*queue).is_none_or(|kept| total.cpu <= kept.left)
             })
-            && shares
-                .iter()
-                .all(|(key, total)| self.shares.get(key).is_none_or(|left| left.holds(total)))
+            && shares.iter().all(|((queue, share), total)| {
+                let left = self.shares.get(*queue).and_then(|shares| shares.get(*share));
+                left.is_none_or(|left| left.holds(total))
+            })
             && consumed
                 .iter()
                 .all(|(name, sum)| self.consumables.get(*name).is_none_or(|(left, _)| sum <= left))
@@ -193,12 +196,11 @@ impl Remaining {
             left.close(need);
             return Some(HeldBack::QueueCap { queue: queue.clone(), cap });
         }
-        let share = lane.share();
-        if let Some(left) = self.shares.get_mut(&(queue.clone(), share.clone()))
+        if let Some(left) = self.share_mut(lane)
             && let Some(cap) = left.broken_by(need)
         {
             left.close(need);
-            return Some(HeldBack::ShareCap { queue: queue.clone(), share, cap });
+            return Some(HeldBack::ShareCap { queue: queue.clone(), share: lane.share(), cap });
         }
         if let Some(reservation) = self.reservations.get_mut(queue)
             && !reservation.allows(need.cpu.get().into())
@@ -219,15 +221,17 @@ impl Remaining {
         None
     }
 
+    fn share_mut(&mut self, lane: &Lane) -> Option<&mut Left> {
+        self.shares.get_mut(&lane.queue)?.get_mut(lane.named_share())
+    }
+
     /// So many equal jobs get what they need.
     pub(super) fn charge(&mut self, lane: &Lane, need: &Resources, n: u64) {
         self.room.take(need, n);
         if let Some(left) = self.queues.get_mut(&lane.queue) {
             left.room.take(need, n);
         }
-        if !self.shares.is_empty()
-            && let Some(left) = self.shares.get_mut(&(lane.queue.clone(), lane.share()))
-        {
+        if let Some(left) = self.share_mut(lane) {
             left.room.take(need, n);
         }
         if let Some(reservation) = self.reservations.get_mut(&lane.queue) {

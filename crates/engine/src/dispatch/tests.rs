@@ -93,9 +93,14 @@ impl Bench {
     }
 
     fn select(&self, room_cpu: u64) -> Selection {
+        self.select_and_tell(room_cpu, true)
+    }
+
+    fn select_and_tell(&self, room_cpu: u64, tells_why: bool) -> Selection {
         let room = Room { cpu: room_cpu, memory: u64::MAX, gpus: u64::MAX };
         let (kept, protected) = (BTreeMap::new(), BTreeSet::new());
-        let asked = Asked { room, is_meant: &Everyone, kept: &kept, protected: &protected };
+        let (is_meant, protected) = (&Everyone, &protected);
+        let asked = Asked { room, is_meant, kept: &kept, protected, tells_why };
         let dispatch = Dispatch {
             now: self.now,
             config: &self.config,
@@ -237,6 +242,11 @@ proptest! {
             bench.submit(Bench::lane(&queue(), ["a", "b", "c"][share], scheduling), cpu);
         }
         let selection = bench.select(room);
+        // Who leaves the line when there is nothing left has offered the same.
+        let brief = bench.select_and_tell(room, false);
+        prop_assert_eq!(&brief.picks, &selection.picks);
+        prop_assert_eq!(&brief.counts, &selection.counts);
+        prop_assert_eq!(&brief.head, &selection.head);
         let (mut cpu, mut taken) = (0_u64, 0_u64);
         for (key, id) in bench.order(&selection) {
             cpu += u64::from(key.class.need.cpu.get());

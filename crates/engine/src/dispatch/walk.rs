@@ -8,21 +8,23 @@ use spillway_core::job::LinePlace;
 use spillway_core::{JobId, QueueName, ShareId};
 
 use super::remaining::Remaining;
-use super::{Asked, Dispatch, HeldBack, Selection};
-use crate::lane::Lane;
+use super::{Asked, Dispatch, HeldBack, Scale, Selection};
+use crate::lane::{Lane, LaneOrd};
 use crate::limits;
 use crate::waiting::{GroupKey, Line};
 
 /// Who goes before whom: the queue's priority, then when a job came.
 type Rank = (Reverse<u32>, LinePlace);
 
-/// A queue's number, its share, and the group of it that is next.
-type Next = (usize, Option<ShareId>, Place);
+/// A queue's number, the number of its share, and the group of it that is next.
+type Next = (usize, usize, Place);
 
 /// A group, and who is next in it.
 struct Front<'a> {
     key: GroupKey,
     lane: &'a Lane,
+    /// The numbers of its queue and share.
+    seat: (usize, usize),
     line: Peekable<std::iter::Take<std::iter::Skip<Line<'a>>>>,
 }
 
@@ -33,25 +35,31 @@ type Place = (bool, Reverse<u16>, LinePlace, JobId, usize);
 #[derive(Default)]
 struct ShareLine {
     fronts: BTreeSet<Place>,
+    scale: Scale,
     used: u64,
     held: u64,
 }
 
-/// The shares of a queue. One that does not let them take turns has one line.
-struct QueueLine<'a> {
-    name: &'a QueueName,
+impl ShareLine {
+    /// Nobody has had anything where shares do not take turns: their weight is 0.
+    fn score(&self) -> u128 {
+        self.scale.score(self.used, self.held)
+    }
+}
+
+/// The shares of a queue, in the order of their names. One that does not let them take turns has one line.
+struct QueueLine {
     priority: u32,
-    is_fair: bool,
-    shares: BTreeMap<Option<ShareId>, ShareLine>,
+    shares: Vec<ShareLine>,
     /// Shares with somebody in line, by their score.
-    turns: BTreeSet<(u128, Option<ShareId>)>,
+    turns: BTreeSet<(u128, usize)>,
 }
 
 pub(super) struct Walk<'a> {
-    of: &'a Dispatch<'a>,
     protected: &'a BTreeSet<(GroupKey, JobId)>,
+    tells_why: bool,
     fronts: Vec<Front<'a>>,
-    queues: Vec<QueueLine<'a>>,
+    queues: Vec<QueueLine>,
 }
 
 impl<'a> Walk<'a> {
@@ -60,21 +68,22 @@ impl<'a> Walk<'a> {
         asked: &Asked<'a>,
         groups: &[(GroupKey, u32, &'a Lane)],
     ) -> Self {
-        let mut walk =
-            Self { of, protected: asked.protected, fronts: Vec::new(), queues: Vec::new() };
+        let (protected, tells_why) = (asked.protected, asked.tells_why);
+        let (queues, seats) = seats(of, groups);
+        let mut walk = Self { protected, tells_why, fronts: Vec::new(), queues };
         for (key, n, lane) in groups {
             let Some(group) = of.waiting.get(key) else { continue };
+            let Some(seat) = seats.get(&key.lane).copied() else { continue };
             // Who is kept a place is first in the group.
             let n_kept = group.len().saturating_sub(*n);
             let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
             let line = group.line().skip(count(n_kept)).take(count(*n)).peekable();
-            walk.fronts.push(Front { key: *key, lane, line });
+            walk.fronts.push(Front { key: *key, lane, seat, line });
             walk.line_up(walk.fronts.len() - 1);
         }
         for queue in &mut walk.queues {
-            let shares: Vec<Option<ShareId>> = queue.shares.keys().cloned().collect();
-            for share in shares {
-                queue.take_turn(of, &share);
+            for share in 0..queue.shares.len() {
+                queue.take_turn(share);
             }
         }
         walk
@@ -84,31 +93,12 @@ impl<'a> Walk<'a> {
     fn line_up(&mut self, at: usize) {
         let Some(front) = self.fronts.get_mut(at) else { return };
         let Some((stands_at, id)) = front.line.peek().copied() else { return };
-        let lane = front.lane;
-        let rules = self.of.config.queue(&lane.queue);
-        let is_fair = rules.fair_share.is_some();
-        let position = self.queues.iter().position(|queue| *queue.name == lane.queue);
-        let position = position.unwrap_or_else(|| {
-            self.queues.push(QueueLine {
-                name: &lane.queue,
-                priority: rules.priority,
-                is_fair,
-                shares: BTreeMap::new(),
-                turns: BTreeSet::new(),
-            });
-            self.queues.len() - 1
-        });
-        let Some(queue) = self.queues.get_mut(position) else { return };
-        let share = is_fair.then(|| lane.share());
-        let share = queue.shares.entry(share.clone()).or_insert_with(|| match &share {
-            Some(share) => ShareLine {
-                fronts: BTreeSet::new(),
-                used: self.of.in_use.used(self.of.config, self.of.now, &lane.queue, share),
-                held: self.of.in_use.share(&lane.queue, share).cpu,
-            },
-            None => ShareLine::default(),
-        });
-        share.fronts.insert((stands_at.is_fresh, Reverse(lane.priority), stands_at, id, at));
+        let place = (stands_at.is_fresh, Reverse(front.lane.priority), stands_at, id, at);
+        let (queue, share) = front.seat;
+        let queue = self.queues.get_mut(queue);
+        if let Some(share) = queue.and_then(|queue| queue.shares.get_mut(share)) {
+            share.fronts.insert(place);
+        }
     }
 
     /// The queue and share whose turn it is: the highest priority, then whoever came first.
@@ -116,18 +106,19 @@ impl<'a> Walk<'a> {
         let mut best: Option<(Rank, Next)> = None;
         for (ord, queue) in self.queues.iter().enumerate() {
             let Some((_, share)) = queue.turns.first() else { continue };
-            let Some(place) = queue.shares.get(share).and_then(|share| share.fronts.first()) else {
+            let Some(place) = queue.shares.get(*share).and_then(|share| share.fronts.first())
+            else {
                 continue;
             };
             let rank = (Reverse(queue.priority), place.2);
             if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                best = Some((rank, (ord, share.clone(), *place)));
+                best = Some((rank, (ord, *share, *place)));
             }
         }
         best.map(|(_, next)| next)
     }
 
-    /// Walks until everybody has a place or knows why not.
+    /// Walks until everybody has a place or knows why not; where nobody asks why, until there is nothing left to hand out.
     pub(super) fn run(mut self, remaining: &mut Remaining, selection: &mut Selection) {
         let mut picks: Vec<(GroupKey, JobId)> = Vec::new();
         while let Some((ord, share, place)) = self.next() {
@@ -136,6 +127,11 @@ impl<'a> Walk<'a> {
             let (key, lane, need) = (front.key, front.lane, front.key.class.need);
             if limits::PICKS_MAX <= picks.len() {
                 selection.is_cut = true;
+                break;
+            }
+            let is_head_known = selection.head.is_some() || !self.protected.is_empty();
+            let is_full = selection.least.is_some_and(|least| !remaining.room.fits(&least));
+            if !self.tells_why && is_head_known && is_full {
                 break;
             }
             let is_protected = self.protected.contains(&(key, id));
@@ -152,8 +148,8 @@ impl<'a> Walk<'a> {
                 Some(refusal.unwrap_or(HeldBack::NoRoom))
             };
             let is_picked = why.is_none();
-            if let Some(why) = &why {
-                selection.held.insert(key, why.clone());
+            if let Some(why) = why {
+                selection.held.insert(key, why);
             } else {
                 remaining.charge(lane, &need, 1);
                 picks.push((key, id));
@@ -161,9 +157,9 @@ impl<'a> Walk<'a> {
             }
             front.line.next();
             if let Some(queue) = self.queues.get_mut(ord) {
-                queue.step_out(self.of, &share, &place);
+                queue.step_out(share, &place);
                 if is_picked {
-                    queue.charge(&share, need.cpu.get());
+                    queue.charge(share, need.cpu.get());
                 }
             }
             if is_picked || is_protected {
@@ -171,42 +167,75 @@ impl<'a> Walk<'a> {
                 self.line_up(at);
             }
             if let Some(queue) = self.queues.get_mut(ord) {
-                queue.take_turn(self.of, &share);
+                queue.take_turn(share);
             }
         }
         selection.picks = Some(picks);
     }
 }
 
-#[expect(clippy::ref_option, reason = "shares are found by what their map has them under")]
-impl QueueLine<'_> {
-    fn score(&self, of: &Dispatch<'_>, share: &Option<ShareId>) -> u128 {
-        let (Some(id), Some(line), true) = (share, self.shares.get(share), self.is_fair) else {
-            return 0;
-        };
-        of.score_of(self.name, id, line.used, line.held)
+/// The lines of the queues and shares that these groups are of, and the numbers of queue and share of each lane.
+fn seats(
+    of: &Dispatch<'_>,
+    groups: &[(GroupKey, u32, &Lane)],
+) -> (Vec<QueueLine>, BTreeMap<LaneOrd, (usize, usize)>) {
+    let mut queues: BTreeMap<&QueueName, BTreeMap<Option<ShareId>, Vec<LaneOrd>>> = BTreeMap::new();
+    let mut last = None;
+    for (key, _, lane) in groups {
+        if last.replace(key.lane) == Some(key.lane) {
+            continue;
+        }
+        let is_fair = of.config.queue(&lane.queue).fair_share.is_some();
+        let shares = queues.entry(&lane.queue).or_default();
+        shares.entry(is_fair.then(|| lane.share())).or_default().push(key.lane);
     }
+    let mut lines = Vec::new();
+    let mut seats = BTreeMap::new();
+    for (name, shares) in queues {
+        let mut line = QueueLine {
+            priority: of.config.queue(name).priority,
+            shares: Vec::new(),
+            turns: BTreeSet::new(),
+        };
+        for (share, lanes) in shares {
+            let of_lane = |lane| (lane, (lines.len(), line.shares.len()));
+            seats.extend(lanes.into_iter().map(of_lane));
+            line.shares.push(match &share {
+                Some(share) => ShareLine {
+                    fronts: BTreeSet::new(),
+                    scale: of.scale(name, share),
+                    used: of.in_use.used(of.config, of.now, name, share),
+                    held: of.in_use.share(name, share).cpu,
+                },
+                None => ShareLine::default(),
+            });
+        }
+        lines.push(line);
+    }
+    (lines, seats)
+}
 
+impl QueueLine {
     /// Takes a group out of its share's line, and the share out of the queue's.
-    fn step_out(&mut self, of: &Dispatch<'_>, share: &Option<ShareId>, place: &Place) {
-        let score = self.score(of, share);
-        self.turns.remove(&(score, share.clone()));
+    fn step_out(&mut self, share: usize, place: &Place) {
         if let Some(line) = self.shares.get_mut(share) {
+            self.turns.remove(&(line.score(), share));
             line.fronts.remove(place);
         }
     }
 
-    fn charge(&mut self, share: &Option<ShareId>, cpu: u32) {
+    fn charge(&mut self, share: usize, cpu: u32) {
         if let Some(line) = self.shares.get_mut(share) {
             line.held = line.held.saturating_add(cpu.into());
         }
     }
 
     /// Puts a share where its score says, if somebody of it is in line.
-    fn take_turn(&mut self, of: &Dispatch<'_>, share: &Option<ShareId>) {
-        let score = self.score(of, share);
-        if self.shares.get(share).is_some_and(|line| !line.fronts.is_empty()) {
-            self.turns.insert((score, share.clone()));
+    fn take_turn(&mut self, share: usize) {
+        if let Some(line) = self.shares.get(share)
+            && !line.fronts.is_empty()
+        {
+            self.turns.insert((line.score(), share));
         }
     }
 }
