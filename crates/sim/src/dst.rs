@@ -139,6 +139,9 @@ impl Tally {
     }
 }
 
+/// The part that is whatever is multi-node of all groups: their jobs are single ones without it.
+pub const MULTI_NODE: &str = "multi-node";
+
 /// What of a scenario can be left out to find what breaks it: fault classes that are on, outages, reclaims, groups of jobs, poison.
 pub fn parts(scenario: &Scenario) -> Vec<String> {
     let mut parts = Vec::new();
@@ -154,6 +157,9 @@ pub fn parts(scenario: &Scenario) -> Vec<String> {
     parts.extend(numbered("reclaim", scenario.world.reclaims.len()));
     parts.extend(numbered("jobs", scenario.workload.groups.len()));
     parts.extend(numbered("raw", scenario.workload.raw.len()));
+    if scenario.workload.groups.iter().any(|group| group.nodes.is_some()) {
+        parts.push(MULTI_NODE.to_owned());
+    }
     parts
 }
 
@@ -161,6 +167,12 @@ pub fn parts(scenario: &Scenario) -> Vec<String> {
 pub fn leave_out(scenario: &mut Scenario, part: &str) {
     if let Some(class) = Faults::CLASSES.iter().find(|class| class.name == part) {
         *class.of(&mut scenario.world.faults) = Chance::NEVER;
+        return;
+    }
+    if part == MULTI_NODE {
+        for group in &mut scenario.workload.groups {
+            group.nodes = None;
+        }
         return;
     }
     let Some((kind, at)) = part.rsplit_once('-') else { return };

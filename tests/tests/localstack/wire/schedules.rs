@@ -25,7 +25,7 @@ fn told(message: &Value, job: &str) -> Option<String> {
 }
 
 fn jobs(here: &Deployment) -> Vec<Value> {
-    let jobs = here.json(&["jobs", "list", "--format", "json"])["jobs"].take();
+    let jobs = here.json(&["jobs", "list"])["jobs"].take();
     jobs.as_array().cloned().unwrap_or_default()
 }
 
@@ -69,7 +69,7 @@ fn a_schedule_fires_once_also_when_the_dispatcher_dies_and_others_are_told_of_it
     ]);
     assert!(made.status.success(), "{}", said(&made));
     wait_until("the schedule is in the ledger", SOON, || {
-        let list = here.json(&["schedules", "list", "--format", "json"]);
+        let list = here.json(&["schedules", "list"]);
         (list["schedules"].as_array()?.len() == 1).then_some(())
     });
 
@@ -104,12 +104,12 @@ fn what_jobs_cost_and_what_nobody_used_sum_to_the_bill_of_all_machines() {
     };
     // EC2 has ended them; the ledger has it from the next look.
     let hosts = wait_until("the ledger knows that all are gone", SOON, || {
-        let hosts = here.json(&["hosts", "list", "--all", "--format", "json"])["hosts"].take();
+        let hosts = here.json(&["hosts", "list", "--all"])["hosts"].take();
         let hosts = hosts.as_array()?.clone();
         hosts.iter().all(|host| host["status"] == "gone").then_some(hosts)
     });
 
-    let cost = here.json(&["cost", "--by", "name", "--format", "json"]);
+    let cost = here.json(&["cost", "--by", "name"]);
 
     let billed: i64 = hosts.iter().map(|host| micro(&host["cost_usd"])).sum();
     assert_eq!(micro(&cost["total"]["total_usd"]), billed);
