@@ -30,6 +30,10 @@ pub fn job_detail(job: &Job) -> Value {
         let size = array.indexes.size;
         job.id.index().map_or_else(|| json!({ "size": size }), |index| json!({ "index": index }))
     });
+    let node = job.id.node_index().map(|node| {
+        let is_main = spec.gang.as_ref().is_some_and(|gang| gang.main == node);
+        json!({ "nodeIndex": node, "isMainNode": is_main })
+    });
     without_nothing(json!({
         "jobId": job.id,
         "jobName": spec.name,
@@ -48,6 +52,7 @@ pub fn job_detail(job: &Job) -> Value {
             "type": (on.kind == DependencyKind::NToN).then_some("N_TO_N"),
         })).collect::<Vec<Value>>(),
         "arrayProperties": array,
+        "nodeDetails": node,
         "container": {
             "image": spec.container.image,
             "command": spec.container.command,

@@ -179,6 +179,32 @@ fn what_batch_knows_and_we_do_not_is_refused_by_name() {
 }
 
 #[test]
+fn what_batch_knows_of_nodes_and_we_do_not_is_refused_by_name() {
+    let of_range = [
+        ("instanceTypes", json!(["c5.large"])),
+        ("ecsProperties", json!({"taskProperties": [{"x": 1}]})),
+        ("eksProperties", json!({"podProperties": {"x": 1}})),
+        ("consumableResourceProperties", json!({"consumableResourceList": [1]})),
+    ];
+    for (key, value) in of_range {
+        let nodes = json!({"nodeRangeProperties": [{"targetNodes": "0:"}, {key: value}]});
+        let path = format!("jobDefinition.nodeProperties.nodeRangeProperties[1].{key}");
+        refused("/jobDefinition/nodeProperties", nodes, UNSUPPORTED, &path, "does not honour");
+    }
+    let of_override = [
+        ("instanceTypes", json!(["c5.large"])),
+        ("ecsPropertiesOverride", json!({"taskProperties": [{"x": 1}]})),
+        ("eksPropertiesOverride", json!({"podProperties": {"x": 1}})),
+        ("consumableResourcePropertiesOverride", json!({"consumableResourceList": [1]})),
+    ];
+    for (key, value) in of_override {
+        let nodes = json!({"nodePropertyOverrides": [{key: value}]});
+        let path = format!("nodeOverrides.nodePropertyOverrides[0].{key}");
+        refused("/nodeOverrides", nodes, UNSUPPORTED, &path, "does not honour");
+    }
+}
+
+#[test]
 fn a_wrong_place_among_others_is_refused_at_its_place() {
     let share = "shareIdentifier";
     refused("/shareIdentifier", json!("team*"), INVALID, share, "not a share identifier");

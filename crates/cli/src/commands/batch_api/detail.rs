@@ -62,6 +62,9 @@ impl Words<'_> {
             let ends = job.attempts.last().map(|last| &*last.containers).unwrap_or_default();
             fields.insert("ecsProperties".to_owned(), self.ecs(properties, &parts, task, ends));
         }
+        if let Some(properties) = definition.remove("nodeProperties") {
+            fields.insert("nodeProperties".to_owned(), properties);
+        }
         self.attempts(&mut fields, job, &parts);
         if let (Some(array), None) = (&job.spec.array, job.id.index()) {
             let count = |status: JobStatus| {
@@ -96,6 +99,13 @@ impl Words<'_> {
             )
         });
         fields.insert("container".to_owned(), Value::Object(container));
+        if let Some(gang) = &job.spec.gang {
+            let node = job.id.node_index().unwrap_or(gang.main);
+            let properties = json!({
+                "numNodes": gang.n_nodes(), "nodeIndex": node, "isMainNode": node == gang.main,
+            });
+            fields.insert("nodeProperties".to_owned(), properties);
+        }
         Value::Object(fields)
     }
 
@@ -318,6 +328,32 @@ pub(super) mod tests {
 
         assert_eq!(without["container"].get("logStreamName"), None);
         assert_eq!(own["container"]["logStreamName"], "p/job/0a1b");
+    }
+
+    #[test]
+    fn a_multi_node_job_is_told_with_its_nodes_and_a_node_with_its_index() {
+        let mut message = message();
+        let container = message["jobDefinition"]["containerProperties"].take();
+        message["jobDefinition"] = json!({"type": "multinode", "nodeProperties": {
+            "numNodes": 3, "mainNode": 1,
+            "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
+        }});
+        let job = job_of(&message);
+        let node = spillway_core::gang::node_of(&job, 2, JobState::Pending).unwrap();
+        let words = Words { names: &names(), has_logs: true };
+
+        let (whole, of_node) = (words.detail(&job, &[]), words.detail(&node, &[]));
+        let summary = words.summary(&node);
+
+        let ranges = &whole["nodeProperties"]["nodeRangeProperties"];
+        assert_eq!(
+            (&whole["nodeProperties"]["mainNode"], &ranges[0]["targetNodes"]),
+            (&json!(1), &json!("0:2"))
+        );
+        assert_eq!(whole.get("nodeDetails"), None);
+        assert_eq!(of_node["nodeDetails"], json!({"nodeIndex": 2, "isMainNode": false}));
+        let properties = json!({"numNodes": 3, "nodeIndex": 2, "isMainNode": false});
+        assert_eq!(summary["nodeProperties"], properties);
     }
 
     #[test]

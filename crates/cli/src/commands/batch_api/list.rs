@@ -108,14 +108,16 @@ fn after(token: &str) -> Result<JobId, Refusal> {
 
 impl Wanted {
     fn of(asked: &ListJobs) -> Result<Self, Refusal> {
-        if asked.multi_node_job_id.is_some() {
-            return Err(Refusal::client("multiNodeJobId: Spillway has no list of a job's nodes"));
-        }
         let mut wanted = Self::default();
-        match (&asked.job_queue, &asked.array_job_id) {
-            (Some(queue), None) => wanted.filter.queue = Some(names::queue(queue)?),
-            (None, Some(array)) => wanted.filter.array = Some(names::job(array)?),
-            (None, None) | (Some(_), Some(_)) => {
+        match (&asked.job_queue, &asked.array_job_id, &asked.multi_node_job_id) {
+            (Some(queue), None, None) => wanted.filter.queue = Some(names::queue(queue)?),
+            (None, Some(whole), None) | (None, None, Some(whole)) => {
+                wanted.filter.array = Some(names::job(whole)?);
+            }
+            (None, None, None)
+            | (Some(_), Some(_), _)
+            | (Some(_), _, Some(_))
+            | (_, Some(_), Some(_)) => {
                 let what = "give exactly one of jobQueue, arrayJobId and multiNodeJobId";
                 return Err(Refusal::client(what));
             }

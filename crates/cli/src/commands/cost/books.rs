@@ -165,7 +165,7 @@ impl<'a> Books<'a> {
         let by_id: HashMap<HostId, &Host> = hosts.iter().map(|host| (host.id, host)).collect();
         let mut held: HashMap<HostId, Vec<Held<usize>>> = HashMap::new();
         let mut owners = Owners::default();
-        let mut arrays = Vec::new();
+        let (mut arrays, mut gangs) = (Vec::new(), Vec::new());
         let mut take = |job: Job| {
             let owner = owners.number(by.iter().map(|by| by.of_job(&job)).collect());
             let places = costs::held(&job, |id| by_id.get(&id).copied(), now, owner);
@@ -177,14 +177,19 @@ impl<'a> Books<'a> {
             if job.spec.array.is_some() {
                 arrays.push(job.id);
             }
+            if job.spec.gang.is_some() {
+                gangs.push(job.id);
+            }
             take(job);
         })?;
-        for array in arrays {
-            pick::each(
-                reader,
-                &JobFilter { array: Some(array), ..JobFilter::default() },
-                &mut take,
-            )?;
+        for whole in arrays.into_iter().chain(gangs) {
+            let parts = JobFilter { array: Some(whole), ..JobFilter::default() };
+            pick::each(reader, &parts, |part| {
+                // The main node is the job itself.
+                if part.id != whole {
+                    take(part);
+                }
+            })?;
         }
         Ok(Self { by, now, hosts, held, owners })
     }
