@@ -96,6 +96,11 @@ struct Run {
 /// Runs and scores.
 pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
     let sources = source::all(args)?;
+    if args.compare && context.global.ledger.is_some() {
+        return Err(Complaint::usage("--ledger is for one run, and --compare makes many")
+            .hint("run one policy with --policy NAME")
+            .into());
+    }
     if args.compare {
         return compare::run(&sources, args, context);
     }

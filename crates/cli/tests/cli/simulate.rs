@@ -186,4 +186,9 @@ fn a_run_leaves_the_ledger_that_a_dispatcher_would_have_left() {
     let hosts = home.run(&["hosts", "list", "--all", "--ledger", "run.db", "--format", "json"]);
     assert!(!hosts.json()["hosts"].as_array().unwrap().is_empty());
     assert_eq!(again.code, Some(2), "another run does not write into it: {again}");
+    for many in ["--compare", "--runs=2"] {
+        let ran = home.run(&["simulate", "--scenario", "s.toml", "--ledger", "many.db", many]);
+        assert_eq!(ran.code, Some(2), "{ran}");
+        assert!(!home.file("many.db").exists(), "{many}");
+    }
 }
