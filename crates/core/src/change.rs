@@ -123,6 +123,30 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The job, array, child or node that it adds or moves, and the state that it comes to. Children that end without a record
+    /// are not told one by one.
+    pub const fn of_job(&self) -> Option<(JobId, &JobState)> {
+        match self {
+            Self::AddJob(job) => Some((job.id, &job.state)),
+            Self::AddChild { id, state } | Self::MoveJob { id, state, .. } => Some((*id, state)),
+            Self::EndChildren { .. }
+            | Self::PutHost(_)
+            | Self::PutLaunch(_)
+            | Self::Learn { .. }
+            | Self::Cool { .. }
+            | Self::PutKind { .. }
+            | Self::PutSpot { .. }
+            | Self::PutBoots(_)
+            | Self::PutDefinition(_)
+            | Self::PutSchedule(_)
+            | Self::PutGate { .. }
+            | Self::PutShare { .. }
+            | Self::Counters { .. } => None,
+        }
+    }
+}
+
 /// What is remembered of a job that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedJob {

@@ -101,25 +101,7 @@ struct Carried {
 
 /// Whether a change gives a job to a host.
 fn places(change: &Change) -> bool {
-    match change {
-        Change::AddChild { state, .. } | Change::MoveJob { state, .. } => {
-            state.live_attempt().is_some()
-        }
-        Change::AddJob(_)
-        | Change::EndChildren { .. }
-        | Change::PutHost(_)
-        | Change::PutLaunch(_)
-        | Change::Learn { .. }
-        | Change::Cool { .. }
-        | Change::PutKind { .. }
-        | Change::PutSpot { .. }
-        | Change::PutBoots(_)
-        | Change::PutDefinition(_)
-        | Change::PutGate { .. }
-        | Change::PutShare { .. }
-        | Change::PutSchedule(_)
-        | Change::Counters { .. } => false,
-    }
+    change.of_job().is_some_and(|(_, state)| state.live_attempt().is_some())
 }
 
 /// The checker, and what it remembers between steps.

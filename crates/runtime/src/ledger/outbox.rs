@@ -72,23 +72,7 @@ pub(super) fn news<'a>(
     rule: &EventRule,
     change: &'a Change,
 ) -> Outcome<Option<(JobId, &'a JobState)>> {
-    let (id, state) = match change {
-        Change::AddJob(job) => (job.id, &job.state),
-        Change::AddChild { id, state } | Change::MoveJob { id, state, .. } => (*id, state),
-        Change::EndChildren { .. }
-        | Change::PutHost(_)
-        | Change::PutLaunch(_)
-        | Change::Learn { .. }
-        | Change::Cool { .. }
-        | Change::PutKind { .. }
-        | Change::PutSpot { .. }
-        | Change::PutBoots(_)
-        | Change::PutDefinition(_)
-        | Change::PutSchedule(_)
-        | Change::PutGate { .. }
-        | Change::PutShare { .. }
-        | Change::Counters { .. } => return Ok(None),
-    };
+    let Some((id, state)) = change.of_job() else { return Ok(None) };
     let is_wanted = rule.statuses.contains(&state.status());
     if !is_wanted || !(rule.children || id == id.whole()) {
         return Ok(None);

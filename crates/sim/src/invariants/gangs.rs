@@ -31,27 +31,8 @@ impl Invariants {
         cloud: &SimCloud,
     ) {
         let mut moved: BTreeSet<JobId> = BTreeSet::new();
-        for change in &step.changes {
-            let id = match change {
-                Change::AddJob(job) => Some(&job.id),
-                Change::AddChild { id, .. } | Change::MoveJob { id, .. } => Some(id),
-                Change::EndChildren { .. }
-                | Change::PutHost(_)
-                | Change::PutLaunch(_)
-                | Change::Learn { .. }
-                | Change::Cool { .. }
-                | Change::PutKind { .. }
-                | Change::PutSpot { .. }
-                | Change::PutBoots(_)
-                | Change::PutDefinition(_)
-                | Change::PutGate { .. }
-                | Change::PutSchedule(_)
-                | Change::PutShare { .. }
-                | Change::Counters { .. } => None,
-            };
-            if let Some(id) = id
-                && ledger.get_job(*id).is_some_and(|job| job.spec.gang.is_some())
-            {
+        for (id, _) in step.changes.iter().filter_map(Change::of_job) {
+            if ledger.get_job(id).is_some_and(|job| job.spec.gang.is_some()) {
                 moved.insert(id.whole());
             }
         }
