@@ -125,9 +125,10 @@ fn report(tally: &Tally, took: Duration) -> Result<()> {
     )?;
     write!(
         text,
-        "{} broken, {} of 44 faults met",
+        "{} broken, {} of {} faults met",
         tally.broken.len(),
-        44 - tally.coverage.missing().len()
+        Fault::ALL.len() - tally.coverage.missing().len(),
+        Fault::ALL.len()
     )?;
     say(&text);
     Ok(())

@@ -126,6 +126,7 @@ fn task_request(instance: &InstanceId, command: &[&str], memory: MiB) -> TaskReq
         instance: instance.clone(),
         spec: Arc::new(JobSpec::new(name, queue, container, resources)),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
+        runner: None,
     }
 }
 

@@ -190,7 +190,7 @@ fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
     let is_on_it =
         |other: &&Job| other.state.live_attempt().is_some_and(|live| live.host == host.id);
     let on_it = state.jobs.iter().filter(is_on_it);
-    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.need()));
+    let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.held()));
     let spec = &job.spec;
     let may_run = spec.allows(host.traits());
     let would_do = may_run && job.need().fits(&free);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PoolId;
+use crate::coalesce::SharedPart;
 use crate::id::{AttemptOrd, HostId, InstanceId, TaskArn};
 use crate::job::Expectation;
 use crate::money::MicroUsd;
@@ -102,6 +103,9 @@ pub struct Attempt {
     /// What was expected of it when it was given to its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expectation>,
+    /// Its part in a task that it shared with other children of its array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Box<SharedPart>>,
 }
 
 impl Attempt {

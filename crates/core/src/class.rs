@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::coalesce::ClassOfShared;
 use crate::gpu::GpuKinds;
 use crate::job::{FailureCategory, Job};
 use crate::kind::KindId;
@@ -23,7 +24,7 @@ const PARTS_OF_PATIENCE: i64 = 16;
 /// What makes two waiting jobs the same to the control loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobClass {
-    /// What each needs.
+    /// What each needs; of those that share tasks, a task.
     pub need: Resources,
     /// The architecture; `None` runs on either.
     pub arch: Option<Arch>,
@@ -46,6 +47,9 @@ pub struct JobClass {
     /// By then it should have ended.
     #[serde(default)]
     pub end_by: Option<Timestamp>,
+    /// How they share tasks, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<ClassOfShared>,
 }
 
 impl JobClass {
@@ -59,8 +63,10 @@ impl JobClass {
             rounded_down(at, job.created_at)
         });
         let end_by = spec.deadline.filter(|_| waits).map(|at| rounded_down(at, job.created_at));
+        let (shared, need) =
+            ClassOfShared::of(job).map_or((None, job.need()), |(of, need)| (Some(of), need));
         Self {
-            need: job.need(),
+            need,
             arch: spec.arch,
             gpu_kinds: spec.gpu_kinds,
             market: spec.market,
@@ -69,6 +75,7 @@ impl JobClass {
             kind: KindId::of(spec),
             start_by,
             end_by,
+            shared,
         }
     }
 }

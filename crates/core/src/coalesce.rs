@@ -4,25 +4,36 @@
 //! A runner that is older than its dispatcher must refuse what it does not know; a report that is cut off says nothing of the
 //! children that it does not name.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+pub use shared::{ClassOfShared, SharedEnd, SharedPart, SharedTask};
+use uuid::Uuid;
 
 use crate::container::LogDriver;
-use crate::id::{AttemptOrd, JobId};
-use crate::job::JobSpec;
+use crate::id::{AttemptOrd, ClientToken, JobId, NAMESPACE};
+use crate::job::{Job, JobSpec};
 use crate::quantity::Resources;
 
 /// The variable in which the runner finds its plan.
 pub const PLAN_VARIABLE: &str = "SPILLWAY_COALESCED";
 
 /// What begins every line of a report.
-const MARK: &str = "::spillway";
+pub const REPORT_MARK: &str = "::spillway";
+
+/// How many characters mark the lines of one task: no child hits on them by chance.
+const REPORT_KEY_CHARS: usize = 12;
+
+/// A child that has lost a shared task so often runs in one of its own from then on: it may be what its tasks are lost by.
+pub const SHARED_LOSSES_MAX: usize = 2;
 
 /// How children of an array share tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CoalesceRule {
     /// How many children share a task at most.
     pub size: NonZeroU32,
@@ -48,6 +59,9 @@ pub enum NotCoalescible {
     /// A child that waits for the one before it gains nothing.
     #[error("is sequential: its children run one by one in any case")]
     Sequential,
+    /// What is counted is counted by task.
+    #[error("takes of consumable resources, which are counted by task")]
+    Consumes,
 }
 
 impl CoalesceRule {
@@ -66,7 +80,28 @@ impl CoalesceRule {
         if spec.container.log_driver != LogDriver::Awslogs {
             return Err(NotCoalescible::NoLog);
         }
+        if spec.scheduling.as_ref().is_some_and(|scheduling| !scheduling.consumes.is_empty()) {
+            return Err(NotCoalescible::Consumes);
+        }
         Ok(())
+    }
+
+    /// How the next attempt of a child may share a task: as its array says, unless it has failed by itself or has lost
+    /// [`SHARED_LOSSES_MAX`] tasks. Of an array itself, how its children that have had no attempt may.
+    pub fn of_next(job: &Job) -> Option<Self> {
+        let rule = job.spec.coalesce.filter(|_| job.spec.array.is_some())?;
+        let has_no_fault = job.n_counted_attempts() == 0;
+        (has_no_fault && job.attempts.len() < SHARED_LOSSES_MAX).then_some(rule)
+    }
+
+    /// How many children share a task of an array with so many.
+    pub fn size_of(&self, n_children: u32) -> NonZeroU32 {
+        NonZeroU32::new(n_children).map_or(self.size, |n| self.size.min(n))
+    }
+
+    /// In how many waves `n` children run.
+    pub const fn waves(&self, n: NonZeroU32) -> u32 {
+        n.get().div_ceil(self.parallel.get())
     }
 
     /// What a task of `n` children needs, each of which needs `each`; none if no machine could have it.
@@ -76,8 +111,7 @@ impl CoalesceRule {
 
     /// How long a task of `n` children may run, each of which may run for `each`: they start in waves.
     pub fn time(&self, each: SignedDuration, n: NonZeroU32) -> SignedDuration {
-        let waves = n.get().div_ceil(self.parallel.get());
-        each.saturating_mul(i32::try_from(waves).unwrap_or(i32::MAX))
+        each.saturating_mul(i32::try_from(self.waves(n)).unwrap_or(i32::MAX))
     }
 }
 
@@ -143,6 +177,14 @@ impl fmt::Display for RunnerPlan {
     }
 }
 
+/// What marks the lines of the report of the task that this token makes.
+pub fn report_key(token: &ClientToken) -> String {
+    let hash = Uuid::new_v5(&NAMESPACE, format!("report\n{token}").as_bytes());
+    let mut key = hash.simple().to_string();
+    key.truncate(REPORT_KEY_CHARS);
+    key
+}
+
 /// How a child in a shared task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChildEnd {
@@ -168,22 +210,29 @@ impl Report {
     /// Reads the lines of a log that carry this key; all others are the children's own.
     pub fn read<'a>(key: &str, lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut report = Self::default();
-        let mark = format!("{MARK} {key} ");
+        report.add(key, lines);
+        report
+    }
+
+    /// Reads more of the log, or the same again.
+    pub fn add<'a>(&mut self, key: &str, lines: impl IntoIterator<Item = &'a str>) {
+        let mark = format!("{REPORT_MARK} {key} ");
         for line in lines {
             // A child may have left its last line open.
             let Some((_, said)) = line.rsplit_once(&mark) else { continue };
             match read_line(said) {
-                Some((child, None)) if !report.ended.contains_key(&child) => {
-                    report.started.push(child);
+                Some((child, None))
+                    if !self.ended.contains_key(&child) && !self.started.contains(&child) =>
+                {
+                    self.started.push(child);
                 }
                 Some((child, Some(end))) => {
-                    report.ended.entry(child).or_insert(end);
-                    report.started.retain(|started| *started != child);
+                    self.ended.entry(child).or_insert(end);
+                    self.started.retain(|started| *started != child);
                 }
                 Some((_, None)) | None => {}
             }
         }
-        report
     }
 }
 

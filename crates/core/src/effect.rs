@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PoolId;
+use crate::coalesce::RunnerPlan;
 use crate::error::CloudError;
 use crate::id::{
     AttemptOrd, ClientToken, ContainerInstanceArn, HostId, InstanceId, JobId, LaunchId, TaskArn,
@@ -101,19 +102,25 @@ pub struct TaskRequest {
     pub spec: Arc<JobSpec>,
     /// Variables that Spillway adds, before the job's own.
     pub environment: BTreeMap<String, String>,
+    /// The children that the task's runner is to run, if several share it; `job` leads them.
+    pub runner: Option<Box<RunnerPlan>>,
 }
 
 /// What is run, and with which variables, follows from the job and the attempt.
 impl fmt::Debug for TaskRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, attempt, token, instance, spec, environment: _ } = self;
-        f.debug_struct("TaskRequest")
+        let Self { job, attempt, token, instance, spec, environment: _, runner } = self;
+        let mut shown = f.debug_struct("TaskRequest");
+        shown
             .field("job", job)
             .field("attempt", attempt)
             .field("token", token)
             .field("instance", instance)
-            .field("name", &spec.name)
-            .finish_non_exhaustive()
+            .field("name", &spec.name);
+        if let Some(runner) = runner {
+            shown.field("runner", &runner.to_string());
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -196,6 +203,17 @@ pub enum Effect {
         task: TaskArn,
         /// What ECS keeps as `stoppedReason`.
         reason: String,
+    },
+    /// Read what the log of a shared task says of its children. Answered.
+    ReadReport {
+        /// The child that leads, for the answer.
+        job: JobId,
+        /// Its attempt, for the answer.
+        attempt: AttemptOrd,
+        /// The task.
+        task: TaskArn,
+        /// What it ran, and where it logs to.
+        spec: Arc<JobSpec>,
     },
     /// Look at the fleet, and at these tasks. Answered.
     Observe {

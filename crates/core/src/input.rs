@@ -73,6 +73,15 @@ pub enum Answer {
         /// Whether ECS took it.
         result: CallResult<()>,
     },
+    /// To [`crate::Effect::ReadReport`].
+    Report {
+        /// The child that leads the task.
+        job: JobId,
+        /// Its attempt.
+        attempt: AttemptOrd,
+        /// The lines that there are by now. There may be more.
+        result: CallResult<Vec<String>>,
+    },
     /// To [`crate::Effect::Observe`].
     Observe {
         /// When the look began: what is newer than this is not contradicted by it.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::ArraySpec;
 pub use crate::attempt::{Attempt, FailureCategory};
+use crate::coalesce::CoalesceRule;
 pub use crate::container::ContainerSpec;
 use crate::dependency::Dependency;
 pub use crate::expected::{Expectation, ExpectedFrom};
@@ -108,6 +109,9 @@ pub struct JobSpec {
     /// For an array job: which children there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub array: Option<ArraySpec>,
+    /// How children of an array share tasks; none, not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coalesce: Option<CoalesceRule>,
     /// Jobs that this one waits for, each once for each way of waiting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<Dependency>,
@@ -162,6 +166,7 @@ impl JobSpec {
             tags: BTreeMap::new(),
             propagate_tags: false,
             array: None,
+            coalesce: None,
             depends_on: Vec::new(),
             scheduling: None,
             gang: None,

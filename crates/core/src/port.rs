@@ -20,7 +20,7 @@ pub use crate::filter::JobFilter;
 use crate::host::Host;
 use crate::id::{ContainerInstanceArn, HostId, InstanceId, JobId, TaskArn};
 use crate::input::{Delivery, EventDelivery};
-use crate::job::{Job, JobStatus};
+use crate::job::{Job, JobSpec, JobStatus};
 use crate::launch::Launch;
 use crate::schedule::ScheduleRecord;
 use crate::scheduling::{Gate, Pausable};
@@ -89,6 +89,14 @@ pub trait Cluster: Send + Sync {
         task: &TaskArn,
         reason: &str,
     ) -> impl Future<Output = CallResult<()>> + Send;
+
+    /// What the log of a task says so far of the children that share it: the lines with the runner's mark, oldest first.
+    /// One that has no log (yet) has no lines.
+    fn report(
+        &self,
+        task: &TaskArn,
+        spec: &JobSpec,
+    ) -> impl Future<Output = CallResult<Vec<String>>> + Send;
 
     /// The tasks that are known, and those that are not.
     fn tasks(

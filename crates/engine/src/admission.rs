@@ -61,7 +61,7 @@ impl Engine {
         };
         let of_group = |group: &NodeGroup| key(group.resources, group.arch, group.gpu_kinds);
         match &spec.gang {
-            None => vec![key(spec.resources, spec.arch, spec.gpu_kinds)],
+            None => vec![key(spec.need_of_task(), spec.arch, spec.gpu_kinds)],
             Some(gang) => gang.groups.iter().map(of_group).collect(),
         }
     }
@@ -121,7 +121,7 @@ impl Engine {
         let lane = Lane::of(spec);
         let (rules, share) = (self.config.queue(&lane.queue), lane.share());
         let (need, n_nodes) = match &spec.gang {
-            None => (spec.resources, 0),
+            None => (spec.need_of_task(), 0),
             Some(gang) => {
                 let Some(need) = gang.need() else {
                     return Some(
@@ -253,6 +253,9 @@ impl Engine {
             Answer::RunTask { job, attempt, result } => self.take_start(cx, job, attempt, result),
             Answer::StopTask { job, attempt, result } => {
                 self.take_stop(cx, job, attempt, &result);
+            }
+            Answer::Report { job, attempt, result } => {
+                self.take_report(cx, job, attempt, &result);
             }
             Answer::Observe { asked_at, snapshot } => self.take_snapshot(cx, asked_at, &snapshot),
             Answer::Catalog { result } => self.take_catalog(cx, result),

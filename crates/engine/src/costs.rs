@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use spillway_core::{Attempt, Host, HostId, HostState, Job, Market, MicroUsd, cost};
+use spillway_core::{Attempt, Host, HostId, HostState, Job, Market, MicroUsd};
 
 /// What a part of a host's bill was paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,8 +64,9 @@ pub fn held<'h, K: Copy>(
     let live = job.state.live_attempt().and_then(|live| Some((live, host(live.host)?)));
     if let Some((live, host)) = live {
         let (from, until) = (live.placed_at, now.max(live.placed_at));
-        let (time, need) = (until.duration_since(from), job.need());
-        let cost = cost::attempt_cost(host.price, time, &need, &host.capacity);
+        let time = until.duration_since(from);
+        // Which of those that share a task it is makes a micro-dollar of difference at most, and only while it runs.
+        let cost = job.cost_of(host.price, time, &host.capacity, 0);
         places.push((live.host, Held { from, until, cost, is_lost: false, owner }));
     }
     places

@@ -21,13 +21,14 @@ use crate::backfill::Hold;
 use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
-use crate::fleet::{Entry, Fleet};
+use crate::fleet::Fleet;
 use crate::gang::GangLine;
 use crate::in_use::InUse;
 use crate::lane::Lanes;
 use crate::limits;
 use crate::memory::Memory;
 use crate::schedule::Schedules;
+use crate::shared::SharedTasks;
 use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
@@ -92,6 +93,8 @@ pub struct Engine {
     pub(crate) waiting: Waiting,
     /// Multi-node jobs that wait for hosts, and where others run.
     pub(crate) gangs: GangLine,
+    /// Tasks that several children share, by the child that leads.
+    pub(crate) shared_tasks: SharedTasks,
     /// What live attempts hold, by queue and share.
     pub(crate) in_use: InUse,
     /// What has been paused or resumed.
@@ -115,6 +118,7 @@ pub struct Engine {
     pub(crate) pool_catalogs: Vec<Arc<Catalog>>,
     pub(crate) timers: Timers,
     pub(crate) task_calls: Budget,
+    pub(crate) report_calls: Budget,
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
@@ -168,6 +172,7 @@ impl Engine {
             lanes: Lanes::default(),
             waiting: Waiting::default(),
             gangs: GangLine::default(),
+            shared_tasks: SharedTasks::default(),
             in_use: InUse::new(state.shares),
             gates: state.gates,
             holds: BTreeMap::new(),
@@ -184,6 +189,7 @@ impl Engine {
             pool_catalogs: Vec::new(),
             timers: Timers::default(),
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
+            report_calls: Budget::new(limits::REPORT_CALLS_BURST, limits::REPORT_CALLS_PER_SEC),
             starting: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
             stop_at: BTreeMap::new(),
@@ -210,111 +216,6 @@ impl Engine {
         }
         engine.resume_jobs(now, state.jobs, state.arrays);
         engine
-    }
-
-    fn resume_host(&mut self, now: Timestamp, mut host: Host) {
-        let id = host.id;
-        if matches!(host.state, HostState::Registered { .. }) {
-            // Its work has been placed, or has gone elsewhere; that it was is not written.
-            host.reserved.clear();
-        }
-        // It may have registered while nobody listened.
-        let news_by = now + limits::CONSISTENCY_GRACE;
-        let timer = match &host.state {
-            HostState::Requested | HostState::Lost { .. } | HostState::Gone { .. } => None,
-            HostState::Launched { instance } => {
-                let due = instance.launched_at + self.config.register_timeout;
-                Some((due.max(news_by), Timer::Register(id)))
-            }
-            HostState::Registered { .. } => Some((now + self.idle_left(), Timer::Idle(id))),
-            HostState::Draining { .. } => Some((now, Timer::Drain(id))),
-            HostState::Terminating { .. } => Some((now, Timer::Terminate(id))),
-        };
-        if let Some((at, timer)) = timer {
-            self.timers.set(at, timer);
-        }
-        let mut entry = Entry::new(host, now);
-        entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
-        entry.interrupted = matches!(
-            entry.host.state,
-            HostState::Draining { cause: spillway_core::host::DrainCause::SpotInterruption, .. }
-        );
-        if entry.interrupted {
-            self.timers.set(now, Timer::ReclaimNear(id));
-        }
-        self.fleet.put(entry);
-    }
-
-    /// Arrays before their children, and all before anybody is asked who waits for whom.
-    fn resume_jobs(
-        &mut self,
-        now: Timestamp,
-        mut jobs: Vec<Job>,
-        mut arrays: BTreeMap<JobId, ArrayRecord>,
-    ) {
-        jobs.sort_by_key(|job| job.id);
-        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-        for job in jobs {
-            if job.spec.array.is_some() && job.id.index().is_none() {
-                self.open_array(&job, arrays.remove(&job.id));
-            }
-            self.resume_child(job.id);
-            self.resume_job(now, job);
-        }
-        self.past_arrays = arrays;
-        for id in ids.iter().copied() {
-            self.settle_in_line(id);
-        }
-        for id in ids.into_iter().filter(|id| id.node_index().is_none()) {
-            self.resume_waits(id);
-            let is_admitted =
-                self.jobs.get(&id).is_some_and(|job| matches!(job.state, JobState::Pending));
-            if is_admitted && self.waits.unmet(id).next().is_none() {
-                self.release_children(now, id);
-                self.replan_at = Some(now);
-            }
-        }
-    }
-
-    fn resume_job(&mut self, now: Timestamp, job: Job) {
-        let id = job.id;
-        match &job.state {
-            JobState::Submitted | JobState::Pending => {}
-            JobState::Runnable { .. } => self.replan_at = Some(now),
-            JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
-                let ord = attempt.ord;
-                if attempt.task.is_none() {
-                    self.timers.set(self.task_calls.take(now), Timer::Start(id, ord));
-                }
-                if attempt.stop.is_some() {
-                    self.timers.set(self.task_calls.take(now), Timer::Stop(id, ord));
-                }
-                let timeout = job.spec.attempt_timeout;
-                if let (JobState::Running { started_at, .. }, Some(timeout)) = (&job.state, timeout)
-                {
-                    self.timers.set(*started_at + timeout, Timer::AttemptTimeout(id, ord));
-                } else if !attempt.awaits_main {
-                    // It may have started while nobody listened.
-                    let due = attempt.placed_at + self.start_timeout(&job.spec);
-                    let news_by = now + limits::CONSISTENCY_GRACE;
-                    self.timers.set(due.max(news_by), Timer::StartTimeout(id, ord));
-                }
-                self.jobs.insert(id, Box::new(job));
-                self.limit_job(id);
-                self.take_place(id);
-                if let Some(holding) = self.holding_of(id) {
-                    self.in_use.resume(id, holding);
-                }
-                return;
-            }
-            JobState::Succeeded { .. } | JobState::Failed { .. } => {
-                self.ended.extend(EndedJob::of(job.body_hash, &job.state).map(|ended| (id, ended)));
-                return;
-            }
-        }
-        self.jobs.insert(id, Box::new(job));
-        self.limit_job(id);
-        self.join_line(id);
     }
 
     /// Takes one input. Total: it never fails, and an input that makes no sense any more changes nothing.
@@ -358,6 +259,7 @@ impl Engine {
                 Timer::Stop(job, ord) => self.stop_again(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
+                Timer::Report(job, ord) => self.read_report(cx, job, ord),
                 Timer::Arrival(job) => self.arrival_timed_out(cx, job),
                 Timer::QueueTimeout(job) => self.queue_timed_out(cx, job),
                 Timer::JobTimeout(job) => self.job_timed_out(cx, job),

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 
 /// A job's words for its next start: with more memory than it asked for at first, if it wants that.
 pub(crate) fn spec_to_run(job: &Job) -> Arc<JobSpec> {
-    let resources = job.need();
+    let resources = job.held();
     if resources == job.spec.resources {
         return Arc::clone(&job.spec);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use spillway_core::id::ContainerInstanceArn;
@@ -20,6 +21,8 @@ pub(crate) struct Run {
     pub(crate) kind: KindId,
     /// How long it says that it will run.
     pub(crate) told_secs: Option<u32>,
+    /// How many such run one after another.
+    pub(crate) waves: NonZeroU32,
     /// Since when it has run, in seconds since 1970.
     pub(crate) since_sec: i64,
 }

@@ -1,5 +1,7 @@
 //! How long jobs are expected to run, and how long those that run still will. Estimates only: nothing is promised on them.
 
+use std::num::NonZeroU32;
+
 use spillway_core::job::{Expectation, ExpectedFrom};
 
 use crate::limits;
@@ -61,6 +63,27 @@ impl KindForecast {
             (None, _, None) => prior_secs.saturating_sub(ran).max(ran / 2),
         };
         left.max(1)
+    }
+
+    /// How long so many that run one after another still run, the first of which began `ran` seconds ago; at least 1.
+    pub(crate) fn waves_left_secs(
+        &self,
+        waves: NonZeroU32,
+        told_secs: Option<u32>,
+        prior_secs: u32,
+        ran: u32,
+    ) -> u32 {
+        let n_before = waves.get() - 1;
+        if n_before == 0 {
+            return self.left_secs(told_secs, prior_secs, ran);
+        }
+        let each = self.of(told_secs, prior_secs).secs;
+        let before = each.saturating_mul(n_before);
+        if ran < before {
+            before.saturating_add(each).saturating_sub(ran)
+        } else {
+            self.left_secs(told_secs, prior_secs, ran - before)
+        }
     }
 
     /// What earlier jobs took of what they said, if there are enough to contradict the next one.

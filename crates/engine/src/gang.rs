@@ -22,7 +22,7 @@ use spillway_core::{
 use crate::engine::{Cx, Engine};
 use crate::lane::Lane;
 use crate::limits;
-use crate::placement::BoughtFor;
+use crate::placement::{BoughtFor, Start};
 use crate::question::Question;
 use crate::timer::Timer;
 
@@ -208,7 +208,7 @@ impl Engine {
         let mut of_group: Option<(&NodeGroup, Arc<JobSpec>)> = None;
         for (node, group, host) in places {
             if node == gang.main {
-                self.begin_attempt(cx, id, host, expected, false);
+                self.begin_attempt(cx, id, host, Start { expected, ..Start::default() });
                 continue;
             }
             let known = of_group.take().filter(|(known, _)| *known == group);
@@ -228,15 +228,16 @@ impl Engine {
         expected: Option<Expectation>,
     ) {
         let node_id = id.node(node);
+        let start = Start { expected, awaits_main: true, shared: None };
         if let Some(known) = self.jobs.get_mut(&node_id) {
             // One `Arc` for all that run the same.
             known.spec = spec;
-            return self.begin_attempt(cx, node_id, host, expected, true);
+            return self.begin_attempt(cx, node_id, host, start);
         }
         let Some(job) = self.jobs.get(&id) else { return };
         let record = node_with(job, node, spec, JobState::Pending);
         self.jobs.insert(node_id, Box::new(record));
-        self.begin_new_attempt(cx, node_id, host, expected, true);
+        self.begin_new_attempt(cx, node_id, host, start);
     }
 
     /// The main node runs: the others may start, as soon as its address is known.

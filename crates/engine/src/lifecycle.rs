@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use spillway_core::cost::attempt_cost;
+use spillway_core::coalesce::SharedPart;
 use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
@@ -16,24 +16,31 @@ use crate::limits;
 use crate::retry::{
     Verdict, backoff, classify, decide, decided, says_host_ended, status_reason_of,
 };
+use crate::shared::attempt_limit;
 use crate::time_limit::is_overdue;
 use crate::timer::Timer;
 
 /// How an attempt ended.
-struct End {
-    started_at: Option<Timestamp>,
-    stopped_at: Timestamp,
-    exit_code: Option<i32>,
-    reason: String,
-    container_reason: Option<String>,
+pub(crate) struct End {
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) stopped_at: Timestamp,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) reason: String,
+    pub(crate) container_reason: Option<String>,
     /// How each container ended, of several.
-    containers: Box<[ContainerEnd]>,
-    failure: Option<FailureCategory>,
+    pub(crate) containers: Box<[ContainerEnd]>,
+    pub(crate) failure: Option<FailureCategory>,
+    /// ECS says that it never ran.
+    pub(crate) never_ran: bool,
+    /// Its part in a task that it shared.
+    pub(crate) shared: Option<SharedPart>,
+    /// Its place among those that shared the task.
+    pub(crate) place_in_task: u32,
 }
 
 impl End {
     /// Of an attempt whose container said nothing.
-    fn silent(
+    pub(crate) fn silent(
         started_at: Option<Timestamp>,
         stopped_at: Timestamp,
         reason: String,
@@ -47,6 +54,9 @@ impl End {
             container_reason: None,
             containers: Box::default(),
             failure: Some(failure),
+            never_ran: false,
+            shared: None,
+            place_in_task: 0,
         }
     }
 }
@@ -102,10 +112,12 @@ impl Engine {
             self.timers.set(cx.now + limits::CALL_RETRY, Timer::Start(id, ord));
             return;
         };
+        let token = ClientToken::of_attempt(id, ord);
         let request = TaskRequest {
             job: id,
             attempt: ord,
-            token: ClientToken::of_attempt(id, ord),
+            runner: self.runner_plan(job, &token).map(Box::new),
+            token,
             instance: instance.id,
             spec: spec_to_run(job),
             environment,
@@ -232,7 +244,7 @@ impl Engine {
         let Some(job) = self.jobs.get(&id) else { return };
         let JobState::Starting { attempt } = &job.state else { return };
         let started_at = started.unwrap_or(cx.now);
-        if let Some(timeout) = job.spec.attempt_timeout {
+        if let Some(timeout) = attempt_limit(job) {
             self.timers.set(started_at + timeout, Timer::AttemptTimeout(id, ord));
         }
         let due = attempt.placed_at + self.start_timeout(&job.spec);
@@ -243,6 +255,7 @@ impl Engine {
         self.move_job(cx, id, state, None);
         self.take_place(id);
         self.release_nodes(cx, id);
+        self.riders_run(cx, id);
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
@@ -271,6 +284,9 @@ impl Engine {
             container_reason: report.container_reason.clone().filter(|r| !r.is_empty()),
             containers: report.containers.clone().into(),
             failure,
+            never_ran: report.started_at.is_none() && seen_start.is_none(),
+            shared: None,
+            place_in_task: 0,
         };
         if says_host_ended(report) {
             // ECS knows before EC2's own news has come: nothing more is planned for it.
@@ -298,7 +314,12 @@ impl Engine {
             }
             Some(StopCause::Timeout | StopCause::JobTimeout) => FailureCategory::Timeout,
             Some(StopCause::NodeLost { failure, .. }) => *failure,
-            Some(StopCause::StuckStarting | StopCause::SpotInterruption | StopCause::Stray)
+            Some(
+                StopCause::StuckStarting
+                | StopCause::SpotInterruption
+                | StopCause::Stray
+                | StopCause::TaskShared,
+            )
             | None => {
                 if is_spot {
                     FailureCategory::Spot
@@ -321,10 +342,19 @@ impl Engine {
         self.end_attempt(cx, id, ord, end);
     }
 
-    /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
+    /// Ends a live attempt, and with one that leads a shared task those of all that are in it.
     fn end_attempt(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, end: End) {
+        match self.live(id, ord) {
+            Some((job, _)) if job.shared().is_some() => self.shared_task_ended(cx, id, ord, end),
+            Some(_) => self.end_one_attempt(cx, id, ord, end),
+            None => {}
+        }
+    }
+
+    /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
+    pub(crate) fn end_one_attempt(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, end: End) {
         let Some((job, live)) = self.live(id, ord) else { return };
-        let need = job.need();
+        let record = job.clone();
         let spec = Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
         self.stop_at.remove(&(id, ord));
@@ -346,11 +376,14 @@ impl Engine {
             container_reason: end.container_reason,
             containers: end.containers,
             failure: end.failure,
-            cost: attempt_cost(host.price, held, &need, &host.capacity),
+            cost: record.cost_of(host.price, held, &host.capacity, end.place_in_task),
             expected: live.expected,
+            shared: end.shared.map(Box::new),
         };
-        if let Some(started_at) = attempt.started_at {
-            let ran = attempt.stopped_at.duration_since(started_at);
+        // Of one whose shared task was lost nobody knows whether it ran.
+        let is_known = attempt.failure.is_none()
+            || attempt.shared.as_ref().is_none_or(|shared| shared.ran.is_some());
+        if let Some(ran) = attempt.ran(&spec).filter(|_| is_known) {
             // One that fails by itself frees its place as one that succeeds does.
             let by_itself = matches!(
                 attempt.failure,

@@ -170,3 +170,18 @@ pub const PICKS_MAX: usize = 100_000;
 
 /// Whoever makes room by giving hosts back waits for their end too: it takes about as long as a boot.
 pub const GIVE_BACK_SECS: u32 = 60;
+
+/// How often the report of a shared task is read before what it does not say is taken for not known. Docker's `awslogs` driver
+/// sends what it has every 5 seconds, and `CloudWatch` Logs shows it a few seconds later; with [`CALL_RETRY`] doubling in between the
+/// last read is a minute after the task's end.
+pub const REPORT_READS_MAX: u32 = 5;
+
+/// `CloudWatch` Logs answers so many `GetLogEvents` a second in a region (`CloudWatch` Logs quotas: 25, in some regions 10).
+pub const REPORT_CALLS_PER_SEC: u32 = 10;
+
+/// And no more at once.
+pub const REPORT_CALLS_BURST: u32 = 10;
+
+/// By how much a shared task may run longer than its children one after another may: they are stopped by its runner, which takes
+/// a moment for each.
+pub const SHARED_TASK_GRACE: SignedDuration = SignedDuration::from_mins(2);

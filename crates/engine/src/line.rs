@@ -1,6 +1,7 @@
 //! Into the line and out of it, onto a host and off it: who waits, and who holds what. Decides neither.
 
 use jiff::Timestamp;
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{HostId, Job, JobId, JobState, MicroUsdPerHour, Resources, cost};
 
 use crate::engine::Engine;
@@ -12,6 +13,19 @@ impl Engine {
     /// Whether no job waits for a host.
     pub(crate) fn nobody_waits(&self) -> bool {
         self.waiting.is_empty() && self.gangs.is_empty()
+    }
+
+    /// Who starts together with a job that is first of those that may, in the order of the line; itself where it shares no task.
+    pub(crate) fn task_from(&self, id: JobId) -> Vec<JobId> {
+        let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
+        let group = record.and_then(|job| self.known_group_of(job));
+        group.map(|group| self.waiting.task_from(&group, id)).unwrap_or_default()
+    }
+
+    /// How the next attempt of a child may share a task.
+    pub(crate) fn rule_of(&self, id: JobId) -> Option<CoalesceRule> {
+        let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()))?;
+        CoalesceRule::of_next(record)
     }
 
     /// Puts a job in line if it may run.
@@ -80,7 +94,7 @@ impl Engine {
 
     /// What a job would hold on a host.
     pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
-        self.held_on(&Lane::of(&job.spec), &job.need(), host)
+        self.held_on(&Lane::of(&job.spec), &job.held(), host)
     }
 
     /// What somebody of a lane who needs this would hold on a host.

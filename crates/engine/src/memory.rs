@@ -35,12 +35,19 @@ impl Memory {
 
     /// A job is on a host.
     pub(crate) fn runs(&mut self, run: &Run) {
+        if 1 < run.waves.get() {
+            // How old it is tells nothing of how long one of those takes that run one after another in it.
+            return;
+        }
         let count = self.running.entry((run.kind, run.told_secs, run.since_sec)).or_default();
         *count = count.saturating_add(1);
     }
 
     /// A job is on a host no more.
     pub(crate) fn runs_no_more(&mut self, run: &Run) {
+        if 1 < run.waves.get() {
+            return;
+        }
         let key = (run.kind, run.told_secs, run.since_sec);
         if let Some(count) = self.running.get_mut(&key) {
             *count = count.saturating_sub(1);

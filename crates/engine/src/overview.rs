@@ -147,7 +147,7 @@ impl Engine {
         for (key, group) in self.waiting.groups() {
             if let Some(lane) = self.lanes.get(key.lane) {
                 let n = waiting.entry((lane.queue.clone(), lane.share())).or_default();
-                *n = n.saturating_add(group.len().into());
+                *n = n.saturating_add(group.n_jobs().into());
             }
         }
         for (_, _, lane) in self.gangs.iter() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use spillway_core::coalesce::SharedTask;
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, Report, WaitReason};
@@ -19,6 +20,16 @@ use crate::question::{Question, Scope};
 use crate::stage::{Band, Stage};
 use crate::timer::Timer;
 use crate::waiting::GroupKey;
+
+/// What an attempt begins with.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    pub(crate) expected: Option<Expectation>,
+    /// A node that is not to start before the main one runs.
+    pub(crate) awaits_main: bool,
+    /// Its part in a task that others are in too.
+    pub(crate) shared: Option<Box<SharedTask>>,
+}
 
 /// Whom hosts are bought for.
 #[derive(Debug)]
@@ -284,6 +295,10 @@ impl Engine {
         id: JobId,
         host: HostId,
     ) -> bool {
+        let together = self.task_from(id);
+        if let (Some(rule), [_, _, ..]) = (self.rule_of(id), together.as_slice()) {
+            return self.start_together(cx, &together, rule, host);
+        }
         let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
         let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return false };
         let need = job.need();
@@ -297,11 +312,12 @@ impl Engine {
             Some(question) => question.expectation(&self.memory, &job.spec),
             None => self.expectation(cx.now, &job.spec),
         });
+        let start = Start { expected, ..Start::default() };
         if self.jobs.contains_key(&id) {
             self.leave_line(id);
-            self.begin_attempt(cx, id, host, expected, false);
+            self.begin_attempt(cx, id, host, start);
         } else if self.begin_child(id) {
-            self.begin_new_attempt(cx, id, host, expected, false);
+            self.begin_new_attempt(cx, id, host, start);
         } else {
             return false;
         }
@@ -309,15 +325,8 @@ impl Engine {
     }
 
     /// The attempt of a child or a node that has a record in memory and none in the ledger.
-    pub(crate) fn begin_new_attempt(
-        &mut self,
-        cx: &mut Cx,
-        id: JobId,
-        host: HostId,
-        expected: Option<Expectation>,
-        awaits_main: bool,
-    ) {
-        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+    pub(crate) fn begin_new_attempt(&mut self, cx: &mut Cx, id: JobId, host: HostId, start: Start) {
+        let Some(state) = self.starting_on(cx, id, host, start) else { return };
         if let Some(job) = self.jobs.get_mut(&id) {
             job.state = state.clone();
         }
@@ -327,27 +336,14 @@ impl Engine {
     }
 
     /// An attempt of a job that has a record.
-    pub(crate) fn begin_attempt(
-        &mut self,
-        cx: &mut Cx,
-        id: JobId,
-        host: HostId,
-        expected: Option<Expectation>,
-        awaits_main: bool,
-    ) {
-        let Some(state) = self.starting_on(cx, id, host, expected, awaits_main) else { return };
+    pub(crate) fn begin_attempt(&mut self, cx: &mut Cx, id: JobId, host: HostId, start: Start) {
+        let Some(state) = self.starting_on(cx, id, host, start) else { return };
         self.move_job(cx, id, state, None);
         self.begun(cx, id);
     }
 
-    fn starting_on(
-        &self,
-        cx: &Cx,
-        id: JobId,
-        host: HostId,
-        expected: Option<Expectation>,
-        awaits_main: bool,
-    ) -> Option<JobState> {
+    fn starting_on(&self, cx: &Cx, id: JobId, host: HostId, start: Start) -> Option<JobState> {
+        let Start { expected, awaits_main, shared } = start;
         let attempt = LiveAttempt {
             ord: self.jobs.get(&id)?.next_attempt(),
             host,
@@ -357,6 +353,7 @@ impl Engine {
             task_version: 0,
             stop: None,
             expected,
+            shared,
         };
         Some(JobState::Starting { attempt })
     }
@@ -364,7 +361,7 @@ impl Engine {
     /// Takes an attempt's place, and starts it unless it awaits another.
     fn begun(&mut self, cx: &mut Cx, id: JobId) {
         self.take_place(id);
-        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(job) = self.jobs.get(&id).filter(|job| !job.rides_along()) else { return };
         let Some(attempt) = job.state.live_attempt().filter(|a| !a.awaits_main) else { return };
         let (ord, start_by) = (attempt.ord, cx.now + self.start_timeout(&job.spec));
         self.timers.set(start_by, Timer::StartTimeout(id, ord));

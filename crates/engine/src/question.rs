@@ -268,13 +268,14 @@ impl Engine {
             Some(job) => self.known_group_of(job)?,
             None => self.known_group_of(&self.child(id)?)?,
         };
+        let first = self.waiting.task_of(&group, id)?;
         let has_group = |who: &Who| match who {
             Who::Groups(lines) => lines.iter().any(|line| line.contains(&group)),
-            Who::Picks(picks) => picks.iter().any(|(_, other)| *other == id),
+            Who::Picks(picks) => picks.iter().any(|(_, other)| *other == first),
         };
         let (key, _) = question.who.iter().find(|(_, who)| has_group(who))?;
         let in_line = question.jobs(&self.waiting, key, u32::MAX);
-        let n_ahead = in_line.iter().position(|(_, other)| *other == id)?;
+        let n_ahead = in_line.iter().position(|(_, other)| *other == first)?;
         Some(Standing { key: *key, n_ahead: u32::try_from(n_ahead).unwrap_or(u32::MAX) })
     }
 
@@ -358,7 +359,12 @@ impl Engine {
 
     /// What the planner is told of a class: what its jobs need, and what is expected of them by now.
     fn demand_key(&self, now: Timestamp, class: &JobClass, forecasts: &mut Forecasts) -> DemandKey {
-        let expected = forecasts.expectation(&self.memory, class.kind, class.told_secs);
+        let mut expected = forecasts.expectation(&self.memory, class.kind, class.told_secs);
+        if let Some(shared) = &class.shared {
+            let waves = shared.waves.get();
+            expected.secs = expected.secs.saturating_mul(waves);
+            expected.high_secs = expected.high_secs.saturating_mul(waves);
+        }
         let is_known = expected.from != ExpectedFrom::Prior;
         let until = |at: Timestamp| at.duration_since(now);
         let boot = SignedDuration::from_secs(forecasts.boot_secs.into());
@@ -421,7 +427,7 @@ impl Engine {
         for (run, count) in entry.runs() {
             let ran = u32::try_from(now.as_second().saturating_sub(run.since_sec)).unwrap_or(0);
             let forecast = forecasts.of(&self.memory, run.kind);
-            let ends_in_secs = forecast.left_secs(run.told_secs, prior_secs, ran);
+            let ends_in_secs = forecast.waves_left_secs(run.waves, run.told_secs, prior_secs, ran);
             busy.push(Busy { ends_in_secs, need: run.need, count: *count });
         }
         busy.sort_unstable();
@@ -459,6 +465,11 @@ impl Engine {
 /// What a job holds on its host, and since when it runs, or was placed there if it has not been seen running.
 fn run_of(job: &Job, kind: impl FnOnce() -> KindId) -> Option<(HostId, Run)> {
     let attempt = job.state.live_attempt()?;
+    if job.rides_along() {
+        // Its place is its leader's.
+        return None;
+    }
+    let waves = job.shared().zip(job.spec.coalesce).map_or(1, |(of, rule)| rule.waves(of.n));
     let since = match &job.state {
         JobState::Running { started_at, .. } => *started_at,
         JobState::Submitted
@@ -469,8 +480,9 @@ fn run_of(job: &Job, kind: impl FnOnce() -> KindId) -> Option<(HostId, Run)> {
         | JobState::Failed { .. } => attempt.placed_at,
     };
     let run = Run {
-        need: job.need(),
+        need: job.held(),
         kind: kind(),
+        waves: NonZeroU32::new(waves).unwrap_or(NonZeroU32::MIN),
         told_secs: job.spec.expected_duration.map(whole_secs),
         since_sec: since.as_second(),
     };

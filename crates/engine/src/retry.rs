@@ -66,6 +66,7 @@ pub(crate) fn classify(
             StopCause::StuckStarting => FailureCategory::Pull,
             StopCause::Stray => FailureCategory::Host,
             StopCause::NodeLost { failure, .. } => *failure,
+            StopCause::TaskShared => FailureCategory::Unknown,
         });
     }
     let host_ended = says_host_ended(report);

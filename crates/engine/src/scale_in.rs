@@ -173,6 +173,10 @@ impl Engine {
         for job in self.live_on(id) {
             self.lose_attempt(cx, job, id);
         }
+        if self.fleet.get(id).is_some_and(|entry| !entry.live().is_empty()) {
+            // What became of a shared task that was on it has still to be read.
+            return;
+        }
         let Some(entry) = self.fleet.get(id) else { return };
         let cause = match &entry.host.state {
             HostState::Draining { cause, .. } | HostState::Terminating { cause, .. } => *cause,

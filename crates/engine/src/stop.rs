@@ -20,6 +20,7 @@ impl Engine {
             return;
         };
         let ord = attempt.ord;
+        let leader = attempt.shared.as_deref().filter(|task| !task.is_led_by(id)).map(|t| t.leader);
         let since = match &attempt.stop {
             None => cx.now,
             Some(stop) if is_free(&stop.cause) && !is_free(&cause) => stop.since,
@@ -27,6 +28,10 @@ impl Engine {
         };
         let is_first = attempt.stop.is_none();
         self.update_attempt(cx, id, |attempt| attempt.stop = Some(Stop { since, cause }));
+        if let Some(leader) = leader {
+            // There is one task, which ends for all of them.
+            return self.stop_attempt(cx, leader, StopCause::TaskShared);
+        }
         if is_first {
             let send_at = self.task_calls.take(cx.now);
             if send_at <= cx.now {
@@ -42,6 +47,9 @@ impl Engine {
     pub(crate) fn send_stop(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let (Some(task), Some(stop)) = (attempt.task.clone(), &attempt.stop) else { return };
+        if attempt.shared.as_ref().is_some_and(|shared| shared.ended.is_some()) {
+            return;
+        }
         let reason = stop.cause.reason();
         let host = attempt.host;
         let is_deaf = is_deaf(job, attempt, cx.now);
@@ -166,6 +174,7 @@ const fn is_free(cause: &StopCause) -> bool {
         StopCause::StuckStarting
         | StopCause::SpotInterruption
         | StopCause::Stray
+        | StopCause::TaskShared
         | StopCause::NodeLost { .. } => true,
         StopCause::Terminated { .. }
         | StopCause::Timeout

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     StartTimeout(JobId, AttemptOrd),
     /// An attempt has run for as long as it may.
     AttemptTimeout(JobId, AttemptOrd),
+    /// The report of a shared task is to be read, perhaps again.
+    Report(JobId, AttemptOrd),
     /// A job has waited in line for as long as it may.
     QueueTimeout(JobId),
     /// A job has taken as long as it may.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_set};
 use std::iter::{Copied, Peekable};
+use std::num::NonZeroU32;
 
 use spillway_core::array::{Indexes, child_seq};
 use spillway_core::job::LinePlace;
@@ -51,8 +52,9 @@ impl Children {
     }
 }
 
-/// Jobs of one lane and class that wait.
-#[derive(Debug, Default)]
+/// Jobs of one lane and class that wait. Children of an array that share tasks are offered task by task: whoever asks for so
+/// many gets the first of each of so many tasks.
+#[derive(Debug)]
 pub(crate) struct Group {
     jobs: BTreeSet<(LinePlace, JobId)>,
     arrays: BTreeMap<u64, Children>,
@@ -60,22 +62,39 @@ pub(crate) struct Group {
     n: u32,
     /// How many of the jobs have had an attempt.
     n_again: u32,
+    /// How many share a task.
+    per_task: NonZeroU32,
 }
 
 impl Group {
+    fn of(class: &JobClass) -> Self {
+        Self {
+            jobs: BTreeSet::new(),
+            arrays: BTreeMap::new(),
+            n: 0,
+            n_again: 0,
+            per_task: class.shared.map_or(NonZeroU32::MIN, |shared| shared.size),
+        }
+    }
+
     fn recount(&mut self) {
         let jobs = u32::try_from(self.jobs.len()).unwrap_or(u32::MAX);
         self.n = self.arrays.values().fold(jobs, |n, of| n.saturating_add(of.offered()));
     }
 
-    /// How many may start.
+    /// How many tasks may start.
     pub(crate) const fn len(&self) -> u32 {
+        self.n.div_ceil(self.per_task.get())
+    }
+
+    /// How many jobs may start.
+    pub(crate) const fn n_jobs(&self) -> u32 {
         self.n
     }
 
-    /// How many of the jobs have had an attempt.
+    /// How many of the tasks are of jobs that have had an attempt.
     pub(crate) const fn n_again(&self) -> u32 {
-        self.n_again
+        self.n_again.div_ceil(self.per_task.get())
     }
 
     /// Whether a job with a record of its own is in it.
@@ -83,15 +102,35 @@ impl Group {
         self.jobs.contains(&(line, id))
     }
 
-    /// Those that may start, in the order of their numbers. The numbers of an array's children lie between those of no two
+    /// Those that may start, in the order of their numbers; of those that share a task, the first. The numbers of an array's children lie between those of no two
     /// children of another array, so that arrays can be taken one after the other.
     pub(crate) fn line(&self) -> Line<'_> {
+        self.line_by(self.per_task.get() - 1)
+    }
+
+    /// The same, but for so many after each.
+    fn line_by(&self, n_skipped: u32) -> Line<'_> {
         let children = self.arrays.iter().flat_map(|(seq, of)| of.first(*seq));
         Line {
             jobs: self.jobs.iter().copied().peekable(),
             children: Box::new(children),
             next: None,
+            n_skipped,
+            is_begun: false,
         }
+    }
+
+    /// Who starts together with this one, if it is the first of a task: itself and those behind it, as many as share one.
+    fn task_from(&self, first: JobId) -> impl Iterator<Item = JobId> {
+        let line = self.line_by(0).map(|(_, id)| id).skip_while(move |id| *id != first);
+        line.take(usize::try_from(self.per_task.get()).unwrap_or(usize::MAX))
+    }
+
+    /// The first of the task that this one would be in.
+    fn task_of(&self, id: JobId) -> Option<JobId> {
+        let at = self.line_by(0).position(|(_, other)| other == id)?;
+        let per_task = usize::try_from(self.per_task.get()).unwrap_or(usize::MAX);
+        self.line().nth(at / per_task).map(|(_, first)| first)
     }
 
     /// The number and id of who is first; of an array, its own.
@@ -108,18 +147,32 @@ pub(crate) struct Line<'a> {
     children: Box<dyn Iterator<Item = (LinePlace, JobId)> + 'a>,
     /// The next child.
     next: Option<(LinePlace, JobId)>,
+    /// How many are left out after each.
+    n_skipped: u32,
+    is_begun: bool,
 }
 
-impl Iterator for Line<'_> {
-    type Item = (LinePlace, JobId);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Line<'_> {
+    fn one(&mut self) -> Option<(LinePlace, JobId)> {
         if self.next.is_none() {
             self.next = self.children.next();
         }
         let child = self.next;
         let job = self.jobs.next_if(|job| child.is_none_or(|child| *job < child));
         job.or_else(|| self.next.take())
+    }
+}
+
+impl Iterator for Line<'_> {
+    type Item = (LinePlace, JobId);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let n_skipped = if self.is_begun { self.n_skipped } else { 0 };
+        self.is_begun = true;
+        for _ in 0..n_skipped {
+            self.one()?;
+        }
+        self.one()
     }
 }
 
@@ -136,7 +189,11 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     fn entry(&mut self, key: GroupKey) -> &mut Group {
-        self.lanes.entry(key.lane).or_default().entry(key.class).or_default()
+        self.lanes
+            .entry(key.lane)
+            .or_default()
+            .entry(key.class)
+            .or_insert_with(|| Group::of(&key.class))
     }
 
     fn get_mut(&mut self, key: &GroupKey) -> Option<&mut Group> {
@@ -218,7 +275,23 @@ impl Waiting {
         }
     }
 
-    /// The first `n` jobs of some groups together; they stay in line until they are removed.
+    /// Who starts together with a job that [`Self::first`] or a [`Line`] gave.
+    pub(crate) fn task_from(&self, key: &GroupKey, first: JobId) -> Vec<JobId> {
+        if key.class.shared.is_none() {
+            return vec![first];
+        }
+        self.get(key).map(|group| group.task_from(first).collect()).unwrap_or_default()
+    }
+
+    /// The one for whose task a job that may start is offered: itself where it shares none.
+    pub(crate) fn task_of(&self, key: &GroupKey, id: JobId) -> Option<JobId> {
+        if key.class.shared.is_none() {
+            return Some(id);
+        }
+        self.get(key)?.task_of(id)
+    }
+
+    /// The first `n` jobs of some groups together, one for each task; they stay in line until they are removed.
     pub(crate) fn first(&self, groups: &[GroupKey], n: usize) -> Vec<(GroupKey, JobId)> {
         let mut first: Vec<(LinePlace, JobId, usize)> = Vec::new();
         for (at, group) in groups.iter().enumerate() {
@@ -279,6 +352,7 @@ mod tests {
             kind: KindId::named("k"),
             start_by: None,
             end_by: None,
+            shared: None,
         }
     }
 

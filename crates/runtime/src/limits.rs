@@ -49,6 +49,9 @@ pub const TERMINATIONS_AT_ONCE: usize = 4;
 /// Looks at the fleet at once.
 pub const OBSERVATIONS_AT_ONCE: usize = 1;
 
+/// Reads of the reports of shared tasks at once. The engine keeps their rate.
+pub const REPORTS_AT_ONCE: usize = 4;
+
 /// Delete and dead-letter calls at once.
 pub const DELETES_AT_ONCE: usize = 4;
 

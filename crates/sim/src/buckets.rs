@@ -29,6 +29,7 @@ fn limit_of(action: &str) -> Option<Limit> {
         | "ecs:DeregisterContainerInstance"
         | "ecs:UpdateContainerInstancesState" => limit("ecs tasks", 100, 40),
         "ecs:DescribeTasks" | "ecs:DescribeContainerInstances" => limit("ecs read", 100, 20),
+        "logs:GetLogEvents" => limit("logs read", 25, 25),
         "ecs:RegisterTaskDefinition" => limit("ecs definitions", 20, 1),
         _ => None,
     }

@@ -6,6 +6,7 @@
 
 mod happening;
 mod mishap;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -295,7 +296,8 @@ impl SimCloud {
             let dice = cloud.dice;
             let behaviour = told.unwrap_or_else(|| Behaviour::of(&request.spec, request.job, dice));
             let (behaviour, course) = together(request, behaviour, dice);
-            let arn = match cloud.ecs.run_task(now, request, behaviour, course)? {
+            let (behaviour, log) = cloud.shared(now, request, behaviour);
+            let arn = match cloud.ecs.run_task(now, request, behaviour, course, log)? {
                 Started::Refused(refusal) => {
                     if refusal == Refusal::HostGone {
                         cloud.note(Fault::DrainRace);

@@ -1,6 +1,8 @@
 //! ECS: hosts in a cluster, tasks pinned to them, and what each holds. Only states; what happens when is written
 //! down by [`crate::cloud`].
 
+mod logs;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +18,7 @@ use crate::behaviour::Behaviour;
 use crate::course::Course;
 use crate::ec2::TERMINATED_SHOWN;
 use crate::fnv::Fnv;
+use crate::shared::SharedLog;
 
 const ARN_PREFIX: &str = "arn:aws:ecs:us-east-1:123456789012";
 
@@ -129,6 +132,8 @@ pub struct SimTask {
     pub image: String,
     /// How it behaves; of several containers, all of them together.
     pub behaviour: Behaviour,
+    /// Whether children share it; see [`Ecs::shared_log`].
+    pub is_shared: bool,
     /// What each of several containers does.
     pub course: Option<Box<Course>>,
     /// How long it has between SIGTERM and SIGKILL; none leaves it to the world.
@@ -152,6 +157,12 @@ pub struct SimTask {
 }
 
 impl SimTask {
+    /// Whether this is the task of an attempt of a job, its own or one that it shares.
+    pub fn is_of(&self, job: JobId, attempt: AttemptOrd, log: Option<&SharedLog>) -> bool {
+        (self.job, self.attempt) == (job, attempt)
+            || log.is_some_and(|log| log.children().any(|child| child == (job, attempt)))
+    }
+
     /// What ECS showed at `at`; none before there was a task.
     fn report_at(&self, at: Timestamp) -> Option<TaskReport> {
         let (_, status, version) = *self.before.iter().rev().find(|(since, ..)| *since <= at)?;
@@ -219,6 +230,11 @@ pub struct Ecs {
     stopped: VecDeque<(Timestamp, u64)>,
     /// How those ended that were dropped.
     past: BTreeMap<u64, Exit>,
+    /// The logs of those that children share, but for those that are known to have ended well.
+    shared_logs: BTreeMap<u64, Box<SharedLog>>,
+    /// Children whose success was read in a log.
+    told: BTreeSet<JobId>,
+    n_live: usize,
     n_running: u32,
     n_refusals: u64,
 }
@@ -291,8 +307,8 @@ impl Ecs {
     }
 
     /// How many tasks are not STOPPED.
-    pub fn n_live(&self) -> usize {
-        self.live_of_job.values().map(BTreeSet::len).sum()
+    pub const fn n_live(&self) -> usize {
+        self.n_live
     }
 
     /// How many tasks are RUNNING.
@@ -352,6 +368,7 @@ impl Ecs {
         request: &TaskRequest,
         behaviour: Behaviour,
         course: Option<Box<Course>>,
+        log: Option<Box<SharedLog>>,
     ) -> Result<Started, CloudError> {
         self.forget(now);
         let number = number_of(&request.token);
@@ -391,6 +408,7 @@ impl Ecs {
             need,
             image: request.spec.container.image.clone(),
             behaviour,
+            is_shared: log.is_some(),
             course,
             stop_timeout: request.spec.time_limits.stop,
             status: TaskStatus::Pending,
@@ -402,7 +420,14 @@ impl Ecs {
             end: None,
             before: vec![(now, TaskStatus::Pending, 1)],
         };
+        self.n_live += 1;
         self.live_of_job.entry(request.job).or_default().insert(arn.clone());
+        if let Some(log) = log {
+            for (child, _) in log.children() {
+                self.live_of_job.entry(child).or_default().insert(arn.clone());
+            }
+            self.shared_logs.insert(number, log);
+        }
         self.tasks.insert(number, Box::new(task));
         Ok(Started::New(arn))
     }
@@ -412,6 +437,9 @@ impl Ecs {
         let is_old = |(at, _): &mut (Timestamp, u64)| STOPPED_KEPT < now.duration_since(*at);
         while let Some((_, number)) = self.stopped.pop_front_if(is_old) {
             let end = self.tasks.remove(&number).and_then(|task| task.end);
+            if end.as_ref().is_some_and(|end| end.is_natural() && end.exit_code == Some(0)) {
+                self.shared_logs.remove(&number);
+            }
             self.past.extend(end.map(|end| (number, Exit::of(&end))));
         }
     }
@@ -423,6 +451,11 @@ impl Ecs {
         if task.status == TaskStatus::Running && status != TaskStatus::Running {
             self.n_running = self.n_running.saturating_sub(1);
         }
+        if task.status == TaskStatus::Running
+            && let Some(log) = self.shared_logs.get_mut(&number)
+        {
+            log.cut(now);
+        }
         task.status = status;
         task.version += 1;
         task.before.push((now, status, task.version));
@@ -431,6 +464,9 @@ impl Ecs {
             TaskStatus::Running => {
                 task.started_at = Some(now);
                 self.n_running += 1;
+                if let Some(log) = self.shared_logs.get_mut(&number) {
+                    log.started_at = Some(now);
+                }
             }
             TaskStatus::Stopped => {
                 task.stopped_at = Some(now);
@@ -440,10 +476,14 @@ impl Ecs {
                     host.tasks.remove(arn);
                     host.idle_since = now;
                 }
-                if let Some(live) = self.live_of_job.get_mut(&task.job) {
+                self.n_live = self.n_live.saturating_sub(1);
+                let log = self.shared_logs.get(&number);
+                let riders = log.into_iter().flat_map(|log| log.children());
+                for (job, _) in riders.chain([(task.job, task.attempt)]) {
+                    let Some(live) = self.live_of_job.get_mut(&job) else { continue };
                     live.remove(arn);
                     if live.is_empty() {
-                        self.live_of_job.remove(&task.job);
+                        self.live_of_job.remove(&job);
                     }
                 }
             }

@@ -21,6 +21,7 @@
 //! | M1 | a host's bill in the ledger is no less than EC2's, and no less than what its attempts carry |
 //! | C1 | in the end what every host's bill is divided into sums to it, and every attempt is on the books of a host |
 //! | T1 | how an attempt ended in the ledger is how it ended in the cloud, and not before its task is STOPPED or its host ended |
+//! | T2 | a child whose end was read in the report of its shared task is not started again if it ended well |
 //! | W1 | what is done was written down before |
 //! | B1 | no instance is paid for more than [`PURPOSELESS_MAX`] and twice the idle time-out without a task or a node that waits for its main one, while somebody could end it |
 //! | S2 | in the end all is at rest: every job ended, queues empty, no host, no open launch, no task |
@@ -82,6 +83,8 @@ struct Live {
     need: Resources,
     /// Somebody has asked for the job's end.
     is_terminated: bool,
+    /// The attempt that leads the task, if others are in it too.
+    led_by: Option<(JobId, AttemptOrd)>,
 }
 
 /// What a host that is not gone counts against the limits.

@@ -28,6 +28,7 @@ pub mod run;
 pub mod scenario;
 pub mod score;
 pub mod setting;
+pub mod shared;
 pub mod sqs;
 pub mod trace;
 pub mod world;

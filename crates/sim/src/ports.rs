@@ -14,7 +14,7 @@ use spillway_core::effect::{
 use spillway_core::input::{Delivery, EventDelivery};
 use spillway_core::port::{Cluster, Compute, EventQueue, JobQueue, JobSender, PriceFeed};
 use spillway_core::task::{ContainerInstanceReport, InstanceReport, TaskReport};
-use spillway_core::{Catalog, ContainerInstanceArn, InstanceId, TaskArn};
+use spillway_core::{Catalog, ContainerInstanceArn, InstanceId, JobSpec, TaskArn};
 
 use crate::cloud::SimCloud;
 
@@ -108,6 +108,10 @@ impl Cluster for SimPorts {
 
     async fn stop_task(&self, task: &TaskArn, reason: &str) -> CallResult<()> {
         self.with_cloud(|cloud, now| cloud.stop_task(now, task, reason))
+    }
+
+    async fn report(&self, task: &TaskArn, _spec: &JobSpec) -> CallResult<Vec<String>> {
+        self.with_cloud(|cloud, now| cloud.report(now, task))
     }
 
     async fn tasks(&self, tasks: &[TaskArn]) -> CallResult<(Vec<TaskReport>, Vec<TaskArn>)> {

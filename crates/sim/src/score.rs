@@ -261,7 +261,7 @@ impl Tally {
         let own_run = |attempt: &Attempt| {
             let is_own = !attempt.failure.is_some_and(FailureCategory::is_infrastructure);
             let started_at = attempt.started_at.filter(|_| is_own)?;
-            Some(attempt.stopped_at.duration_since(started_at))
+            Some(attempt.ran(&job.spec).unwrap_or(attempt.stopped_at.duration_since(started_at)))
         };
         let runs: Vec<SignedDuration> =
             job.attempts.iter().filter_map(own_run).chain(running).collect();

@@ -124,6 +124,10 @@ fn answer_json(answer: &Answer) -> Value {
             let result = result_json(result, done);
             json!({"kind": "stop-task", "job": job, "attempt": attempt, "result": result})
         }
+        Answer::Report { job, attempt, result } => {
+            let result = result_json(result, |lines| json!({"lines": lines}));
+            json!({"kind": "report", "job": job, "attempt": attempt, "result": result})
+        }
         Answer::Observe { asked_at, snapshot } => {
             json!({
                 "kind": "observe",
@@ -164,13 +168,22 @@ fn effect_json(effect: &Effect) -> Value {
         Effect::Deregister { container_instance } => {
             json!({"kind": "deregister", "container_instance": container_instance})
         }
-        Effect::RunTask(request) => json!({
-            "kind": "run-task",
-            "job": request.job,
-            "attempt": request.attempt,
-            "instance": request.instance,
-            "name": request.spec.name,
-        }),
+        Effect::RunTask(request) => {
+            let mut shown = json!({
+                "kind": "run-task",
+                "job": request.job,
+                "attempt": request.attempt,
+                "instance": request.instance,
+                "name": request.spec.name,
+            });
+            if let Some(runner) = &request.runner {
+                shown["runner"] = json!(runner.to_string());
+            }
+            shown
+        }
+        Effect::ReadReport { job, attempt, task, spec: _ } => {
+            json!({"kind": "read-report", "job": job, "attempt": attempt, "task": task})
+        }
         Effect::StopTask { job, attempt, task, reason } => json!({
             "kind": "stop-task", "job": job, "attempt": attempt, "task": task, "reason": reason,
         }),

@@ -38,6 +38,7 @@ fn request<W: World>(world: &W, name: &str, instance: &InstanceId, script: &str)
         instance: instance.clone(),
         spec: spec.into(),
         environment: BTreeMap::from([("AWS_BATCH_JOB_ID".to_owned(), id.to_string())]),
+        runner: None,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Expectation, FailureCategory};
+use crate::coalesce::SharedTask;
 use crate::id::{AttemptOrd, HostId, TaskArn};
 
 /// An attempt that has been given to a host and has not ended.
@@ -32,6 +33,9 @@ pub struct LiveAttempt {
     /// What was expected of it when it was given to its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expectation>,
+    /// Its part in a task that other children of its array are in too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Box<SharedTask>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -42,7 +46,8 @@ const fn is_false(value: &bool) -> bool {
 /// Only what is known of it: it is written with each of a job's moves.
 impl fmt::Debug for LiveAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ord, host, placed_at, task, task_version, stop, expected, awaits_main } = self;
+        let Self { ord, host, placed_at, task, task_version, stop, expected, awaits_main, shared } =
+            self;
         write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
         if let Some(task) = task {
             write!(f, ", {task} v{task_version}")?;
@@ -52,6 +57,12 @@ impl fmt::Debug for LiveAttempt {
         }
         if let Some(stop) = stop {
             write!(f, ", {stop:?}")?;
+        }
+        if let Some(SharedTask { leader, leader_attempt, n, ended }) = shared.as_deref() {
+            write!(f, ", one of {n} in the task of attempt {leader_attempt} of {leader}")?;
+            if let Some(ended) = ended {
+                write!(f, ", {ended:?}")?;
+            }
         }
         if let Some(Expectation { secs, high_secs, from }) = expected {
             write!(f, ", expected {secs} s, at most {high_secs} s {from:?}")?;
@@ -97,6 +108,8 @@ pub enum StopCause {
     },
     /// The job's main node has ended.
     MainEnded,
+    /// The task is shared, and another child of it is to end.
+    TaskShared,
 }
 
 impl StopCause {
@@ -110,6 +123,7 @@ impl StopCause {
             Self::SpotInterruption => "Spot interruption notice".to_owned(),
             Self::Stray => "Task is not the job's live attempt".to_owned(),
             Self::MainEnded => "Main node ended".to_owned(),
+            Self::TaskShared => "Task was shared with a child that was to end".to_owned(),
         }
     }
 }

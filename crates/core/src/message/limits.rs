@@ -117,6 +117,10 @@ pub const ARRAY_SIZE_MIN: u32 = 2;
 /// against a slip.
 pub const ARRAY_SIZE_MAX: u32 = 1_000_000;
 
+/// The most children that share a task: what is told of them must fit beside the job's variables into the 8,192 characters that
+/// ECS takes as overrides (ECS API reference, `TaskOverride`), even where no two of them are neighbours.
+pub const COALESCE_MAX: u32 = 500;
+
 /// The largest index of a child.
 pub const ARRAY_INDEX_MAX: u32 = crate::id::ARRAY_INDEX_MAX;
 

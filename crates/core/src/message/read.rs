@@ -114,7 +114,9 @@ fn register(message: &Value) -> Result<(Request, Vec<String>), Rejection> {
         }
         None => None,
     };
-    let texts = warnings.into_texts().into_iter().filter(|text| !text.contains(": Ref::"));
+    // What a job has yet to say is nothing odd of its definition.
+    let is_odd = |text: &String| !text.contains(": Ref::") && !text.ends_with(relations::NO_ARRAY);
+    let texts = warnings.into_texts().into_iter().filter(is_odd);
     let texts = texts.map(|text| text.strip_prefix(PREFIX).map_or(text.clone(), str::to_owned));
     let request = Request::Register { name, content: Box::new(content), client_token };
     Ok((request, texts.collect()))
@@ -270,6 +272,7 @@ fn submit(
         message.depends_on.as_deref(),
         &spillway,
     )?;
+    let coalesce = relations::coalesce(spillway.coalesce.as_ref(), array, warnings)?;
 
     let parameters = merged_parameters(definition.parameters, message.parameters)?;
     let mut time_limits = time_limits(&at_spillway, &spillway)?;
@@ -318,10 +321,7 @@ fn submit(
     let expected_duration =
         own_seconds("expectedDurationSeconds", spillway.expected_duration_seconds, 1)?;
     let patience = own_seconds("patienceSeconds", spillway.patience_seconds, 0)?;
-    let deadline = match &spillway.deadline {
-        Some(text) => Some(timestamp(&at_spillway.key("deadline"), text)?),
-        None => None,
-    };
+    let deadline = timestamp(&at_spillway.key("deadline"), spillway.deadline.as_deref())?;
     let tags = merged_tags(&root, definition.tags, message.tags)?;
     let propagate_tags = message.propagate_tags.or(definition.propagate_tags).unwrap_or(false);
     if let Some(token) = &spillway.client_token {
@@ -350,10 +350,12 @@ fn submit(
         tags,
         propagate_tags,
         array,
+        coalesce,
         depends_on,
         gang,
         scheduling,
     };
+    relations::check_coalesced(&spec)?;
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
 }
 
@@ -426,11 +428,14 @@ fn seconds(at: &At<'_>, secs: i64, min: i64) -> Result<SignedDuration, Rejection
     Err(Rejection::invalid(at, &format!("must be {min} to {max} seconds, not {secs}")))
 }
 
-fn timestamp(at: &At<'_>, text: &str) -> Result<Timestamp, Rejection> {
-    text.parse().map_err(|_| {
-        Rejection::invalid(at, &format!("{text:?} is not a time"))
-            .hint("write it as RFC 3339 has it: 2026-01-31T18:00:00Z")
-    })
+fn timestamp(at: &At<'_>, text: Option<&str>) -> Result<Option<Timestamp>, Rejection> {
+    let read = |text: &str| {
+        text.parse().map_err(|_| {
+            Rejection::invalid(at, &format!("{text:?} is not a time"))
+                .hint("write it as RFC 3339 has it: 2026-01-31T18:00:00Z")
+        })
+    };
+    text.map(read).transpose()
 }
 
 /// The definition's tags and the job's; the job's win.

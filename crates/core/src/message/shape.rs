@@ -37,7 +37,9 @@ pub use scheduling::{
     ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
 };
 
-pub use relations::{ArrayProperties, DependencyType, IndexRange, JobDependency, SpillwayArray};
+pub use relations::{
+    ArrayProperties, Coalesce, DependencyType, IndexRange, JobDependency, SpillwayArray,
+};
 pub use schedule::{
     ChangeSchedule, ChangeScheduleSpillway, CreateSchedule, CreateScheduleAction,
     CreateScheduleSpillway, MissedRule, ScheduleAction,
@@ -327,6 +329,11 @@ pub struct Spillway {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub array: Option<SpillwayArray>,
+    /// Lets children of an array share ECS tasks, for jobs so short that starting a task for each takes longest. Unsaid, each has
+    /// a task of its own.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default)]
+    pub coalesce: Option<Coalesce>,
     /// Ids of jobs that must have ended, well or not, before this one may run.
     pub after_any: Option<Vec<String>>,
     /// Ids of jobs that must have failed before this one may run. If one of them succeeds, this one never will.

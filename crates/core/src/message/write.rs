@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use super::limits;
 use super::shape::{
-    ArrayProperties, ConsumableResource, ConsumableResourceProperties, ContainerProperties,
-    DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange, JobDefinition,
-    JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction, PauseOrder,
-    PauseSpillway, ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray,
-    SubmitJob,
+    ArrayProperties, Coalesce, ConsumableResource, ConsumableResourceProperties,
+    ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange,
+    JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction,
+    PauseOrder, PauseSpillway, ResourceRequirement, ResourceType, RetryStrategy, Spillway,
+    SpillwayArray, SubmitJob,
 };
 use crate::array::{ArraySpec, Indexes};
+use crate::coalesce::CoalesceRule;
 use crate::dependency::{Dependency, DependencyKind};
 use crate::gpu::GpuKind;
 use crate::id::{ConsumableName, JobName, QueueName};
@@ -79,6 +80,11 @@ fn array_of(array: ArraySpec) -> SpillwayArray {
         step: (step.get() != 1).then(|| i64::from(step.get())),
         max_concurrency: array.max_concurrency.map(|max| i64::from(max.get())),
     }
+}
+
+fn coalesce_of(rule: CoalesceRule) -> Coalesce {
+    let CoalesceRule { size, parallel } = rule;
+    Coalesce { size: Some(size.get().into()), parallel: Some(parallel.get().into()) }
 }
 
 fn ids_of(depends_on: &[Dependency], kind: DependencyKind) -> Vec<String> {

@@ -254,6 +254,7 @@ pub(crate) fn ledger(layout: Layout, n_waiting: u32) -> LedgerState {
                 task_version: 0,
                 stop: None,
                 expected: None,
+                shared: None,
             };
             let running = JobState::Running { attempt, started_at: after(n % 500) };
             let running = job(layout, n, running);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use spillway_core::catalog::PoolId;
 use spillway_core::host::{DrainCause, Instance};
-use spillway_core::{Arch, CpuUnits, MiB, MicroUsdPerHour, Resources};
+use spillway_core::{Arch, CpuUnits, MiB, MicroUsdPerHour, Resources, cost};
 
 use super::*;
 

@@ -137,6 +137,9 @@ impl Play {
             Effect::Observe { tasks } => {
                 Answer::Observe { asked_at: now, snapshot: self.world.look(now, &tasks) }
             }
+            Effect::ReadReport { job, attempt, .. } => {
+                Answer::Report { job, attempt, result: done.map(|()| Vec::new()) }
+            }
             Effect::RefreshCatalog => {
                 Answer::Catalog { result: done.map(|()| crate::rig::catalog()) }
             }

@@ -26,13 +26,21 @@ enum Lane {
     Tasks,
     Hosts,
     Looks,
+    Reports,
     Prices,
     Deletes,
 }
 
 impl Lane {
-    const ALL: [Self; 6] =
-        [Self::Launches, Self::Tasks, Self::Hosts, Self::Looks, Self::Prices, Self::Deletes];
+    const ALL: [Self; 7] = [
+        Self::Launches,
+        Self::Tasks,
+        Self::Hosts,
+        Self::Looks,
+        Self::Reports,
+        Self::Prices,
+        Self::Deletes,
+    ];
 
     const fn of(effect: &Effect) -> Self {
         match effect {
@@ -42,6 +50,7 @@ impl Lane {
                 Self::Hosts
             }
             Effect::Observe { .. } => Self::Looks,
+            Effect::ReadReport { .. } => Self::Reports,
             Effect::RefreshCatalog => Self::Prices,
             Effect::DeleteMessages { .. } | Effect::DeleteEvents { .. } | Effect::DeadLetter(_) => {
                 Self::Deletes
@@ -54,6 +63,7 @@ impl Lane {
             Self::Launches => limits::LAUNCHES_AT_ONCE,
             Self::Tasks => limits::TASK_CALLS_AT_ONCE,
             Self::Hosts => limits::TERMINATIONS_AT_ONCE,
+            Self::Reports => limits::REPORTS_AT_ONCE,
             Self::Looks | Self::Prices => limits::OBSERVATIONS_AT_ONCE,
             Self::Deletes => limits::DELETES_AT_ONCE,
         }
@@ -65,6 +75,7 @@ impl Lane {
             Self::Tasks => "tasks",
             Self::Hosts => "hosts",
             Self::Looks => "looks",
+            Self::Reports => "reports",
             Self::Prices => "prices",
             Self::Deletes => "deletes",
         }
@@ -121,6 +132,7 @@ impl Calls {
             | Effect::Deregister { .. }
             | Effect::RunTask(_)
             | Effect::StopTask { .. }
+            | Effect::ReadReport { .. }
             | Effect::Observe { .. }
             | Effect::RefreshCatalog
             | Effect::DeadLetter(_)) => {
@@ -197,7 +209,7 @@ impl Calls {
         self.is_closing = true;
         self.waiting.retain(|lane, _| *lane == Lane::Deletes);
         for call in &self.under_way {
-            if matches!(call.lane, Lane::Looks | Lane::Prices) {
+            if matches!(call.lane, Lane::Looks | Lane::Reports | Lane::Prices) {
                 call.abort.abort();
             }
         }
@@ -224,7 +236,12 @@ impl Calls {
         let effects = self.waiting.get(&lane).map_or(0, VecDeque::len);
         match lane {
             Lane::Deletes => effects + self.n_batches(),
-            Lane::Launches | Lane::Tasks | Lane::Hosts | Lane::Looks | Lane::Prices => effects,
+            Lane::Launches
+            | Lane::Tasks
+            | Lane::Hosts
+            | Lane::Looks
+            | Lane::Reports
+            | Lane::Prices => effects,
         }
     }
 

@@ -51,6 +51,10 @@ where
             let result = call(api, limit, ports.cluster.stop_task(&task, &reason)).await;
             Some(Answer::StopTask { job, attempt, result })
         }
+        Effect::ReadReport { job, attempt, task, spec } => {
+            let result = call(api, limit, ports.cluster.report(&task, &spec)).await;
+            Some(Answer::Report { job, attempt, result })
+        }
         Effect::Observe { tasks } => {
             let snapshot = observe(ports, &tasks).await;
             Some(Answer::Observe { asked_at, snapshot })
@@ -99,6 +103,9 @@ pub(super) fn unsettled(effect: &Effect, asked_at: Timestamp, detail: &str) -> O
         Effect::StopTask { job, attempt, .. } => {
             Some(Answer::StopTask { job: *job, attempt: *attempt, result: Err(error()) })
         }
+        Effect::ReadReport { job, attempt, .. } => {
+            Some(Answer::Report { job: *job, attempt: *attempt, result: Err(error()) })
+        }
         Effect::Observe { .. } => {
             Some(Answer::Observe { asked_at, snapshot: FleetSnapshot::default() })
         }
@@ -119,6 +126,7 @@ pub(super) const fn api(effect: &Effect) -> &'static str {
         Effect::Deregister { .. } => "ecs:DeregisterContainerInstance",
         Effect::RunTask(_) => "ecs:RunTask",
         Effect::StopTask { .. } => "ecs:StopTask",
+        Effect::ReadReport { .. } => "logs:GetLogEvents",
         Effect::Observe { .. } => "ec2:DescribeInstances",
         Effect::RefreshCatalog => "ec2:DescribeInstanceTypes",
         Effect::DeleteMessages { .. } | Effect::DeleteEvents { .. } => "sqs:DeleteMessage",

@@ -36,7 +36,7 @@ pub(super) fn call_span(effect: &Effect) -> Span {
         Effect::RunTask(request) => {
             info_span!("call", api, job_id = %request.job, attempt = %request.attempt)
         }
-        Effect::StopTask { job, attempt, .. } => {
+        Effect::StopTask { job, attempt, .. } | Effect::ReadReport { job, attempt, .. } => {
             info_span!("call", api, job_id = %job, attempt = %attempt)
         }
         Effect::Drain { host, .. } => info_span!("call", api, host_id = %host),

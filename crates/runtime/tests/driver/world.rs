@@ -21,8 +21,8 @@ use spillway_core::task::{
 };
 use spillway_core::{
     Arch, Catalog, CloudError, ContainerInstanceArn, CpuUnits, Hazard, Host, HostState, InstanceId,
-    Job, JobId, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId, Resources,
-    TaskArn,
+    Job, JobId, JobSpec, JobState, LedgerState, Market, MiB, MicroUsdPerHour, Offering, PoolId,
+    Resources, TaskArn,
 };
 use spillway_engine::EngineConfig;
 use spillway_runtime::{AcceleratedClock, Clock, DriverError, Health, Ports, Stopped, driver};
@@ -285,6 +285,11 @@ impl Cluster for World {
     async fn stop_task(&self, task: &TaskArn, _reason: &str) -> CallResult<()> {
         self.enter("stop-task", task.to_string()).await?;
         Ok(())
+    }
+
+    async fn report(&self, task: &TaskArn, _spec: &JobSpec) -> CallResult<Vec<String>> {
+        self.enter("report", task.to_string()).await?;
+        Ok(Vec::new())
     }
 
     async fn tasks(&self, tasks: &[TaskArn]) -> CallResult<(Vec<TaskReport>, Vec<TaskArn>)> {

@@ -304,6 +304,11 @@ impl SimCloud {
         }
         if let Some(host) = self.ecs.host_of_mut(id) {
             host.away_until = Some(Timestamp::MAX);
+            for arn in host.tasks.clone() {
+                if let Some(log) = self.ecs.shared_log_mut(&arn) {
+                    log.lose(now);
+                }
+            }
         }
         self.tell_instance(now, id, InstanceStatus::ShuttingDown);
         if end == InstanceEnd::Stopped {

@@ -1,7 +1,7 @@
 //! What goes wrong with calls, messages, events and reads.
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::effect::{CallResult, LaunchAnswer, LaunchRequest, PoolFault};
+use spillway_core::effect::{CallResult, LaunchAnswer, LaunchRequest, PoolFault, TaskRequest};
 use spillway_core::task::{CloudEvent, InstanceReport, InstanceStatus};
 use spillway_core::{CloudError, InstanceId, Market, TaskArn, Zone};
 
@@ -17,6 +17,10 @@ const LATE_COPY_DELAY: Spread = Spread::of_secs(240, 4 * 3_600);
 
 /// When a dead letter is sent again.
 const REDRIVE_DELAY: Spread = Spread::of_secs(30, 1_800);
+
+/// Docker's `awslogs` driver sends what it has every five seconds; what is late comes when nobody looks any more.
+const LOG_LAG: Spread = Spread::of_millis(500, 7_000);
+const LATE_LOG: Spread = Spread::of_secs(10, 240);
 
 /// How old a stale read may be. AWS names no bound; what people report is seconds, rarely more than a minute.
 const STALENESS: Spread = Spread::of_secs(1, 60);
@@ -134,6 +138,29 @@ impl SimCloud {
             Err(_) => {}
         }
         defined
+    }
+
+    /// How long the lines of a task take to its log.
+    pub(super) fn log_lag(&mut self, now: Timestamp, request: &TaskRequest) -> SignedDuration {
+        let mut roll = self.dice.roll("log lag", &request.token);
+        if self.faults_on(now) && roll.happens(self.config.faults.log_delays) {
+            self.note(Fault::ReportLost);
+            return roll.within(LATE_LOG);
+        }
+        roll.within(LOG_LAG)
+    }
+
+    /// A shared task runs: the rest of its log is lost from somewhere on, perhaps.
+    pub(super) fn may_lose_log(&mut self, now: Timestamp, arn: &TaskArn) {
+        let mut roll = self.dice.roll("log loss", arn);
+        if !self.faults_on(now) || !roll.happens(self.config.faults.log_losses) {
+            return;
+        }
+        let kept = u32::try_from(roll.below(1_000)).unwrap_or(0);
+        if let Some(log) = self.ecs.shared_log_mut(arn) {
+            log.lose_after(kept);
+            self.note(Fault::ReportLost);
+        }
     }
 
     /// When a copy of the `ord`-th message comes, if there is one.

@@ -110,8 +110,9 @@ impl Invariants {
         let live = Live {
             ord: attempt.ord,
             host: attempt.host,
-            need: job.need(),
+            need: job.held(),
             is_terminated: is_terminated(attempt),
+            led_by: attempt.shared.as_ref().map(|shared| (shared.leader, shared.leader_attempt)),
         };
         self.live.insert(job.id, live);
         self.on_host.entry(attempt.host).or_default().insert(job.id);
@@ -224,7 +225,10 @@ impl Invariants {
             let text = format!("attempt {} of job {id} has ended, but not its task", ended.ord);
             self.violate("T1", moment, text);
         }
-        let exit = ended.task.as_ref().and_then(|arn| cloud.ecs().exit(arn));
+        let exit = ended.task.as_ref().and_then(|arn| match &ended.shared {
+            Some(_) => cloud.ecs().exit_of_child(arn, id, ended.ord),
+            None => cloud.ecs().exit(arn),
+        });
         let is_well = exit.is_some_and(|exit| exit.is_natural && exit.code == Some(0));
         if ended.failure.is_none() && !is_well {
             let text =

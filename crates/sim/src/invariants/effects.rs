@@ -4,20 +4,22 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use spillway_core::Pausable;
+use spillway_core::coalesce::RunnerPlan;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
 use spillway_core::host::DrainCause;
 use spillway_core::id::HostId;
 use spillway_core::message::{self, Request, ScheduleOrder, code};
 use spillway_core::task::{CloudEvent, TaskStatus};
 use spillway_core::{
-    ClientToken, DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState, JobTarget,
-    LaunchState,
+    AttemptOrd, ClientToken, DefinitionRecord, Effect, HostState, InstanceId, Job, JobId, JobState,
+    JobTarget, LaunchState,
 };
 use spillway_engine::limits;
 
 use super::{Invariants, Moment};
 use crate::cloud::SimCloud;
 use crate::ec2::SimInstance;
+use crate::ecs::SimTask;
 use crate::ledger::MemoryLedger;
 
 impl Invariants {
@@ -57,6 +59,7 @@ impl Invariants {
             Effect::Drain { .. }
             | Effect::Deregister { .. }
             | Effect::StopTask { .. }
+            | Effect::ReadReport { .. }
             | Effect::RefreshCatalog => {}
         }
     }
@@ -135,7 +138,58 @@ impl Invariants {
         ledger: &MemoryLedger,
         cloud: &SimCloud,
     ) {
-        let (id, ord) = (request.job, request.attempt);
+        match &request.runner {
+            None => self.check_attempt_starts(
+                moment,
+                request,
+                request.job,
+                request.attempt,
+                ledger,
+                cloud,
+            ),
+            Some(plan) => {
+                for child in &plan.children {
+                    let id = plan.array.child(child.index);
+                    self.check_attempt_starts(moment, request, id, child.attempt, ledger, cloud);
+                    if cloud.ecs().is_told(id) {
+                        let text =
+                            format!("child {id} is started again, and was told to have ended well");
+                        self.violate("T2", moment, text);
+                    }
+                }
+                self.check_shared(moment, request, plan);
+            }
+        }
+    }
+
+    /// A task is for all children that the ledger has in it, and for no other.
+    fn check_shared(&mut self, moment: Moment, request: &TaskRequest, plan: &RunnerPlan) {
+        let array = request.job.whole();
+        let led = (request.job, request.attempt);
+        let in_task: BTreeSet<JobId> = self
+            .live
+            .range(array.child(0)..=array.child(u32::MAX))
+            .filter(|(_, live)| live.led_by == Some(led))
+            .map(|(id, _)| *id)
+            .collect();
+        let told: BTreeSet<JobId> =
+            plan.children.iter().map(|child| array.child(child.index)).collect();
+        if in_task != told {
+            let text =
+                format!("task {} is for {told:?}, and in the ledger {in_task:?}", request.token);
+            self.violate("W1", moment, text);
+        }
+    }
+
+    fn check_attempt_starts(
+        &mut self,
+        moment: Moment,
+        request: &TaskRequest,
+        id: JobId,
+        ord: AttemptOrd,
+        ledger: &MemoryLedger,
+        cloud: &SimCloud,
+    ) {
         let is_intended = self.live.get(&id).is_some_and(|live| live.ord == ord);
         if !is_intended {
             self.violate(
@@ -146,12 +200,16 @@ impl Invariants {
         }
         let known = ledger.get_job(id);
         let attempts = known.as_ref().map(|job| job.attempts.as_slice()).unwrap_or_default();
-        let mut others = cloud.ecs().live_tasks(id).filter(|task| task.attempt != ord).peekable();
+        let is_other = |task: &&SimTask| !task.is_of(id, ord, cloud.ecs().shared_log(&task.arn));
+        let mut others = cloud.ecs().live_tasks(id).filter(is_other).peekable();
         if others.peek().is_some() {
             self.n_doubled_tasks += 1;
         }
         let undeclared: Vec<String> = others
-            .filter(|task| !attempts.iter().any(|a| a.ord == task.attempt))
+            .filter(|task| {
+                let log = cloud.ecs().shared_log(&task.arn);
+                !attempts.iter().any(|a| task.is_of(id, a.ord, log))
+            })
             .map(|task| format!("attempt {ord} of job {id} is started while {} is alive", task.arn))
             .collect();
         for text in undeclared {
@@ -181,7 +239,10 @@ impl Invariants {
         let job = ledger.get_job(id);
         let live = job.as_ref().and_then(|job| job.state.live_attempt());
         let is_unheard = live.is_some_and(|attempt| {
-            attempt.ord == ord && attempt.task.as_ref().is_none_or(|task| *task == report.arn)
+            let is_noted = attempt.shared.as_ref().is_some_and(|shared| shared.ended.is_some());
+            attempt.ord == ord
+                && !is_noted
+                && attempt.task.as_ref().is_none_or(|task| *task == report.arn)
         });
         if is_unheard {
             let text = format!("the end of {} is deleted and not written down", report.arn);

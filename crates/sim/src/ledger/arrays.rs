@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use spillway_core::array::{self, ArrayRecord, Indexes};
+use spillway_core::coalesce::SharedPart;
 use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     Attempt, AttemptOrd, Expectation, FailureCategory, HostId, InstanceId, Job, JobId, JobState,
@@ -40,6 +41,7 @@ struct PackedAttempt {
     failure: Option<FailureCategory>,
     cost: MicroUsd,
     expected: Option<Expectation>,
+    shared: Option<Box<SharedPart>>,
 }
 
 /// A task's ARN: those of one cluster differ by the number at their end.
@@ -117,7 +119,7 @@ impl Shared {
         let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
         let container_reason = attempt.container_reason.as_deref().map(|text| self.text(text));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
-        let Attempt { exit_code, containers, failure, cost, expected, .. } = attempt;
+        let Attempt { exit_code, containers, failure, cost, expected, shared, .. } = attempt;
         PackedAttempt {
             ord,
             place,
@@ -132,6 +134,7 @@ impl Shared {
             failure,
             cost,
             expected,
+            shared,
         }
     }
 }
@@ -155,6 +158,7 @@ impl From<&PackedAttempt> for Attempt {
             failure: packed.failure,
             cost: packed.cost,
             expected: packed.expected,
+            shared: packed.shared.clone(),
         }
     }
 }

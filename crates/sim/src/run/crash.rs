@@ -146,6 +146,7 @@ impl Runner<'_, '_> {
                 | Effect::Drain { .. }
                 | Effect::Deregister { .. }
                 | Effect::StopTask { .. }
+                | Effect::ReadReport { .. }
                 | Effect::Observe { .. }
                 | Effect::RefreshCatalog
                 | Effect::DeadLetter(_) => {}
@@ -167,6 +168,7 @@ impl Runner<'_, '_> {
                 | Answer::Terminate { .. }
                 | Answer::Drain { .. }
                 | Answer::StopTask { .. }
+                | Answer::Report { .. }
                 | Answer::Observe { .. }
                 | Answer::Catalog { .. } => {}
             }

@@ -38,6 +38,9 @@ pub(super) fn perform(
         Effect::StopTask { job, attempt, task, reason } => {
             Some(Answer::StopTask { job, attempt, result: cloud.stop_task(now, &task, &reason) })
         }
+        Effect::ReadReport { job, attempt, task, spec: _ } => {
+            Some(Answer::Report { job, attempt, result: cloud.report(now, &task) })
+        }
         Effect::Observe { tasks } => {
             let snapshot = observe(cloud, now, &tasks);
             Some(Answer::Observe { asked_at: clock, snapshot })

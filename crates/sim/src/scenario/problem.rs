@@ -78,6 +78,7 @@ impl Scenario {
                 end_after: Spread::of_secs(0, 0),
                 arrival: Arrival { over: Some(over), ..Arrival::default() },
                 array: None,
+                coalesce: None,
                 after: Vec::new(),
                 scheduling: Scheduling::default(),
             });

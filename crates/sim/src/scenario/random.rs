@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::array::Indexes;
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{
     Arch, ArraySpec, ConsumableName, CpuUnits, DependencyKind, Market, MiB, MicroUsdPerHour,
     QueueName, Quota, QuotaGroup, Scheduling,
@@ -24,6 +25,9 @@ use crate::catalog::ZONES;
 use crate::dice::{Dice, Roll};
 use crate::setting::{Chance, Span, Spread};
 use crate::world::{Faults, Out, Outage, PoolPattern, PoolRule, Reclaim, WorldConfig};
+
+/// CPU units and MiB of the largest jobs that are not huge.
+const LARGEST: (u32, u32) = (8_192, 30_000);
 
 /// When faults end.
 const FAULTS_UNTIL: SignedDuration = SignedDuration::from_hours(3);
@@ -77,6 +81,7 @@ pub fn random(seed: u64) -> Scenario {
     let mut groups: Vec<JobGroup> =
         (0..n_groups).filter_map(|ord| random_group(dice, ord, &engine)).collect();
     relate(dice, &mut groups);
+    groups.iter_mut().for_each(keep_tasks_small);
     if world.pools.iter().any(|rule| rule.capacity == Some(0)) {
         // Where there is never any Spot, a job that insists on it would rightly wait for ever.
         for group in groups.iter_mut().filter(|g| g.market.as_deref() == Some("spot")) {
@@ -228,11 +233,11 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         .to_owned(),
         command: is_endless.then(|| endless.into()),
         sizes: vec![Size::only(
-            CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, 8192])),
+            CpuUnits::new(pick(&mut roll, &[256, 512, 1024, 2048, 4096, LARGEST.0])),
             if is_huge {
                 MiB::from_gib(4_000)
             } else {
-                MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, 30_000]))
+                MiB::new(pick(&mut roll, &[128, 512, 1000, 2000, 4096, 7900, 16_000, LARGEST.1]))
             },
             u32::from(roll.happens(Chance::percent(5))),
         )],
@@ -269,6 +274,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
             rates: Vec::new(),
         },
         array: random_array(dice, ord),
+        coalesce: random_coalesce(dice, ord, engine),
         nodes: random_nodes(dice, ord),
         after: Vec::new(),
         scheduling: random_scheduling(dice, ord, engine),
@@ -359,6 +365,31 @@ fn random_array(dice: Dice, ord: u64) -> Option<ArraySpec> {
     };
     let max_concurrency = NonZeroU32::new(pick(&mut roll, &[0, 0, 1, 3]));
     Some(ArraySpec { indexes, max_concurrency, sequential: roll.happens(Chance::percent(15)) })
+}
+
+/// A shared task needs no more than the largest of the single jobs: else one could be sent that rightly waits for ever, because no
+/// host of its size is within the limits.
+fn keep_tasks_small(group: &mut JobGroup) {
+    let (Some(rule), Some(size)) = (&mut group.coalesce, group.sizes.first()) else { return };
+    let by_cpu = LARGEST.0 / size.cpu.get().max(1);
+    let by_memory = LARGEST.1 / size.memory.get().max(1);
+    let n = by_cpu.min(by_memory).min(if 0 < size.gpus { 1 } else { u32::MAX });
+    rule.parallel = rule.parallel.min(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
+}
+
+/// In every second scenario arrays share tasks, where they may.
+fn random_coalesce(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<CoalesceRule> {
+    if !dice.roll("random coalesce", &"").happens(Chance::percent(50)) {
+        return None;
+    }
+    let is_sequential = random_array(dice, ord)?.sequential;
+    if is_sequential || !random_scheduling(dice, ord, engine).consumes.is_empty() {
+        return None;
+    }
+    let mut roll = dice.roll("random coalesce", &ord);
+    let size = NonZeroU32::new(pick(&mut roll, &[2, 3, 8]))?;
+    let parallel = NonZeroU32::new(pick(&mut roll, &[1, 1, 2, 4]))?;
+    Some(CoalesceRule { size, parallel: parallel.min(size) })
 }
 
 /// One in six of the groups that are not of arrays is of multi-node jobs.

@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{
     ArraySpec, ConsumableName, CpuUnits, Dependency, DependencyKind, GpuKind, JobId, JobName, MiB,
     QueueName, Scheduling,
@@ -145,6 +146,8 @@ pub struct JobGroup {
     pub arrival: Arrival,
     /// What makes each of them an array.
     pub array: Option<ArraySpec>,
+    /// How its children share tasks.
+    pub coalesce: Option<CoalesceRule>,
     /// How many nodes each of them has; none for a job of one container. Node 0 is the main one.
     pub nodes: Option<u32>,
     /// Groups that it waits for, and how: each job for the one with the same number, counted around if there are fewer.
@@ -325,6 +328,9 @@ impl JobGroup {
                 "step": array.indexes.step,
                 "maxConcurrency": array.max_concurrency,
             });
+            if let Some(CoalesceRule { size, parallel }) = self.coalesce {
+                message["spillway"]["coalesce"] = json!({"size": size, "parallel": parallel});
+            }
             list.extend(array.sequential.then(|| json!({"type": "SEQUENTIAL"})));
         }
         if !list.is_empty() {

@@ -94,6 +94,10 @@ classes! {
     stuck_stops <= 3;
     /// A task fails to start, for a reason that nobody knows.
     odd_ends <= 10;
+    /// The lines of a shared task reach its log ten seconds to four minutes late.
+    log_delays <= 30;
+    /// The log of a shared task is lost from somewhere on.
+    log_losses <= 30;
     /// The dispatcher dies after a step: what it wrote is written, what it wanted to do is not done, and answers on
     /// their way are lost. It starts again from its ledger.
     crashes <= 5;

@@ -152,6 +152,7 @@ pub(crate) fn task_request(
         instance: instance.clone(),
         spec: Arc::new(spec),
         environment: BTreeMap::new(),
+        runner: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn request_of(container: ContainerSpec, resources: Resources) -> TaskRequest {
             resources,
         )),
         environment: BTreeMap::from([("SPILLWAY_JOB_ID".to_owned(), job.to_string())]),
+        runner: None,
     }
 }
 

@@ -292,6 +292,7 @@ pub(super) mod tests {
             task_version: 1,
             stop: None,
             expected: None,
+            shared: None,
         };
         Job { state: JobState::Running { attempt, started_at: at(20) }, ..job }
     }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use super::{Rejection, limits};
+use super::{Rejection, Warnings, limits};
 use crate::array::{ArraySpec, Indexes};
+use crate::coalesce::{CoalesceRule, NotCoalescible};
 use crate::dependency::{Dependency, DependencyKind};
 use crate::id::JobId;
+use crate::job::JobSpec;
 use crate::message::path::At;
 use crate::message::shape::{
-    ArrayProperties, DependencyType, IndexRange, JobDependency, Spillway, SpillwayArray,
+    ArrayProperties, Coalesce, DependencyType, IndexRange, JobDependency, Spillway, SpillwayArray,
 };
 
 /// The array, if it is one, and the jobs it waits for, each once for each way of waiting.
@@ -151,6 +153,55 @@ fn array_size(at: &At<'_>, size: i64) -> Result<u32, Rejection> {
 fn bounded(at: &At<'_>, n: i64, min: u32, max: u32) -> Result<u32, Rejection> {
     let in_range = u32::try_from(n).ok().filter(|n| (min..=max).contains(n));
     in_range.ok_or_else(|| Rejection::invalid(at, &format!("must be {min} to {max}, not {n}")))
+}
+
+/// What is told of `spillway.coalesce` where there are no children.
+pub(super) const NO_ARRAY: &str = "has no effect: the job is no array";
+
+/// How many children share a task. A job that is no array may have it of its definition, where it is for those that are.
+pub(super) fn coalesce(
+    coalesce: Option<&Coalesce>,
+    array: Option<ArraySpec>,
+    warnings: &mut Warnings,
+) -> Result<Option<CoalesceRule>, Rejection> {
+    let Some(Coalesce { size, parallel }) = coalesce else { return Ok(None) };
+    let root = At::Root.key("spillway");
+    let at = root.key("coalesce");
+    let at_size = at.key("size");
+    let size = size.ok_or_else(|| {
+        Rejection::missing(&at_size).hint("say how many children share a task at most")
+    })?;
+    let size = bounded(&at_size, size, 1, limits::COALESCE_MAX)?;
+    let parallel =
+        bounded(&at.key("parallel"), parallel.unwrap_or(1), 1, limits::COALESCE_MAX)?.min(size);
+    if array.is_none() {
+        warnings.add("spillway.coalesce", NO_ARRAY);
+        return Ok(None);
+    }
+    let rule = NonZeroU32::new(size).zip(NonZeroU32::new(parallel));
+    Ok(rule.map(|(size, parallel)| CoalesceRule { size, parallel }))
+}
+
+/// Refuses a job whose children are to share tasks and cannot.
+pub(super) fn check_coalesced(spec: &JobSpec) -> Result<(), Rejection> {
+    if spec.coalesce.is_none() {
+        return Ok(());
+    }
+    let root = At::Root.key("spillway");
+    let at = root.key("coalesce");
+    CoalesceRule::check(spec).map_err(|why| {
+        let hint = match why {
+            NotCoalescible::NoCommand => {
+                "say the command in containerProperties or containerOverrides"
+            }
+            NotCoalescible::NoArray
+            | NotCoalescible::SeveralContainers
+            | NotCoalescible::NoLog
+            | NotCoalescible::Sequential
+            | NotCoalescible::Consumes => "leave it out: each child has a task of its own then",
+        };
+        Rejection::invalid(&at, &format!("the job {why}")).hint(hint)
+    })
 }
 
 /// The children that an order is for.

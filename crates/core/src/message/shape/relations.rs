@@ -51,6 +51,18 @@ pub struct SpillwayArray {
     pub max_concurrency: Option<i64>,
 }
 
+/// Children of an array in few tasks. Not for arrays whose children run one by one, for several containers, for jobs without a
+/// command or with another log driver than `awslogs`, and for jobs that take of consumable resources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Coalesce {
+    /// How many children share an ECS task at most; 1 to 500.
+    #[schemars(required, range(min = 1, max = 500))]
+    pub size: Option<i64>,
+    /// How many of them run side by side: the task has so many times what a child needs. Unsaid, 1: one after another.
+    #[schemars(range(min = 1, max = 500))]
+    pub parallel: Option<i64>,
+}
+
 /// Some children of an array.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IndexRange {

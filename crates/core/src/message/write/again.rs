@@ -13,7 +13,7 @@ use super::super::shape::{
     ArrayProperties, EvaluateFailure, EvaluateOnExit, FailureCause, GrowMemory, JobDefinition,
     JobDefinitionType, JobTimeout, RetryStrategy, Spillway, SubmitJob,
 };
-use super::super::write::{array_of, consumed, dependencies_of, ids_of, written};
+use super::super::write::{array_of, coalesce_of, consumed, dependencies_of, ids_of, written};
 use crate::dependency::DependencyKind;
 use crate::job::{FailureCategory, JobSpec, TimeLimits};
 use crate::market::{Arch, ArchRule};
@@ -45,6 +45,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         tags,
         propagate_tags,
         array,
+        coalesce,
         depends_on,
         gang,
         scheduling,
@@ -103,6 +104,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
             patience_seconds: secs(patience),
             deadline: deadline.map(|at| at.to_string()),
             array: array.map(array_of),
+            coalesce: coalesce.map(coalesce_of),
             after_any: Some(ids_of(depends_on, DependencyKind::AfterAny)),
             after_not_ok: Some(ids_of(depends_on, DependencyKind::AfterNotOk)),
             job_timeout_seconds: secs(job_limit),

@@ -115,6 +115,7 @@ impl SimCloud {
             return;
         }
         self.move_task(now, arn, TaskStatus::Running);
+        self.may_lose_log(now, arn);
         if let Some(run) = self.ecs.task(arn).and_then(|task| task.behaviour.run) {
             self.agenda.add(now + run, Happening::TaskExits(arn.clone()));
         }
@@ -132,6 +133,9 @@ impl SimCloud {
         let decisive = task.course.as_ref().and_then(|course| course.decisive(&containers));
         let (exit_code, container_reason) = match decisive {
             Some(end) => (end.exit_code, end.reason.as_ref().map(|_| OUT_OF_MEMORY)),
+            None if self.ecs.shared_log(arn).is_some_and(|log| log.has_oom) => {
+                (Some(behaviour.exit_code), Some(OUT_OF_MEMORY))
+            }
             None if behaviour.oom => (Some(137), Some(OUT_OF_MEMORY)),
             None => (Some(behaviour.exit_code), None),
         };

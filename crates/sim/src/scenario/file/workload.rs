@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use spillway_core::array::Indexes;
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{
     ArraySpec, ConsumableName, CpuUnits, DependencyKind, GpuKind, JobName, MiB, QueueName,
     Scheduling, ShareId,
@@ -69,6 +70,7 @@ struct JobsFile {
     #[serde(default)]
     rates: Vec<u32>,
     array: Option<ArrayFile>,
+    coalesce: Option<CoalesceFile>,
     nodes: Option<u32>,
     #[serde(default)]
     after: BTreeMap<JobName, DependencyKind>,
@@ -90,6 +92,20 @@ struct ArrayFile {
     max_concurrency: Option<NonZeroU32>,
     #[serde(default)]
     sequential: bool,
+}
+
+/// How the children of an array share tasks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CoalesceFile {
+    size: NonZeroU32,
+    parallel: Option<NonZeroU32>,
+}
+
+impl From<CoalesceFile> for CoalesceRule {
+    fn from(CoalesceFile { size, parallel }: CoalesceFile) -> Self {
+        Self { size, parallel: parallel.unwrap_or(NonZeroU32::MIN).min(size) }
+    }
 }
 
 impl From<ArrayFile> for ArraySpec {
@@ -256,6 +272,7 @@ impl JobsFile {
             cancel: self.cancel,
             terminate: self.terminate,
             array: self.array.map(Into::into),
+            coalesce: self.coalesce.map(Into::into),
             nodes: self.nodes,
             after: self.after.into_iter().collect(),
             scheduling: Scheduling {
