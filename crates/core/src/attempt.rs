@@ -63,7 +63,7 @@ impl fmt::Display for FailureCategory {
 }
 
 /// An attempt that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which attempt.
     pub ord: AttemptOrd,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A call that did not do what it was asked to. `detail` is AWS's code and text, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CloudError {
     /// Nobody knows whether it happened (time-out, connection lost, 5xx): the same call with the same token, later.
