@@ -101,6 +101,14 @@ pub enum LedgerError {
         /// Which ledger.
         path: String,
     },
+    /// Another dispatcher leads by now: do nothing more of what was decided, and wait for a turn.
+    #[error("the ledger {path} is led by another dispatcher since epoch {epoch}")]
+    Fenced {
+        /// Which ledger.
+        path: String,
+        /// The epoch that it has come to.
+        epoch: u64,
+    },
     /// It was written by a newer Spillway.
     #[error("the ledger has format {found}, this Spillway reads up to {supported}")]
     TooNew {
