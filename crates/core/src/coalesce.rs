@@ -116,7 +116,7 @@ impl CoalesceRule {
 }
 
 /// A child in a shared task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharedChild {
     /// Its index.
     pub index: u32,
@@ -127,7 +127,7 @@ pub struct SharedChild {
 }
 
 /// What a task's runner is told. Written with [`fmt::Display`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunnerPlan {
     /// Marks the lines of the report; no two tasks of a job have the same.
     pub key: String,

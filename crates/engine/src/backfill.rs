@@ -102,9 +102,7 @@ impl Engine {
         let mut forecasts = self.forecasts(now);
         let mut on_host: Option<(u32, HostId)> = None;
         let mut empties: Vec<(u32, HostId)> = Vec::new();
-        let is_asked = |entry: &&Entry| {
-            entry.is_usable() && (pool.is_none() || self.config.pool_of_host(&entry.host) == pool)
-        };
+        let is_asked = |entry: &&Entry| entry.is_usable() && entry.is_of(pool);
         for entry in self.fleet.iter().filter(is_asked) {
             let id = entry.host.id;
             let busy = self.busy(now, entry, &mut forecasts);
@@ -239,7 +237,7 @@ impl Engine {
         let has_room = |entry: &&Entry| {
             entry.is_usable()
                 && entry.is_ready(now)
-                && (pool.is_none() || self.config.pool_of_host(&entry.host) == pool)
+                && entry.is_of(pool)
                 && allows(class, traits(entry))
                 && class.need.fits(&entry.free())
         };

@@ -33,7 +33,7 @@ use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[must_use = "changes must be committed and effects performed"]
 pub struct Step {
     /// What the ledger must hold first.

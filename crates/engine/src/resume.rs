@@ -37,7 +37,8 @@ impl Engine {
         if let Some((at, timer)) = timer {
             self.timers.set(at, timer);
         }
-        let mut entry = Entry::new(host, now);
+        let pool = self.config.pool_of_host(&host);
+        let mut entry = Entry::new(host, pool, now);
         entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
         entry.interrupted = matches!(
             entry.host.state,

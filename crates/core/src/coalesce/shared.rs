@@ -15,7 +15,7 @@ use crate::money::{MicroUsd, MicroUsdPerHour};
 use crate::quantity::Resources;
 
 /// A live attempt's part in a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SharedTask {
     /// The child that leads.
     pub leader: JobId,
@@ -36,7 +36,7 @@ impl SharedTask {
 }
 
 /// How a shared task ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SharedEnd {
     /// Since when it ran; none if it was not seen running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct SharedEnd {
 }
 
 /// An ended attempt's part in a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SharedPart {
     /// How many children shared the task; each of them carries as much of what it cost.
     pub n: NonZeroU32,
