@@ -129,14 +129,14 @@ pub(crate) fn array(
 ) -> Result<Option<ArrayView>, LedgerError> {
     let Some(spec) = job.spec.array else { return Ok(None) };
     if let Some(index) = job.id.index() {
-        return Ok(Some(ArrayView::child(spec, index)));
+        return Ok(Some(ArrayView::child(spec, index).coalesced(job.spec.coalesce)));
     }
     let summary: BTreeMap<JobStatus, u32> = match engine.status_summary(job.id) {
         Some(summary) => summary,
         // It has ended, so none of its children waits: what the ledger says is all there is.
         None => reader.child_counts(job.id)?.into_iter().collect(),
     };
-    Ok(Some(ArrayView::whole(spec, &summary)))
+    Ok(Some(ArrayView::whole(spec, &summary).coalesced(job.spec.coalesce)))
 }
 
 fn reasons_of_runnable(

@@ -25,7 +25,10 @@ use crate::outbox::{Completion, Draft, Flaw, Letter, file};
 use crate::output::Format;
 use crate::send::{self, Sent};
 use crate::wait::{self, WaitRule};
-use values::{ArrayFlag, Consume, GrowthFlag, Parameter, RetryRuleFlag, SecretFrom, Tag, Variable};
+use values::{
+    ArrayFlag, CoalesceFlag, Consume, GrowthFlag, Parameter, RetryRuleFlag, SecretFrom, Tag,
+    Variable,
+};
 use view::SubmitView;
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -143,6 +146,9 @@ pub struct SubmitArgs {
     /// At most so many of the array's children on machines at once
     #[arg(long, value_name = "N", requires = "array")]
     pub max_concurrency: Option<NonZeroU32>,
+    /// Let so many of the array's children share an ECS task, PARALLEL of them side by side: for jobs of seconds
+    #[arg(long, value_name = "SIZE[:PARALLEL]", requires = "array", conflicts_with = "sequential")]
+    pub coalesce: Option<CoalesceFlag>,
     /// Run the array's children one after the other, each after the success of the one before
     #[arg(long, requires = "array")]
     pub sequential: bool,

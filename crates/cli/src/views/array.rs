@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::job::JobStatus;
 use spillway_core::{ArraySpec, Dependency, DependencyKind, JobId};
 
@@ -26,6 +27,9 @@ pub struct ArrayView {
     /// How many children may be on hosts at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<u32>,
+    /// How many children share a task, and how many of them run side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coalesce: Option<CoalesceRule>,
     /// Whether each child waits for the one before it.
     pub sequential: bool,
     /// How many children are in each state.
@@ -43,6 +47,7 @@ impl ArrayView {
             step: indexes.step.get(),
             index: None,
             max_concurrency: spec.max_concurrency.map(std::num::NonZeroU32::get),
+            coalesce: None,
             sequential: spec.sequential,
             status_summary: Vec::new(),
         }
@@ -63,6 +68,12 @@ impl ArrayView {
         Self { status_summary, ..Self::new(spec) }
     }
 
+    /// The same of children that share tasks.
+    #[must_use]
+    pub fn coalesced(self, coalesce: Option<CoalesceRule>) -> Self {
+        Self { coalesce, ..self }
+    }
+
     pub(super) fn fields(&self, page: &mut Page) {
         let Self { size, first, last, step, .. } = self;
         let by = if *step == 1 { String::new() } else { format!(" by {step}") };
@@ -74,6 +85,9 @@ impl ArrayView {
         } else {
             page.field("Array", format!("{range}{}{order}", most.unwrap_or_default()));
             page.field("Children", counts_text(&self.status_summary));
+        }
+        if let Some(CoalesceRule { size, parallel }) = self.coalesce {
+            page.field("Tasks", format!("of {size} children, {parallel} side by side"));
         }
     }
 }

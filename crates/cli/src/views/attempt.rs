@@ -1,6 +1,6 @@
 //! The attempts of a job: on which machine, how they ended, what they cost.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::{Attempt, Host};
 
@@ -37,6 +37,12 @@ pub struct AttemptView {
     /// How each container ended, if the job has several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<ContainerEndView>,
+    /// How many children of the array shared its task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_by: Option<u32>,
+    /// How long it ran itself in that task, where the task's report tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran_ms: Option<u64>,
     /// How it ended, in ECS's words where there are any.
     pub reason: String,
     /// Whose fault it was, if it failed.
@@ -68,6 +74,8 @@ impl AttemptView {
             stopped_at: attempt.stopped_at,
             exit_code: attempt.exit_code,
             containers: container::ends(attempt),
+            shared_by: attempt.shared.as_ref().map(|shared| shared.n.get()),
+            ran_ms: own_run(attempt).and_then(|ran| u64::try_from(ran.as_millis()).ok()),
             reason: attempt.told().to_owned(),
             failure: attempt.failure,
             price_usd_per_hour: host.map(|host| host.price.as_usd_f64()),
@@ -76,6 +84,11 @@ impl AttemptView {
             cost: usd_text(attempt.cost),
         }
     }
+}
+
+/// How long a child ran in a task that it shared.
+fn own_run(attempt: &Attempt) -> Option<SignedDuration> {
+    attempt.shared.as_ref().and_then(|shared| shared.ran)
 }
 
 /// The attempt that is on a host now.
@@ -93,6 +106,9 @@ pub struct LiveView {
     /// When its container started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    /// How many children of the array share its task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_by: Option<u32>,
     /// That it is being stopped, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopping: Option<String>,
@@ -106,7 +122,9 @@ pub(crate) fn attempts_table(attempts: &[AttemptView]) -> Rows {
     for attempt in attempts {
         let tone = if attempt.failure.is_some() { Tone::Bad } else { Tone::Good };
         let exit = attempt.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string());
-        let ran = attempt.started_at.map(|at| span_text(attempt.stopped_at.duration_since(at)));
+        let in_task = attempt.started_at.map(|at| attempt.stopped_at.duration_since(at));
+        let own = attempt.ran_ms.and_then(|ms| i64::try_from(ms).ok());
+        let ran = own.map(SignedDuration::from_millis).or(in_task).map(span_text);
         table.row([
             attempt.attempt.to_string().into(),
             Field::toned(exit, tone),

@@ -258,6 +258,7 @@ impl JobView {
             price_usd_per_hour: hosts.get(&live.host).map(|host| host.price.as_usd_f64()),
             placed_at: live.placed_at,
             started_at,
+            shared_by: live.shared.as_ref().map(|shared| shared.n.get()),
             stopping: live.stop.as_ref().map(|stop| stop.cause.reason()),
         });
         Self {

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod chaos;
+mod coalesced;
 mod containers;
 mod definitions;
 mod dependencies;

@@ -7,7 +7,9 @@ use spillway_core::array::Indexes;
 use spillway_core::{CpuUnits, DefinitionRef, MiB};
 
 use super::SubmitArgs;
-use super::values::{ArrayFlag, Consume, GrowthFlag, Parameter, SecretFrom, Variable};
+use super::values::{
+    ArrayFlag, CoalesceFlag, Consume, GrowthFlag, Parameter, SecretFrom, Variable,
+};
 use crate::error::Complaint;
 use crate::outbox::Draft;
 
@@ -193,6 +195,12 @@ fn own_keys(args: &SubmitArgs) -> Value {
         }
         if array.as_object().is_some_and(|array| !array.is_empty()) {
             own["array"] = array;
+        }
+    }
+    if let Some(CoalesceFlag { size, parallel }) = args.coalesce {
+        own["coalesce"] = json!({ "size": size });
+        if let Some(parallel) = parallel {
+            own["coalesce"]["parallel"] = json!(parallel);
         }
     }
     for (key, ids) in [("afterAny", &args.after_any), ("afterNotOk", &args.after_not_ok)] {

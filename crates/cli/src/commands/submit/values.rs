@@ -1,6 +1,6 @@
 //! How the flags of `submit` are written: one type per kind of value, each a part of the message that it makes.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
 
 use serde_json::{Value, json};
@@ -74,6 +74,29 @@ impl FromStr for ArrayFlag {
         let by_size = text.parse().ok().map(Indexes::of_size);
         let indexes = by_size.or_else(|| target::indexes(text));
         Ok(Self(indexes.ok_or("give a number of children, or indexes such as 0-99 or 10-90:10")?))
+    }
+}
+
+/// `SIZE` or `SIZE:PARALLEL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoalesceFlag {
+    pub(super) size: NonZeroU32,
+    pub(super) parallel: Option<NonZeroU32>,
+}
+
+impl FromStr for CoalesceFlag {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (size, parallel) = match text.split_once(':') {
+            Some((size, parallel)) => (size, Some(parallel.parse())),
+            None => (text, None),
+        };
+        match (size.parse(), parallel.transpose()) {
+            (Ok(size), Ok(parallel)) => Ok(Self { size, parallel }),
+            (Err(_), _) | (_, Err(_)) => {
+                Err("give how many share a task, such as 50, or 50:4 for 4 side by side".to_owned())
+            }
+        }
     }
 }
 
