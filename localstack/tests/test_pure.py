@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spillway_localstack.agent.cloud import cluster_in
-from spillway_localstack.agent.runner import StartError, container_of
+from spillway_localstack.agent.runner import StartError, containers_of
 from spillway_localstack.plugin.ec2 import fleet, spot_history
 from spillway_localstack.plugin.ecs.constraints import satisfies
 from spillway_localstack.plugin.ecs.errors import InvalidParameterError
@@ -212,7 +212,9 @@ def test_a_container_takes_overrides_before_its_definition() -> None:
         "overrides": {"containerOverrides": [override]},
     }
 
-    made = container_of(assignment, 30.0)
+    first, made = containers_of(assignment, 30.0)
+
+    assert first == []
 
     assert (made.entry_point, made.command) == (["sh", "-c"], ["b"])
     assert made.environment["X"] == "2"
@@ -220,8 +222,18 @@ def test_a_container_takes_overrides_before_its_definition() -> None:
     assert made.task_id == "abc"
 
 
-def test_a_task_of_two_containers_does_not_start() -> None:
-    assignment = {"taskArn": "x", "containerDefinitions": [container(), container(name="side")]}
+@pytest.mark.parametrize("essential", [True, False])
+def test_a_task_of_two_containers_side_by_side_does_not_start(essential: bool) -> None:
+    assignment = {"taskArn": "x", "containerDefinitions": [container(), container(name="side", essential=essential)]}
 
     with pytest.raises(StartError, match="CannotCreateContainerError"):
-        container_of(assignment, 30.0)
+        containers_of(assignment, 30.0)
+
+
+def test_a_container_may_run_before_the_one_that_waits_for_its_success() -> None:
+    waits = [{"containerName": "bring", "condition": "SUCCESS"}]
+    definitions = [container(dependsOn=waits), container(name="bring", essential=False)]
+
+    first, main = containers_of({"taskArn": "x", "containerDefinitions": definitions}, 30.0)
+
+    assert ([each.name for each in first], main.name) == (["bring"], container()["name"])

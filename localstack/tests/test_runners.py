@@ -52,6 +52,24 @@ def test_a_process_gives_its_exit_code_and_all_its_output() -> None:
     assert lines == [b"hello\n", b"more\n"]
 
 
+def test_a_program_that_one_process_brings_is_run_by_the_next(tmp_path: Path) -> None:
+    image, volume = tmp_path / "image", tmp_path / "volume"
+    image.mkdir()
+    volume.mkdir()
+    program = image / "bring"
+    program.write_text('#!/bin/sh\nif [ "$1" = install ]; then cp "$0" "$2"; else shift; exec "$@"; fi\n')
+    program.chmod(0o755)
+    mount = Mount("spillway-runner", "/.spillway", is_read_only=False, source=volume)
+    bring = replace(
+        container(), image=str(image), entry_point=["/bring", "install", "/.spillway/runner"], mounts=[mount]
+    )
+    main = replace(container("sh", "-c", "exit 4"), entry_point=["/.spillway/runner", "run"], mounts=[mount])
+
+    outcomes = [ProcessRunner().start(each, lambda _: None).wait() for each in (bring, main)]
+
+    assert outcomes == [Outcome(0), Outcome(4)]
+
+
 def test_a_process_sees_no_variables_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     execution, lines = start("env")

@@ -61,6 +61,7 @@ fn settings(deployment: &Deployment) -> Settings {
         ami: AmiSettings::default(),
         log_group: None,
         execution_role: None,
+        runner_image: None,
         privileged: false,
         log_drivers: Vec::new(),
         prices_file: None,

@@ -87,6 +87,9 @@ fn pure(shell: &Shell, runner: Runner) -> Result<()> {
 
 fn aws(shell: &Shell, runner: Runner) -> Result<()> {
     shell.run("the whole command line", release_build(shell))?;
+    // By itself: it shares no features with what is above.
+    let runner_of_tasks = shell.cargo(&["build", "--release", "-p", "spillway-runner"]);
+    shell.run("the runner of shared tasks", runner_of_tasks)?;
     let adapters = with_sdk(shell, runner, ADAPTERS, &["--lib"]);
     shell.run("adapter tests", adapters)
 }

@@ -45,6 +45,7 @@ impl Cloud {
         let ecs = aws_sdk_ecs::Client::new(&account.sdk);
         account.look_at_cluster(&ecs, &settings.cluster).await?;
 
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&account.sdk);
         let ec2 = aws_sdk_ec2::Client::new(&account.sdk);
         let ssm = aws_sdk_ssm::Client::new(&account.sdk);
         let compute = Ec2Compute::new(ec2.clone(), ssm, settings);
@@ -54,7 +55,7 @@ impl Cloud {
             sender: Arc::new(SqsSender::new(sqs.clone(), job_queue)),
             events: Arc::new(SqsEvents::new(sqs, event_queue, settings.cluster.clone())),
             compute: Arc::new(compute),
-            cluster: Arc::new(EcsCluster::new(ecs, settings, account.region())),
+            cluster: Arc::new(EcsCluster::new(ecs, logs, settings, account.region())),
             prices: Arc::new(prices),
             place: account.place,
         })

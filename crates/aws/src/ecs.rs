@@ -2,6 +2,7 @@
 
 mod definition;
 mod definitions;
+mod logs;
 mod report;
 mod run;
 
@@ -13,7 +14,7 @@ use spillway_core::effect::{CallResult, Refusal, TaskRequest, TaskStart};
 use spillway_core::id::{ClientToken, DeploymentName};
 use spillway_core::port::Cluster;
 use spillway_core::task::{ContainerInstanceReport, TaskReport};
-use spillway_core::{CloudError, ContainerInstanceArn, TaskArn};
+use spillway_core::{CloudError, ContainerInstanceArn, JobSpec, TaskArn};
 use tracing::{debug, warn};
 
 use crate::call::{self, CallError};
@@ -23,6 +24,7 @@ use crate::limits;
 use crate::settings::Settings;
 use definition::Defaults;
 use definitions::Definitions;
+use logs::Logs;
 
 pub(crate) use report::task_status;
 pub(crate) use spillway_core::container::JOB_CONTAINER;
@@ -35,11 +37,18 @@ pub struct EcsCluster {
     deployment: DeploymentName,
     defaults: Defaults,
     definitions: Definitions,
+    logs: Logs,
 }
 
 impl EcsCluster {
-    pub(crate) fn new(client: Client, settings: &Settings, region: String) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        logs: aws_sdk_cloudwatchlogs::Client,
+        settings: &Settings,
+        region: String,
+    ) -> Self {
         Self {
+            logs: Logs::new(logs, settings.log_group.clone()),
             definitions: Definitions::new(client.clone(), settings.deployment.clone()),
             client,
             cluster: settings.cluster.clone(),
@@ -49,6 +58,7 @@ impl EcsCluster {
                 region,
                 log_group: settings.log_group.clone(),
                 execution_role: settings.execution_role.clone(),
+                runner_image: settings.runner_image.clone(),
             },
         }
     }
@@ -105,6 +115,10 @@ fn is_about_definition(message: &str) -> bool {
 impl Cluster for EcsCluster {
     async fn run_task(&self, request: &TaskRequest) -> CallResult<TaskStart> {
         let planned = definition::plan(request, &self.defaults);
+        if request.runner.is_some() && self.defaults.runner_image.is_none() {
+            let detail = "a task that is shared needs the setting runner-image".to_owned();
+            return Err(call::cloud_error(Kind::Misconfigured, "ecs:RunTask", detail));
+        }
         let family = planned.definition.family();
         let arn = self.definitions.find_or_register(&family, &planned.definition).await?;
         let input = run::input(request, &planned, &arn, &self.cluster, &self.deployment);
@@ -125,6 +139,10 @@ impl Cluster for EcsCluster {
             }
             Err(error) => Err(call::sort("ecs:StopTask", &error)),
         }
+    }
+
+    async fn report(&self, task: &TaskArn, spec: &JobSpec) -> CallResult<Vec<String>> {
+        self.logs.report(task, spec).await
     }
 
     async fn tasks(&self, tasks: &[TaskArn]) -> CallResult<(Vec<TaskReport>, Vec<TaskArn>)> {

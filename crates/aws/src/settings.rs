@@ -38,6 +38,8 @@ pub struct Settings {
     pub log_group: Option<String>,
     /// The execution role of jobs that name none.
     pub execution_role: Option<String>,
+    /// The image that brings the runner of shared tasks; none runs no such tasks.
+    pub runner_image: Option<String>,
     /// Whether hosts run privileged containers.
     pub privileged: bool,
     /// The log drivers that hosts offer; files and `awslogs` they do in any case.
@@ -177,6 +179,7 @@ pub(crate) mod tests {
             ami: AmiSettings::default(),
             log_group: None,
             execution_role: None,
+            runner_image: None,
             privileged: false,
             log_drivers: Vec::new(),
             prices_file: None,

@@ -55,6 +55,7 @@ async fn settings(deployment: &str) -> Option<Settings> {
         ami: AmiSettings::default(),
         log_group: None,
         execution_role: None,
+        runner_image: None,
         privileged: false,
         log_drivers: Vec::new(),
         prices_file: None,

@@ -80,6 +80,7 @@ fn settings(config: &Config) -> Settings {
         },
         log_group: config.log_group.clone(),
         execution_role: config.execution_role.clone(),
+        runner_image: config.runner_image.clone(),
         privileged: config.engine().jobs.allows_privileged(),
         log_drivers: config.engine().jobs.log_drivers(),
         prices_file: config.prices_file.clone(),

@@ -86,6 +86,10 @@ pub struct Config {
     /// The role with which ECS pulls images and writes logs for jobs that name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_role: Option<String>,
+    /// The image that brings the runner of shared tasks (`spillway.coalesce`); with `log-group`, where their reports are read. None
+    /// gives every child a task of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_image: Option<String>,
     /// A file with prices that takes the place of AWS's price list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prices_file: Option<PathBuf>,
@@ -226,6 +230,7 @@ impl Default for Config {
             ami: AmiConfig::default(),
             log_group: None,
             execution_role: None,
+            runner_image: None,
             prices_file: None,
             limits: LimitsConfig::default(),
             offerings: OfferingsConfig::default(),
@@ -355,6 +360,7 @@ impl Config {
             arrival_timeout: self.arrival_timeout.0,
             observe_every: self.observe_every.0,
             catalog_every: self.prices_every.0,
+            shares_tasks: self.runner_image.is_some() && self.log_group.is_some(),
         }
     }
 }
@@ -367,6 +373,8 @@ mod tests {
     fn the_built_in_configuration_is_the_engines_own() {
         let queues = vec!["default".parse().unwrap()];
 
-        assert_eq!(Config::default().engine(), EngineConfig { queues, ..EngineConfig::default() });
+        // Nothing runs in shared tasks before somebody says where the runner is.
+        let engines = EngineConfig { queues, shares_tasks: false, ..EngineConfig::default() };
+        assert_eq!(Config::default().engine(), engines);
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::container::LogDriver;
 use crate::id::{AttemptOrd, ClientToken, JobId, NAMESPACE};
 use crate::job::{Job, JobSpec};
-use crate::quantity::Resources;
+use crate::quantity::{CpuUnits, MiB, Resources};
 
 /// The variable in which the runner finds its plan.
 pub const PLAN_VARIABLE: &str = "SPILLWAY_COALESCED";
@@ -28,6 +28,9 @@ pub const REPORT_MARK: &str = "::spillway";
 
 /// How many characters mark the lines of one task: no child hits on them by chance.
 const REPORT_KEY_CHARS: usize = 12;
+
+/// What a shared task needs beside its children: for the container that brings the runner, which is there for a moment.
+pub const RUNNER_MEMORY: MiB = MiB::new(8);
 
 /// A child that has lost a shared task so often runs in one of its own from then on: it may be what its tasks are lost by.
 pub const SHARED_LOSSES_MAX: usize = 2;
@@ -56,6 +59,9 @@ pub enum NotCoalescible {
     /// The runner's report travels in the log.
     #[error("does not log to CloudWatch Logs (awslogs), where the report is read")]
     NoLog,
+    /// The dispatcher may read no other group than its own.
+    #[error("logs to a group or a region of its own, where the report may not be read")]
+    OwnLog,
     /// A child that waits for the one before it gains nothing.
     #[error("is sequential: its children run one by one in any case")]
     Sequential,
@@ -79,6 +85,10 @@ impl CoalesceRule {
         }
         if spec.container.log_driver != LogDriver::Awslogs {
             return Err(NotCoalescible::NoLog);
+        }
+        let own = ["awslogs-group", "awslogs-region"];
+        if own.iter().any(|option| spec.container.log_options.contains_key(*option)) {
+            return Err(NotCoalescible::OwnLog);
         }
         if spec.scheduling.as_ref().is_some_and(|scheduling| !scheduling.consumes.is_empty()) {
             return Err(NotCoalescible::Consumes);
@@ -106,7 +116,8 @@ impl CoalesceRule {
 
     /// What a task of `n` children needs, each of which needs `each`; none if no machine could have it.
     pub fn need(&self, each: &Resources, n: NonZeroU32) -> Option<Resources> {
-        each.checked_mul(self.parallel.min(n).get())
+        let of_children = each.checked_mul(self.parallel.min(n).get())?;
+        of_children.checked_add(&Resources::new(CpuUnits::ZERO, RUNNER_MEMORY, 0))
     }
 
     /// How long a task of `n` children may run, each of which may run for `each`: they start in waves.

@@ -135,6 +135,8 @@ pub struct EngineConfig {
     pub observe_every: SignedDuration,
     /// How often offerings and prices are read again.
     pub catalog_every: SignedDuration,
+    /// Whether children of an array may share tasks where it asks for that. Else each has its own.
+    pub shares_tasks: bool,
 }
 
 impl Default for EngineConfig {
@@ -162,6 +164,7 @@ impl Default for EngineConfig {
             start_timeout: limits::START_TIMEOUT_DEFAULT,
             observe_every: limits::OBSERVE_EVERY_DEFAULT,
             catalog_every: limits::CATALOG_EVERY_DEFAULT,
+            shares_tasks: true,
         }
     }
 }

@@ -25,6 +25,10 @@ pub(crate) enum Fate {
     Reject { code: &'static str, reason: String },
 }
 
+/// What is told of `spillway.coalesce` where the installation has nothing to run children in one task with.
+const NOT_SHARED: &str =
+    "spillway.coalesce: has no effect: the dispatcher has no runner-image and log-group";
+
 impl Engine {
     /// Takes deliveries. Deleting them is an effect, so it happens after the jobs are durable.
     pub(crate) fn receive(&mut self, cx: &mut Cx, deliveries: Vec<Delivery>) {
@@ -168,10 +172,10 @@ impl Engine {
         &mut self,
         cx: &mut Cx,
         id: JobId,
-        spec: JobSpec,
+        mut spec: JobSpec,
         sender: Option<&str>,
         body_hash: BodyHash,
-        warnings: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Fate {
         if let Some(known) = self.known(id) {
             if known == body_hash {
@@ -185,6 +189,9 @@ impl Engine {
         }
         if let Some((code, reason)) = self.refused_dependency(id, &spec) {
             return Fate::Reject { code, reason };
+        }
+        if !self.config.shares_tasks && spec.coalesce.take().is_some() {
+            warnings.push(NOT_SHARED.to_owned());
         }
         let seq = self.n_jobs;
         let n_nodes = spec.gang.as_ref().map_or(0, |gang| gang.n_nodes());

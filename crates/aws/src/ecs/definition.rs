@@ -4,11 +4,13 @@
 //! (command, environment) goes into the overrides as long as it fits there.
 
 mod container;
+mod shared;
 mod storage;
 
 use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefinitionInputBuilder;
 use aws_sdk_ecs::types::{Compatibility, IpcMode, KeyValuePair, NetworkMode, PidMode};
 use serde::Serialize;
+use spillway_core::coalesce::PLAN_VARIABLE;
 use spillway_core::container::Volume;
 use spillway_core::effect::TaskRequest;
 use spillway_core::task_spec::{NamespaceMode, Part};
@@ -28,6 +30,7 @@ pub(super) struct Defaults {
     pub(super) region: String,
     pub(super) log_group: Option<String>,
     pub(super) execution_role: Option<String>,
+    pub(super) runner_image: Option<String>,
 }
 
 /// A job, split for ECS.
@@ -74,7 +77,10 @@ pub(super) fn plan(request: &TaskRequest, defaults: &Defaults) -> Planned {
         .map(|(Part { container, .. }, made)| {
             let is_own = |name: &str| container.environment.iter().any(|(own, _)| own == name);
             let added = request.environment.iter().filter(|(name, _)| !is_own(name));
-            let environment = added.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let runner = request.runner.as_ref();
+            let plan = runner.map(|plan| (PLAN_VARIABLE.to_owned(), plan.to_string()));
+            let added = added.map(|(name, value)| (name.clone(), value.clone()));
+            let environment = added.chain(plan).collect();
             Override { container: made.name.clone(), command: Vec::new(), environment }
         })
         .collect();
@@ -94,6 +100,9 @@ pub(super) fn plan(request: &TaskRequest, defaults: &Defaults) -> Planned {
             made.command.clone_from(&container.command);
             made.environment.clone_from(&container.environment);
         }
+    }
+    if let (Some(_), Some(image)) = (&request.runner, &defaults.runner_image) {
+        shared::add_runner(&mut definition, image);
     }
     Planned { definition, overrides }
 }

@@ -51,8 +51,17 @@ fn everything() -> Vec<Value> {
     placed["schedulingPriorityOverride"] = json!(7);
     placed["consumableResourcePropertiesOverride"] =
         json!({"consumableResourceList": [{"consumableResource": "licences", "quantity": 2}]});
+    let together = with(
+        with(
+            with(least(), "/arrayProperties", json!({"size": 9})),
+            "/jobDefinition/containerProperties/command",
+            json!(["work"]),
+        ),
+        "/spillway",
+        json!({"coalesce": {"size": 4, "parallel": 2}}),
+    );
     let one_stop_for_all = with(pipeline(), "/spillway", json!({"stopTimeoutSeconds": 45}));
-    let mut all = vec![full(), least(), rich, placed, pipeline(), one_stop_for_all];
+    let mut all = vec![full(), least(), rich, placed, together, pipeline(), one_stop_for_all];
     all.extend(samples());
     all.extend(of_nodes());
     all

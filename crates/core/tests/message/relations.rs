@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
 use spillway_core::array::Indexes;
+use spillway_core::coalesce::CoalesceRule;
 use spillway_core::message::{Request, code};
 use spillway_core::{ArraySpec, Dependency, DependencyKind, JobId, JobSpec};
 
@@ -135,4 +136,68 @@ fn a_dependency_on_nobody_is_missing_its_job() {
         let found = (rejection.code, rejection.path.as_deref());
         assert_eq!(found, (code::MISSING_FIELD, Some("dependsOn[0].jobId")));
     }
+}
+
+/// An array whose children are to share tasks.
+fn coalesced(coalesce: Value) -> Value {
+    let command = "/jobDefinition/containerProperties/command";
+    with(with(sized(10), command, json!(["work"])), "/spillway", json!({ "coalesce": coalesce }))
+}
+
+#[test]
+fn children_of_an_array_share_tasks_where_it_asks_for_that() {
+    let rule = |size, parallel| {
+        let (size, parallel) = (NonZeroU32::new(size).unwrap(), NonZeroU32::new(parallel).unwrap());
+        Some(CoalesceRule { size, parallel })
+    };
+
+    assert_eq!(spec(&sized(10)).coalesce, None);
+    assert_eq!(spec(&coalesced(json!({"size": 50}))).coalesce, rule(50, 1));
+    assert_eq!(spec(&coalesced(json!({"size": 50, "parallel": 4}))).coalesce, rule(50, 4));
+    assert_eq!(spec(&coalesced(json!({"size": 2, "parallel": 4}))).coalesce, rule(2, 2));
+}
+
+#[test]
+fn who_cannot_share_tasks_is_refused_with_the_path() {
+    let of = |pointer: &str, value: Value| with(coalesced(json!({"size": 5})), pointer, value);
+    let logs = |options: Value| {
+        of(
+            "/jobDefinition/containerProperties/logConfiguration",
+            json!({"logDriver": "awslogs", "options": options}),
+        )
+    };
+    let consumed = json!({"consumableResourceList": [{"consumableResource": "l", "quantity": 1}]});
+    for (message, place) in [
+        (coalesced(json!({"size": 0})), "spillway.coalesce.size"),
+        (coalesced(json!({"size": 501})), "spillway.coalesce.size"),
+        (coalesced(json!({"parallel": 2})), "spillway.coalesce.size"),
+        (coalesced(json!({"size": 5, "parallel": 0})), "spillway.coalesce.parallel"),
+        (
+            of("/dependsOn", json!([{"type": "SEQUENTIAL"}])),
+            "spillway.coalesce: the job is sequential",
+        ),
+        (
+            of("/jobDefinition/containerProperties/command", json!([])),
+            "spillway.coalesce: the job names no command",
+        ),
+        (logs(json!({"awslogs-group": "mine"})), "spillway.coalesce: the job logs to a group"),
+        (
+            of("/consumableResourcePropertiesOverride", consumed),
+            "spillway.coalesce: the job takes of consumable",
+        ),
+    ] {
+        let rejection = parse(&message).unwrap_err();
+
+        assert!(rejection.reason.starts_with(place), "{place}: {rejection:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_no_array_has_no_children_to_share_tasks() {
+    let message = with(least(), "/spillway", json!({"coalesce": {"size": 5}}));
+
+    let (spec, warnings) = crate::sample::job(&message);
+
+    assert_eq!(spec.coalesce, None);
+    assert_eq!(warnings, ["spillway.coalesce: has no effect: the job is no array"]);
 }

@@ -1,9 +1,14 @@
 //! Children of an array that share tasks: one call starts them, each has its own end, and what a report names is not run again.
 
+use spillway_core::coalesce::RUNNER_MEMORY;
 use spillway_core::effect::TaskRequest;
 use spillway_core::job::JobStatus;
 use spillway_core::message::{Ending, end_job};
-use spillway_core::{Answer, CloudError, Effect, FailureCategory, JobId, JobState, MicroUsd, cost};
+use spillway_core::{
+    Answer, CloudError, CpuUnits, Effect, FailureCategory, JobId, JobState, MicroUsd, Resources,
+    cost,
+};
+use spillway_engine::EngineConfig;
 
 use crate::rig::{Rig, job_id, message, secs};
 
@@ -57,7 +62,9 @@ fn children_share_tasks_as_their_array_says() {
 
     let shared: Vec<Vec<u32>> = starts.iter().map(children).collect();
     assert_eq!(shared, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
-    assert_eq!(starts[0].spec.resources, rig.spec(job_id("a")).resources.checked_mul(2).unwrap());
+    let of_children = rig.spec(job_id("a")).resources.checked_mul(2).unwrap();
+    let runner = Resources::new(CpuUnits::ZERO, RUNNER_MEMORY, 0);
+    assert_eq!(Some(starts[0].spec.resources), of_children.checked_add(&runner));
     let statuses: Vec<&str> = (0..10).map(|n| rig.status(job_id("a").child(n))).collect();
     assert_eq!(statuses, ["STARTING"; 10]);
     let plan = starts[0].runner.as_ref().unwrap().to_string();
@@ -308,4 +315,19 @@ fn the_children_of_a_shared_task_count_against_how_many_may_be_on_hosts() {
     let starts = rig.provide(&mut 1);
 
     assert_eq!(starts.iter().map(children).collect::<Vec<_>>(), [vec![0, 1, 2]]);
+}
+
+#[test]
+fn a_dispatcher_without_a_runner_gives_each_child_its_own_task() {
+    let queues = vec!["default".parse().unwrap()];
+    let config = EngineConfig { queues, shares_tasks: false, ..EngineConfig::default() };
+    let mut rig = Rig::with(config);
+    rig.send(array("a", 3, 3, ""));
+
+    let starts = rig.provide(&mut 1);
+
+    assert_eq!(starts.len(), 3);
+    assert!(starts.iter().all(|start| start.runner.is_none()));
+    let warnings = &rig.jobs[&job_id("a")].warnings;
+    assert!(warnings.iter().any(|text| text.contains("runner-image")), "{warnings:?}");
 }

@@ -1,4 +1,8 @@
-"""Runs a task's command as a local process. No image, no limits, no isolation: for machines without Docker."""
+"""Runs a task's command as a local process. No image, no limits, no isolation: for machines without Docker.
+
+An image that is a folder of this machine has its programs there. The folder in which a shared task's runner is
+(``/.spillway``) is the one volume that a process has: its programs are found by their paths.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from spillway_localstack.agent.runner import Container, Execution, OnLine, Outco
 # How long output may still come after the process has ended.
 DRAIN_SECONDS = 2.0
 SIGNAL_EXIT_BASE = 128
+RUNNER_FOLDER = "/.spillway"
 PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -25,12 +30,12 @@ class ProcessRunner:
 
     def start(self, container: Container, on_line: OnLine) -> Execution:
         """Starts entry point and command; an image's own command is not known here."""
-        argv = container.entry_point + container.command
+        argv = [_found(container, word) for word in container.entry_point] + container.command
         if not argv:
             raise StartError(
                 f"CannotStartContainerError: {container.image} is not read here, so the task must name its command"
             )
-        if container.mounts:
+        if any(mount.path != RUNNER_FOLDER for mount in container.mounts):
             raise StartError("CannotCreateContainerError: a local process has no volumes: they need Docker")
         folder = tempfile.mkdtemp(prefix="spillway-task-")
         environment = {"PATH": os.environ.get("PATH", PATH_DEFAULT), "HOME": folder, **container.environment}
@@ -105,6 +110,16 @@ def read_lines(stream: IO[bytes] | None, on_line: OnLine) -> None:
     with stream:
         for line in stream:
             on_line(line)
+
+
+def _found(container: Container, word: str) -> str:
+    """Where a program of the runner's folder, or of an image that is a folder, is on this machine."""
+    for mount in container.mounts:
+        if mount.source is not None and word.startswith(f"{mount.path}/"):
+            return str(mount.source / word.removeprefix(f"{mount.path}/"))
+    inside = os.path.join(container.image, word.lstrip("/"))
+    is_in_image = os.path.isabs(container.image) and word.startswith("/") and os.path.isfile(inside)
+    return inside if is_in_image else word
 
 
 def _folder(path: str | None) -> str | None:

@@ -87,12 +87,24 @@ class Runner(Protocol):
         """Starts it, handing every line of output to ``on_line``; raises ``StartError``."""
 
 
-def container_of(assignment: dict[str, Any], stop_timeout_seconds: float) -> Container:
-    """Reads what ECS sends; raises ``StartError`` for a task of several containers."""
+def containers_of(assignment: dict[str, Any], stop_timeout_seconds: float) -> tuple[list[Container], Container]:
+    """Reads what ECS sends: the containers whose success the task's one essential container waits for, and that one.
+
+    Raises ``StartError`` for any other task of several containers.
+    """
     definitions = assignment["containerDefinitions"]
-    if len(definitions) != 1:
-        raise StartError("CannotCreateContainerError: this agent runs tasks of one container only")
-    definition = definitions[0]
+    essential = [each for each in definitions if each.get("essential", True)]
+    if len(essential) != 1:
+        raise StartError("CannotCreateContainerError: this agent runs tasks of one essential container only")
+    waits = {each["containerName"]: each["condition"] for each in essential[0].get("dependsOn") or []}
+    first = [each for each in definitions if each is not essential[0]]
+    if any(waits.get(each["name"]) != "SUCCESS" for each in first):
+        raise StartError("CannotCreateContainerError: this agent runs other containers only before the essential one")
+    made = [_container_of(assignment, each, stop_timeout_seconds) for each in [*first, essential[0]]]
+    return made[:-1], made[-1]
+
+
+def _container_of(assignment: dict[str, Any], definition: dict[str, Any], stop_timeout_seconds: float) -> Container:
     overrides = (assignment.get("overrides") or {}).get("containerOverrides") or []
     changed: dict[str, Any] = next((each for each in overrides if each.get("name") == definition["name"]), {})
     environment = {

@@ -10,7 +10,7 @@ from typing import Any
 from spillway_localstack.agent.cloud import CALL_ERRORS, Cloud, is_refusal
 from spillway_localstack.agent.folders import HostFolders
 from spillway_localstack.agent.logs import LogSink
-from spillway_localstack.agent.runner import Container, Execution, Outcome, Runner, StartError, container_of
+from spillway_localstack.agent.runner import Container, Execution, Outcome, Runner, StartError, containers_of
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
@@ -79,26 +79,45 @@ class Work:
     def _run(self) -> None:
         name: str | None = None
         try:
-            container = container_of(self._assignment, self._stop_timeout_seconds)
+            first, container = containers_of(self._assignment, self._stop_timeout_seconds)
             name = container.name
+            for before in first:
+                self._run_before(before)
             sink = LogSink(self._cloud.logs, container, self._log)
-            container = self._provided(container)
-            with self._lock:
-                if self._is_abandoned.is_set():
-                    return
-                if self._is_stopping:
-                    raise StartError("Task was stopped before it started")  # noqa: TRY301
-                self._execution = self._runner.start(container, sink.write)
+            execution = self._start(container, sink)
         except StartError as error:
             reason = str(error)
             self._log(f"task {self.short} did not start: {reason}")
             self._report(lambda: self._cloud.report_not_started(self.task_arn, name, reason))
             return
-        execution = self._execution
+        if execution is None:
+            return
         self._report(lambda: self._cloud.report_running(self.task_arn, container.name, execution.runtime_id))
         outcome = execution.wait()
         sink.close()
         self._finish(container.name, outcome)
+
+    def _start(self, container: Container, sink: LogSink) -> Execution | None:
+        """Starts a container; none if there is no host for it any more."""
+        container = self._provided(container)
+        with self._lock:
+            if self._is_abandoned.is_set():
+                return None
+            if self._is_stopping:
+                raise StartError("Task was stopped before it started")
+            self._execution = self._runner.start(container, sink.write)
+            return self._execution
+
+    def _run_before(self, container: Container) -> None:
+        """Runs a container to its end, which must be a success."""
+        sink = LogSink(self._cloud.logs, container, self._log)
+        execution = self._start(container, sink)
+        if execution is None:
+            return
+        outcome = execution.wait()
+        sink.close()
+        if outcome.exit_code != 0:
+            raise StartError(f"Container {container.name} exited with {outcome.exit_code}: others wait for its success")
 
     def _provided(self, container: Container) -> Container:
         """With what comes from elsewhere: values of secrets, folders of volumes."""

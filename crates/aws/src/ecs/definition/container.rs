@@ -26,14 +26,17 @@ use crate::limits;
 #[expect(clippy::struct_excessive_bools, reason = "as ECS has them")]
 pub(in crate::ecs) struct Container {
     pub(super) name: String,
-    essential: bool,
-    depends_on: Vec<Dependency>,
+    pub(super) essential: bool,
+    pub(super) depends_on: Vec<Dependency>,
     start_timeout: Option<i32>,
     firelens: Option<Firelens>,
-    image: String,
-    cpu: i32,
-    memory: i32,
+    pub(super) image: String,
+    pub(super) cpu: i32,
+    pub(super) memory: i32,
     gpus: u32,
+    // Left out where there is none: a definition that was registered before keeps its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) entry_point: Vec<String>,
     pub(super) command: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
     secrets: Vec<Secret>,
@@ -47,10 +50,10 @@ pub(in crate::ecs) struct Container {
     swappiness: Option<i32>,
     devices: Vec<Device>,
     ulimits: Vec<(String, i32, i32)>,
-    mounts: Vec<Mount>,
-    registry_credentials: Option<String>,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) registry_credentials: Option<String>,
     pub(super) logs: Option<Logs>,
-    stop_timeout: i32,
+    pub(super) stop_timeout: i32,
 }
 
 /// Where the output goes.
@@ -82,6 +85,7 @@ impl Container {
             cpu: limit(resources.cpu.get()),
             memory: limit(resources.memory.get()).max(limits::CONTAINER_MEMORY_MIN),
             gpus: resources.gpus,
+            entry_point: Vec::new(),
             command: Vec::new(),
             environment: Vec::new(),
             secrets: container.secrets.clone(),
@@ -106,6 +110,39 @@ impl Container {
         }
     }
 
+    /// A container that helps another: it is not essential, and takes no CPU that is counted.
+    pub(super) fn of_image(name: &str, image: &str, memory: i32) -> Self {
+        Self {
+            name: name.to_owned(),
+            essential: false,
+            depends_on: Vec::new(),
+            start_timeout: None,
+            firelens: None,
+            image: image.to_owned(),
+            cpu: 0,
+            memory,
+            gpus: 0,
+            entry_point: Vec::new(),
+            command: Vec::new(),
+            environment: Vec::new(),
+            secrets: Vec::new(),
+            user: None,
+            privileged: false,
+            readonly_root_filesystem: false,
+            init_process: false,
+            shared_memory_mib: None,
+            tmpfs: Vec::new(),
+            max_swap_mib: None,
+            swappiness: None,
+            devices: Vec::new(),
+            ulimits: Vec::new(),
+            mounts: Vec::new(),
+            registry_credentials: None,
+            logs: None,
+            stop_timeout: limits::STOP_TIMEOUT_SECONDS,
+        }
+    }
+
     /// The same in ECS's types.
     pub(super) fn input(&self) -> ContainerDefinition {
         let command = (!self.command.is_empty()).then(|| self.command.clone());
@@ -119,6 +156,7 @@ impl Container {
             .cpu(self.cpu)
             // The hard limit: a container that takes more is killed, and takes nothing from its neighbours.
             .memory(self.memory)
+            .set_entry_point((!self.entry_point.is_empty()).then(|| self.entry_point.clone()))
             .set_command(command)
             .set_environment(pairs(&self.environment))
             .set_secrets(storage::secrets(&self.secrets))

@@ -1,9 +1,11 @@
 //! What goes where, for small and large jobs.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aws_sdk_ecs::types::{ContainerDefinition, ResourceType};
+use spillway_core::coalesce::{RunnerPlan, SharedChild};
 use spillway_core::container::{
     ContainerSpec, Device, Efs, LogDriver, Mount, Secret, Tmpfs, VolumeSource,
 };
@@ -21,6 +23,7 @@ pub(in crate::ecs) fn defaults() -> Defaults {
         region: "us-east-1".into(),
         log_group: None,
         execution_role: None,
+        runner_image: None,
     }
 }
 
@@ -311,4 +314,59 @@ fn the_overrides_of_all_containers_are_counted_together() {
     assert_eq!(too_long.definition.containers[0].environment.len(), 1);
     assert_eq!(too_long.definition.containers[1].command, ["work"]);
     assert!(too_long.overrides.iter().all(|added| added.command.is_empty()));
+}
+
+/// A start of the first three children of an array, two side by side.
+fn shared(image: Option<&str>) -> Planned {
+    let child = |index| SharedChild { index, attempt: AttemptOrd::FIRST, counted: 1 };
+    let mut request = request(&["work", "--fast"], &[("A", "1")]);
+    request.runner = Some(Box::new(RunnerPlan {
+        key: "5f1d".into(),
+        array: request.job.whole(),
+        size: 3,
+        parallel: NonZeroU32::new(2).unwrap(),
+        timeout: None,
+        stop: jiff::SignedDuration::from_secs(30),
+        children: (0..3).map(child).collect(),
+    }));
+    let log_group = Some("/spillway/lab".to_owned());
+    let runner_image = image.map(str::to_owned);
+    plan(&request, &Defaults { log_group, runner_image, ..defaults() })
+}
+
+#[test]
+fn the_runner_is_the_entry_point_of_a_shared_task_and_another_container_brings_it() {
+    let planned = shared(Some("registry/spillway-runner:1"));
+
+    let [job, bring] = planned.definition.containers.as_slice() else { panic!("{planned:?}") };
+    let (job, bring) = (job.input(), bring.input());
+    assert_eq!(job.entry_point(), ["/.spillway/runner", "run"]);
+    assert_eq!(bring.entry_point(), ["/spillway-runner", "install", "/.spillway/runner"]);
+    assert_eq!(
+        (bring.essential(), bring.image()),
+        (Some(false), Some("registry/spillway-runner:1"))
+    );
+    assert_eq!(job.depends_on()[0].container_name(), "spillway-runner");
+    assert_eq!(job.mount_points()[0].source_volume(), bring.mount_points()[0].source_volume());
+    assert_eq!(job.memory().zip(bring.memory()).map(|(a, b)| a + b), Some(1000), "as planned");
+    assert_eq!(job.stop_timeout(), Some(35));
+}
+
+#[test]
+fn the_plan_of_a_shared_task_travels_in_its_overrides_beside_the_command() {
+    let planned = shared(Some("runner"));
+
+    let [of_job] = planned.overrides.as_slice() else { panic!("{planned:?}") };
+    assert_eq!((of_job.container.as_str(), of_job.command.len()), ("job", 2));
+    let plan = of_job.environment.iter().find(|(name, _)| name == PLAN_VARIABLE);
+    assert!(plan.is_some_and(|(_, plan)| plan.ends_with("children=0-2")), "{plan:?}");
+}
+
+#[test]
+fn all_tasks_of_an_array_have_one_definition() {
+    let one = shared(Some("runner"));
+
+    assert_eq!(one.definition.family(), shared(Some("runner")).definition.family());
+    assert_ne!(one.definition.family(), shared(Some("other")).definition.family());
+    assert_ne!(one.definition.family(), shared(None).definition.family());
 }

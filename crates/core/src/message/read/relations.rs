@@ -197,6 +197,7 @@ pub(super) fn check_coalesced(spec: &JobSpec) -> Result<(), Rejection> {
             NotCoalescible::NoArray
             | NotCoalescible::SeveralContainers
             | NotCoalescible::NoLog
+            | NotCoalescible::OwnLog
             | NotCoalescible::Sequential
             | NotCoalescible::Consumes => "leave it out: each child has a task of its own then",
         };
