@@ -198,7 +198,8 @@ impl Engine {
                 WaitReason::TooLarge(no_fit @ NoFit::Exceeds { .. }) => {
                     let jobs = question.jobs(&self.waiting, &waiting.key, waiting.count);
                     let jobs = jobs.into_iter().filter(|(group, _)| self.fits_nowhere(group));
-                    let ids: Vec<JobId> = jobs.map(|(_, id)| id).collect();
+                    let tasks = jobs.map(|(group, id)| self.waiting.task_from(&group, id));
+                    let ids: Vec<JobId> = tasks.flatten().collect();
                     self.fail_too_large(cx, &ids, no_fit);
                 }
                 // A market or architecture without any offering is rather a gap in the prices than a fact.

@@ -49,7 +49,9 @@ pub(crate) fn timeline(job: &Job, hosts: &BTreeMap<HostId, Host>) -> Vec<Moment>
                 format!("{}({})", instance.unwrap_or_default(), host.pool)
             },
         );
-        add(live.placed_at, ord, format!("given to {host}{price}"));
+        let task = live.shared.as_ref().map(|shared| format!(", in a task of {}", shared.n));
+        let task = task.unwrap_or_default();
+        add(live.placed_at, ord, format!("given to {host}{price}{task}"));
         if let JobState::Running { started_at, .. } = &job.state {
             add(*started_at, ord, "running".to_owned());
         }

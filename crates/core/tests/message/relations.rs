@@ -139,7 +139,7 @@ fn a_dependency_on_nobody_is_missing_its_job() {
 }
 
 /// An array whose children are to share tasks.
-fn coalesced(coalesce: Value) -> Value {
+fn coalesced(coalesce: &Value) -> Value {
     let command = "/jobDefinition/containerProperties/command";
     with(with(sized(10), command, json!(["work"])), "/spillway", json!({ "coalesce": coalesce }))
 }
@@ -152,14 +152,14 @@ fn children_of_an_array_share_tasks_where_it_asks_for_that() {
     };
 
     assert_eq!(spec(&sized(10)).coalesce, None);
-    assert_eq!(spec(&coalesced(json!({"size": 50}))).coalesce, rule(50, 1));
-    assert_eq!(spec(&coalesced(json!({"size": 50, "parallel": 4}))).coalesce, rule(50, 4));
-    assert_eq!(spec(&coalesced(json!({"size": 2, "parallel": 4}))).coalesce, rule(2, 2));
+    assert_eq!(spec(&coalesced(&json!({"size": 50}))).coalesce, rule(50, 1));
+    assert_eq!(spec(&coalesced(&json!({"size": 50, "parallel": 4}))).coalesce, rule(50, 4));
+    assert_eq!(spec(&coalesced(&json!({"size": 2, "parallel": 4}))).coalesce, rule(2, 2));
 }
 
 #[test]
 fn who_cannot_share_tasks_is_refused_with_the_path() {
-    let of = |pointer: &str, value: Value| with(coalesced(json!({"size": 5})), pointer, value);
+    let of = |pointer: &str, value: Value| with(coalesced(&json!({"size": 5})), pointer, value);
     let logs = |options: Value| {
         of(
             "/jobDefinition/containerProperties/logConfiguration",
@@ -168,10 +168,10 @@ fn who_cannot_share_tasks_is_refused_with_the_path() {
     };
     let consumed = json!({"consumableResourceList": [{"consumableResource": "l", "quantity": 1}]});
     for (message, place) in [
-        (coalesced(json!({"size": 0})), "spillway.coalesce.size"),
-        (coalesced(json!({"size": 501})), "spillway.coalesce.size"),
-        (coalesced(json!({"parallel": 2})), "spillway.coalesce.size"),
-        (coalesced(json!({"size": 5, "parallel": 0})), "spillway.coalesce.parallel"),
+        (coalesced(&json!({"size": 0})), "spillway.coalesce.size"),
+        (coalesced(&json!({"size": 501})), "spillway.coalesce.size"),
+        (coalesced(&json!({"parallel": 2})), "spillway.coalesce.size"),
+        (coalesced(&json!({"size": 5, "parallel": 0})), "spillway.coalesce.parallel"),
         (
             of("/dependsOn", json!([{"type": "SEQUENTIAL"}])),
             "spillway.coalesce: the job is sequential",

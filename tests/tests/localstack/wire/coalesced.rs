@@ -24,7 +24,7 @@ fn runner_image() -> Option<String> {
 #[test]
 fn a_child_that_fails_in_a_shared_task_fails_alone() {
     let Some(image) = runner_image() else { return };
-    let config = String::leak(format!("runner-image = {image:?}\n"));
+    let config: &'static str = String::leak(format!("runner-image = {image:?}\n"));
     let Some(here) = Deployment::new(Shape { config, ..Shape::default() }) else { return };
     let _dispatcher = here.serve();
 
