@@ -16,7 +16,7 @@ use spillway_core::job::StopCause;
 use spillway_core::plan::{GangDemand, GangPlan, GangVerdict, Gangs, NoFit, WaitReason};
 use spillway_core::{
     Attempt, AttemptOrd, DemandKey, Expectation, FailureCategory, HostId, Job, JobClass, JobId,
-    JobSpec, JobState,
+    JobSpec, JobState, VariantOrd,
 };
 
 use crate::engine::{Cx, Engine};
@@ -203,12 +203,12 @@ impl Engine {
         if !self.in_use.have_room(&self.config, &lane, holdings) {
             return;
         }
-        let expected = Some(question.expectation(&self.memory, &spec));
+        let expected = Some(question.expectation(&self.memory, &spec, VariantOrd::BASE));
         self.leave_line(id);
         let mut of_group: Option<(&NodeGroup, Arc<JobSpec>)> = None;
         for (node, group, host) in places {
             if node == gang.main {
-                self.begin_attempt(cx, id, host, expected, false);
+                self.begin_attempt(cx, id, (host, VariantOrd::BASE), expected, false);
                 continue;
             }
             let known = of_group.take().filter(|(known, _)| *known == group);
@@ -231,12 +231,12 @@ impl Engine {
         if let Some(known) = self.jobs.get_mut(&node_id) {
             // One `Arc` for all that run the same.
             known.spec = spec;
-            return self.begin_attempt(cx, node_id, host, expected, true);
+            return self.begin_attempt(cx, node_id, (host, VariantOrd::BASE), expected, true);
         }
         let Some(job) = self.jobs.get(&id) else { return };
         let record = node_with(job, node, spec, JobState::Pending);
         self.jobs.insert(node_id, Box::new(record));
-        self.begin_new_attempt(cx, node_id, host, expected, true);
+        self.begin_new_attempt(cx, node_id, (host, VariantOrd::BASE), expected, true);
     }
 
     /// The main node runs: the others may start, as soon as its address is known.

@@ -125,6 +125,7 @@ mod tests {
             failure: Some(FailureCategory::Exit),
             cost: MicroUsd::new(10),
             expected: None,
+            variant: spillway_core::VariantOrd::BASE,
         };
         Job {
             id: JobId::derive(&spec.queue, "t"),

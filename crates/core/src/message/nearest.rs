@@ -139,6 +139,7 @@ const KEYS: &[&str] = &[
     "user",
     "value",
     "valueFrom",
+    "variants",
     "vcpus",
     "version",
     "volumes",

@@ -52,6 +52,7 @@ fn class(cpu: u32) -> JobClass {
         kind: KindId::named("k"),
         start_by: None,
         end_by: None,
+        choice: None,
     }
 }
 

@@ -186,6 +186,7 @@ fn attempt(index: usize, end: &End) -> Attempt {
         failure: Some(end.failure),
         cost: MicroUsd::ZERO,
         expected: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

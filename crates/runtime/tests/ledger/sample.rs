@@ -151,6 +151,7 @@ pub(crate) fn running(n: u32) -> JobState {
         task_version: 3,
         stop: None,
         expected: Some(expected()),
+        variant: spillway_core::VariantOrd::BASE,
     };
     JobState::Running { attempt, started_at: at(70) }
 }
@@ -180,6 +181,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         failure: Some(FailureCategory::Exit),
         cost: MicroUsd::new(1_234),
         expected: Some(expected()),
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

@@ -10,7 +10,7 @@ use spillway_core::array::{self, ArrayRecord, Indexes};
 use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     Attempt, AttemptOrd, Expectation, FailureCategory, HostId, InstanceId, Job, JobId, JobState,
-    MicroUsd, OrdSet, PoolId, TaskArn,
+    MicroUsd, OrdSet, PoolId, TaskArn, VariantOrd,
 };
 
 use super::MemoryLedger;
@@ -41,6 +41,7 @@ struct PackedAttempt {
     failure: Option<FailureCategory>,
     cost: MicroUsd,
     expected: Option<Expectation>,
+    variant: VariantOrd,
 }
 
 /// A task's ARN: those of one cluster differ by the number at their end.
@@ -118,7 +119,7 @@ impl Shared {
         let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
         let container_reason = attempt.container_reason.as_deref().map(|text| self.text(text));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
-        let Attempt { exit_code, containers, failure, cost, expected, .. } = attempt;
+        let Attempt { exit_code, containers, failure, cost, expected, variant, .. } = attempt;
         PackedAttempt {
             ord,
             place,
@@ -133,6 +134,7 @@ impl Shared {
             failure,
             cost,
             expected,
+            variant,
         }
     }
 }
@@ -156,6 +158,7 @@ impl From<&PackedAttempt> for Attempt {
             failure: packed.failure,
             cost: packed.cost,
             expected: packed.expected,
+            variant: packed.variant,
         }
     }
 }

@@ -132,6 +132,7 @@ fn live(ord: AttemptOrd) -> LiveAttempt {
         task_version: 0,
         stop: None,
         expected: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 
@@ -162,6 +163,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         failure,
         cost: MicroUsd::ZERO,
         expected: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

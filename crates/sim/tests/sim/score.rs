@@ -37,6 +37,7 @@ fn attempt(
         failure,
         cost: attempt_cost(sim.price, secs(stopped - placed), &needs(1, 1), &needs(2, 4)),
         expected: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

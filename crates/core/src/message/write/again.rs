@@ -4,6 +4,7 @@
 mod container;
 mod nodes;
 mod task;
+mod variant;
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -48,6 +49,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         depends_on,
         gang,
         scheduling,
+        variants,
     } = spec;
     let gang = gang.as_deref();
     let unsaid = Scheduling::default();
@@ -56,7 +58,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
     let (ours, of_batch) = split(retry_rules);
     let secs = |span: &Option<SignedDuration>| span.map(|span| span.as_secs());
     let has_size = |size: &u32| limits::ARRAY_SIZE_MIN <= *size;
-    written(&SubmitJob {
+    let mut message = written(&SubmitJob {
         job_name: Some(name.to_string()),
         job_queue: Some(queue.to_string()),
         job_definition: Some(JobDefinition {
@@ -115,8 +117,15 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
                 percent: Some(i64::from(growth.percent)),
                 max_memory: Some(growth.max.get().to_string()),
             }),
+            // Written below: in them an empty list says something.
+            variants: None,
         }),
-    })
+    });
+    if let Some(variants) = variants {
+        let all = variants.listed().iter().map(|own| variant::written(own, resources));
+        message["spillway"]["variants"] = all.collect();
+    }
+    message
 }
 
 const fn arch_rule(arch: Option<Arch>) -> ArchRule {
