@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from lab import eventually
 from spillway_localstack.agent.cloud import Machine, Orders
 from spillway_localstack.agent.docker_runner import OOM_REASON, DockerRunner, is_docker_there
+from spillway_localstack.agent.folders import HostFolders
 from spillway_localstack.agent.loop import Agent, Settings
 from spillway_localstack.agent.process_runner import ProcessRunner
-from spillway_localstack.agent.runner import Container, Execution, Outcome, StartError
+from spillway_localstack.agent.runner import Container, Execution, Mount, Outcome, StartError
+from spillway_localstack.agent.secrets import Secrets
 
 IMAGE = os.environ.get("SPILLWAY_TEST_IMAGE", "busybox")
 
@@ -293,3 +296,84 @@ def test_an_image_that_is_not_there_cannot_be_pulled() -> None:
 
     with pytest.raises(StartError, match="^CannotPullContainerError: "):
         DockerRunner("none").start(missing, lambda _: None)
+
+
+class FakeParameters:
+    """One parameter, `/team/token`."""
+
+    def get_parameters(self, Names: list[str], WithDecryption: bool) -> dict[str, Any]:  # noqa: N803
+        assert WithDecryption
+        return {"Parameters": [{"Value": "s3cret"}] if "/team/token" in Names else []}
+
+
+class FakeSecrets:
+    """One secret, of two keys."""
+
+    def get_secret_value(self, **request: str) -> dict[str, str]:
+        assert request["SecretId"] == "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf"
+        return {"SecretString": '{"user": "ada", "password": "hunter2"}'}
+
+
+def test_secrets_are_fetched_from_where_their_arns_point() -> None:
+    secrets = Secrets(FakeParameters(), FakeSecrets())
+    db = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf"
+
+    values = secrets.values(
+        {
+            "TOKEN": "/team/token",
+            "SAME": "arn:aws:ssm:us-east-1:000000000000:parameter/team/token",
+            "PASSWORD": f"{db}:password::",
+            "ALL": db,
+        }
+    )
+
+    assert values == {
+        "TOKEN": "s3cret",
+        "SAME": "s3cret",
+        "PASSWORD": "hunter2",
+        "ALL": '{"user": "ada", "password": "hunter2"}',
+    }
+
+
+@pytest.mark.parametrize("source", ["/no/such", "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf:no::"])
+def test_a_secret_that_cannot_be_had_keeps_the_container_from_starting(source: str) -> None:
+    with pytest.raises(StartError, match="^ResourceInitializationError: unable to pull secrets"):
+        Secrets(FakeParameters(), FakeSecrets()).values({"IT": source})
+
+
+def mounting(path: str, *command: str, is_read_only: bool = False) -> Container:
+    mounts = [Mount("data", "/mnt/data", is_read_only)]
+    return replace(container(*command), volumes={"data": path}, mounts=mounts)
+
+
+def test_a_hosts_paths_are_its_own_and_go_with_it() -> None:
+    folders = HostFolders()
+    one, other, own = mounting("/data"), mounting("/data"), mounting("")
+
+    shared = folders.sources("host-1", one)["data"]
+
+    assert folders.sources("host-1", other)["data"] == shared
+    assert folders.sources("host-2", one)["data"] != shared
+    assert folders.sources("host-1", own)["data"] != folders.sources("host-1", replace(own, task_arn="t/2"))["data"]
+    with pytest.raises(StartError, match="no absolute path"):
+        folders.sources("host-1", mounting("/data/../../etc"))
+    folders.lose("host-1")
+    assert not shared.exists()
+    folders.lose_all()
+
+
+def test_a_local_process_that_wants_a_volume_says_what_it_lacks() -> None:
+    with pytest.raises(StartError, match="need Docker"):
+        ProcessRunner().start(mounting("/data", "true"), lambda _: None)
+
+
+@needs_docker
+def test_a_volume_is_where_the_container_mounts_it(tmp_path: Path) -> None:
+    def run(script: str, *, is_read_only: bool) -> Outcome:
+        asked = mounting("/data", "sh", "-c", script, is_read_only=is_read_only)
+        mounts = [replace(mount, source=tmp_path) for mount in asked.mounts]
+        return DockerRunner("none").start(replace(asked, mounts=mounts), lambda _: None).wait()
+
+    assert run("echo here > /mnt/data/mark", is_read_only=False) == Outcome(0)
+    assert (tmp_path / "mark").read_text() == "here\n"
+    assert run("cat /mnt/data/mark && echo more > /mnt/data/mark", is_read_only=True) == Outcome(1)

@@ -239,9 +239,16 @@ impl Deployment {
     /// Every task that its cluster ever had, as ECS says.
     pub fn n_tasks_ever(&self) -> usize {
         let list = |status: &str| {
-            let input = json!({ "cluster": self.name, "desiredStatus": status });
-            let answer = self.wire.ecs("ListTasks", &input);
-            answer["taskArns"].as_array().map_or(0, Vec::len)
+            let mut n = 0;
+            let mut input = json!({ "cluster": self.name, "desiredStatus": status });
+            loop {
+                let mut page = self.wire.ecs("ListTasks", &input);
+                n += page["taskArns"].as_array().map_or(0, Vec::len);
+                match page["nextToken"].take() {
+                    Value::Null => return n,
+                    next => input["nextToken"] = next,
+                }
+            }
         };
         list("RUNNING") + list("STOPPED")
     }

@@ -43,6 +43,16 @@ impl Wire {
         self.json("ecs", "1.1", &target, input)
     }
 
+    /// A call to Systems Manager's Parameter Store.
+    pub fn ssm(&self, operation: &str, input: &Value) -> Value {
+        self.json("ssm", "1.1", &format!("AmazonSSM.{operation}"), input)
+    }
+
+    /// A call to the Secrets Manager.
+    pub fn secrets(&self, operation: &str, input: &Value) -> Value {
+        self.json("secretsmanager", "1.1", &format!("secretsmanager.{operation}"), input)
+    }
+
     /// A call in AWS's JSON protocol, with the operation in a header.
     fn json(&self, service: &str, version: &str, operation: &str, input: &Value) -> Value {
         let request = self
@@ -74,6 +84,14 @@ impl Wire {
     pub fn queue_url(&self, name: &str) -> String {
         let answer = self.sqs("GetQueueUrl", &json!({ "QueueName": name }));
         answer["QueueUrl"].as_str().expect("the queue exists").to_owned()
+    }
+
+    /// The ARN of a queue.
+    pub fn queue_arn(&self, name: &str) -> String {
+        let url = self.queue_url(name);
+        let input = json!({ "QueueUrl": url, "AttributeNames": ["QueueArn"] });
+        let answer = self.sqs("GetQueueAttributes", &input);
+        answer["Attributes"]["QueueArn"].as_str().expect("a queue has an ARN").to_owned()
     }
 
     /// Whether there is a queue of that name.

@@ -20,7 +20,7 @@ struct Room {
 }
 
 /// The table of ARCHITECTURE.md.
-const ROOMS: [Room; 8] = [
+const ROOMS: [Room; 9] = [
     Room {
         name: "spillway-core",
         may_use: &[],
@@ -51,6 +51,18 @@ const ROOMS: [Room; 8] = [
         may_use: &["spillway-core"],
         never: &["spillway-planner", "spillway-engine", "spillway-runtime", "clap*"],
     },
+    Room {
+        name: "spillway-dynamodb",
+        may_use: &["spillway-core"],
+        never: &[
+            "spillway-planner",
+            "spillway-engine",
+            "spillway-runtime",
+            "spillway-aws",
+            "aws-sdk-ec2",
+            "clap*",
+        ],
+    },
     Room { name: "spillway-runner", may_use: &[], never: &["tokio*", "serde*", "aws-*", "clap*"] },
     Room {
         name: "spillway",
@@ -61,6 +73,7 @@ const ROOMS: [Room; 8] = [
             "spillway-sim",
             "spillway-runtime",
             "spillway-aws",
+            "spillway-dynamodb",
         ],
         never: &["openssl", "openssl-sys", "native-tls"],
     },
@@ -141,7 +154,7 @@ fn no_room_reaches_what_it_must_not_directly_or_through_others() {
 fn only_the_adapters_name_the_sdk() {
     for package in metadata().workspace_packages() {
         let named = package.dependencies.iter().find(|d| d.name.starts_with("aws-"));
-        let may = package.name.as_str() == "spillway-aws";
+        let may = ["spillway-aws", "spillway-dynamodb"].contains(&package.name.as_str());
         assert!(may || named.is_none(), "{} names {:?}", package.name, named.map(|d| &d.name));
     }
 }
@@ -162,8 +175,9 @@ fn the_sdk_is_built_once_for_the_program_and_all_tests() {
     // A feature that one of them turns on in a crate below the SDK would compile minutes and gigabytes again.
     let program = features(&["-p", "spillway", "-e", "normal,build"]);
     // What xtask selects for everything that is tested with the SDK.
-    let tested = ["-p", "spillway-aws", "-p", "spillway-tests", "--features", "spillway-tests/aws"];
-    let tested = features(&[&tested[..], &["-e", "normal,build,dev"]].concat());
+    let tested = ["-p", "spillway-aws", "-p", "spillway-dynamodb", "-p", "spillway-tests"];
+    let with = ["--features", "spillway-tests/aws", "-e", "normal,build,dev"];
+    let tested = features(&[&tested[..], &with].concat());
     let sdk = features(&["-p", "aws-sdk-ec2", "-e", "normal,build"]);
     let sdk: BTreeSet<&str> = sdk.keys().map(|package| name(package)).collect();
 

@@ -22,18 +22,31 @@ pub(crate) enum Stage {
 }
 
 /// All that is pure, what makes documents and random problems included: the SDK is left alone, and so is nothing else.
-pub(crate) const PURE: [&str; 6] = [
+pub(crate) const PURE: [&str; 8] = [
     "--workspace",
     "--exclude",
     "spillway-aws",
+    "--exclude",
+    "spillway-dynamodb",
     "--no-default-features",
     "--features",
     "xtask/docs,xtask/bench",
 ];
 
 /// What needs the SDK, besides the CLI.
-pub(crate) const WITH_SDK: [&str; 6] =
-    ["-p", "spillway-aws", "-p", "spillway-tests", "--features", "spillway-tests/aws"];
+pub(crate) const WITH_SDK: [&str; 8] = [
+    "-p",
+    "spillway-aws",
+    "-p",
+    "spillway-dynamodb",
+    "-p",
+    "spillway-tests",
+    "--features",
+    "spillway-tests/aws",
+];
+
+/// The adapters' tests that need no emulator.
+const ADAPTERS: &str = "(package(spillway-aws) + package(spillway-dynamodb)) - binary(wire)";
 
 /// What rustc needs for the largest SDK crate in the release profile, in GiB.
 const SDK_CRATE_GIB: u64 = 5;
@@ -74,7 +87,7 @@ fn pure(shell: &Shell, runner: Runner) -> Result<()> {
 
 fn aws(shell: &Shell, runner: Runner) -> Result<()> {
     shell.run("the whole command line", release_build(shell))?;
-    let adapters = with_sdk(shell, runner, "package(spillway-aws) - binary(wire)", &["--lib"]);
+    let adapters = with_sdk(shell, runner, ADAPTERS, &["--lib"]);
     shell.run("adapter tests", adapters)
 }
 

@@ -65,9 +65,9 @@ pub struct GlobalArgs {
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
-    /// The ledger, a SQLite file
-    #[arg(long, global = true, value_name = "FILE")]
-    pub ledger: Option<PathBuf>,
+    /// The ledger: a SQLite file, or dynamodb:TABLE
+    #[arg(long, global = true, value_name = "LEDGER")]
+    pub ledger: Option<String>,
     /// The profile of the AWS configuration
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
@@ -98,9 +98,8 @@ pub struct GlobalArgs {
 impl GlobalArgs {
     /// The configuration keys that flags set.
     pub fn overrides(&self) -> Vec<Override> {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
         let flags = [
-            ("ledger", "--ledger", path(&self.ledger)),
+            ("ledger", "--ledger", self.ledger.clone()),
             ("profile", "--profile", self.profile.clone()),
             ("region", "--region", self.region.clone()),
             ("endpoint-url", "--endpoint-url", self.endpoint_url.clone()),
@@ -148,6 +147,9 @@ pub enum Command {
     /// Say what was paid, what for and for whom
     #[command(long_about = commands::cost::LONG_ABOUT)]
     Cost(commands::cost::CostArgs),
+    /// Export, import and verify the ledger
+    #[command(subcommand)]
+    Ledger(commands::ledger::LedgerCommand),
     /// End jobs that have not been given to a machine yet
     #[command(long_about = commands::cancel::LONG_ABOUT)]
     Cancel(Box<commands::end::EndArgs>),

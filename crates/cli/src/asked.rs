@@ -21,7 +21,7 @@ pub(crate) struct Asked {
 
 /// Reads the ledger and the prices.
 pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -> Result<Asked> {
-    let state = ledger::reader(&config.ledger)?.state()?;
+    let state = ledger::reader(config)?.state()?;
     let (all, prices) = prices::catalog(choice, config).await?;
     let now = Timestamp::now();
     let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);

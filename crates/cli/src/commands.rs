@@ -13,6 +13,7 @@ pub mod end;
 pub mod hosts;
 pub mod init;
 pub mod jobs;
+pub mod ledger;
 pub mod plan;
 pub mod queues;
 pub mod schedules;
@@ -41,6 +42,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
+        Command::Ledger(command) => Box::pin(ledger::run(command, context)).await,
         Command::Cost(args) => cost::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,

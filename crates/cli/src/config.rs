@@ -5,6 +5,7 @@
 mod events;
 mod jobs;
 pub mod layers;
+mod ledger;
 mod queues;
 pub mod values;
 
@@ -19,6 +20,7 @@ use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
 pub use events::EventsConfig;
 pub use jobs::{JobsConfig, JobsException};
+pub use ledger::{LedgerPlace, LedgerPlaceError};
 pub use queues::{PoolConfig, QueueConfig, ShareConfig};
 
 pub use layers::{
@@ -44,8 +46,10 @@ pub struct Config {
     /// `["licences=10"]`.
     #[schemars(with = "Vec<String>")]
     pub consumable_resources: Vec<ConsumableTotal>,
-    /// The ledger: a SQLite file on this machine.
-    pub ledger: PathBuf,
+    /// The ledger: a SQLite file on this machine, or `dynamodb:TABLE` for a table that dispatchers on several machines share.
+    pub ledger: LedgerPlace,
+    /// Where this machine keeps its copy of a ledger in a table; no two dispatchers may share one.
+    pub ledger_copy: PathBuf,
 
     /// The profile of the AWS configuration; none leaves it to AWS's own rules (`AWS_PROFILE`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,7 +210,8 @@ impl Default for Config {
             queue: Vec::new(),
             pool: Vec::new(),
             consumable_resources: Vec::new(),
-            ledger: PathBuf::from("spillway.db"),
+            ledger: LedgerPlace::File(PathBuf::from("spillway.db")),
+            ledger_copy: PathBuf::from("spillway-copy.db"),
             profile: None,
             region: None,
             endpoint_url: None,

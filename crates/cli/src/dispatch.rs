@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use spillway_core::port::{Cluster, Compute, EventQueue, JobQueue, PriceFeed};
 use spillway_engine::EngineConfig;
@@ -36,12 +37,26 @@ where
     T: Clock,
 {
     let health = Health::default();
-    let driving = Box::pin(driver::run(ports, ledger, engine, clock, stop.clone(), health.clone()));
-    let Some(address) = address else { return Ok(driving.await?) };
+    let driving = driver::run(ports, ledger, engine, clock, stop.clone(), health.clone());
+    let driving = async {
+        gauge!(telemetry::LEADER).set(1.0);
+        Ok(driving.await?)
+    };
+    watched(Box::pin(driving), health, stop, address).await
+}
+
+/// Answers at the address, if there is one, until `driving` has ended.
+pub(crate) async fn watched(
+    driving: impl Future<Output = Result<Stopped>> + Unpin,
+    health: Health,
+    stop: CancellationToken,
+    address: Option<SocketAddr>,
+) -> Result<Stopped> {
+    let Some(address) = address else { return driving.await };
     let handle = recorder()?;
     let mut driving = driving;
     tokio::select! {
-        stopped = &mut driving => Ok(stopped?),
+        stopped = &mut driving => stopped,
         ended = answer(address, health, handle, stop.clone()) => {
             // Without its port the dispatcher could not be watched as was asked for: better not at all.
             stop.cancel();

@@ -3,6 +3,7 @@
 use spillway_core::CloudError;
 use spillway_core::error::LedgerError;
 use spillway_core::message::Rejection;
+use spillway_core::table::TableError;
 
 use crate::config::ConfigError;
 use crate::exit::ExitStatus;
@@ -65,6 +66,11 @@ fn verdict_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict
     if let Some(rejection) = cause.downcast_ref::<Rejection>() {
         return Some(Verdict { status: ExitStatus::Usage, hint: rejection.hint.clone() });
     }
+    if let Some(LedgerError::Unavailable { source }) = cause.downcast_ref::<LedgerError>()
+        && let Some(verdict) = of_table(&**source)
+    {
+        return Some(verdict);
+    }
     if let Some(ledger) = cause.downcast_ref::<LedgerError>() {
         return Some(Verdict { status: ExitStatus::Ledger, hint: Some(ledger_hint(ledger)) });
     }
@@ -78,10 +84,25 @@ fn verdict_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict
     None
 }
 
+/// What to do about a ledger that is out of reach because its table is.
+fn of_table(source: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
+    if let Some(complaint) = source.downcast_ref::<Complaint>() {
+        return Some(Verdict { status: complaint.status, hint: complaint.hint.clone() });
+    }
+    let cloud = match source.downcast_ref::<TableError>() {
+        Some(TableError::Call(cloud)) => Some(cloud),
+        Some(TableError::Refused) | None => source.downcast_ref::<CloudError>(),
+    };
+    cloud.map(cloud_verdict)
+}
+
 pub(crate) fn ledger_hint(error: &LedgerError) -> String {
     match error {
         LedgerError::Locked { .. } => {
             "one dispatcher owns a ledger; stop the other one, or give this one its own with --ledger FILE"
+        }
+        LedgerError::Fenced { .. } => {
+            "nothing is lost: the other dispatcher goes on from what was written; start this one again and it stands by"
         }
         LedgerError::TooNew { .. } => "use the Spillway that wrote it, or a newer one",
         LedgerError::Missing { .. } => {

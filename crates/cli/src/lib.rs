@@ -30,6 +30,10 @@ mod world;
 pub mod cloud;
 #[cfg(not(feature = "aws"))]
 mod cloudless;
+#[cfg(feature = "aws")]
+mod shared;
+#[cfg(not(feature = "aws"))]
+use cloudless as shared;
 
 use std::process::ExitCode;
 

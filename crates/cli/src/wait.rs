@@ -9,6 +9,7 @@ use spillway_core::job::JobStatus;
 use spillway_core::{Job, JobId};
 use tokio::time::Instant;
 
+use crate::config::Config;
 use crate::config::values::Span;
 use crate::context::Context;
 use crate::exit::ExitStatus;
@@ -33,12 +34,12 @@ pub struct WaitRule {
 pub async fn run(jobs: &[JobId], rule: WaitRule, context: &Context) -> Result<ExitStatus> {
     let timeout = rule.timeout.map(|span| Duration::try_from(span.0)).transpose()?;
     let give_up = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let path = &context.config()?.ledger;
+    let config = context.config()?;
     let mut progress = context.output.progress();
     // One listener for the whole wait: between two of them a signal would be lost.
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let found = loop {
-        let found = look(jobs, path)?;
+        let found = look(jobs, config)?;
         let n_open = found.iter().filter(|job| !has_ended(job.as_ref())).count();
         if n_open == 0 {
             break found;
@@ -59,8 +60,8 @@ pub async fn run(jobs: &[JobId], rule: WaitRule, context: &Context) -> Result<Ex
     Ok(status(&view, rule.pass_exit_code))
 }
 
-fn look(jobs: &[JobId], path: &std::path::Path) -> Result<Vec<Option<Job>>, LedgerError> {
-    let reader = match ledger::reader(path) {
+fn look(jobs: &[JobId], config: &Config) -> Result<Vec<Option<Job>>, LedgerError> {
+    let reader = match ledger::reader(config) {
         // The dispatcher has not been started yet; the jobs wait in the queue.
         Err(LedgerError::Missing { .. }) => return Ok(vec![None; jobs.len()]),
         other => other?,

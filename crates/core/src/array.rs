@@ -93,7 +93,7 @@ pub fn child_of(array: &Job, id: JobId, ord: u32, state: JobState) -> Job {
 }
 
 /// What an array job asks for beyond what its children do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ArraySpec {
     /// Which children there are.
     pub indexes: Indexes,

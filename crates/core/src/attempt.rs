@@ -29,7 +29,7 @@ pub enum FailureCategory {
     Spot,
     /// The host went away or was unfit: free.
     Host,
-    /// The image could not be pulled: free a few times.
+    /// The image could not be pulled, or a secret not be fetched: free a few times.
     Pull,
     /// The task could not be created for a reason that will not go away: not retried.
     Invalid,
@@ -64,7 +64,7 @@ impl fmt::Display for FailureCategory {
 }
 
 /// An attempt that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which attempt.
     pub ord: AttemptOrd,

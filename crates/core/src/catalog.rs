@@ -65,7 +65,7 @@ impl InstanceShape {
 }
 
 /// One thing that can be bought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Offering {
     /// Type, zone and market.
     pub pool: PoolId,
@@ -116,7 +116,7 @@ impl Hazard {
 }
 
 /// Everything on offer at one moment, in the order of [`PoolId`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Catalog {
     /// When the prices were read; none for a catalog that never was.
     pub as_of: Option<Timestamp>,

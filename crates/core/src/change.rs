@@ -20,7 +20,7 @@ use crate::schedule::ScheduleRecord;
 use crate::scheduling::{Gate, Pausable, ShareUse};
 
 /// A pool that is left alone for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cooldown {
     /// Until when.
     pub until: Timestamp,
@@ -29,7 +29,7 @@ pub struct Cooldown {
 }
 
 /// One fact to write. All changes of a step are written together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// A new job. Its id is not in the ledger yet. One with an array stands for all its children.
     AddJob(Box<Job>),

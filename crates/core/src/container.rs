@@ -19,7 +19,7 @@ pub const LOG_STREAM_PREFIX: &str = "spillway";
 pub const LOG_STREAM_PREFIX_OPTION: &str = "awslogs-stream-prefix";
 
 /// What becomes the ECS task definition and its overrides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent settings, each by Batch's or ECS's name"
@@ -130,7 +130,7 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// A value that ECS fetches from Secrets Manager or the Parameter Store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Secret {
     /// The variable's, or the option's name.
     pub name: String,
@@ -139,7 +139,7 @@ pub struct Secret {
 }
 
 /// A file system in memory. What is in it counts against the job's memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tmpfs {
     /// Where it is mounted.
     pub path: String,
@@ -151,7 +151,7 @@ pub struct Tmpfs {
 }
 
 /// A device of the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Device {
     /// Its path on the host.
     pub host_path: String,
@@ -164,7 +164,7 @@ pub struct Device {
 }
 
 /// What a container may do with a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DevicePermission {
     /// Read from it.
@@ -176,7 +176,7 @@ pub enum DevicePermission {
 }
 
 /// A volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Volume {
     /// Its name, by which mounts know it.
     pub name: String,
@@ -185,7 +185,7 @@ pub struct Volume {
 }
 
 /// What is in a volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum VolumeSource {
     /// A folder that Docker makes for the task.
@@ -200,7 +200,7 @@ pub enum VolumeSource {
 }
 
 /// A file system of Amazon EFS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Efs {
     /// Its id.
     pub file_system: String,
@@ -222,7 +222,7 @@ pub struct Efs {
 }
 
 /// Where a volume is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mount {
     /// The volume's name.
     pub volume: String,

@@ -54,7 +54,7 @@ impl fmt::Display for DefinitionRef {
 }
 
 /// One revision of a definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DefinitionRecord {
     /// Its name.
     pub name: JobName,

@@ -65,7 +65,7 @@ pub struct Line {
 
 /// Durations, those that ended and those that were cut short, by bucket. When more than [`Self::N_MAX`] have been counted all
 /// counts are halved: what is old fades. How many have faded is known: there were so many more like those that are left.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Kept", into = "Kept")]
 pub struct Durations {
     /// Bucket, how many ended, their sum, how many were cut short.

@@ -19,11 +19,11 @@ use crate::quantity::Dimension;
 use crate::task::TaskReport;
 
 /// What a queue gives for deleting one delivery of a message. Good for that delivery only.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt(pub String);
 
 /// One call that buys hosts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LaunchRequest {
     /// The launch; it goes into the tag `spillway:launch`.
     pub launch: LaunchId,
@@ -40,7 +40,7 @@ pub struct LaunchRequest {
 }
 
 /// One instance that EC2 gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LaunchedInstance {
     /// Its id.
     pub id: InstanceId,
@@ -51,7 +51,7 @@ pub struct LaunchedInstance {
 }
 
 /// What a pool's refusal means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PoolFault {
     /// It is dry: leave it alone for minutes.
@@ -67,7 +67,7 @@ pub enum PoolFault {
 }
 
 /// A pool that gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PoolError {
     /// The pool; none where EC2 did not say.
     pub pool: Option<PoolId>,
@@ -78,7 +78,7 @@ pub struct PoolError {
 }
 
 /// EC2's answer: instances and errors may come together, and neither is complete by itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct LaunchAnswer {
     /// What came.
     pub instances: Vec<LaunchedInstance>,
@@ -87,7 +87,7 @@ pub struct LaunchAnswer {
 }
 
 /// One call that starts an attempt.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TaskRequest {
     /// The job.
     pub job: JobId,
@@ -118,7 +118,7 @@ impl fmt::Debug for TaskRequest {
 }
 
 /// Why ECS did not start a task. From `failures[].reason`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// `RESOURCE:*`: the host has less room than we thought.
     NoRoom {
@@ -139,7 +139,7 @@ pub enum Refusal {
 }
 
 /// ECS's answer to a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TaskStart {
     /// It exists.
     Started(TaskReport),
@@ -148,7 +148,7 @@ pub enum TaskStart {
 }
 
 /// A message that can never be a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DeadLetter {
     /// The delivery to delete once the letter is safe.
     pub receipt: Receipt,
@@ -163,7 +163,7 @@ pub struct DeadLetter {
 }
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Buy hosts. Answered.
     Launch(LaunchRequest),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A call that did not do what it was asked to. `detail` is AWS's code and text, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CloudError {
     /// Nobody knows whether it happened (time-out, connection lost, 5xx): the same call with the same token, later.
@@ -100,6 +100,14 @@ pub enum LedgerError {
     Locked {
         /// Which ledger.
         path: String,
+    },
+    /// Another dispatcher leads by now: do nothing more of what was decided, and wait for a turn.
+    #[error("the ledger {path} is led by another dispatcher since epoch {epoch}")]
+    Fenced {
+        /// Which ledger.
+        path: String,
+        /// The epoch that it has come to.
+        epoch: u64,
     },
     /// It was written by a newer Spillway.
     #[error("the ledger has format {found}, this Spillway reads up to {supported}")]

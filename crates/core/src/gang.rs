@@ -18,7 +18,7 @@ use crate::quantity::Resources;
 use crate::scheduling::Scheduling;
 
 /// Nodes that run the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeGroup {
     /// The first of them.
     pub first: u32,
@@ -37,7 +37,7 @@ pub struct NodeGroup {
 }
 
 /// The nodes of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gang {
     /// The main node, below the number of nodes.
     pub main: u32,

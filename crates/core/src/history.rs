@@ -12,7 +12,7 @@ use crate::id::Zone;
 use crate::kind::KindId;
 
 /// How long the jobs of one kind took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KindHistory {
     /// What they have in common, for people.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct KindHistory {
 
 /// What was seen of one pool of Spot capacity: interruptions, and how long hosts were exposed to them. Both fade with a
 /// [half-life](SpotEvidence::HALF_LIFE_DAYS).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SpotEvidence {
     /// Interruptions, in thousandths.
     pub interruptions_milli: u64,

@@ -14,7 +14,7 @@ use crate::money::{MicroUsd, MicroUsdPerHour};
 use crate::quantity::Resources;
 
 /// An instance that EC2 has named. It is paid from `launched_at`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instance {
     /// EC2's id. The only key by which a machine is known: addresses and names are reused.
     pub id: InstanceId,
@@ -23,7 +23,7 @@ pub struct Instance {
 }
 
 /// Where a host stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum HostState {
     /// To be bought: its launch has not been answered yet.
@@ -87,7 +87,7 @@ pub enum HostState {
 }
 
 /// Why a host is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DrainCause {
     /// It had nothing to do.
@@ -161,7 +161,7 @@ impl fmt::Display for HostStatus {
 }
 
 /// One host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Host {
     /// Its id.
     pub id: HostId,

@@ -8,7 +8,7 @@ use crate::id::{AttemptOrd, HostId, JobId, LaunchId};
 use crate::task::{CloudEvent, FleetSnapshot};
 
 /// One delivery of a message of the job queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Delivery {
     /// SQS's id: the same for every delivery of the message.
     pub message_id: String,
@@ -23,7 +23,7 @@ pub struct Delivery {
 }
 
 /// One delivery of a message of the event queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventDelivery {
     /// For deleting this delivery.
     pub receipt: Receipt,
@@ -32,7 +32,7 @@ pub struct EventDelivery {
 }
 
 /// The answer to an effect. It names what it answers, so that an answer nobody waits for any more is recognised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// To [`crate::Effect::Launch`].
     Launch {
@@ -88,7 +88,7 @@ pub enum Answer {
 }
 
 /// One thing the control loop learns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(
     clippy::large_enum_variant,
     reason = "inputs are handed over one at a time and never kept"

@@ -30,7 +30,7 @@ use crate::task_spec::TaskSpec;
 use crate::variant::{VariantOrd, Variants};
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TimeLimits {
     /// From the acceptance to the end, whatever happens between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ impl TimeLimits {
 }
 
 /// What was asked for. Immutable once accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct JobSpec {
     /// The job's name.
     pub name: JobName,
@@ -173,7 +173,7 @@ impl JobSpec {
 }
 
 /// AWS Batch's seven job states, each with what is true in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobState {
     /// Accepted and durable; not looked at yet.
@@ -349,7 +349,7 @@ pub struct LinePlace {
 }
 
 /// One job, from its acceptance to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
     pub id: JobId,

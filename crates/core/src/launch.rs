@@ -9,7 +9,7 @@ use crate::market::Market;
 use crate::money::MicroUsdPerHour;
 
 /// A pool that may serve a launch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PoolChoice {
     /// The pool.
     pub pool: PoolId,
@@ -18,7 +18,7 @@ pub struct PoolChoice {
 }
 
 /// One decision to buy: `hosts.len()` machines, from whichever of `choices` has them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Launch {
     /// Its id, and the client token of its call.
     pub id: LaunchId,
@@ -42,7 +42,7 @@ impl Launch {
 }
 
 /// Where a launch stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum LaunchState {
     /// To be sent, or sent and not answered: the same call with the same token is due again at `retry_at`.

@@ -42,6 +42,7 @@ pub mod retry;
 pub mod schedule;
 pub mod scheduling;
 pub mod spot;
+pub mod table;
 pub mod target;
 pub mod task;
 pub mod task_spec;

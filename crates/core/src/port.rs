@@ -128,6 +128,12 @@ pub trait Ledger: Send {
         now: Timestamp,
         changes: &[Change],
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Whether what is written may be acted on now. Where several dispatchers share a ledger, one that has not been able to show
+    /// for a while that it leads must begin nothing, since another may.
+    fn may_act(&self) -> bool {
+        true
+    }
 }
 
 /// The durable record, as the CLI reads it. Works with the dispatcher up or down.

@@ -182,7 +182,7 @@ impl FromStr for MiB {
 }
 
 /// One dimension of [`Resources`], named as ECS names it in `failures[].reason` (`RESOURCE:CPU`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dimension {
     /// CPU units.

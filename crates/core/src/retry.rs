@@ -10,7 +10,7 @@ use crate::quantity::MiB;
 
 /// A glob of AWS Batch's: a text, exact in case, that may end with one `*` for any rest (AWS Batch API reference,
 /// `EvaluateOnExit`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExitPattern(String);
 
@@ -33,7 +33,7 @@ impl fmt::Display for ExitPattern {
 }
 
 /// What follows where a rule matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RetryAction {
     /// Another attempt, if one is left.
@@ -43,7 +43,7 @@ pub enum RetryAction {
 }
 
 /// One rule: it matches an attempt that meets all of its conditions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RetryRule {
     /// On the exit code in decimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub fn first_match<'a>(rules: &'a [RetryRule], end: &FailedEnd<'_>) -> Option<&'
 }
 
 /// More memory for an attempt after one that ran out of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemoryGrowth {
     /// How much more each time, in percent of the last; at least 1.
     pub percent: u32,

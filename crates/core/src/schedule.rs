@@ -33,7 +33,7 @@ pub const TAG: &str = "spillway:schedule";
 pub const TIME: &str = "@time";
 
 /// What becomes of times that nobody was there to meet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missed {
     /// The last of them is made good, if it is not longer ago than the catch-up window.
@@ -44,7 +44,7 @@ pub enum Missed {
 }
 
 /// What a schedule is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScheduleSpec {
     /// Its name.
     pub name: JobName,
@@ -86,7 +86,7 @@ impl ScheduleSpec {
 }
 
 /// A time that was met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Firing {
     /// When it was due.
     pub nominal: Timestamp,
@@ -95,7 +95,7 @@ pub struct Firing {
 }
 
 /// A schedule, and what has become of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScheduleRecord {
     /// What it is to do.
     pub spec: ScheduleSpec,

@@ -13,7 +13,7 @@ use crate::id::{ConsumableName, PoolName, QueueName, ShareId};
 pub const PRIORITY_MAX: u16 = 9_999;
 
 /// What a job says of its place among others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Scheduling {
     /// Its share of the queue; none is [`ShareId::default`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ impl Scheduling {
 }
 
 /// What can be paused: it starts nothing until it is resumed. What runs goes on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "name", rename_all = "kebab-case")]
 pub enum Pausable {
     /// A job queue.
@@ -53,7 +53,7 @@ impl fmt::Display for Pausable {
 }
 
 /// The newest order to pause or resume something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gate {
     /// Whether it is paused.
     pub is_paused: bool,
@@ -62,7 +62,7 @@ pub struct Gate {
 }
 
 /// What a share of a queue has used, as far as it is still remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ShareUse {
     /// In 1/1024 vCPU times seconds.
     pub used: u64,

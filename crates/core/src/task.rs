@@ -13,7 +13,7 @@ use crate::quantity::Resources;
 use crate::task_spec::ContainerEnd;
 
 /// ECS's `lastStatus`, as far as it makes a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskStatus {
     /// PROVISIONING, PENDING or ACTIVATING: it holds its place and does not run yet.
@@ -27,7 +27,7 @@ pub enum TaskStatus {
 }
 
 /// One state of one task, from an event or from DescribeTasks: the same thing, ordered by `version`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskReport {
     /// The task.
     pub arn: TaskArn,
@@ -88,7 +88,7 @@ impl fmt::Debug for TaskReport {
 }
 
 /// ECS's view of a host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerInstanceReport {
     /// ECS's name.
     pub arn: ContainerInstanceArn,
@@ -103,7 +103,7 @@ pub struct ContainerInstanceReport {
 }
 
 /// EC2's instance state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceStatus {
     /// `pending`.
@@ -117,7 +117,7 @@ pub enum InstanceStatus {
 }
 
 /// EC2's view of a host that carries our tag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InstanceReport {
     /// The instance.
     pub id: InstanceId,
@@ -138,7 +138,7 @@ pub struct InstanceReport {
 
 /// All that could be seen at one moment. A part that could not be read is `None`, which says nothing about what is
 /// in it: "not returned" is never "gone".
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FleetSnapshot {
     /// Instances with our tag, `terminated` ones included for as long as EC2 shows them.
     pub instances: Option<Vec<InstanceReport>>,
@@ -151,7 +151,7 @@ pub struct FleetSnapshot {
 }
 
 /// News from ECS or EC2: at least once, in any order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CloudEvent {
     /// `ECS Task State Change`.

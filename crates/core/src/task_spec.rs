@@ -14,7 +14,7 @@ use crate::quantity::Resources;
 
 /// What a job has beside its main container, which is [`JobSpec::container`]: the first essential one that routes no logs.
 /// Volumes and roles are the task's, and said by the main container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskSpec {
     /// What the main container is to the others.
     pub main: ContainerRole,
@@ -31,7 +31,7 @@ pub struct TaskSpec {
 }
 
 /// A container beside the main one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskContainer {
     /// What it is to the others.
     pub role: ContainerRole,
@@ -42,7 +42,7 @@ pub struct TaskContainer {
 }
 
 /// What a container is to the others of its task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerRole {
     /// Its name, unique in its task.
     pub name: String,
@@ -63,7 +63,7 @@ pub struct ContainerRole {
 }
 
 /// What must have happened to another container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerDependency {
     /// Its name.
     pub container: String,
@@ -72,7 +72,7 @@ pub struct ContainerDependency {
 }
 
 /// What must have happened to a container before another one starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ContainerCondition {
     /// It has started.
@@ -84,7 +84,7 @@ pub enum ContainerCondition {
 }
 
 /// A router of logs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Firelens {
     /// Which program it runs.
     pub router: LogRouter,
@@ -94,7 +94,7 @@ pub struct Firelens {
 }
 
 /// A program that routes logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogRouter {
     /// Fluentd.
@@ -104,7 +104,7 @@ pub enum LogRouter {
 }
 
 /// With whom the containers of a task share a namespace of the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NamespaceMode {
     /// With the host. Refused unless the operator allows it.
@@ -116,7 +116,7 @@ pub enum NamespaceMode {
 }
 
 /// How one container of a task ended, or that it did not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerEnd {
     /// Its name.
     pub name: String,

@@ -54,7 +54,7 @@ impl fmt::Display for VariantOrd {
 }
 
 /// One alternative, complete: what a message leaves out is the job's own. All else, such as mounts and roles, is the same for all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Variant {
     /// The image reference, at most 255 characters.
     pub image: String,
@@ -75,7 +75,7 @@ pub struct Variant {
 }
 
 /// What a job lists beside itself, 1 to [`VARIANTS_MAX`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Variants(Vec<Variant>);
 

@@ -85,9 +85,7 @@ impl Engine {
         let mut forecasts = self.forecasts(now);
         let mut on_host: Option<(u32, HostId)> = None;
         let mut empties: Vec<(u32, HostId)> = Vec::new();
-        let is_asked = |entry: &&Entry| {
-            entry.is_usable() && (pool.is_none() || self.config.pool_of_host(&entry.host) == pool)
-        };
+        let is_asked = |entry: &&Entry| entry.is_usable() && entry.is_of(pool);
         for entry in self.fleet.iter().filter(is_asked) {
             let id = entry.host.id;
             let busy = self.busy(now, entry, &mut forecasts);
@@ -223,11 +221,8 @@ impl Engine {
         pool: Option<usize>,
         hold: &Hold,
     ) -> Option<(HostId, VariantOrd)> {
-        let is_asked = |entry: &&Entry| {
-            entry.is_usable()
-                && entry.is_ready(now)
-                && (pool.is_none() || self.config.pool_of_host(&entry.host) == pool)
-        };
+        let is_asked =
+            |entry: &&Entry| entry.is_usable() && entry.is_ready(now) && entry.is_of(pool);
         let ways = self.ways_of_group(&hold.group);
         let start = |entry: &Entry| {
             let has_room =

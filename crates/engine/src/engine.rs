@@ -32,7 +32,7 @@ use crate::timer::{Timer, Timers};
 use crate::waiting::Waiting;
 
 /// What follows from one input. Commit `changes`, then perform `effects`, then call again at `wake_at` at the latest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[must_use = "changes must be committed and effects performed"]
 pub struct Step {
     /// What the ledger must hold first.
@@ -233,7 +233,8 @@ impl Engine {
         if let Some((at, timer)) = timer {
             self.timers.set(at, timer);
         }
-        let mut entry = Entry::new(host, now);
+        let pool = self.config.pool_of_host(&host);
+        let mut entry = Entry::new(host, pool, now);
         entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
         entry.interrupted = matches!(
             entry.host.state,

@@ -28,6 +28,8 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) host: Host,
+    /// Which of the operator's pools it belongs to; its offering says that, and never changes.
+    pub(crate) pool: Option<usize>,
     /// ECS's names for it; the state that ends it no longer says them.
     container_instances: BTreeSet<ContainerInstanceArn>,
     /// Jobs whose live attempt is on it.
@@ -66,9 +68,10 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A host that this dispatcher knows of from now on.
-    pub(crate) fn new(host: Host, now: Timestamp) -> Self {
+    pub(crate) fn new(host: Host, pool: Option<usize>, now: Timestamp) -> Self {
         Self {
             host,
+            pool,
             known_at: now,
             container_instances: BTreeSet::new(),
             live: BTreeSet::new(),
@@ -87,6 +90,11 @@ impl Entry {
             held_for: None,
             ended_at: None,
         }
+    }
+
+    /// Whether it belongs to this pool; none is all that there is.
+    pub(crate) fn is_of(&self, pool: Option<usize>) -> bool {
+        pool.is_none() || self.pool == pool
     }
 
     /// Whether a task can be started on it now.

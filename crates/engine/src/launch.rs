@@ -205,7 +205,8 @@ impl Engine {
     pub(crate) fn add_adopted(&mut self, cx: &mut Cx, host: Host) {
         let id = host.id;
         cx.changes.push(Change::PutHost(Box::new(host.clone())));
-        self.fleet.put(Entry::new(host, cx.now));
+        let pool = self.config.pool_of_host(&host);
+        self.fleet.put(Entry::new(host, pool, cx.now));
         self.timers.set(cx.now + self.config.register_timeout, Timer::Register(id));
         self.replan_by(cx.now);
     }

@@ -237,7 +237,7 @@ impl Engine {
             .fleet
             .iter()
             .filter(|entry| !entry.host.reserved.is_empty() || entry.held_for.is_some())
-            .filter(|entry| is_meant(self.config.pool_of_host(&entry.host)))
+            .filter(|entry| is_meant(entry.pool))
             .map(|entry| entry.host.id)
             .collect();
         for id in reserved {
@@ -434,7 +434,8 @@ impl Engine {
                     state: HostState::Requested,
                 };
                 cx.changes.push(Change::PutHost(Box::new(host.clone())));
-                let mut entry = Entry::new(host, cx.now);
+                let pool = self.config.pool_of_host(&host);
+                let mut entry = Entry::new(host, pool, cx.now);
                 entry.held_for = held_for;
                 self.fleet.put(entry);
                 all_kept.extend(kept);

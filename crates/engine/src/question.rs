@@ -365,8 +365,7 @@ impl Engine {
         let is_of_other = |gang: JobId| !scope.gangs.contains(&gang) && self.gangs.waits(gang);
         let is_asked = |entry: &Entry| {
             // What is kept for a multi-node job is there for nobody who is asked about without it.
-            (scope.pool.is_none() || self.config.pool_of_host(&entry.host) == scope.pool)
-                && !entry.held_for.is_some_and(is_of_other)
+            entry.is_of(scope.pool) && !entry.held_for.is_some_and(is_of_other)
         };
         let mut hosts = self.fleet.views(now, forecasts.boot_secs, is_asked, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);

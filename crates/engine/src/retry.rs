@@ -75,7 +75,9 @@ pub(crate) fn classify(
     if host_ended {
         return Some(FailureCategory::Host);
     }
-    if says("CannotPullContainer") {
+    // What the agent fetches before it starts a container: the image, and (`ResourceInitializationError`) secrets, credentials of
+    // the registry and network volumes. What is not there now is seldom there a little later.
+    if says("CannotPullContainer") || says("ResourceInitializationError") {
         return Some(FailureCategory::Pull);
     }
     if says("CannotStartContainerError") {

@@ -44,9 +44,7 @@ impl Engine {
 
     /// What the hosts of a pool are together.
     pub(crate) fn totals_of(&self, pool: Option<usize>) -> Totals {
-        let is_meant =
-            |entry: &&Entry| pool.is_none() || self.config.pool_of_host(&entry.host) == pool;
-        Totals::of(self.fleet.iter().filter(is_meant))
+        Totals::of(self.fleet.iter().filter(|entry| entry.is_of(pool)))
     }
 
     /// How much may still be bought in a pool, or altogether.
@@ -140,8 +138,7 @@ impl Engine {
         }
         let mut room = Room { cpu: 0, memory: 0, gpus: 0 };
         let boot_secs = 0;
-        let is_asked =
-            |entry: &Entry| pool.is_none() || self.config.pool_of_host(&entry.host) == pool;
+        let is_asked = |entry: &Entry| entry.is_of(pool);
         let mut hosts = self.fleet.views(now, boot_secs, is_asked, |_| (Vec::new(), Vec::new()));
         for hold in holds.values() {
             hold.spare(&mut hosts);

@@ -94,7 +94,7 @@ where
     let (n_jobs, n_hosts, n_launches) = (state.jobs.len(), state.hosts.len(), state.launches.len());
     info!(n_jobs, n_hosts, n_launches, "dispatcher started");
     let steady = Steady::new(Arc::clone(&clock));
-    let now = steady.start();
+    let now = steady.last();
     let mut driver = Driver {
         engine: Engine::new(config.clone(), state, now),
         ledger,
@@ -105,6 +105,7 @@ where
         stop,
         wake_at: None,
         gauges_due: None,
+        held_back: None,
         n_steps: 0,
         n_commits: 0,
     };
@@ -191,6 +192,8 @@ struct Driver<L, T> {
     stop: CancellationToken,
     wake_at: Option<Timestamp>,
     gauges_due: Option<Instant>,
+    /// When to look again whether what is written may be acted on.
+    held_back: Option<Instant>,
     n_steps: u64,
     n_commits: u64,
 }
@@ -213,6 +216,11 @@ impl<L: Ledger, T: Clock> Driver<L, T> {
                     vec![Input::Received(with_more(&mut inbox.jobs, batch))]
                 }
                 () = wake(clock.as_ref(), self.wake_at) => vec![Input::Tick],
+                () = until(self.held_back) => {
+                    let now = self.steady.last();
+                    self.begin(now);
+                    continue;
+                }
                 () = until(self.gauges_due) => {
                     self.publish();
                     continue;
@@ -268,10 +276,20 @@ impl<L: Ledger, T: Clock> Driver<L, T> {
             record::effect(&effect);
             self.calls.push(effect);
         }
-        self.calls.start_ready(now);
+        self.begin(now);
         self.health.stepped();
         self.gauges_due.get_or_insert_with(|| Instant::now() + limits::GAUGES_EVERY);
         Ok(())
+    }
+
+    /// Begins what may be begun, but nothing while another dispatcher may lead.
+    fn begin(&mut self, now: Timestamp) {
+        if self.ledger.may_act() {
+            self.held_back = None;
+            self.calls.start_ready(now);
+        } else {
+            self.held_back = Some(Instant::now() + limits::HELD_BACK_POLL);
+        }
     }
 
     fn note(&self, input: &Input) {

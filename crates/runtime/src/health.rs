@@ -22,6 +22,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What must be there before jobs can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
+    Leader,
     Ledger,
     Prices,
     Fleet,
@@ -29,7 +30,8 @@ enum Need {
 }
 
 impl Need {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Leader, "leader"),
         (Self::Ledger, "ledger"),
         (Self::Prices, "prices"),
         (Self::Fleet, "fleet"),
@@ -58,7 +60,7 @@ impl Default for Health {
 impl Health {
     /// Of a dispatcher that begins now.
     pub fn new() -> Self {
-        let signs = Signs { stepped_at: Instant::now(), met: vec![Need::Running] };
+        let signs = Signs { stepped_at: Instant::now(), met: vec![Need::Leader, Need::Running] };
         Self { signs: Arc::new(Mutex::new(signs)) }
     }
 
@@ -72,7 +74,7 @@ impl Health {
         self.signs().stepped_at.elapsed() <= limits::HEALTHY_SILENCE_MAX
     }
 
-    /// Whether jobs can be run: the ledger takes commits, prices have been read and the fleet has been seen, and no
+    /// Whether jobs can be run: this dispatcher leads, the ledger takes commits, prices have been read and the fleet has been seen, and no
     /// stop was asked for.
     pub fn is_ready(&self) -> bool {
         let signs = self.signs();
@@ -81,6 +83,17 @@ impl Health {
 
     pub(crate) fn stepped(&self) {
         self.signs().stepped_at = Instant::now();
+    }
+
+    /// Another dispatcher leads; this one is well, and not ready.
+    pub(crate) fn stands_by(&self) {
+        self.stepped();
+        // What was known when it led is known no more.
+        self.signs().met.retain(|need| *need == Need::Running);
+    }
+
+    pub(crate) fn leads(&self) {
+        self.set(Need::Leader, true);
     }
 
     pub(crate) fn ledger_works(&self, works: bool) {
@@ -190,7 +203,7 @@ mod tests {
         assert_eq!(ask(addr, "/healthz").await.0, "HTTP/1.1 200 OK");
         let (status, body) = ask(addr, "/readyz").await;
         assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
-        assert_eq!(body, "ledger: no\nprices: no\nfleet: no\nrunning: ok\n");
+        assert_eq!(body, "leader: ok\nledger: no\nprices: no\nfleet: no\nrunning: ok\n");
 
         health.ledger_works(true);
         health.catalog_read();

@@ -6,16 +6,21 @@
 //! versioned ([`FORMAT`]); a newer one is refused, an older one is brought up to date, another program's file is left
 //! alone. Nothing here decides anything, and nothing is ever deleted.
 
+pub mod archive;
+mod dump;
 mod error;
 mod outbox;
 mod place;
 mod query;
 mod reader;
+mod replica;
+mod restore;
 mod schema;
+pub mod verify;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
@@ -26,6 +31,7 @@ use spillway_core::port::Ledger;
 pub use error::BadChange;
 pub use outbox::{EventRule, Outbox, Pending};
 pub use reader::SqliteReader;
+pub use replica::{Entry, Mark, Placed, Replica, copied};
 pub use schema::FORMAT;
 
 use crate::limits;
@@ -48,6 +54,13 @@ struct Store {
     connection: Mutex<Connection>,
     path: PathBuf,
     _lock: WriterLock,
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A transaction that panicked has been rolled back: the connection is good.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SqliteLedger {
@@ -83,11 +96,7 @@ async fn call<T: Send + 'static>(
     work: impl FnOnce(&mut Connection) -> error::Outcome<T> + Send + 'static,
 ) -> Result<T, LedgerError> {
     let store = Arc::clone(store);
-    let run = move || {
-        // A transaction that panicked has been rolled back: the connection is good.
-        let mut connection = store.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).map_err(|failure| failure.at(&store.path))
-    };
+    let run = move || work(&mut store.lock()).map_err(|failure| failure.at(&store.path));
     match tokio::task::spawn_blocking(run).await {
         Ok(result) => result,
         Err(lost) => Err(LedgerError::Unavailable { source: Box::new(lost) }),

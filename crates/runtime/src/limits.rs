@@ -109,3 +109,41 @@ pub const EVENTS_RETRY_MAX: Duration = Duration::from_mins(1);
 
 /// How long whoever takes events may take for one batch.
 pub const EVENTS_CALL_MAX: Duration = Duration::from_secs(30);
+
+/// How long a dispatcher that is not heard of still leads: what a standby waits, by its own clock, before it takes over.
+pub const LEASE: Duration = Duration::from_secs(8);
+
+/// How often a leader says that it is there. Three in a row may be lost.
+pub const LEASE_RENEW: Duration = Duration::from_secs(2);
+
+/// How long a leader acts after the last time it is known to have said so. Shorter than [`LEASE`], so that clocks may run at different
+/// speeds and a call that was just begun is over.
+pub const LEASE_ACTS: Duration = Duration::from_secs(6);
+
+/// How long one renewal may take before it is tried again.
+pub const LEASE_CALL_MAX: Duration = Duration::from_millis(1_500);
+
+/// How often a standby looks at the lease and takes in what is new. It is part of the time that a take-over takes.
+pub const STANDBY_POLL: Duration = Duration::from_secs(1);
+
+/// How soon a dispatcher that may not act at the moment looks again whether it may.
+pub const HELD_BACK_POLL: Duration = Duration::from_millis(200);
+
+/// Bytes of a journal's item. DynamoDB takes 400 KB, names of fields included (service quotas, "Item size").
+pub const JOURNAL_PIECE_BYTES: usize = 320 * 1024;
+
+/// Entries of a journal read at once; a page of DynamoDB is 1 MB in any case (API reference, `Query`).
+pub const JOURNAL_PAGE: usize = 200;
+
+/// An entry takes no more than this when it is unpacked: a million jobs are ten times less.
+pub const ENTRY_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
+
+/// A journal this long is cut once there is a snapshot, unless the last one was longer still. Reading it takes seconds.
+pub const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How often it is looked whether the journal has become too long.
+pub const SNAPSHOT_LOOK: Duration = Duration::from_mins(1);
+
+/// The pause between two items of a snapshot: DynamoDB takes a megabyte a second in one partition (best practices, "burst capacity":
+/// 1,000 write units), and nobody waits for a snapshot.
+pub const SNAPSHOT_PACE: Duration = Duration::from_millis(330);

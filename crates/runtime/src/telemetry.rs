@@ -45,6 +45,10 @@ pub const ATTEMPTS: &str = "spillway_attempts_total";
 pub const ATTEMPT_DOLLARS: &str = "spillway_attempt_dollars";
 /// What hosts have cost since the start, booked when they are gone. Less [`ATTEMPT_DOLLARS`] it is what boot and idleness cost.
 pub const HOST_DOLLARS: &str = "spillway_host_dollars";
+/// Whether this dispatcher leads: 1, or 0 while it stands by.
+pub const LEADER: &str = "spillway_leader";
+/// How often the leader of a shared ledger has changed, as its leader knows it. There is none for a ledger in a file.
+pub const EPOCH: &str = "spillway_ledger_epoch";
 /// Tasks of the dispatcher that panicked. Must stay 0.
 pub const PANICS: &str = "spillway_panics_total";
 
@@ -85,7 +89,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 21] = {
+pub const ALL: [Metric; 23] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -110,6 +114,8 @@ pub const ALL: [Metric; 21] = {
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
         metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
+        metric(LEADER, Gauge, count, &[], "Whether this dispatcher leads."),
+        metric(EPOCH, Gauge, count, &[], "How often the leader of the ledger has changed."),
         metric(PANICS, Counter, count, &[], "Tasks of the dispatcher that panicked."),
     ]
 };

@@ -1,92 +1,85 @@
-//! The running hash of a trace: a text of gigabytes, so it is taken eight bytes at a time. Not for anything an adversary could
-//! gain by colliding.
+//! The running hash of a trace, eight bytes at a time. Not for anything an adversary could gain by colliding.
 
-use std::fmt;
+use std::hash::Hasher;
 
 /// Odd, and without a pattern: the fractional part of the golden ratio.
 const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// How much is gathered before it is hashed.
-const GATHERED: usize = 1_024;
-
-/// A running 64-bit hash; what is written into it counts, in which pieces does not.
-#[derive(Debug, Clone)]
+/// A running 64-bit hash of values, the same on every run and every machine of 64 bits that is little-endian.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Digest {
     hash: u64,
-    n_bytes: u64,
-    gathered: Vec<u8>,
-}
-
-impl Default for Digest {
-    fn default() -> Self {
-        Self { hash: 0, n_bytes: 0, gathered: Vec::with_capacity(GATHERED) }
-    }
 }
 
 impl Digest {
-    /// Hashes what `text` would print.
-    pub(crate) fn add(&mut self, text: fmt::Arguments<'_>) {
-        // Writing into a hash cannot fail; only a broken `Debug` could, and its text up to there counts.
-        let _ = fmt::Write::write_fmt(self, text);
+    const fn mix(&mut self, word: u64) {
+        let mixed = (self.hash ^ word).wrapping_mul(PHI);
+        self.hash = mixed.rotate_left(29) ^ (mixed >> 32);
+    }
+}
+
+impl Hasher for Digest {
+    fn finish(&self) -> u64 {
+        self.hash ^ (self.hash >> 32)
     }
 
-    /// The hash so far.
-    pub(crate) fn get(&self) -> u64 {
-        let (words, tail) = self.gathered.as_chunks::<8>();
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, tail) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
         let mut last = [0; 8];
         for (byte, of_tail) in last.iter_mut().zip(tail) {
             *byte = *of_tail;
         }
-        let hash = words.iter().chain([&last]).fold(self.hash, |hash, word| mix(hash, *word));
-        let hash = mix(hash, self.n_bytes.to_le_bytes());
-        hash ^ (hash >> 32)
+        // With the length, or a text would equal the same with zeros after it.
+        self.mix(u64::from_le_bytes(last));
+        self.mix(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
-}
 
-const fn mix(hash: u64, word: [u8; 8]) -> u64 {
-    let mixed = (hash ^ u64::from_le_bytes(word)).wrapping_mul(PHI);
-    mixed.rotate_left(29) ^ (mixed >> 32)
-}
+    fn write_u8(&mut self, number: u8) {
+        self.mix(u64::from(number));
+    }
 
-impl fmt::Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut bytes = text.as_bytes();
-        self.n_bytes = self.n_bytes.wrapping_add(u64::try_from(bytes.len()).unwrap_or(0));
-        while GATHERED <= self.gathered.len() + bytes.len() {
-            let (now, later) = bytes.split_at(GATHERED - self.gathered.len());
-            self.gathered.extend_from_slice(now);
-            bytes = later;
-            let (words, _) = self.gathered.as_chunks::<8>();
-            self.hash = words.iter().fold(self.hash, |hash, word| mix(hash, *word));
-            self.gathered.clear();
-        }
-        self.gathered.extend_from_slice(bytes);
-        Ok(())
+    fn write_u16(&mut self, number: u16) {
+        self.mix(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.mix(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.mix(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.mix(u64::try_from(number).unwrap_or(u64::MAX));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::hash::Hash;
+
     use super::*;
 
-    fn of(pieces: &[&str]) -> u64 {
+    fn of(value: impl Hash) -> u64 {
         let mut digest = Digest::default();
-        for piece in pieces {
-            digest.add(format_args!("{piece}"));
-        }
-        digest.get()
+        value.hash(&mut digest);
+        digest.finish()
     }
 
     #[test]
-    fn the_text_counts_and_not_its_pieces() {
+    fn what_differs_in_a_place_a_length_or_a_number_has_another_hash() {
         let text = "a text that is longer than a few words of eight bytes";
 
-        assert_eq!(of(&[text]), of(&[&text[..3], &text[3..4], "", &text[4..31], &text[31..]]));
-        assert_ne!(of(&[text]), of(&[&text[1..]]));
-        assert_ne!(of(&["a"]), of(&["a\0"]));
-        assert_ne!(of(&["12345678", "x"]), of(&["x", "12345678"]));
-        let long = text.repeat(100);
-        assert_eq!(of(&[&long]), of(&[&long[..7], &long[7..3_000], &long[3_000..]]));
-        assert_ne!(of(&[&long]), of(&[&long[..long.len() - 1]]));
+        assert_eq!(of(text), of(text.to_owned()));
+        assert_ne!(of(text), of(&text[1..]));
+        assert_ne!(of("a"), of("a\0"));
+        assert_ne!(of(("12345678", "x")), of(("x", "12345678")));
+        assert_ne!(of((1_u32, 2_u32)), of((2_u32, 1_u32)));
+        assert_ne!(of(vec![1_u64]), of(vec![1_u64, 0]));
+        assert_ne!(of(Some(0_u8)), of(None::<u8>));
     }
 }

@@ -111,7 +111,7 @@ pub struct Invariants {
     config: EngineConfig,
     open_jobs: BTreeSet<JobId>,
     live: BTreeMap<JobId, Live>,
-    on_host: BTreeMap<HostId, BTreeSet<JobId>>,
+    on_host: BTreeMap<HostId, BTreeMap<JobId, Resources>>,
     open_hosts: BTreeMap<HostId, Open>,
     open_launches: BTreeSet<LaunchId>,
     /// Instances that were taken for gone, since when. Lists that leave one out may do so for as long again from there.

@@ -55,8 +55,10 @@ impl From<BadChange> for LedgerError {
 #[derive(Debug, Clone)]
 pub struct MemoryLedger {
     id: LedgerId,
-    /// All but the children of arrays that have ended.
+    /// All but the children of arrays that have ended; of those, the ones that ended with the last changes.
     jobs: BTreeMap<JobId, Box<Job>>,
+    /// Those, and their ordinal numbers.
+    unpacked: Vec<(JobId, u32)>,
     arrays: BTreeMap<JobId, Children>,
     shared: Shared,
     hosts: BTreeMap<HostId, Host>,
@@ -84,6 +86,7 @@ impl MemoryLedger {
         Self {
             id,
             jobs: BTreeMap::new(),
+            unpacked: Vec::new(),
             arrays: BTreeMap::new(),
             shared: Shared::new(),
             hosts: BTreeMap::new(),
@@ -168,6 +171,7 @@ impl MemoryLedger {
     /// Applies all changes, or none if one of them is bad.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), BadChange> {
         self.check(changes)?;
+        self.pack();
         for change in changes {
             self.apply_one(change);
         }
@@ -275,7 +279,7 @@ impl MemoryLedger {
                 if let (Some(array), Some(ord)) = (array, ord) {
                     let child = array::child_of(array, *id, ord, state.clone());
                     self.jobs.insert(*id, Box::new(child));
-                    self.pack_if_ended(*id);
+                    self.note_if_ended(*id);
                 }
             }
             Change::EndChildren { array, runs, state } => {
@@ -289,7 +293,7 @@ impl MemoryLedger {
                     job.attempts.reserve_exact(usize::from(ended.is_some()));
                     job.attempts.extend(ended.as_deref().cloned());
                 }
-                self.pack_if_ended(*id);
+                self.note_if_ended(*id);
             }
             Change::PutHost(host) => {
                 self.hosts.insert(host.id, host.as_ref().clone());
@@ -347,7 +351,7 @@ impl MemoryLedger {
         for job in self.jobs.values() {
             match job.state {
                 JobState::Succeeded { .. } | JobState::Failed { .. }
-                    if job.id.node_index().is_some() => {}
+                    if job.id != job.id.whole() => {}
                 JobState::Succeeded { .. } | JobState::Failed { .. } => {
                     ended.extend(EndedJob::of(job.body_hash, &job.state).map(|e| (job.id, e)));
                 }

@@ -3,6 +3,7 @@
 //! The lines abbreviate (an observation is its counts); the hash covers every input and every step in full, so that two
 //! runs with equal hashes took equal decisions.
 
+use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -33,19 +34,20 @@ impl<'a> Trace<'a> {
 
     /// The hash so far.
     pub fn hash(&self) -> u64 {
-        self.hash.get()
+        self.hash.finish()
     }
 
     /// Event number `n`: this input came.
     pub fn input(&mut self, n: u64, now: Timestamp, input: &Input) -> io::Result<()> {
-        self.hash.add(format_args!("{n} {now} {input:?}\n"));
+        (n, now).hash(&mut self.hash);
+        input.hash(&mut self.hash);
         let Some(out) = &mut self.out else { return Ok(()) };
         writeln!(out, "{}", json!({"n": n, "at": now, "input": input_json(input)}))
     }
 
     /// This followed.
     pub fn step(&mut self, n: u64, now: Timestamp, step: &Step) -> io::Result<()> {
-        self.hash.add(format_args!("{step:?}\n"));
+        step.hash(&mut self.hash);
         let Some(out) = &mut self.out else { return Ok(()) };
         for change in &step.changes {
             writeln!(out, "{}", json!({"n": n, "at": now, "change": change}))?;
@@ -58,7 +60,7 @@ impl<'a> Trace<'a> {
 
     /// Something happened to the dispatcher itself.
     pub fn note(&mut self, n: u64, now: Timestamp, note: &str) -> io::Result<()> {
-        self.hash.add(format_args!("{n} {now} {note}\n"));
+        (n, now, note).hash(&mut self.hash);
         let Some(out) = &mut self.out else { return Ok(()) };
         writeln!(out, "{}", json!({"n": n, "at": now, "note": note}))
     }

@@ -25,6 +25,7 @@ def environment(host: str, port: int, volume: Path) -> dict[str, str]:
         "GATEWAY_SERVER": "hypercorn",
         "LOCALSTACK_HOST": f"{HOST}:{port}",
         "LOCALSTACK_VOLUME_DIR": str(volume),
+        "PROVIDER_OVERRIDE_DYNAMODB": "spillway",
         "PROVIDER_OVERRIDE_EC2": "spillway",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "SQS_ENDPOINT_STRATEGY": "path",

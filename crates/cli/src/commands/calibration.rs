@@ -30,7 +30,7 @@ pub struct CalibrationArgs {
 
 /// Shows it.
 pub fn run(args: &CalibrationArgs, context: &Context) -> Result<ExitStatus> {
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let filter = JobFilter { limit: args.jobs, ..JobFilter::default() };
     let (jobs, hosts) = (reader.jobs(&filter)?, reader.hosts(true)?);
     let calibration = Calibration::of(&jobs, &hosts, Timestamp::now());

@@ -63,7 +63,7 @@ pub fn run(args: &CostArgs, context: &Context) -> Result<ExitStatus> {
     if window.until <= window.since {
         return Err(Complaint::usage("--until is no later than --since").into());
     }
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let view = Books::read(reader.as_ref(), &args.by, now)?.view(window);
     if args.csv {
         context.output.raw(&view.csv()?)?;

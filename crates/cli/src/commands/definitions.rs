@@ -178,7 +178,7 @@ async fn send(
 }
 
 fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus> {
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let mut records = reader.definitions()?;
     records.retain(|record| {
         let is_named = args.name.as_ref().is_none_or(|name| record.name.as_str() == name);
@@ -192,7 +192,7 @@ fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus> {
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus> {
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let records = reader.definitions()?;
     let wanted = &args.definition;
     let active = Definitions::new(records.iter().cloned()).find(wanted).map(|(n, _)| n);

@@ -129,7 +129,7 @@ pub async fn run(args: &DemoArgs, context: &Context) -> Result<ExitStatus> {
         dispatcher.await??;
     }
     let end = end?;
-    let jobs = follow::all_jobs(&*ledger::reader(&path)?)?;
+    let jobs = follow::all_jobs(&*ledger::file_reader(&path)?)?;
     let view = DemoView::new(&world, &jobs, end, started.elapsed(), place.kept());
     output.show(&view)?;
     Ok(view.status())
@@ -142,7 +142,7 @@ async fn watch(
     feeder: &tokio::task::JoinHandle<()>,
     output: &Output,
 ) -> Result<End> {
-    let reader = ledger::reader(path)?;
+    let reader = ledger::file_reader(path)?;
     let mut follower = Follower::new(world.clone(), output.progress(), output.has_live_line());
     // One listener for the whole demo: between two of them a signal would be lost.
     let mut interrupt = pin!(tokio::signal::ctrl_c());

@@ -154,8 +154,8 @@ fn misconfigured(error: &ConfigError) -> Finding {
 
 /// The ledger: what is in it, or why it cannot be read.
 fn record(config: &Config) -> Finding {
-    let path = config.ledger.display();
-    let counts = ledger::reader(&config.ledger).and_then(|reader| reader.job_counts());
+    let path = &config.ledger;
+    let counts = ledger::reader(config).and_then(|reader| reader.job_counts());
     match counts {
         Ok(counts) => {
             let is_open = |status: JobStatus| !status.is_terminal();

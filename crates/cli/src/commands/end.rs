@@ -115,7 +115,7 @@ pub async fn run(ending: Ending, args: &EndArgs, context: &Context) -> Result<Ex
     let mut targets = args.jobs.clone();
     let mut matched = Vec::new();
     if !args.filter.is_empty() {
-        let reader = ledger::reader(&context.config()?.ledger)?;
+        let reader = ledger::reader(context.config()?)?;
         let found = find(&args.filter, statuses, ended, &*reader)?;
         matched = found.counts;
         targets.extend(found.targets);

@@ -39,7 +39,7 @@ pub struct ListArgs {
 /// Runs one of them.
 pub fn run(command: &HostsCommand, context: &Context) -> Result<ExitStatus> {
     let HostsCommand::List(args) = command;
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let now = Timestamp::now();
     let mut n_jobs: BTreeMap<HostId, usize> = BTreeMap::new();
     for job in reader.state()?.jobs {

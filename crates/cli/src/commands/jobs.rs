@@ -111,11 +111,11 @@ pub struct WaitArgs {
 pub async fn run(command: &JobsCommand, context: &Context) -> Result<ExitStatus> {
     let config = context.config()?;
     match command {
-        JobsCommand::List(args) => list(args, &*ledger::reader(&config.ledger)?, context),
-        JobsCommand::Show(args) => show(args, &*ledger::reader(&config.ledger)?, context),
+        JobsCommand::List(args) => list(args, &*ledger::reader(config)?, context),
+        JobsCommand::Show(args) => show(args, &*ledger::reader(config)?, context),
         JobsCommand::Wait(args) => {
             // A ledger that is not there is an error at once; after `submit` it may still come.
-            drop(ledger::reader(&config.ledger)?);
+            drop(ledger::reader(config)?);
             let rule = WaitRule { timeout: args.timeout, pass_exit_code: args.pass_exit_code };
             wait::run(&args.jobs, rule, context).await
         }

@@ -182,7 +182,7 @@ pub async fn run_pools(command: &PoolsCommand, context: &Context) -> Result<Exit
 
 fn engine(context: &Context, now: Timestamp) -> Result<Engine> {
     let config = context.config()?;
-    let state = ledger::reader(&config.ledger)?.state()?;
+    let state = ledger::reader(config)?.state()?;
     Ok(Engine::new(config.engine(), state, now))
 }
 

@@ -301,7 +301,7 @@ async fn send(
 }
 
 fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus> {
-    let mut records = ledger::reader(&context.config()?.ledger)?.schedules()?;
+    let mut records = ledger::reader(context.config()?)?.schedules()?;
     records.retain(|record| args.all || record.deleted_at.is_none());
     context.output.show(&ScheduleList::new(&records))?;
     if context.output.format() == Format::Human && records.is_empty() {
@@ -311,7 +311,7 @@ fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus> {
 }
 
 fn find(name: &JobName, context: &Context) -> Result<ScheduleRecord> {
-    let records = ledger::reader(&context.config()?.ledger)?.schedules()?;
+    let records = ledger::reader(context.config()?)?.schedules()?;
     let found = records.into_iter().find(|record| record.spec.name == *name);
     found.ok_or_else(|| {
         Complaint::usage(format!("there is no schedule {name}"))

@@ -1,5 +1,8 @@
 //! `spillway serve`: the dispatcher, over the account or over a simulated world, until it is told to stop.
 
+#[cfg(feature = "aws")]
+mod account;
+
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +14,7 @@ use spillway_runtime::Stopped;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Origin, keys};
+use crate::config::{LedgerPlace, Origin, keys};
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
@@ -22,7 +25,10 @@ use crate::{dispatch, ledger, news};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Runs the dispatcher: takes jobs from the queue, buys machines, runs the jobs, gives the machines back. One dispatcher owns \
-a ledger; a second one on the same ledger ends with exit code 9.
+a ledger in a file; a second one on the same ledger ends with exit code 9.
+
+With --ledger dynamodb:TABLE dispatchers on several machines share a ledger: one leads, the others stand by, follow what it \
+writes, and one of them takes over in less than 15 s when it is heard of no more. `/readyz` says 503 while one stands by.
 
 SIGTERM and Ctrl-C stop it in order: the commit under way is finished, running jobs go on, exit code 0. Started again, it \
 picks up everything from the ledger and from what AWS shows.
@@ -89,10 +95,15 @@ async fn over_world(
             .make()
             .with_context(|| format!("cannot make the folder {}", spool.path().display()))?;
     }
-    let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
+    let LedgerPlace::File(path) = &config.ledger else {
+        return Err(Complaint::usage("a simulated world's ledger is a file")
+            .hint("give it one of its own, such as --ledger world.db")
+            .into());
+    };
+    let writer = news::kept_in(ledger::writer(path)?, config);
     let telling = news::tell_file(writer.outbox(), config, stop.clone());
     let world = World::start(scenario, speed, Timestamp::now());
-    tracing::info!(world = %file.display(), %speed, ledger = %config.ledger.display(), "serving");
+    tracing::info!(world = %file.display(), %speed, ledger = %config.ledger, "serving");
     let feeder = tokio::spawn({
         let world = world.clone();
         async move {
@@ -134,50 +145,7 @@ fn is_ledger_built_in(context: &Context) -> Result<bool> {
 
 #[cfg(feature = "aws")]
 async fn over_account(stop: CancellationToken, context: &Context) -> Result<Stopped> {
-    use std::sync::Arc;
-
-    use spillway_runtime::{Ports, SystemClock};
-
-    let config = context.config()?;
-    if let Some(spool) = Spool::named_by(config) {
-        let path = spool.path().display();
-        return Err(Complaint::usage(format!(
-            "job-queue-url: {path} is a folder, and an account's jobs come from SQS"
-        ))
-        .hint("a folder is for `spillway serve --world SCENARIO`")
-        .status(ExitStatus::Config)
-        .into());
-    }
-    // The ledger first: that another dispatcher has it is known at once, and nobody need be called.
-    let writer = news::kept_in(ledger::writer(&config.ledger)?, config);
-    let cloud = crate::cloud::connect(config).await?;
-    let telling = match &config.job_events.queue {
-        Some(queue) => {
-            let sink = Arc::new(crate::cloud::news(config, queue).await?);
-            Some(news::tell(writer.outbox(), sink, stop.clone()))
-        }
-        None => news::tell_file(writer.outbox(), config, stop.clone()),
-    };
-    let ports = Ports {
-        jobs: cloud.jobs(),
-        events: cloud.events(),
-        compute: cloud.compute(),
-        cluster: cloud.cluster(),
-        prices: cloud.prices(),
-    };
-    tracing::info!(
-        deployment = %config.deployment,
-        cluster = config.cluster,
-        queue = config.job_queue_name,
-        ledger = %config.ledger.display(),
-        "serving"
-    );
-    let address = config.metrics_address;
-    let stopped =
-        dispatch::run(ports, writer, config.engine(), SystemClock, stop.clone(), address).await;
-    stop.cancel();
-    told(telling).await?;
-    stopped
+    account::run(stop, context.config()?).await
 }
 
 #[cfg(not(feature = "aws"))]

@@ -20,6 +20,7 @@ use spillway_sim::run::listeners::Listeners;
 use spillway_sim::run::{Outcome, RunError};
 use spillway_sim::{Policy, Scenario};
 
+use crate::config::LedgerPlace;
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
@@ -93,6 +94,16 @@ struct Run {
     differs: bool,
 }
 
+/// A run leaves its ledger in a file.
+fn kept_ledger(text: &str) -> Result<PathBuf> {
+    match text.parse()? {
+        LedgerPlace::File(path) => Ok(path),
+        LedgerPlace::Table(_) => {
+            Err(Complaint::usage("the ledger of a simulated run is a file").into())
+        }
+    }
+}
+
 /// Runs and scores.
 pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
     let sources = source::all(args)?;
@@ -109,7 +120,8 @@ pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
             .hint("run one at a time, or compare the policies on all of them with --compare")
             .into());
     };
-    let kept = Kept { trace: args.trace.as_deref(), ledger: context.global.ledger.as_deref() };
+    let ledger = context.global.ledger.as_deref().map(kept_ledger).transpose()?;
+    let kept = Kept { trace: args.trace.as_deref(), ledger: ledger.as_deref() };
     if kept.is_any() && 1 < args.runs.get() {
         return Err(Complaint::usage(
             "--trace and --ledger are for one run, and --runs asks for more",

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use jiff::Timestamp;
+use spillway_core::scheduling::PRIORITY_MAX;
 use spillway_core::{
-    ArchRule, CpuUnits, DefinitionRef, GpuKind, JobId, JobName, MarketRule, MiB, QueueName,
+    ArchRule, CpuUnits, DefinitionRef, GpuKind, JobId, JobName, MarketRule, MiB, QueueName, ShareId,
 };
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ use crate::outbox::{Completion, Draft, Flaw, Letter, file};
 use crate::output::Format;
 use crate::send::{self, Sent};
 use crate::wait::{self, WaitRule};
-use values::{ArrayFlag, GrowthFlag, Parameter, RetryRuleFlag, SecretFrom, Tag, Variable};
+use values::{ArrayFlag, Consume, GrowthFlag, Parameter, RetryRuleFlag, SecretFrom, Tag, Variable};
 use view::SubmitView;
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -157,6 +158,20 @@ pub struct SubmitArgs {
     /// Run after these jobs have failed
     #[arg(long, value_name = "JOB", value_delimiter = ',', conflicts_with = "file")]
     pub after_not_ok: Vec<JobId>,
+    /// Its share of a fair-share queue [default: `default`]
+    #[arg(long, value_name = "SHARE", conflicts_with = "file")]
+    pub share: Option<ShareId>,
+    /// Its priority among the jobs of its share, 0 to 9999; higher goes first [default: 0, or the definition's]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(0..=i64::from(PRIORITY_MAX)),
+        conflicts_with = "file"
+    )]
+    pub priority: Option<u16>,
+    /// So many of a consumable resource, such as a licence, from its placement to the end of each attempt [default: the definition's]
+    #[arg(long, value_name = "NAME=N", conflicts_with = "file")]
+    pub consume: Vec<Consume>,
     /// A tag of the job
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "file")]
     pub tag: Vec<Tag>,

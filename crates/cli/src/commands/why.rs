@@ -45,7 +45,7 @@ pub struct WhyArgs {
 /// Explains.
 pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
     let config = context.config()?;
-    let reader = ledger::reader(&config.ledger)?;
+    let reader = ledger::reader(config)?;
     let Some(job) = reader.job(args.job)? else {
         return Err(Complaint::usage(format!("there is no job {} in the ledger", args.job))
             .hint("its message may still be in the queue; `spillway jobs list` shows what was accepted")

@@ -11,7 +11,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, LedgerPlace};
 use nearest::{nearest, nearest_of};
 
 /// The prefix of the environment variables that set keys.
@@ -62,7 +62,16 @@ impl Environment {
 
     /// Where the ledger is unless someone says otherwise; the same for the dispatcher and everyone who reads.
     fn ledger(&self) -> Option<PathBuf> {
-        Some(self.xdg("XDG_STATE_HOME", ".local/state")?.join("spillway/ledger.db"))
+        Some(self.state()?.join("ledger.db"))
+    }
+
+    /// Where this machine keeps what it does not need to keep.
+    fn ledger_copy(&self) -> Option<PathBuf> {
+        Some(self.state()?.join("ledger-copy.db"))
+    }
+
+    fn state(&self) -> Option<PathBuf> {
+        Some(self.xdg("XDG_STATE_HOME", ".local/state")?.join("spillway"))
     }
 }
 
@@ -344,7 +353,10 @@ fn check_queues(config: &Config) -> Result<(), ConfigError> {
 fn built_in(environment: &Environment) -> Result<BTreeMap<String, (Value, Origin)>, ConfigError> {
     let mut config = Config::default();
     if let Some(ledger) = environment.ledger() {
-        config.ledger = ledger;
+        config.ledger = LedgerPlace::File(ledger);
+    }
+    if let Some(copy) = environment.ledger_copy() {
+        config.ledger_copy = copy;
     }
     let table = Table::try_from(config).map_err(|error| ConfigError::Wrong {
         origin: Origin::BuiltIn,

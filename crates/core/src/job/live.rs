@@ -10,7 +10,7 @@ use crate::id::{AttemptOrd, HostId, TaskArn};
 use crate::variant::VariantOrd;
 
 /// An attempt that has been given to a host and has not ended.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LiveAttempt {
     /// Which attempt; with the job's id it makes the RunTask client token.
     pub ord: AttemptOrd,
@@ -69,7 +69,7 @@ impl fmt::Debug for LiveAttempt {
 }
 
 /// A stop that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stop {
     /// Since when.
     pub since: Timestamp,
@@ -78,7 +78,7 @@ pub struct Stop {
 }
 
 /// Why we stop a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StopCause {
     /// Someone asked to end the job.

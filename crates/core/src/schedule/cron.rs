@@ -17,7 +17,7 @@ const MONTHS: [&str; 12] =
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// When a schedule is due, in civil time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cron {
     minutes: Numbers,
     hours: Numbers,
@@ -27,7 +27,7 @@ pub struct Cron {
 }
 
 /// Numbers that a field names, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Numbers(Vec<i16>);
 
 impl Numbers {
@@ -42,7 +42,7 @@ impl Numbers {
 }
 
 /// Which days of a month.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Day {
     /// These, by number.
     Of(Numbers),

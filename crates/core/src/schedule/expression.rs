@@ -2,6 +2,7 @@
 //! the rules of time zones are part of the program.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use jiff::civil::DateTime;
@@ -17,7 +18,7 @@ use super::cron::Cron;
 pub struct ScheduleError(pub(super) String);
 
 /// When something is due, without a time zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum When {
     Cron(Box<Cron>),
     Rate(SignedDuration),
@@ -25,7 +26,7 @@ enum When {
 }
 
 /// A `ScheduleExpression`, as it was written and as it is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Expression {
     text: String,
@@ -95,6 +96,12 @@ fn period(text: &str) -> Result<SignedDuration, ScheduleError> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Zone(TimeZone);
+
+impl Hash for Zone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iana_name().hash(state);
+    }
+}
 
 impl Zone {
     /// Coordinated universal time.

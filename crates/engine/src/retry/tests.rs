@@ -57,6 +57,18 @@ fn a_task_that_never_came_to_run_is_free_only_a_few_times() {
 }
 
 #[test]
+fn a_secret_that_cannot_be_fetched_is_as_an_image_that_cannot_be_pulled() {
+    let said = "ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: /token";
+    let report = TaskReport {
+        stop_code: Some("TaskFailedToStart".into()),
+        stopped_reason: Some(said.into()),
+        ..stopped()
+    };
+
+    assert_eq!(classify(&report, None, true), Some(FailureCategory::Pull));
+}
+
+#[test]
 fn a_lost_host_is_not_the_jobs_fault() {
     let report = TaskReport {
         stopped_reason: Some("Host EC2 (instance i-0123456789abcdef0) terminated.".into()),

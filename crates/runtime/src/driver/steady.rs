@@ -30,8 +30,8 @@ impl<T: Clock> Steady<T> {
         Self { clock, last }
     }
 
-    /// The time it started from.
-    pub(super) const fn start(&self) -> Timestamp {
+    /// The time that was read last; at first, that it started from.
+    pub(super) const fn last(&self) -> Timestamp {
         self.last
     }
 

@@ -52,6 +52,8 @@ pub(super) enum Failure {
     Sqlite(rusqlite::Error),
     Record(String),
     Bad(BadChange),
+    /// What was done beside the database failed.
+    Other(LedgerError),
 }
 
 pub(super) type Outcome<T> = Result<T, Failure>;
@@ -68,6 +70,12 @@ impl From<BadChange> for Failure {
     }
 }
 
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl Failure {
     /// A record that cannot be read.
     pub(super) fn record(what: &str, error: &dyn std::fmt::Display) -> Self {
@@ -76,6 +84,7 @@ impl Failure {
 
     pub(super) fn at(self, path: &Path) -> LedgerError {
         match self {
+            Self::Other(error) => error,
             Self::Bad(bad) => LedgerError::Corrupt { detail: bad.to_string() },
             Self::Record(detail) => {
                 LedgerError::Corrupt { detail: format!("{}: {detail}", path.display()) }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, params};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spillway_core::JobId;
 use spillway_core::change::Change;
@@ -18,7 +19,7 @@ use super::write::{json, whole};
 use super::{Store, call, query};
 
 /// Which changes are news.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRule {
     /// Only those to these states.
     pub statuses: BTreeSet<JobStatus>,
@@ -56,13 +57,22 @@ impl Outbox {
     /// # Errors
     /// As [`spillway_core::port::Ledger::commit`].
     pub async fn passed_on(&self, version: u64) -> Result<(), LedgerError> {
-        call(&self.store, move |connection| {
-            let sql = "DELETE FROM outbox WHERE version <= ?1";
-            connection.prepare_cached(sql)?.execute([whole(version)?])?;
-            Ok(())
-        })
-        .await
+        call(&self.store, move |connection| forget(connection, version)).await
     }
+}
+
+/// Forgets all events up to this one.
+pub(super) fn forget(connection: &Connection, version: u64) -> Outcome<()> {
+    let sql = "DELETE FROM outbox WHERE version <= ?1";
+    connection.prepare_cached(sql)?.execute([whole(version)?])?;
+    Ok(())
+}
+
+/// Up to which event all have been passed on.
+pub(super) fn told(connection: &Connection) -> Outcome<u64> {
+    let sql = "SELECT coalesce((SELECT min(version) - 1 FROM outbox), n_events) FROM meta";
+    let told = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    query::natural("the events that were passed on", told)
 }
 
 /// What will be news of a change that is about to be applied: a job's coming, and its move to another status than it has. That

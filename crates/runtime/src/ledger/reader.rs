@@ -36,14 +36,7 @@ impl SqliteReader {
         if !path.is_file() {
             return Err(missing());
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let open = || -> Outcome<Connection> {
-            let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(limits::LEDGER_BUSY_TIMEOUT)?;
-            connection.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
-            Ok(connection)
-        };
-        let connection = open().map_err(|failure| failure.at(path))?;
+        let connection = connect(path).map_err(|failure| failure.at(path))?;
         match schema::examine(&connection, path)? {
             Found::Empty => Err(missing()),
             Found::Ledger(FORMAT) => Ok(Self { connection, path: path.to_owned() }),
@@ -62,6 +55,15 @@ impl SqliteReader {
         };
         run().map_err(|failure| failure.at(&self.path))
     }
+}
+
+/// A connection that can only read.
+pub(super) fn connect(path: &Path) -> Outcome<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(limits::LEDGER_BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
+    Ok(connection)
 }
 
 impl LedgerReader for SqliteReader {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use spillway_core::error::LedgerError;
 use uuid::Uuid;
 
@@ -72,12 +72,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Le
 }
 
 fn run_scripts(connection: &mut Connection, from: u32) -> Outcome<()> {
-    let n_done = usize::try_from(from).map_err(|error| Failure::record("user_version", &error))?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for script in MIGRATIONS.iter().skip(n_done) {
-        tx.execute_batch(script)?;
-    }
-    tx.pragma_update(None, "user_version", FORMAT)?;
+    finish(&tx, from)?;
     if from == 0 {
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.execute(
@@ -87,4 +83,36 @@ fn run_scripts(connection: &mut Connection, from: u32) -> Outcome<()> {
     }
     tx.commit()?;
     Ok(())
+}
+
+/// Drops all that is there, and makes the tables of an older format, or the newest, without a row.
+pub(super) fn begin(tx: &Transaction<'_>, format: u32) -> Outcome<()> {
+    if FORMAT < format {
+        return Err(LedgerError::TooNew { found: format, supported: FORMAT }.into());
+    }
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let mut statement = tx.prepare(sql)?;
+    let tables: Vec<String> =
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    drop(statement);
+    for table in tables {
+        tx.execute_batch(&format!("DROP TABLE {table}"))?;
+    }
+    for script in MIGRATIONS.iter().take(n_scripts(format)?) {
+        tx.execute_batch(script)?;
+    }
+    Ok(())
+}
+
+/// Brings the tables of a format to the newest.
+pub(super) fn finish(tx: &Transaction<'_>, from: u32) -> Outcome<()> {
+    for script in MIGRATIONS.iter().skip(n_scripts(from)?) {
+        tx.execute_batch(script)?;
+    }
+    tx.pragma_update(None, "user_version", FORMAT)?;
+    Ok(())
+}
+
+fn n_scripts(format: u32) -> Outcome<usize> {
+    usize::try_from(format).map_err(|error| Failure::record("user_version", &error))
 }

@@ -89,3 +89,11 @@ CREATE TABLE gangs (
     seq  INTEGER PRIMARY KEY,         -- of the job
     size INTEGER NOT NULL             -- how many nodes, the main one included
 ) STRICT;
+
+-- Of a copy of a ledger that is kept in a journal elsewhere: the last entry of the journal that is in here. A ledger of its own
+-- has no row.
+CREATE TABLE copied (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    seq      INTEGER NOT NULL,
+    chain    TEXT    NOT NULL         -- what its number and all entries up to it come to, as hexadecimal digits
+) STRICT;

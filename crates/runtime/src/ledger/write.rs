@@ -21,15 +21,26 @@ pub(super) fn commit(
     events: Option<&EventRule>,
 ) -> Outcome<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    apply_all(&tx, now, changes, events)?;
+    tx.commit()?;
+    Ok(())
+}
+
+/// The same, in a transaction of the caller's.
+pub(super) fn apply_all(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    changes: &[Change],
+    events: Option<&EventRule>,
+) -> Outcome<()> {
     for change in changes {
-        let news = events.map(|rule| outbox::news(&tx, rule, change)).transpose()?.flatten();
-        apply(&tx, change)?;
+        let news = events.map(|rule| outbox::news(tx, rule, change)).transpose()?.flatten();
+        apply(tx, change)?;
         if let Some((id, state)) = news {
-            outbox::put(&tx, id, state, now)?;
+            outbox::put(tx, id, state, now)?;
         }
     }
     tx.prepare_cached("UPDATE meta SET committed_at = ?1")?.execute([now.to_string()])?;
-    tx.commit()?;
     Ok(())
 }
 

@@ -1,20 +1,14 @@
-//! What any ledger must do, run over the one in memory and the one in a file.
+//! What any ledger must do, whatever it is kept in.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::error::LedgerError;
-use spillway_core::id::LedgerId;
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
     Change, Glob, History, Job, JobState, KindId, Market, MiB, Scheduling, TimeRange,
 };
-use spillway_runtime::{SqliteLedger, SqliteReader};
-use spillway_sim::ledger::MemoryLedger;
-use tempfile::TempDir;
-use uuid::Uuid;
 
 use crate::sample::{
     add, add_child, add_node, array, at, attempt, child, child_id, cool, end_children, failed,
@@ -30,63 +24,7 @@ pub(crate) trait Subject {
     fn ledger(&mut self) -> &mut Self::Ledger;
     fn reader(&self) -> Box<dyn LedgerReader>;
     /// As after a restart of the program.
-    fn reopen(self) -> Self;
-}
-
-pub(crate) struct InMemory(MemoryLedger);
-
-impl InMemory {
-    pub(crate) fn new() -> Self {
-        Self(MemoryLedger::new(LedgerId::from_uuid(Uuid::from_u128(7))))
-    }
-}
-
-impl Subject for InMemory {
-    type Ledger = MemoryLedger;
-
-    fn ledger(&mut self) -> &mut MemoryLedger {
-        &mut self.0
-    }
-
-    fn reader(&self) -> Box<dyn LedgerReader> {
-        Box::new(self.0.clone())
-    }
-
-    fn reopen(self) -> Self {
-        self
-    }
-}
-
-pub(crate) struct InFile {
-    ledger: SqliteLedger,
-    path: PathBuf,
-    folder: TempDir,
-}
-
-impl InFile {
-    pub(crate) fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("ledger.db");
-        Self { ledger: SqliteLedger::open(&path).unwrap(), path, folder }
-    }
-}
-
-impl Subject for InFile {
-    type Ledger = SqliteLedger;
-
-    fn ledger(&mut self) -> &mut SqliteLedger {
-        &mut self.ledger
-    }
-
-    fn reader(&self) -> Box<dyn LedgerReader> {
-        Box::new(SqliteReader::open(&self.path).unwrap())
-    }
-
-    fn reopen(self) -> Self {
-        let Self { ledger, path, folder } = self;
-        drop(ledger);
-        Self { ledger: SqliteLedger::open(&path).unwrap(), path, folder }
-    }
+    async fn reopen(self) -> Self;
 }
 
 async fn commit(subject: &mut impl Subject, changes: &[Change]) {
@@ -105,21 +43,32 @@ fn ids(jobs: &[Job]) -> Vec<u64> {
 }
 
 macro_rules! contract {
-    ($($(#[$doc:meta])* async fn $name:ident($subject:ident) $body:block)*) => {
-        mod in_memory {
-            $(#[tokio::test] async fn $name() { super::$name(super::InMemory::new()).await; })*
+    ($d:tt $($(#[$doc:meta])* async fn $name:ident($subject:ident) $body:block)*) => {
+        $($(#[$doc])* pub(crate) async fn $name(mut $subject: impl Subject) $body)*
+
+        /// Runs the contract over one kind of ledger; where there is none of the kind, nothing is tested.
+        macro_rules! contract_over {
+            ($d module:ident, $d new:expr) => {
+                mod $d module {
+                    $(
+                        #[tokio::test]
+                        async fn $name() {
+                            if let Some(subject) = $d new.await {
+                                crate::contract::$name(subject).await;
+                            }
+                        }
+                    )*
+                }
+            };
         }
-        mod in_file {
-            $(#[tokio::test] async fn $name() { super::$name(super::InFile::new()).await; })*
-        }
-        $($(#[$doc])* async fn $name(mut $subject: impl Subject) $body)*
+        pub(crate) use contract_over;
     };
 }
 
-contract! {
+contract! { $
     async fn a_new_ledger_is_empty_and_keeps_its_id(subject) {
         let first = subject.ledger().load().await.unwrap();
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
         let second = subject.ledger().load().await.unwrap();
 
         assert_eq!(first, spillway_core::LedgerState::new(first.ledger));
@@ -128,7 +77,7 @@ contract! {
 
     async fn what_is_not_over_is_loaded_as_it_was_written(subject) {
         commit(&mut subject, &one_of_everything()).await;
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
 
         let state = subject.ledger().load().await.unwrap();
 
@@ -155,7 +104,7 @@ contract! {
 
     async fn what_is_over_can_still_be_read(subject) {
         commit(&mut subject, &one_of_everything()).await;
-        let reader = subject.reopen().reader();
+        let reader = subject.reopen().await.reader();
 
         let over = reader.job(job_id(2)).unwrap().unwrap();
         assert_eq!(over.attempts, [attempt(1)]);
@@ -418,7 +367,7 @@ contract! {
         paused.paused = true;
         let changes = [put_schedule("b"), put_schedule("a"), Change::PutSchedule(Box::new(paused.clone()))];
         commit(&mut subject, &changes).await;
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
 
         assert_eq!(subject.reader().schedules().unwrap(), [schedule("a"), paused]);
         assert_eq!(subject.ledger().load().await.unwrap().schedules.len(), 2);
@@ -445,7 +394,7 @@ contract! {
 
     async fn a_child_is_what_its_array_is_whether_or_not_it_has_a_record(subject) {
         commit(&mut subject, &one_of_everything()).await;
-        let reader = subject.reopen().reader();
+        let reader = subject.reopen().await.reader();
         let read = |ord| reader.job(child_id(4, ord)).unwrap().unwrap();
 
         let mut ended = child(4, 1, JobState::Succeeded { at: at(90) });
@@ -483,7 +432,7 @@ contract! {
             move_child(0, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
             moved(0, failed(), None)];
         commit(&mut subject, &changes).await;
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
 
         let state = subject.ledger().load().await.unwrap();
 
@@ -516,7 +465,7 @@ contract! {
         let changes = [add(&gang(0)), moved(0, running(1), None), add_node(0, 0, running(1)),
             add_node(0, 2, running(1)), ended];
         commit(&mut subject, &changes).await;
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
 
         let state = subject.ledger().load().await.unwrap();
 
@@ -551,7 +500,7 @@ contract! {
         let changes = [add(&gang(0)), moved(0, running(1), None), add_node(0, 0, running(1)),
             add_node(0, 2, failed()), moved(0, failed(), Some(attempt(1)))];
         commit(&mut subject, &changes).await;
-        let mut subject = subject.reopen();
+        let mut subject = subject.reopen().await;
 
         let state = subject.ledger().load().await.unwrap();
 

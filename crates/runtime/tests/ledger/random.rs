@@ -8,12 +8,14 @@ use spillway_core::{
 };
 use tokio::runtime::Builder;
 
-use crate::contract::{InFile, InMemory, Subject};
+use crate::contract::Subject;
 use crate::sample::{
     add, add_child, array, at, attempt, cool, end_children, gone, job, job_id, learn, move_child,
     moved, open, pause, put_boots, put_host, put_kind, put_launch, put_spot, registered, running,
     settled, use_share,
 };
+use crate::subjects::{Copy, InFile, InJournal, InMemory};
+use crate::table::MemoryTable;
 
 /// Few of everything, so that most sequences meet something twice.
 fn change() -> impl Strategy<Value = Change> {
@@ -80,7 +82,7 @@ async fn run(
         let result = subject.ledger().commit(at(0), changes).await;
         results.push(format!("{result:?}"));
     }
-    let mut subject = subject.reopen();
+    let mut subject = subject.reopen().await;
     let state = subject.ledger().load().await.unwrap();
     let reader = subject.reader();
     let all = (reader.hosts(true), reader.launches(9), reader.job_counts());
@@ -124,17 +126,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_ledger_in_the_file_is_the_one_in_memory(
+    fn the_ledger_in_the_file_is_the_one_in_memory_and_so_is_the_one_in_the_journal(
         commits in proptest::collection::vec(proptest::collection::vec(change(), 0..6), 0..12)
     ) {
-        let runtime = Builder::new_current_thread().build().unwrap();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
 
         let (results, state, all) = runtime.block_on(run(InMemory::new(), &commits));
-        let (in_file, mut loaded, read) = runtime.block_on(run(InFile::new(), &commits));
+        let in_file = runtime.block_on(run(InFile::new(), &commits));
+        let in_journal = runtime.block_on(async {
+            run(InJournal::new(MemoryTable::default(), Copy::MadeAgain).await, &commits).await
+        });
 
-        loaded.ledger = state.ledger;
-        prop_assert_eq!(in_file, results);
-        prop_assert_eq!(loaded, state);
-        prop_assert_eq!(read, all);
+        for (results_of, mut loaded, read) in [in_file, in_journal] {
+            loaded.ledger = state.ledger;
+            prop_assert_eq!(&results_of, &results);
+            prop_assert_eq!(&loaded, &state);
+            prop_assert_eq!(&read, &all);
+        }
     }
 }

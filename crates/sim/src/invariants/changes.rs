@@ -1,5 +1,7 @@
 //! The checks, one for each kind of change.
 
+use std::collections::BTreeMap;
+
 use spillway_core::dependency::{Outcome, Verdict};
 use spillway_core::host::HostStatus;
 use spillway_core::id::HostId;
@@ -114,7 +116,7 @@ impl Invariants {
             is_terminated: is_terminated(attempt),
         };
         self.live.insert(job.id, live);
-        self.on_host.entry(attempt.host).or_default().insert(job.id);
+        self.on_host.entry(attempt.host).or_default().insert(job.id, live.need);
         let is_new = before.is_none_or(|b| b.ord != attempt.ord);
         if is_new {
             self.check_placed(moment, job, attempt.host, ledger, cloud);
@@ -206,10 +208,8 @@ impl Invariants {
             .instance()
             .and_then(|instance| cloud.ecs().host_of(&instance.id))
             .map_or(host.capacity, |h| h.registered);
-        let on_host = self.on_host.get(&host_id);
-        let needs =
-            on_host.into_iter().flatten().filter_map(|job| self.live.get(job)).map(|l| l.need);
-        let sum = needs.into_iter().try_fold(Resources::ZERO, |sum, need| sum.checked_add(&need));
+        let needs = self.on_host.get(&host_id).into_iter().flat_map(BTreeMap::values);
+        let sum = needs.copied().try_fold(Resources::ZERO, |sum, need| sum.checked_add(&need));
         if !sum.is_some_and(|sum| sum.fits(&registered)) {
             let text = format!("with job {id} host {host_id} holds {sum:?} of {registered}");
             self.violate("I5", moment, text);

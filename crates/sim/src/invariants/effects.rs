@@ -1,7 +1,7 @@
 //! The checks, one for each kind of effect.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_core::Pausable;
 use spillway_core::effect::{DeadLetter, LaunchRequest, Receipt, TaskRequest};
@@ -105,7 +105,8 @@ impl Invariants {
         if is_forced {
             return;
         }
-        let by_ledger = self.on_host.get(&host_id).into_iter().flatten().next();
+        let by_ledger = self.on_host.get(&host_id).and_then(BTreeMap::first_key_value);
+        let by_ledger = by_ledger.map(|(job, _)| job);
         let in_cloud =
             cloud.ecs().host_of(instance).into_iter().flat_map(|h| &h.tasks).find(|arn| {
                 let task = cloud.ecs().task(arn);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -296,36 +297,51 @@ impl MemoryLedger {
         ArrayRecord { indexes, succeeded: OrdSet::new(), failed }
     }
 
-    /// Packs a child that has ended.
-    pub(super) fn pack_if_ended(&mut self, id: JobId) {
-        let Some(children) = self.arrays.get_mut(&id.whole()) else { return };
+    /// Notes that a child has ended, if it has. It is packed with the next changes: until then it may be looked at.
+    pub(super) fn note_if_ended(&mut self, id: JobId) {
+        let (Some(job), Some(children)) = (self.jobs.get(&id), self.arrays.get_mut(&id.whole()))
+        else {
+            return;
+        };
         let Some(ord) = id.index().and_then(|index| children.indexes().ord_of(index)) else {
             return;
         };
-        let Some(job) = self.jobs.get(&id) else { return };
-        let (at, reason) = match &job.state {
-            JobState::Succeeded { at } => (*at, None),
-            JobState::Failed { at, reason } => (*at, Some(self.shared.text(reason))),
+        match job.state {
+            JobState::Succeeded { .. } => children.record.succeeded.insert(ord),
+            JobState::Failed { .. } => children.record.failed.insert(ord),
             JobState::Submitted
             | JobState::Pending
             | JobState::Runnable { .. }
             | JobState::Starting { .. }
             | JobState::Running { .. } => return,
         };
-        let Some(job) = self.jobs.remove(&id) else { return };
-        if reason.is_none() {
-            children.record.succeeded.insert(ord);
-        } else {
-            children.record.failed.insert(ord);
-        }
-        let attempts = (children.attempts.len(), job.attempts.len());
-        children.attempts.extend(job.attempts.into_iter().map(|attempt| self.shared.pack(attempt)));
-        let Ok(at_ord) = usize::try_from(ord) else { return };
-        if children.packed.len() <= at_ord {
-            children.packed.resize_with(at_ord + 1, || None);
-        }
-        if let Some(place) = children.packed.get_mut(at_ord) {
-            *place = Some(Packed { at, reason, attempts });
+        self.unpacked.push((id, ord));
+    }
+
+    /// Packs the children that have ended since.
+    pub(super) fn pack(&mut self) {
+        for (id, ord) in mem::take(&mut self.unpacked) {
+            let Some(children) = self.arrays.get_mut(&id.whole()) else { continue };
+            let Some(job) = self.jobs.remove(&id) else { continue };
+            let (at, reason) = match &job.state {
+                JobState::Failed { at, reason } => (*at, Some(self.shared.text(reason))),
+                JobState::Succeeded { at } => (*at, None),
+                JobState::Submitted
+                | JobState::Pending
+                | JobState::Runnable { .. }
+                | JobState::Starting { .. }
+                | JobState::Running { .. } => continue,
+            };
+            let attempts = (children.attempts.len(), job.attempts.len());
+            let packed = job.attempts.into_iter().map(|attempt| self.shared.pack(attempt));
+            children.attempts.extend(packed);
+            let Ok(at_ord) = usize::try_from(ord) else { continue };
+            if children.packed.len() <= at_ord {
+                children.packed.resize_with(at_ord + 1, || None);
+            }
+            if let Some(place) = children.packed.get_mut(at_ord) {
+                *place = Some(Packed { at, reason, attempts });
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from spillway_localstack.agent.runner import Outcome
+from spillway_localstack.agent.secrets import Secrets
 
 # Whatever an endpoint that is away, restarting or faulty makes these calls raise.
 CALL_ERRORS = (BotoCoreError, ClientError, urllib3.exceptions.HTTPError, ValueError)
@@ -72,6 +73,7 @@ class Cloud:
         self._ec2 = session.client("ec2", **arguments)
         self._ecs = session.client("ecs", **arguments)
         self.logs = session.client("logs", **arguments)
+        self.secrets = Secrets(session.client("ssm", **arguments), session.client("secretsmanager", **arguments))
         self._types: dict[str, dict[str, Any]] = {}
 
     def running_machines(self) -> list[Machine]:

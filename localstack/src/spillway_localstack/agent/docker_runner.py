@@ -57,6 +57,9 @@ class DockerRunner:
             arguments += ["--memory", f"{container.memory}m", "--memory-swap", f"{container.memory}m"]
         if container.working_directory:
             arguments += ["--workdir", container.working_directory]
+        for mount in container.mounts:
+            bind = f"type=bind,source={mount.source},target={mount.path}"
+            arguments += ["--mount", f"{bind},readonly" if mount.is_read_only else bind]
         for key, value in container.environment.items():
             arguments += ["--env", f"{key}={value}"]
         if container.entry_point:

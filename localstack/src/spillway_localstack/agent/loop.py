@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spillway_localstack.agent.cloud import CALL_ERRORS, Cloud, Machine, Orders, is_refusal
+from spillway_localstack.agent.folders import HostFolders
 from spillway_localstack.agent.runner import Runner
 from spillway_localstack.agent.work import Work
 
@@ -32,6 +33,7 @@ class Agent:
         """Calls nothing yet."""
         self._cloud = cloud
         self._runner = runner
+        self._folders = HostFolders()
         self._settings = settings
         self._log = log
         self._seen_at: dict[str, float] = {}
@@ -89,7 +91,14 @@ class Agent:
     def _obey(self, orders: Orders) -> None:
         for assignment in orders.start:
             if assignment["taskArn"] not in self._works:
-                work = Work(assignment, self._cloud, self._runner, self._settings.stop_timeout_seconds, self._log)
+                work = Work(
+                    assignment,
+                    self._cloud,
+                    self._runner,
+                    self._folders,
+                    stop_timeout_seconds=self._settings.stop_timeout_seconds,
+                    log=self._log,
+                )
                 self._works[work.task_arn] = work
                 work.begin()
         for task_arn in orders.stop:
@@ -117,6 +126,7 @@ class Agent:
         for work in self._works.values():
             if work.host == arn:
                 work.abandon()
+        self._folders.lose(arn)
 
     def _shut_down(self) -> None:
         for work in self._works.values():
@@ -124,3 +134,4 @@ class Agent:
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         for work in self._works.values():
             work.join(max(0.0, deadline - time.monotonic()))
+        self._folders.lose_all()

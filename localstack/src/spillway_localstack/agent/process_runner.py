@@ -30,6 +30,8 @@ class ProcessRunner:
             raise StartError(
                 f"CannotStartContainerError: {container.image} is not read here, so the task must name its command"
             )
+        if container.mounts:
+            raise StartError("CannotCreateContainerError: a local process has no volumes: they need Docker")
         folder = tempfile.mkdtemp(prefix="spillway-task-")
         environment = {"PATH": os.environ.get("PATH", PATH_DEFAULT), "HOME": folder, **container.environment}
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 # The agent's ECS_CONTAINER_STOP_TIMEOUT (amazon-ecs-agent, README).
@@ -15,6 +16,17 @@ OnLine = Callable[[bytes], None]
 
 class StartError(Exception):
     """The container did not start; the text is ECS's ``reason``, such as ``CannotPullContainerError: ...``."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where a volume is seen in a container."""
+
+    volume: str
+    path: str
+    is_read_only: bool
+    source: Path | None = None
+    """The folder of this machine that stands for it, once it is known."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,9 @@ class Container:
     gpu_ids: list[str]
     stop_timeout_seconds: float
     log_options: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)  # where the values of variables are
+    volumes: dict[str, str] = field(default_factory=dict)  # the task's, with their host paths, "" without one
+    mounts: list[Mount] = field(default_factory=list)
 
     @property
     def task_id(self) -> str:
@@ -101,4 +116,12 @@ def container_of(assignment: dict[str, Any], stop_timeout_seconds: float) -> Con
         gpu_ids=list(assignment.get("gpuIds") or []),
         stop_timeout_seconds=float(definition.get("stopTimeout") or stop_timeout_seconds),
         log_options=dict(logging.get("options") or {}) if is_awslogs else {},
+        secrets={each["name"]: each["valueFrom"] for each in definition.get("secrets") or []},
+        volumes={
+            each["name"]: (each.get("host") or {}).get("sourcePath") or "" for each in assignment.get("volumes") or []
+        },
+        mounts=[
+            Mount(each["sourceVolume"], each["containerPath"], bool(each.get("readOnly")))
+            for each in definition.get("mountPoints") or []
+        ],
     )

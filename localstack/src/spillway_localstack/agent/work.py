@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from spillway_localstack.agent.cloud import CALL_ERRORS, Cloud, is_refusal
+from spillway_localstack.agent.folders import HostFolders
 from spillway_localstack.agent.logs import LogSink
-from spillway_localstack.agent.runner import Execution, Outcome, Runner, StartError, container_of
+from spillway_localstack.agent.runner import Container, Execution, Outcome, Runner, StartError, container_of
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 5.0
@@ -22,6 +24,8 @@ class Work:
         assignment: dict[str, Any],
         cloud: Cloud,
         runner: Runner,
+        folders: HostFolders,
+        *,
         stop_timeout_seconds: float,
         log: Callable[[str], None],
     ) -> None:
@@ -31,6 +35,7 @@ class Work:
         self._assignment = assignment
         self._cloud = cloud
         self._runner = runner
+        self._folders = folders
         self._stop_timeout_seconds = stop_timeout_seconds
         self._log = log
         self._lock = threading.Lock()
@@ -77,6 +82,7 @@ class Work:
             container = container_of(self._assignment, self._stop_timeout_seconds)
             name = container.name
             sink = LogSink(self._cloud.logs, container, self._log)
+            container = self._provided(container)
             with self._lock:
                 if self._is_abandoned.is_set():
                     return
@@ -93,6 +99,16 @@ class Work:
         outcome = execution.wait()
         sink.close()
         self._finish(container.name, outcome)
+
+    def _provided(self, container: Container) -> Container:
+        """With what comes from elsewhere: values of secrets, folders of volumes."""
+        values = self._cloud.secrets.values(container.secrets) if container.secrets else {}
+        sources = self._folders.sources(self.host, container)
+        return replace(
+            container,
+            environment=container.environment | values,
+            mounts=[replace(mount, source=sources[mount.volume]) for mount in container.mounts],
+        )
 
     def _finish(self, name: str, outcome: Outcome) -> None:
         if self._is_abandoned.is_set():

@@ -36,3 +36,18 @@ def ec2() -> Service:
     from spillway_localstack.plugin.ec2.service import EC2
 
     return Service.for_provider(EC2, dispatch_table_factory=MotoFallbackDispatcher)
+
+
+@aws_provider(api="dynamodb", name="spillway")
+def dynamodb() -> Service:
+    """moto's tables, kept in memory; chosen by ``PROVIDER_OVERRIDE_DYNAMODB=spillway``.
+
+    LocalStack's own are a Java program that it downloads when it is first asked for one.
+    """
+    from localstack.aws.skeleton import Skeleton
+    from localstack.aws.spec import load_service
+
+    from spillway_localstack.plugin.dispatch import with_moto
+
+    model = load_service("dynamodb")
+    return Service("dynamodb", skeleton=Skeleton(model, with_moto(object(), model)))

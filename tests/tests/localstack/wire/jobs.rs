@@ -115,7 +115,9 @@ fn a_job_that_waits_says_why_and_can_be_cancelled() {
 fn a_running_job_can_be_terminated() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
     let _dispatcher = here.serve();
-    let job = here.submit(&["--attempts", "3"], "sleep 600");
+    // The first process of a container heeds a signal only if it says how.
+    let script = "trap 'exit 143' TERM; sleep 600 & wait";
+    let job = here.submit(&["--attempts", "3"], script);
     here.until_job_is(&job, "RUNNING");
 
     let output = here.spillway(&["terminate", &job, "--reason", "too expensive"]);

@@ -1,6 +1,6 @@
 //! What every request is answered from: the ledger, the way to the job queue, and what was sent. It knows nothing of HTTP.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What requests are answered from.
 #[derive(Debug)]
 pub(super) struct Api {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) names: Names,
     sender: Sender,
     sent: Mutex<Sent>,
@@ -69,6 +69,7 @@ impl Api {
     pub(super) fn new(config: Config, region: Option<String>, sender: Sender) -> Self {
         let region = config.region.clone().or(region);
         let names = Names::new(region.as_deref(), config.job_queue_url.as_deref());
+        let config = Arc::new(config);
         Self { config, names, sender, sent: Mutex::default() }
     }
 
@@ -107,8 +108,8 @@ impl Api {
         &self,
         read: impl FnOnce(&Reader) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let path = self.config.ledger.clone();
-        let reading = tokio::task::spawn_blocking(move || read(&*ledger::reader(&path)?));
+        let config = Arc::clone(&self.config);
+        let reading = tokio::task::spawn_blocking(move || read(&*ledger::reader(&config)?));
         match reading.await {
             Ok(found) => Ok(found?),
             Err(lost) => Err(Refusal::server(format!("cannot read the ledger: {lost}"))),

@@ -111,7 +111,7 @@ impl View for RetryView {
 
 /// Sends the retries.
 pub(super) async fn run(args: &RetryArgs, context: &Context) -> Result<ExitStatus> {
-    let reader = ledger::reader(&context.config()?.ledger)?;
+    let reader = ledger::reader(context.config()?)?;
     let mut found = Vec::new();
     for target in &args.jobs {
         found.push(named(*target, &*reader)?);

@@ -7,7 +7,7 @@ use spillway_core::array::Indexes;
 use spillway_core::{CpuUnits, DefinitionRef, MiB};
 
 use super::SubmitArgs;
-use super::values::{ArrayFlag, GrowthFlag, Parameter, SecretFrom, Variable};
+use super::values::{ArrayFlag, Consume, GrowthFlag, Parameter, SecretFrom, Variable};
 use crate::error::Complaint;
 use crate::outbox::Draft;
 
@@ -47,6 +47,7 @@ pub(super) fn draft(args: &SubmitArgs) -> Result<Draft, Complaint> {
     if args.propagate_tags {
         message["propagateTags"] = json!(true);
     }
+    stand(args, &mut message);
     let own = own_keys(args);
     if own.as_object().is_some_and(|own| !own.is_empty()) {
         message["spillway"] = own;
@@ -56,6 +57,21 @@ pub(super) fn draft(args: &SubmitArgs) -> Result<Draft, Complaint> {
         message["jobQueue"] = json!(queue);
     }
     Ok(Draft { place: String::new(), message })
+}
+
+/// Its place among others.
+fn stand(args: &SubmitArgs, message: &mut Value) {
+    if let Some(share) = &args.share {
+        message["shareIdentifier"] = json!(share);
+    }
+    if let Some(priority) = args.priority {
+        message["schedulingPriorityOverride"] = json!(priority);
+    }
+    if !args.consume.is_empty() {
+        let one = |c: &Consume| json!({"consumableResource": c.0, "quantity": c.1});
+        let list: Value = args.consume.iter().map(one).collect();
+        message["consumableResourcePropertiesOverride"] = json!({"consumableResourceList": list});
+    }
 }
 
 /// A job of its own.
@@ -360,6 +376,32 @@ mod tests {
             (&json!("nobody"), &json!(true))
         );
         assert_eq!(container["secrets"], json!([{"name": "TOKEN", "valueFrom": "hub"}]));
+    }
+
+    #[test]
+    fn a_place_among_others_becomes_batchs_keys() {
+        let args = args(&[
+            "--image=busybox",
+            "--share=blue",
+            "--priority=7",
+            "--consume=licences=2",
+            "--consume=tokens=1",
+        ]);
+
+        let message = draft(&args).unwrap().message;
+
+        assert_eq!(message["shareIdentifier"], "blue");
+        assert_eq!(message["schedulingPriorityOverride"], 7);
+        let list = json!([
+            {"consumableResource": "licences", "quantity": 2},
+            {"consumableResource": "tokens", "quantity": 1},
+        ]);
+        let taken = &message["consumableResourcePropertiesOverride"];
+        assert_eq!(taken, &json!({"consumableResourceList": list}));
+        for wrong in ["--priority=10000", "--consume=licences", "--consume=licences=0"] {
+            let line = ["spillway", "submit", "--image=busybox", wrong];
+            assert!(Cli::try_parse_from(line).is_err(), "{wrong}");
+        }
     }
 
     #[test]

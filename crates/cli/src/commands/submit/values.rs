@@ -1,10 +1,11 @@
 //! How the flags of `submit` are written: one type per kind of value, each a part of the message that it makes.
 
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
 use spillway_core::array::Indexes;
-use spillway_core::{MiB, target};
+use spillway_core::{ConsumableName, MiB, target};
 
 /// `NAME=VALUE`, split at the first `=`.
 fn pair(text: &str) -> Option<(String, String)> {
@@ -48,6 +49,20 @@ pair!(
     SecretFrom,
     "give NAME=FROM, such as TOKEN=arn:aws:secretsmanager:..."
 );
+
+/// So many of a consumable resource, `NAME=N`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consume(pub(super) ConsumableName, pub(super) NonZeroU64);
+
+impl FromStr for Consume {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "give NAME=N with N at least 1, such as licences=2".to_owned();
+        let (name, n) = text.split_once('=').ok_or_else(wrong)?;
+        let name = name.parse().map_err(|_| wrong())?;
+        Ok(Self(name, n.parse().map_err(|_| wrong())?))
+    }
+}
 
 /// `N`, `FIRST-LAST` or `FIRST-LAST:STEP`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,8 @@ fn without_a_file_everything_is_built_in() {
     let resolved = resolve(&environment, None, &[]).unwrap();
 
     assert_eq!(resolved.file, None);
-    assert_eq!(resolved.config.ledger, Path::new("/home/ada/.local/state/spillway/ledger.db"));
+    let ledger = Path::new("/home/ada/.local/state/spillway/ledger.db");
+    assert_eq!(resolved.config.ledger.file(), Some(ledger));
 }
 
 #[test]

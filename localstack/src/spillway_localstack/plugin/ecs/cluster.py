@@ -202,6 +202,7 @@ class Cluster:
                     "taskArn": task.arn,
                     "containerInstanceArn": task.container_instance_arn,
                     "containerDefinitions": task.definition["containerDefinitions"],
+                    "volumes": task.definition.get("volumes") or [],
                     "overrides": task.overrides,
                     "gpuIds": list(task.gpu_ids),
                 }

@@ -72,6 +72,7 @@ def task_definition(scope: Scope, reference: str) -> JsonObject:
         "family": found.family,
         "revision": found.revision,
         "containerDefinitions": [dict(container) for container in found.container_definitions],
+        "volumes": [dict(volume) for volume in found.volumes or []],
         "placementConstraints": list(found.placement_constraints or []),
         "cpu": found.cpu,
         "memory": found.memory,
