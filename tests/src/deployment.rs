@@ -52,6 +52,8 @@ pub struct Shape {
     pub boot_seconds: u32,
     /// More lines for the top of the configuration.
     pub config: &'static str,
+    /// Whether its ledger is the stack's table, for several dispatchers.
+    pub shares_ledger: bool,
 }
 
 impl Default for Shape {
@@ -60,6 +62,7 @@ impl Default for Shape {
             instance_types: &["c6i.large", "c6i.xlarge", "m6i.large"],
             boot_seconds: 1,
             config: "",
+            shares_ledger: false,
         }
     }
 }
@@ -99,7 +102,8 @@ impl Deployment {
     pub fn configure(&self, shape: Shape) -> Process {
         let path = self.file(CONFIG);
         let names = fs::read_to_string(&path).expect("it has been written");
-        fs::write(path, format!("{names}{}", settings(shape))).expect("it can be written");
+        fs::write(path, format!("{names}{}", settings(shape, &self.name)))
+            .expect("it can be written");
         agent(&self.wire, &self.name, shape, self.folder.path())
     }
 
@@ -160,10 +164,20 @@ impl Deployment {
 
     /// Starts the dispatcher.
     pub fn serve(&self) -> Dispatcher {
-        let log = self.file("serve.log");
+        self.start("serve.log", self.command(&["serve", "-v"]))
+    }
+
+    /// Starts one of several dispatchers that share a ledger, with a copy of its own.
+    pub fn serve_beside(&self, who: &str) -> Dispatcher {
+        let mut command = self.command(&["serve", "-v"]);
+        command.env("SPILLWAY_LEDGER_COPY", self.file(&format!("{who}.db")));
+        self.start("serve.log", command)
+    }
+
+    fn start(&self, log: &str, mut command: Command) -> Dispatcher {
+        let log = self.file(log);
         let file =
             File::options().create(true).append(true).open(&log).expect("a log can be written");
-        let mut command = self.command(&["serve", "-v"]);
         command.stdout(file.try_clone().expect("it can be shared")).stderr(file);
         Dispatcher { process: Process::start(command, log) }
     }
@@ -244,10 +258,11 @@ impl Deployment {
             loop {
                 let mut page = self.wire.ecs("ListTasks", &input);
                 n += page["taskArns"].as_array().map_or(0, Vec::len);
-                match page["nextToken"].take() {
-                    Value::Null => return n,
-                    next => input["nextToken"] = next,
+                let next = page["nextToken"].take();
+                if next.is_null() {
+                    return n;
                 }
+                input["nextToken"] = next;
             }
         };
         list("RUNNING") + list("STOPPED")
@@ -309,6 +324,21 @@ impl Dispatcher {
         self.process.end(Signal::KILL);
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// SIGSTOP: as a machine that is paused, or a disk that hangs.
+    pub fn pause(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT: it goes on where it was.
+    pub fn resume(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// SIGTERM, and its exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.process.end(Signal::TERM)
@@ -328,13 +358,16 @@ impl Process {
         Self { child, log }
     }
 
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("it has an id"), signal).expect("a child of ours can be signalled");
+    }
+
     /// Sends a signal and waits; the exit code, if it ended by itself.
     fn end(&mut self, signal: Signal) -> Option<i32> {
-        let pid =
-            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it has an id");
         let has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
         if !has_ended {
-            kill_process(pid, signal).expect("a child of ours can be signalled");
+            self.signal(signal);
         }
         let log = self.log.display();
         let child = &mut self.child;
@@ -351,6 +384,8 @@ impl Drop for Process {
         let mut has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
         if let Some(pid) = pid.filter(|_| !has_ended) {
             let _ = kill_process(pid, Signal::TERM);
+            // One that is paused hears nothing else.
+            let _ = kill_process(pid, Signal::CONT);
         }
         while !has_ended && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
@@ -424,9 +459,15 @@ fn names(name: &str, subnets: &[String]) -> String {
     )
 }
 
-fn settings(shape: Shape) -> String {
+fn settings(shape: Shape, name: &str) -> String {
+    let ledger = if shape.shares_ledger {
+        format!("dynamodb:{name}-ledger")
+    } else {
+        "ledger.db".to_owned()
+    };
     format!(
-        "ledger = \"ledger.db\"\n\
+        "ledger = {ledger:?}\n\
+         ledger-copy = \"reader.db\"\n\
          idle-timeout = \"3s\"\n\
          batch-idle = \"300ms\"\n\
          batch-max = \"3s\"\n\

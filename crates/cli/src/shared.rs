@@ -51,7 +51,7 @@ pub(crate) async fn import(
 ) -> Result<u64, LedgerError> {
     let journal = opened(table, config).await?;
     if journal.head().await?.is_some() {
-        return Err(LedgerError::Locked { path: config.ledger.to_string() });
+        return Err(LedgerError::NotEmpty { path: config.ledger.to_string() });
     }
     let unwritten = |source| LedgerError::Unavailable { source: Box::new(source) };
     let folder = tempfile::tempdir().map_err(unwritten)?;

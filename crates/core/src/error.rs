@@ -123,6 +123,12 @@ pub enum LedgerError {
         /// Where it was looked for.
         path: String,
     },
+    /// Something has been written to it where it must be new.
+    #[error("the ledger {path} is not empty")]
+    NotEmpty {
+        /// Which ledger.
+        path: String,
+    },
     /// A record in it cannot be read: stop, touch nothing.
     #[error("the ledger holds a record that cannot be read: {detail}")]
     Corrupt {

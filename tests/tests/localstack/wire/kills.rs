@@ -21,6 +21,7 @@ const ROOMY: Shape = Shape {
     instance_types: &["c6i.2xlarge", "c6i.4xlarge", "m6i.4xlarge"],
     boot_seconds: 1,
     config: "",
+    shares_ledger: false,
 };
 
 /// Moments without a pattern, the same in every run: from just after the start of the process to well into its work.
