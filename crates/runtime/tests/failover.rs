@@ -122,14 +122,14 @@ impl Rig {
         Self { scenario, ports, clock, table, folder, stop: CancellationToken::new() }
     }
 
-    fn journal(&self, way: Way) -> Arc<Journal<Way>> {
+    fn journal(way: Way) -> Arc<Journal<Way>> {
         Arc::new(Journal::new(way, "the journal"))
     }
 
     fn start(&self, name: &'static str) -> Dispatcher {
         let way = Way { table: self.table.clone(), is_cut: Arc::default() };
         let path = self.folder.path().join(format!("{name}.db"));
-        let standby = Standby::open(self.journal(way.clone()), &path, name).unwrap();
+        let standby = Standby::open(Self::journal(way.clone()), &path, name).unwrap();
         let one = Arc::new(self.ports.clone());
         let ports = Ports {
             jobs: Arc::clone(&one),
@@ -153,7 +153,7 @@ impl Rig {
     /// Who leads, and in which epoch.
     async fn leader(&self) -> Option<(String, u64)> {
         let way = Way { table: self.table.clone(), is_cut: Arc::default() };
-        let lease = self.journal(way).lease().await.unwrap()?;
+        let lease = Self::journal(way).lease().await.unwrap()?;
         let name = lease.owner.split(' ').next()?.to_owned();
         (!lease.is_released).then_some((name, lease.epoch))
     }
