@@ -153,8 +153,11 @@ proptest! {
         }
         let seats: BTreeSet<HostId> = plan.seats.iter().map(|seat| seat.host).collect();
         for host in after.hosts.iter_mut().filter(|host| seats.contains(&host.id)) {
-            // What waited for the same host is not there before it.
-            host.reserved.clear();
+            // What the host was bought for has come before: gone, it would leave room that another node is better put into.
+            for (key, count) in std::mem::take(&mut host.reserved) {
+                let taken = key.need.checked_mul(count).unwrap_or(host.free);
+                host.free = host.free.saturating_sub(&taken);
+            }
         }
 
         let again = solve(&after);

@@ -194,7 +194,7 @@ fn dispatcher() -> Row {
                 "How many dispatchers lead: one. The epoch of a shared ledger grows with every change of its leader.",
                 Unit::Count,
                 8,
-                vec![total(t::LEADER, &[], "leaders"), total(t::EPOCH, &[], "epoch")],
+                vec![now(t::LEADER, &[], "leaders"), now(t::EPOCH, &[], "epoch")],
             ),
             dispatched(
                 "What must stay at 0",
