@@ -21,16 +21,15 @@ struct Chosen {
 impl Commits for Chosen {
     fn commit(&mut self, _now: Timestamp, changes: &[Change]) -> io::Result<()> {
         for change in changes {
-            match change {
-                Change::AddJob(job) => {
-                    self.names.insert(job.id, job.spec.name.to_string());
-                }
-                Change::MoveJob { id, ended: Some(attempt), .. } if attempt.failure.is_none() => {
-                    let name = self.names.get(id).cloned().unwrap_or_default();
-                    let of_name = self.of_name.entry(name).or_default();
-                    *of_name.entry(attempt.variant).or_default() += 1;
-                }
-                _ => {}
+            if let Change::AddJob(job) = change {
+                self.names.insert(job.id, job.spec.name.to_string());
+            }
+            if let Change::MoveJob { id, ended: Some(attempt), .. } = change
+                && attempt.failure.is_none()
+            {
+                let name = self.names.get(id).cloned().unwrap_or_default();
+                let of_name = self.of_name.entry(name).or_default();
+                *of_name.entry(attempt.variant).or_default() += 1;
             }
         }
         Ok(())
