@@ -98,12 +98,17 @@ fn unanswered<E: Error + 'static>(action: &str, error: &CallError<E>) -> CloudEr
         SdkError::ConstructionFailure(_) => CloudError::Invalid { action, detail },
         SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
             // Nobody could be asked, for want of credentials among others.
-            match detail.contains("credentials") {
-                true => CloudError::Denied { action, detail },
-                false => CloudError::Unsettled { action, detail },
+            if detail.contains("credentials") {
+                CloudError::Denied { action, detail }
+            } else {
+                CloudError::Unsettled { action, detail }
             }
         }
-        _ => CloudError::Unsettled { action, detail },
+        SdkError::TimeoutError(_)
+        | SdkError::DispatchFailure(_)
+        | SdkError::ResponseError(_)
+        | SdkError::ServiceError(_)
+        | _ => CloudError::Unsettled { action, detail },
     }
 }
 

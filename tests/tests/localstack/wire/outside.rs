@@ -93,8 +93,8 @@ fn a_folder_of_the_host_outlives_the_container_that_wrote_into_it() {
     if runner() != "docker" {
         return;
     }
-    const ALLOWING: &str = "jobs.allowed-host-paths = [\"/data\"]\n";
-    let one_host = Shape { config: ALLOWING, instance_types: &["c6i.large"], ..Shape::default() };
+    let allowing = "jobs.allowed-host-paths = [\"/data\"]\n";
+    let one_host = Shape { config: allowing, instance_types: &["c6i.large"], ..Shape::default() };
     let Some(here) = Deployment::new(one_host) else { return };
     let _dispatcher = here.serve();
     let mount = |is_read_only: bool| {
