@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use spillway_core::CloudError;
+use spillway_core::error::chain;
 use spillway_core::table::TableError;
 
 /// Any error of an SDK call.
@@ -110,21 +111,6 @@ fn unanswered<E: Error + 'static>(action: &str, error: &CallError<E>) -> CloudEr
         | SdkError::ServiceError(_)
         | _ => CloudError::Unsettled { action, detail },
     }
-}
-
-/// An error with all its causes on one line, each said once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
