@@ -1,6 +1,7 @@
 //! By subject. All names begin with `wire::`, by which the runner limits how many run at once.
 
 mod batch_api;
+mod failover;
 mod fleet;
 mod install;
 mod jobs;
