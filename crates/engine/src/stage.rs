@@ -125,6 +125,10 @@ impl Engine {
                 of.picks.get_or_insert_default().push(pick);
             }
         }
+        for band in bands.values_mut() {
+            // Whoever is left out may be passed by any who wait for the pool, of its band or not.
+            band.least = selection.least;
+        }
         bands.into_iter().collect()
     }
 
