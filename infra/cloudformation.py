@@ -138,6 +138,7 @@ class Stack:
             "Name",
             "QueueName",
             "RoleName",
+            "TableName",
             "ClusterName",
             "LogGroupName",
             "InstanceProfileName",
@@ -155,6 +156,7 @@ class Stack:
         n = self.names
         place = {
             "AWS::SQS::Queue": f"sqs:{n.region}:{n.account}:",
+            "AWS::DynamoDB::Table": f"dynamodb:{n.region}:{n.account}:table/",
             "AWS::Events::Rule": f"events:{n.region}:{n.account}:rule/",
             "AWS::IAM::Role": f"iam::{n.account}:role/",
             "AWS::IAM::ManagedPolicy": f"iam::{n.account}:policy/",

@@ -198,6 +198,7 @@ class Module:
             raise ValueError(f"{kind}.{name}.{attribute} is not known here")
         n = self.names
         place = {
+            "aws_dynamodb_table": f"dynamodb:{n.region}:{n.account}:table/",
             "aws_sqs_queue": f"sqs:{n.region}:{n.account}:",
             "aws_cloudwatch_event_rule": f"events:{n.region}:{n.account}:rule/",
             "aws_ecs_cluster": f"ecs:{n.region}:{n.account}:cluster/",

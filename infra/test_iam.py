@@ -15,6 +15,7 @@ from cloudformation import LONGEST, WITH_ALL, Names, Stack, documents, listed, p
 
 INFRA = Path(__file__).parent
 ADAPTERS = INFRA.parent / "crates" / "aws" / "src"
+TABLE_ADAPTER = INFRA.parent / "crates" / "dynamodb" / "src"
 
 TABLE: dict[str, Any] = tomllib.loads((INFRA / "iam.toml").read_text())
 STATEMENTS = [pytest.param(statement, id=statement["sid"]) for statement in TABLE["statement"]]
@@ -41,6 +42,7 @@ ROLE_POLICIES_CHARS_MAX = 10240
 # Which policy files make up each policy of the template.
 TEMPLATE_POLICIES = {
     "DispatcherPolicy": ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events"],
+    "LedgerPolicy": ["keep-ledger"],
     "ProducerPolicy": ["producer"],
     "HostRole.agent": ["host"],
     "ExecutionRole.execution": ["execution", "read-secrets", "read-parameters"],
@@ -111,13 +113,14 @@ def test_secrets_are_read_only_if_the_stack_lists_them() -> None:
 
 def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
     # The adapters name each call as IAM does, for their errors: "ec2:CreateFleet".
-    name = re.compile(r'"((?:ec2|ecs|iam|pricing|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
-    called = {call for file in ADAPTERS.rglob("*.rs") for call in name.findall(file.read_text())}
+    name = re.compile(r'"((?:dynamodb|ec2|ecs|iam|pricing|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
+    files = [*ADAPTERS.rglob("*.rs"), *TABLE_ADAPTER.rglob("*.rs")]
+    called = {call for file in files for call in name.findall(file.read_text())}
     called = {re.sub(r"^(sqs:\w+)Batch$", r"\1", call) for call in called}  # one right for both
     free = {call["name"] for call in TABLE["free"]}
     needed = {action["name"] for s in TABLE["statement"] for action in s["actions"] if "needed-by" in action}
     implied = needed | {"ec2:RunInstances"}  # doctor's dry run calls it by name; CreateFleet needs it too
-    granted = actions_of(policy("dispatcher")) | actions_of(policy("pass-job-roles"))
+    granted = {a for name in ("dispatcher", "keep-ledger", "pass-job-roles") for a in actions_of(policy(name))}
 
     assert called, "the adapters name no call"
     assert called - free <= granted
@@ -140,16 +143,16 @@ def test_what_another_call_needs_is_called_by_no_adapter_itself() -> None:
             assert not ("needed-by" in action and f'"{action["name"]}"' in text), action["name"]
 
 
-@pytest.mark.parametrize("name", ["doctor", "plan", "producer"])
+@pytest.mark.parametrize("name", ["doctor", "plan", "producer", "reader"])
 def test_what_a_person_runs_buys_and_ends_nothing(name: str) -> None:
-    harmless = ("Describe", "Get", "List", "SendMessage")
+    harmless = ("Describe", "Get", "List", "Query", "SendMessage")
 
     assert [a for a in actions_of(policy(name)) if not a.split(":")[1].startswith(harmless)] == []
 
 
-@pytest.mark.parametrize("name", ["doctor", "plan"])
+@pytest.mark.parametrize("name", ["doctor", "plan", "reader"])
 def test_what_reads_is_a_part_of_what_the_dispatcher_may_do(name: str) -> None:
-    assert actions_of(policy(name)) <= actions_of(policy("dispatcher"))
+    assert actions_of(policy(name)) <= actions_of(policy("dispatcher")) | actions_of(policy("keep-ledger"))
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)

@@ -46,6 +46,7 @@ BOTH = pytest.mark.parametrize(
 # What each type of resource is called on the other side. Terraform's other types are parts of these.
 TYPES = {
     "AWS::SQS::Queue": "aws_sqs_queue",
+    "AWS::DynamoDB::Table": "aws_dynamodb_table",
     "AWS::SQS::QueuePolicy": "aws_sqs_queue_policy",
     "AWS::Events::Rule": "aws_cloudwatch_event_rule",
     "AWS::ECS::Cluster": "aws_ecs_cluster",
@@ -110,6 +111,32 @@ def test_both_make_the_same_queues(stack: Stack, module: Module) -> None:
         )
         for queue in module.resources("aws_sqs_queue").values()
     }
+
+    assert of_template == of_module
+
+
+@BOTH
+def test_both_make_the_same_table(stack: Stack, module: Module) -> None:
+    of_template = [
+        (
+            table["TableName"],
+            table["BillingMode"],
+            [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]],
+            sorted((a["AttributeName"], a["AttributeType"]) for a in table["AttributeDefinitions"]),
+            table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+        )
+        for table in stack.resources("AWS::DynamoDB::Table").values()
+    ]
+    of_module = [
+        (
+            table["name"],
+            table["billing_mode"],
+            [(table["hash_key"], "HASH"), (table["range_key"], "RANGE")],
+            sorted((attribute["name"], attribute["type"]) for attribute in table["attribute"]),
+            table["point_in_time_recovery"][0]["enabled"],
+        )
+        for table in module.resources("aws_dynamodb_table").values()
+    ]
 
     assert of_template == of_module
 

@@ -20,7 +20,7 @@ locals {
   }
 
   statements = {
-    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events", "producer", "host", "execution", "read-secrets", "read-parameters"] :
+    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events", "keep-ledger", "producer", "host", "execution", "read-secrets", "read-parameters"] :
     name => jsondecode(templatefile("${path.module}/../policies/${name}.json", local.names)).Statement
   }
 }
@@ -155,6 +155,20 @@ resource "aws_iam_instance_profile" "dispatcher" {
 
   name = "${var.deployment}-dispatcher"
   role = aws_iam_role.dispatcher[0].name
+}
+
+# Apart, since IAM takes 6,144 characters of one policy, and only a dispatcher whose ledger is the table needs it.
+resource "aws_iam_policy" "ledger" {
+  name        = "${var.deployment}-ledger"
+  description = "Keeps the ledger of Spillway's deployment ${var.deployment} in its table"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.statements["keep-ledger"] })
+}
+
+resource "aws_iam_role_policy_attachment" "ledger" {
+  count = var.dispatcher_service == "none" ? 0 : 1
+
+  role       = aws_iam_role.dispatcher[0].name
+  policy_arn = aws_iam_policy.ledger.arn
 }
 
 # Who may send jobs. Attach it with care: it is the right to run code on the hosts.

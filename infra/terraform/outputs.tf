@@ -13,6 +13,11 @@ output "event_queue_url" {
   value       = aws_sqs_queue.events.url
 }
 
+output "ledger_table_name" {
+  description = "The table for a ledger that dispatchers share; behind \"dynamodb:\" in the setting ledger"
+  value       = aws_dynamodb_table.ledger.name
+}
+
 output "cluster_name" {
   description = "The ECS cluster; the setting cluster"
   value       = aws_ecs_cluster.this.name
@@ -36,6 +41,11 @@ output "log_group_name" {
 output "dispatcher_policy_arn" {
   description = "What the dispatcher may do; attach it to the identity it runs as"
   value       = aws_iam_policy.dispatcher.arn
+}
+
+output "ledger_policy_arn" {
+  description = "What the dispatcher may do with the ledger's table; attach it too if the setting ledger names that"
+  value       = aws_iam_policy.ledger.arn
 }
 
 output "producer_policy_arn" {

@@ -1,15 +1,17 @@
 //! An installation of its own for one test: a stack from the shipped template, an agent for its cluster, a configuration, and
 //! the `spillway` program in processes. Everything it starts ends with it.
 
+mod process;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use self::process::{Dispatcher, Process};
 use crate::wire::{REGION, Wire, elements};
 use crate::workspace;
 
@@ -27,9 +29,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What nearly everything here happens within; a loaded machine is slow.
 pub const SOON: Duration = Duration::from_mins(1);
-
-/// How long a process may take to end by itself when its owner goes.
-const END_GRACE: Duration = Duration::from_secs(10);
 
 /// Looks until there is something to see, and returns it.
 pub fn wait_until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
@@ -52,6 +51,8 @@ pub struct Shape {
     pub boot_seconds: u32,
     /// More lines for the top of the configuration.
     pub config: &'static str,
+    /// Whether its ledger is the stack's table, for several dispatchers.
+    pub shares_ledger: bool,
 }
 
 impl Default for Shape {
@@ -60,6 +61,7 @@ impl Default for Shape {
             instance_types: &["c6i.large", "c6i.xlarge", "m6i.large"],
             boot_seconds: 1,
             config: "",
+            shares_ledger: false,
         }
     }
 }
@@ -99,7 +101,8 @@ impl Deployment {
     pub fn configure(&self, shape: Shape) -> Process {
         let path = self.file(CONFIG);
         let names = fs::read_to_string(&path).expect("it has been written");
-        fs::write(path, format!("{names}{}", settings(shape))).expect("it can be written");
+        fs::write(path, format!("{names}{}", settings(shape, &self.name)))
+            .expect("it can be written");
         agent(&self.wire, &self.name, shape, self.folder.path())
     }
 
@@ -116,6 +119,11 @@ impl Deployment {
     /// Its job queue.
     pub fn job_queue(&self) -> String {
         format!("{}-jobs", self.name)
+    }
+
+    /// Its event queue.
+    pub fn event_queue(&self) -> String {
+        format!("{}-events", self.name)
     }
 
     /// Its dead-letter queue.
@@ -158,14 +166,38 @@ impl Deployment {
         serde_json::from_slice(&output.stdout).expect("it prints JSON")
     }
 
+    /// Expects that dispatchers die and hang: what one has received comes again after 3 s, however often. As installed that takes a
+    /// minute, and after ten times a message is a dead letter (`JobMaxReceives`), which an operator may send again.
+    pub fn expect_deaths(&self) {
+        let dead = self.wire.queue_arn(&self.dead_letter_queue());
+        let policy = json!({ "deadLetterTargetArn": dead, "maxReceiveCount": 1_000 }).to_string();
+        let sooner = json!({ "VisibilityTimeout": "3" });
+        let jobs = json!({ "VisibilityTimeout": "3", "RedrivePolicy": policy });
+        for (queue, attributes) in [(self.job_queue(), jobs), (self.event_queue(), sooner)] {
+            let url = self.wire.queue_url(&queue);
+            let change = json!({ "QueueUrl": url, "Attributes": attributes });
+            self.wire.sqs("SetQueueAttributes", &change);
+        }
+    }
+
     /// Starts the dispatcher.
     pub fn serve(&self) -> Dispatcher {
-        let log = self.file("serve.log");
+        self.start("serve.log", self.command(&["serve", "-v"]))
+    }
+
+    /// Starts one of several dispatchers that share a ledger, with a copy of its own.
+    pub fn serve_beside(&self, who: &str) -> Dispatcher {
+        let mut command = self.command(&["serve", "-v"]);
+        command.env("SPILLWAY_LEDGER_COPY", self.file(&format!("{who}.db")));
+        self.start("serve.log", command)
+    }
+
+    fn start(&self, log: &str, mut command: Command) -> Dispatcher {
+        let log = self.file(log);
         let file =
             File::options().create(true).append(true).open(&log).expect("a log can be written");
-        let mut command = self.command(&["serve", "-v"]);
         command.stdout(file.try_clone().expect("it can be shared")).stderr(file);
-        Dispatcher { process: Process::start(command, log) }
+        Dispatcher::start(command, log)
     }
 
     /// Submits one small job with these flags that runs `sh -c <script>`; its id.
@@ -244,10 +276,11 @@ impl Deployment {
             loop {
                 let mut page = self.wire.ecs("ListTasks", &input);
                 n += page["taskArns"].as_array().map_or(0, Vec::len);
-                match page["nextToken"].take() {
-                    Value::Null => return n,
-                    next => input["nextToken"] = next,
+                let next = page["nextToken"].take();
+                if next.is_null() {
+                    return n;
                 }
+                input["nextToken"] = next;
             }
         };
         list("RUNNING") + list("STOPPED")
@@ -296,72 +329,6 @@ pub fn said(output: &Output) -> String {
 
 /// The configuration file in an installation's folder.
 const CONFIG: &str = "spillway.toml";
-
-/// A running dispatcher.
-#[derive(Debug)]
-pub struct Dispatcher {
-    process: Process,
-}
-
-impl Dispatcher {
-    /// SIGKILL: as a machine that loses power.
-    pub fn kill(mut self) {
-        self.process.end(Signal::KILL);
-    }
-
-    /// SIGTERM, and its exit code.
-    pub fn stop(mut self) -> Option<i32> {
-        self.process.end(Signal::TERM)
-    }
-}
-
-/// A process that ends with its owner.
-#[derive(Debug)]
-pub struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(mut command: Command, log: PathBuf) -> Self {
-        let child = command.stdin(Stdio::null()).spawn().expect("the program can be started");
-        Self { child, log }
-    }
-
-    /// Sends a signal and waits; the exit code, if it ended by itself.
-    fn end(&mut self, signal: Signal) -> Option<i32> {
-        let pid =
-            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it has an id");
-        let has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
-        if !has_ended {
-            kill_process(pid, signal).expect("a child of ours can be signalled");
-        }
-        let log = self.log.display();
-        let child = &mut self.child;
-        let what = format!("the end of the process that writes {log}");
-        wait_until(&what, SOON, || child.try_wait().expect("it can be waited for")).code()
-    }
-}
-
-impl Drop for Process {
-    /// In order first: the agent ends the tasks it runs.
-    fn drop(&mut self) {
-        let until = Instant::now() + END_GRACE;
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let mut has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
-        if let Some(pid) = pid.filter(|_| !has_ended) {
-            let _ = kill_process(pid, Signal::TERM);
-        }
-        while !has_ended && Instant::now() < until {
-            std::thread::sleep(LOOK_EVERY);
-            has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
-        }
-        if !has_ended {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
 
 /// How tasks run: in Docker if it answers and has the image, because tests pull nothing; else as local processes.
 pub fn runner() -> &'static str {
@@ -424,9 +391,15 @@ fn names(name: &str, subnets: &[String]) -> String {
     )
 }
 
-fn settings(shape: Shape) -> String {
+fn settings(shape: Shape, name: &str) -> String {
+    let ledger = if shape.shares_ledger {
+        format!("dynamodb:{name}-ledger")
+    } else {
+        "ledger.db".to_owned()
+    };
     format!(
-        "ledger = \"ledger.db\"\n\
+        "ledger = {ledger:?}\n\
+         ledger-copy = \"reader.db\"\n\
          idle-timeout = \"3s\"\n\
          batch-idle = \"300ms\"\n\
          batch-max = \"3s\"\n\

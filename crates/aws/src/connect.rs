@@ -11,6 +11,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use spillway_core::CloudError;
+use spillway_core::error::chain;
 
 use crate::call::{self, CallError};
 use crate::ec2::Ec2Compute;
@@ -168,7 +169,7 @@ impl Account {
         E: ProvideErrorMetadata + Error + 'static,
     {
         if let Some(credentials) = call::credentials_error(error) {
-            return ConnectError::NoCredentials { detail: call::chain(credentials) };
+            return ConnectError::NoCredentials { detail: chain(credentials) };
         }
         let is_bad_identity = call::code_of(error).is_some_and(is_about_identity);
         match call::sort(action, error) {

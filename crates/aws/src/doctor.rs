@@ -1,10 +1,10 @@
 //! Looks at everything a dispatcher will need, and says of each whether it is there. Makes nothing and buys nothing.
 
 use serde::Serialize;
+use spillway_core::error::chain;
 use spillway_core::port::PriceFeed as _;
 use spillway_core::{Arch, Catalog, CloudError};
 
-use crate::call;
 use crate::connect::Account;
 use crate::ec2::{HostKind, Images, Subnets};
 use crate::error::ConnectError;
@@ -50,7 +50,7 @@ impl Finding {
     fn of(name: &str, result: Result<String, ConnectError>) -> Self {
         match result {
             Ok(detail) => Self::ok(name, detail),
-            Err(error) => Self::failed(name, call::chain(&error), hint_of(&error)),
+            Err(error) => Self::failed(name, chain(&error), hint_of(&error)),
         }
     }
 

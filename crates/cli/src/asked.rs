@@ -1,11 +1,13 @@
 //! What the dispatcher would ask the planner now, with everything on offer beside it. Reads only.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use jiff::Timestamp;
 use spillway_core::plan::Effort;
-use spillway_core::{Catalog, Expectation, Job, LedgerState, PlanInput, PlanPolicy};
+use spillway_core::{Catalog, Expectation, Job, LedgerState, PlanInput, PlanPolicy, VariantOrd};
 use spillway_engine::{Engine, Standing};
-use spillway_planner::explain::Question;
+use spillway_planner::explain::{self, Question};
 
 use crate::config::Config;
 use crate::ledger;
@@ -27,17 +29,19 @@ pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -
     Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices })
 }
 
-/// The question, where a job stands in it (nowhere if it does not wait for a place), and how long it is expected to run.
+/// The question, where a job stands in it (nowhere if it does not wait for a place), and how long it is expected to run as each
+/// of its alternatives.
 pub(crate) fn ask_for(
     job: &Job,
     state: LedgerState,
     all: &Catalog,
     config: &Config,
-) -> (Question, Option<Standing>, Expectation) {
+) -> (Question, Option<Standing>, BTreeMap<VariantOrd, Expectation>) {
     let now = Timestamp::now();
     let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
     let (input, standing) = engine.plan_input_for(now, job.id);
-    let expected = engine.expectation(now, &job.spec);
+    let expected = |variant| (variant, engine.expectation(now, &job.spec, variant));
+    let expected = job.spec.variant_ords().map(expected).collect();
     (with_all(&engine, input, Effort::Default, all, config), standing, expected)
 }
 
@@ -55,5 +59,5 @@ fn with_all(
 
 /// How many jobs wait for a place.
 pub(crate) fn n_jobs(input: &PlanInput) -> u32 {
-    input.demands.iter().fold(0_u32, |sum, demand| sum.saturating_add(demand.count))
+    u32::try_from(explain::n_jobs(input)).unwrap_or(u32::MAX)
 }

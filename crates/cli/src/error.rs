@@ -104,6 +104,7 @@ pub(crate) fn ledger_hint(error: &LedgerError) -> String {
         LedgerError::Fenced { .. } => {
             "nothing is lost: the other dispatcher goes on from what was written; start this one again and it stands by"
         }
+        LedgerError::NotEmpty { .. } => "name a new one with --ledger: a file, or dynamodb:TABLE",
         LedgerError::TooNew { .. } => "use the Spillway that wrote it, or a newer one",
         LedgerError::Missing { .. } => {
             "`spillway serve` creates it; name the dispatcher's own ledger with --ledger FILE, or see `spillway demo`"

@@ -51,7 +51,7 @@ pub(crate) async fn import(
 ) -> Result<u64, LedgerError> {
     let journal = opened(table, config).await?;
     if journal.head().await?.is_some() {
-        return Err(LedgerError::Locked { path: config.ledger.to_string() });
+        return Err(LedgerError::NotEmpty { path: config.ledger.to_string() });
     }
     let unwritten = |source| LedgerError::Unavailable { source: Box::new(source) };
     let folder = tempfile::tempdir().map_err(unwritten)?;
@@ -79,9 +79,7 @@ pub(crate) fn bring_up_to_date(table: &str, config: &Config) -> Result<(), Ledge
 }
 
 async fn brought(table: &str, config: &Config) -> Result<(), LedgerError> {
-    let journal = Box::pin(journal(table, config)).await;
-    let journal =
-        journal.map_err(|source| LedgerError::Unavailable { source: Box::new(source) })?;
+    let journal = opened(table, config).await?;
     let Some(head) = journal.head().await? else {
         return Err(LedgerError::Missing { path: config.ledger.to_string() });
     };

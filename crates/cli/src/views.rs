@@ -17,6 +17,7 @@ pub mod queue;
 pub mod schedule;
 pub mod score;
 pub mod timeline;
+pub mod variant;
 pub mod wait;
 pub mod why;
 

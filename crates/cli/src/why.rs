@@ -165,7 +165,8 @@ pub(crate) fn held_back(job: &Job, engine: &Engine) -> Option<HeldBack> {
 
 /// What in the ledger has to do with a job that waits, most telling first.
 pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<String> {
-    let class = JobClass::of(job, config.engine().patience.of(&job.spec.queue));
+    let patience = config.engine().patience.of(&job.spec.queue);
+    let class = JobClass::waiting(job, patience, job.spec.variant_ords());
     let mut notes: Vec<String> =
         state.hosts.iter().filter_map(|host| booting(host, &class)).collect();
     notes.extend(state.hosts.iter().filter_map(|host| leaving(host, job, state)));
@@ -191,9 +192,10 @@ fn leaving(host: &Host, job: &Job, state: &LedgerState) -> Option<String> {
         |other: &&Job| other.state.live_attempt().is_some_and(|live| live.host == host.id);
     let on_it = state.jobs.iter().filter(is_on_it);
     let free = on_it.fold(host.capacity, |free, job| free.saturating_sub(&job.held()));
-    let spec = &job.spec;
-    let may_run = spec.allows(host.traits());
-    let would_do = may_run && job.need().fits(&free);
+    let mut ways = job.spec.variant_ords();
+    let would_do = ways.any(|variant| {
+        job.spec.allows_variant(variant, host.traits()) && job.need_as(variant).fits(&free)
+    });
     would_do.then(|| format!("{} has room for it and takes no work: {cause}", host_text(host)))
 }
 
@@ -204,7 +206,8 @@ pub(crate) fn host_name(id: HostId, state: &LedgerState) -> String {
 }
 
 fn booting(host: &Host, class: &JobClass) -> Option<String> {
-    let n_kept = host.reserved.iter().find(|(reserved, _)| reserved == class).map(|(_, n)| *n)?;
+    let kept = host.reserved.iter().find(|(reserved, _)| class.may_be(reserved));
+    let n_kept = kept.map(|(_, n)| *n)?;
     let stands = match host.status() {
         HostStatus::Requested => "is being bought",
         HostStatus::Launched => "boots",

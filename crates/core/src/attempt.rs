@@ -12,6 +12,7 @@ use crate::job::Expectation;
 use crate::money::MicroUsd;
 use crate::retry::FailedEnd;
 use crate::task_spec::ContainerEnd;
+use crate::variant::VariantOrd;
 
 /// Whose fault the end of an attempt was, by what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub struct Attempt {
     /// The task, if ECS ever made one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskArn>,
+    /// Which of the job's alternatives it ran.
+    #[serde(default, skip_serializing_if = "VariantOrd::is_base")]
+    pub variant: VariantOrd,
     /// When it was given to the host.
     pub placed_at: Timestamp,
     /// ECS's `startedAt`; none if it never ran.

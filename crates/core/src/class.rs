@@ -12,6 +12,7 @@ use crate::job::{FailureCategory, Job};
 use crate::kind::KindId;
 use crate::market::{Arch, MarketRule};
 use crate::quantity::Resources;
+use crate::variant::{ChoiceId, VariantOrd, Way};
 
 /// A job that lost its work to so many Spot interruptions is taken to fare badly there: from then on it is run On-Demand
 /// if its market rule allows that. Two are bad luck; the third time the same work is paid for again it is dearer.
@@ -50,11 +51,88 @@ pub struct JobClass {
     /// How they share tasks, if they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<ClassOfShared>,
+    /// For jobs with alternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+}
+
+/// What a class of jobs with alternatives says of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// None is taken yet. The class's need is the most that any of them needs, in each dimension by itself.
+    Open {
+        /// Which they are.
+        of: ChoiceId,
+        /// The least that any of them needs, in each dimension by itself.
+        least: Resources,
+    },
+    /// It is the class of this one.
+    Taken(Way),
 }
 
 impl JobClass {
-    /// The class of a job, in a queue whose jobs may wait for so long unless they say otherwise.
-    pub fn of(job: &Job, queue_patience: SignedDuration) -> Self {
+    /// The class of a job that waits, of which some alternatives may be run: those with these numbers, at least one.
+    /// Its queue's jobs may wait for so long unless they say otherwise.
+    pub fn waiting(
+        job: &Job,
+        queue_patience: SignedDuration,
+        ords: impl IntoIterator<Item = VariantOrd>,
+    ) -> Self {
+        if job.spec.variants.is_none() {
+            return Self::of_variant(job, queue_patience, VariantOrd::BASE);
+        }
+        let ways = Self::ways(job, queue_patience, ords);
+        let Some((first, of)) = ways.first().and_then(|first| Some((first, first.way()?.of)))
+        else {
+            return Self::of_variant(job, queue_patience, VariantOrd::BASE);
+        };
+        let least = ways.iter().fold(first.need, |least, way| least.each_min(&way.need));
+        let need = ways.iter().fold(first.need, |most, way| most.each_max(&way.need));
+        Self { need, choice: Some(Choice::Open { of, least }), ..*first }
+    }
+
+    /// The classes of a job's alternatives with these numbers, in their order.
+    pub fn ways(
+        job: &Job,
+        queue_patience: SignedDuration,
+        ords: impl IntoIterator<Item = VariantOrd>,
+    ) -> Vec<Self> {
+        let class = |ord| (ord, Self::of_variant(job, queue_patience, ord));
+        let classes: Vec<(VariantOrd, Self)> = ords.into_iter().map(class).collect();
+        // A class is plain data.
+        let of = ChoiceId::of(&serde_json::to_vec(&classes).unwrap_or_default());
+        let taken = |(ord, class)| Self { choice: Some(Choice::Taken(Way { of, ord })), ..class };
+        classes.into_iter().map(taken).collect()
+    }
+
+    /// Which of its jobs' alternatives it is of; none where they have none, or none is taken.
+    pub const fn way(&self) -> Option<Way> {
+        match self.choice {
+            Some(Choice::Taken(way)) => Some(way),
+            Some(Choice::Open { .. }) | None => None,
+        }
+    }
+
+    /// The least that its jobs need in each dimension, as whichever alternative.
+    pub const fn least(&self) -> Resources {
+        match self.choice {
+            Some(Choice::Open { least, .. }) => least,
+            Some(Choice::Taken(_)) | None => self.need,
+        }
+    }
+
+    /// Whether the jobs of another class are these, or these as one of their alternatives.
+    pub fn may_be(&self, other: &Self) -> bool {
+        match (self.choice, other.choice) {
+            (Some(Choice::Open { of, .. }), Some(Choice::Taken(way))) => way.of == of,
+            (Some(Choice::Open { .. }), Some(Choice::Open { .. }) | None)
+            | (Some(Choice::Taken(_)) | None, _) => self == other,
+        }
+    }
+
+    /// The class of a job that is run as one of its alternatives.
+    fn of_variant(job: &Job, queue_patience: SignedDuration, variant: VariantOrd) -> Self {
         let spec = &job.spec;
         let patience = spec.patience.or(spec.deadline.is_none().then_some(queue_patience));
         let waits = patience.is_none_or(|patience| SignedDuration::ZERO < patience);
@@ -63,19 +141,24 @@ impl JobClass {
             rounded_down(at, job.created_at)
         });
         let end_by = spec.deadline.filter(|_| waits).map(|at| rounded_down(at, job.created_at));
-        let (shared, need) =
-            ClassOfShared::of(job).map_or((None, job.need()), |(of, need)| (Some(of), need));
+        // Jobs that share tasks have no alternatives.
+        let (shared, need) = ClassOfShared::of(job)
+            .map_or((None, job.need_as(variant)), |(of, need)| (Some(of), need));
+        let own = spec.variant(variant);
+        let (arch, gpu_kinds) =
+            own.map_or((spec.arch, spec.gpu_kinds), |own| (own.arch, own.gpu_kinds));
         Self {
             need,
-            arch: spec.arch,
-            gpu_kinds: spec.gpu_kinds,
+            arch,
+            gpu_kinds,
             market: spec.market,
             shuns_spot: spec.market == MarketRule::Any && SPOT_LOSSES_MAX <= n_spot_losses(job),
-            told_secs: spec.expected_duration.map(|time| rounded(whole_secs(time))),
-            kind: KindId::of(spec),
+            told_secs: spec.expected_duration_of(variant).map(|time| rounded(whole_secs(time))),
+            kind: KindId::of_variant(spec, variant),
             start_by,
             end_by,
             shared,
+            choice: None,
         }
     }
 }

@@ -62,6 +62,9 @@ pub enum NotCoalescible {
     /// The dispatcher may read no other group than its own.
     #[error("logs to a group or a region of its own, where the report may not be read")]
     OwnLog,
+    /// The runner's task is of one image and one command.
+    #[error("has variants, which are chosen for each task of its own")]
+    Variants,
     /// A child that waits for the one before it gains nothing.
     #[error("is sequential: its children run one by one in any case")]
     Sequential,
@@ -79,6 +82,9 @@ impl CoalesceRule {
         }
         if spec.task.is_some() {
             return Err(NotCoalescible::SeveralContainers);
+        }
+        if spec.variants.is_some() {
+            return Err(NotCoalescible::Variants);
         }
         if spec.container.command.is_empty() {
             return Err(NotCoalescible::NoCommand);

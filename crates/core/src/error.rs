@@ -1,6 +1,23 @@
 //! What can go wrong in a call to the cloud, sorted by what the caller does next.
 
+use std::error::Error;
+
 use serde::{Deserialize, Serialize};
+
+/// An error with all its causes on one line, each said once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
 
 /// A call that did not do what it was asked to. `detail` is AWS's code and text, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
@@ -121,6 +138,12 @@ pub enum LedgerError {
     #[error("there is no ledger at {path}")]
     Missing {
         /// Where it was looked for.
+        path: String,
+    },
+    /// Something has been written to it where it must be new.
+    #[error("the ledger {path} is not empty")]
+    NotEmpty {
+        /// Which ledger.
         path: String,
     },
     /// A record in it cannot be read: stop, touch nothing.

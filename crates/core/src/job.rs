@@ -28,6 +28,7 @@ use crate::quantity::Resources;
 use crate::retry::{MemoryGrowth, RetryRule};
 use crate::scheduling::Scheduling;
 use crate::task_spec::TaskSpec;
+use crate::variant::{VariantOrd, Variants};
 
 /// A job's time limits beside that of an attempt; none is no limit, or the operator's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,14 +122,15 @@ pub struct JobSpec {
     /// For a multi-node job: its nodes. Container, resources and architecture are then those of the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gang: Option<Arc<Gang>>,
+    /// Other ways to run it, if it lists some. What is said above is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Box<Variants>>,
 }
 
 impl JobSpec {
-    /// Whether it may run on such a host.
+    /// Whether it may run on such a host, as it is written.
     pub fn allows(&self, host: HostTraits) -> bool {
-        self.arch.is_none_or(|wanted| wanted == host.arch)
-            && self.market.allows(host.market)
-            && self.gpu_kinds.allows(host.gpu)
+        self.allows_variant(VariantOrd::BASE, host)
     }
 
     /// Its share of its queue, the default one if it names none.
@@ -170,6 +172,7 @@ impl JobSpec {
             depends_on: Vec::new(),
             scheduling: None,
             gang: None,
+            variants: None,
         }
     }
 }
@@ -390,10 +393,20 @@ impl Job {
         self.state.reason_after(last).filter(|reason| !reason.is_empty())
     }
 
-    /// What its next attempt needs, or its live one holds: more memory than was asked for at first where attempts ran out of
-    /// it and the job wants that. The same for as long as no attempt ends.
+    /// Which of its alternatives its live attempt runs; without one, the job as it is written.
+    pub fn variant(&self) -> VariantOrd {
+        self.state.live_attempt().map_or(VariantOrd::BASE, |attempt| attempt.variant)
+    }
+
+    /// What its live attempt holds; without one, what its next needs if it is run as it is written.
     pub fn need(&self) -> Resources {
-        let asked = self.spec.resources;
+        self.need_as(self.variant())
+    }
+
+    /// What an attempt needs as one of its alternatives: more memory than was asked for at first where attempts ran out of it,
+    /// as whichever, and the job wants that. The same for as long as no attempt ends.
+    pub fn need_as(&self, variant: VariantOrd) -> Resources {
+        let asked = self.spec.resources_of(variant);
         let Some(growth) = &self.spec.memory_growth else { return asked };
         let n_oom =
             self.attempts.iter().filter(|a| a.failure == Some(FailureCategory::Oom)).count();

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::IdError;
 use crate::job::JobSpec;
+use crate::variant::VariantOrd;
 
 /// A kind of jobs: the first eight bytes of a SHA-256 over its [name](kind_name). Two kinds that collide would share
 /// their estimates; nothing else follows from it.
@@ -19,6 +20,11 @@ impl KindId {
     /// The kind of a job.
     pub fn of(spec: &JobSpec) -> Self {
         Self::named(&kind_name(spec))
+    }
+
+    /// The kind of a job that is run as one of its alternatives.
+    pub fn of_variant(spec: &JobSpec, variant: VariantOrd) -> Self {
+        Self::named(&kind_name_of_variant(spec, variant))
     }
 
     /// The kind with this name.
@@ -73,6 +79,14 @@ pub fn kind_name(spec: &JobSpec) -> String {
         name.push_str(program);
     }
     format!("{name}, {}", spec.resources)
+}
+
+/// The same for a job that is run as one of its alternatives: what it lists takes its own time, and is of its own kinds.
+pub fn kind_name_of_variant(spec: &JobSpec, variant: VariantOrd) -> String {
+    if spec.variant(variant).is_none() {
+        return kind_name(spec);
+    }
+    format!("{}, variant {variant}", kind_name(&spec.as_variant(variant)))
 }
 
 /// A name with each of its numbers replaced by `#`. A part between `-` and `_` that is all hexadecimal, with a digit in

@@ -46,6 +46,7 @@ pub mod table;
 pub mod target;
 pub mod task;
 pub mod task_spec;
+pub mod variant;
 
 pub use array::{ArraySpec, OrdSet};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
@@ -67,7 +68,7 @@ pub use id::{
 };
 pub use input::{Answer, Input};
 pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
-pub use kind::{KindId, kind_name};
+pub use kind::{KindId, kind_name, kind_name_of_variant};
 pub use launch::{Launch, LaunchState};
 pub use market::{Arch, ArchRule, HostTraits, Market, MarketRule};
 pub use mix::{MixRule, MixRules};
@@ -79,3 +80,4 @@ pub use retry::{MemoryGrowth, RetryAction, RetryRule};
 pub use schedule::ScheduleRecord;
 pub use scheduling::{Gate, Pausable, Scheduling, ShareUse};
 pub use target::JobTarget;
+pub use variant::{ChoiceId, Variant, VariantOrd, Variants, Way};

@@ -23,6 +23,7 @@ use crate::mix::MixRules;
 use crate::money::MicroUsdPerHour;
 use crate::quantity::{CpuUnits, Resources};
 use crate::quota::Quotas;
+use crate::variant::Way;
 
 pub use filter::{FilterKind, FilterSet};
 pub use gang::{GangDemand, GangPlan, GangSeat, GangVerdict, Gangs};
@@ -45,6 +46,10 @@ pub struct DemandKey {
     pub expected_secs: Option<u32>,
     /// How long it may yet wait for a cheaper place, in seconds, rounded down; 0 starts it as soon as can be.
     pub patience_secs: u32,
+    /// Where the jobs have alternatives, which of them this is. Demands that are alternatives of the same are as many and the
+    /// same jobs: each is run as one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
 }
 
 impl DemandKey {
@@ -67,6 +72,9 @@ impl fmt::Display for DemandKey {
         }
         if self.market != MarketRule::Any {
             write!(f, ", {} only", self.market)?;
+        }
+        if let Some(way) = self.way {
+            write!(f, ", variant {}", way.ord)?;
         }
         Ok(())
     }

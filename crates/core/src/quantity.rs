@@ -287,6 +287,16 @@ impl Resources {
         }
     }
 
+    /// The greater in each dimension.
+    #[must_use]
+    pub fn each_max(&self, other: &Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            memory: self.memory.max(other.memory),
+            gpus: self.gpus.max(other.gpus),
+        }
+    }
+
     /// `n` times as much, or `None` where it leaves the range of the type.
     pub fn checked_mul(&self, n: u32) -> Option<Self> {
         Some(Self {

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use spillway_core::CloudError;
+use spillway_core::error::chain;
 use spillway_core::table::TableError;
 
 /// Any error of an SDK call.
@@ -98,28 +99,18 @@ fn unanswered<E: Error + 'static>(action: &str, error: &CallError<E>) -> CloudEr
         SdkError::ConstructionFailure(_) => CloudError::Invalid { action, detail },
         SdkError::DispatchFailure(failure) if !failure.is_io() && !failure.is_timeout() => {
             // Nobody could be asked, for want of credentials among others.
-            match detail.contains("credentials") {
-                true => CloudError::Denied { action, detail },
-                false => CloudError::Unsettled { action, detail },
+            if detail.contains("credentials") {
+                CloudError::Denied { action, detail }
+            } else {
+                CloudError::Unsettled { action, detail }
             }
         }
-        _ => CloudError::Unsettled { action, detail },
+        SdkError::TimeoutError(_)
+        | SdkError::DispatchFailure(_)
+        | SdkError::ResponseError(_)
+        | SdkError::ServiceError(_)
+        | _ => CloudError::Unsettled { action, detail },
     }
-}
-
-/// An error with all its causes on one line, each said once.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Items and keys as DynamoDB writes them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -40,7 +40,8 @@ fn of_field(field: Field) -> AttributeValue {
 pub(crate) fn read(action: &str, attributes: Attributes) -> Result<(String, Item), CloudError> {
     let mut item = Item::new();
     let mut sort = String::new();
-    for (name, value) in attributes {
+    // In one order, so that of several that are wrong the same is told each time.
+    for (name, value) in attributes.into_iter().collect::<BTreeMap<_, _>>() {
         let field = field(action, &name, value)?;
         match (name.as_str(), field) {
             (PARTITION, _) => {}
@@ -58,12 +59,13 @@ fn field(action: &str, name: &str, value: AttributeValue) -> Result<Field, Cloud
         action: action.to_owned(),
         detail: format!("the table holds something else than a ledger: {name}"),
     };
-    match value {
-        AttributeValue::S(text) => Ok(Field::Text(text)),
-        AttributeValue::N(text) => text.parse().map(Field::Number).map_err(|_| foreign()),
-        AttributeValue::B(blob) => Ok(Field::Bytes(blob.into_inner())),
-        _ => Err(foreign()),
+    if let AttributeValue::N(text) = &value {
+        return text.parse().map(Field::Number).map_err(|_| foreign());
     }
+    if let AttributeValue::S(text) = value {
+        return Ok(Field::Text(text));
+    }
+    value.as_b().map(|blob| Field::Bytes(blob.as_ref().to_vec())).map_err(|_| foreign())
 }
 
 /// A condition as an expression, with the names and values in it.

@@ -85,11 +85,8 @@ fn put(sort: &str, epoch: u64, only_if: Option<Condition>) -> Write {
     Write { key: Key::new("p", sort), item: Some(item(epoch)), only_if }
 }
 
-fn holds(epoch: u64) -> Option<Condition> {
-    Some(Condition::Holds(vec![
-        ("epoch", Field::Number(epoch)),
-        ("owner", Field::Text("a".into())),
-    ]))
+fn holds(epoch: u64) -> Condition {
+    Condition::Holds(vec![("epoch", Field::Number(epoch)), ("owner", Field::Text("a".into()))])
 }
 
 #[tokio::test]
@@ -100,13 +97,13 @@ async fn writes_are_made_together_and_on_their_conditions() {
     table.write(vec![put("1", 1, absent()), put("2", 1, absent())]).await.unwrap();
     let again = table.write(vec![put("1", 2, absent()), put("3", 1, None)]).await;
     let alone = table.write(vec![put("1", 2, absent())]).await;
-    let other = table.write(vec![put("1", 2, holds(9)), put("3", 1, None)]).await;
+    let other = table.write(vec![put("1", 2, Some(holds(9))), put("3", 1, None)]).await;
 
     assert_eq!([again, alone, other], [const { Err(TableError::Refused) }; 3]);
     assert_eq!(table.get(&Key::new("p", "3")).await.unwrap(), None);
     assert_eq!(table.get(&Key::new("p", "1")).await.unwrap(), Some(item(1)));
-    table.write(vec![put("1", 2, holds(1)), put("3", 1, absent())]).await.unwrap();
-    table.write(vec![put("1", 3, holds(2))]).await.unwrap();
+    table.write(vec![put("1", 2, Some(holds(1))), put("3", 1, absent())]).await.unwrap();
+    table.write(vec![put("1", 3, Some(holds(2)))]).await.unwrap();
     assert_eq!(table.get(&Key::new("p", "1")).await.unwrap(), Some(item(3)));
     let delete = |sort: &str| Write { key: Key::new("p", sort), item: None, only_if: None };
     table.write(vec![delete("1")]).await.unwrap();

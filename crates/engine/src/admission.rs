@@ -8,7 +8,7 @@ use spillway_core::job::JobSpec;
 use spillway_core::plan::NoFit;
 use spillway_core::{
     Answer, Catalog, DemandKey, Effect, JobId, JobState, MicroUsdPerHour, PoolId, QueueName,
-    Resources,
+    Resources, VariantOrd,
 };
 
 use crate::config::{CapKind, Caps};
@@ -30,13 +30,23 @@ impl Engine {
         self.admit_by_catalog(cx.now, spec)
     }
 
-    /// The rule of the operator that a job breaks, with any of its nodes.
+    /// The rule of the operator that a job breaks, with any of its nodes or alternatives.
     fn refusal(&self, spec: &JobSpec, sender: Option<&str>) -> Option<String> {
-        let Some(gang) = &spec.gang else { return self.config.jobs.refusal(spec, sender) };
+        let Some(gang) = &spec.gang else {
+            return spec.variant_ords().find_map(|ord| self.refusal_of(spec, ord, sender));
+        };
         let of_group = |group| self.config.jobs.refusal(&node_spec(spec, group), sender);
         let refusal = gang.groups.iter().find_map(of_group)?;
         let of_nodes = "jobDefinition.nodeProperties.nodeRangeProperties[].container";
         Some(refusal.replace("jobDefinition.containerProperties", of_nodes))
+    }
+
+    /// The same with one alternative. What it does not say otherwise is the job's own, and was looked at with that.
+    fn refusal_of(&self, spec: &JobSpec, ord: VariantOrd, sender: Option<&str>) -> Option<String> {
+        let refusal = self.config.jobs.refusal(&spec.as_variant(ord), sender)?;
+        let Some(at) = usize::from(ord.get()).checked_sub(1) else { return Some(refusal) };
+        let of_variant = format!("spillway.variants[{at}]");
+        Some(refusal.replace("jobDefinition.containerProperties", &of_variant))
     }
 
     pub(crate) fn admit_by_catalog(&self, now: Timestamp, spec: &JobSpec) -> JobState {
@@ -58,6 +68,7 @@ impl Engine {
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
         let of_group = |group: &NodeGroup| key(group.resources, group.arch, group.gpu_kinds);
         match &spec.gang {
@@ -79,8 +90,22 @@ impl Engine {
         first
     }
 
-    /// Whether a pool could have all that a job needs at once, if nothing else ran.
+    /// Whether a pool could have all that a job needs at once, if nothing else ran: as one of its alternatives.
     pub(crate) fn admit_in(&self, pool: Option<usize>, spec: &JobSpec) -> Result<(), String> {
+        let mut first = Ok(());
+        for ord in spec.variant_ords() {
+            match self.admit_as(pool, &spec.as_variant(ord)) {
+                Ok(()) => return Ok(()),
+                Err(reason) => first = first.and(Err(reason)),
+            }
+        }
+        match spec.variants {
+            Some(_) => first.map_err(|reason| format!("{reason} (nor does any of its variants)")),
+            None => first,
+        }
+    }
+
+    fn admit_as(&self, pool: Option<usize>, spec: &JobSpec) -> Result<(), String> {
         let keys = Self::keys_of(spec);
         let fits_no_host = |no_fit: NoFit| format!("Job fits no host: {no_fit}");
         self.admit_by_pool(pool, &keys).map_err(fits_no_host)?;
@@ -131,14 +156,12 @@ impl Engine {
                 (need, gang.n_nodes())
             }
         };
+        // One alternative that may be held is enough.
+        let may_be_held = |ord| self.may_hold(&lane, &spec.resources_of(ord));
+        let has_way = spec.gang.is_none() && spec.variant_ords().any(may_be_held);
         let exceeded = |caps: &Caps| {
-            let Resources { cpu, memory, gpus } = need;
-            if caps.cpu_max.is_some_and(|max| max < cpu) {
-                Some((CapKind::Vcpus, format!("{cpu} vCPU")))
-            } else if caps.memory_max.is_some_and(|max| max < memory) {
-                Some((CapKind::Memory, memory.to_string()))
-            } else if caps.gpus_max.is_some_and(|max| max < gpus) {
-                Some((CapKind::Gpus, format!("{gpus} GPU")))
+            if let Some(exceeded) = exceeded(caps, &need).filter(|_| !has_way) {
+                Some(exceeded)
             } else if caps.hosts_max.is_some_and(|max| max < n_nodes) {
                 Some((CapKind::Hosts, format!("{n_nodes} hosts")))
             } else {
@@ -160,6 +183,13 @@ impl Engine {
         Some(format!(
             "Job needs {needs} of the consumable resource {name}, of which there are {total}"
         ))
+    }
+
+    /// Whether a queue and share may hold so much at all, if they hold nothing else.
+    pub(crate) fn may_hold(&self, lane: &Lane, need: &Resources) -> bool {
+        let rules = self.config.queue(&lane.queue);
+        exceeded(&rules.caps, need).is_none()
+            && exceeded(&rules.share_caps(&lane.share()), need).is_none()
     }
 
     /// Asks for prices, unless that has been done and not been answered.
@@ -260,5 +290,19 @@ impl Engine {
             Answer::Observe { asked_at, snapshot } => self.take_snapshot(cx, asked_at, &snapshot),
             Answer::Catalog { result } => self.take_catalog(cx, result),
         }
+    }
+}
+
+/// The cap that so much alone is above, and what is above it.
+fn exceeded(caps: &Caps, need: &Resources) -> Option<(CapKind, String)> {
+    let Resources { cpu, memory, gpus } = *need;
+    if caps.cpu_max.is_some_and(|max| max < cpu) {
+        Some((CapKind::Vcpus, format!("{cpu} vCPU")))
+    } else if caps.memory_max.is_some_and(|max| max < memory) {
+        Some((CapKind::Memory, memory.to_string()))
+    } else if caps.gpus_max.is_some_and(|max| max < gpus) {
+        Some((CapKind::Gpus, format!("{gpus} GPU")))
+    } else {
+        None
     }
 }

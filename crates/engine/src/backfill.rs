@@ -2,15 +2,19 @@
 //! it is kept for it, or hosts take nothing more until they are gone and one can be bought for it. Others may run wherever
 //! that takes nothing from what is kept, so they never delay it.
 
+mod hold;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use spillway_core::array;
 use spillway_core::job::LinePlace;
-use spillway_core::plan::{HostView, LimitKind, WaitReason};
+use spillway_core::plan::{LimitKind, WaitReason};
 use spillway_core::{
-    Busy, HostId, HostTraits, JobClass, JobId, LaunchId, Offering, Planned, Resources,
+    Busy, HostId, HostTraits, JobClass, JobId, LaunchId, Offering, Planned, Resources, VariantOrd,
 };
+
+pub(crate) use hold::{Hold, Making};
 
 use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine};
@@ -19,46 +23,6 @@ use crate::limits;
 use crate::placement::BoughtFor;
 use crate::question::{Question, Scope};
 use crate::waiting::{GroupKey, fresh};
-
-/// Room that is being made for one job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) job: JobId,
-    pub(crate) group: GroupKey,
-    pub(crate) making: Making,
-}
-
-/// How room is made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Making {
-    /// What comes free on this host is kept until there is enough.
-    Host(HostId),
-    /// These take nothing more. When they are gone there is room within the limits to buy one; until then nobody buys.
-    Headroom(BTreeSet<HostId>),
-}
-
-impl Hold {
-    /// Takes out of the planner's view what is kept.
-    pub(crate) fn spare(&self, hosts: &mut Vec<HostView>) {
-        match &self.making {
-            Making::Headroom(held) => hosts.retain(|host| !held.contains(&host.id)),
-            Making::Host(held) => {
-                let need = self.group.class.need;
-                if let Some(host) = hosts.iter_mut().find(|host| host.id == *held) {
-                    host.free = beside(&need, host.free);
-                    host.reserved.clear();
-                }
-                hosts.retain(|host| host.id != *held || host.free != Resources::ZERO);
-            }
-        }
-    }
-}
-
-/// What others may take of `free`: nothing before there is enough for the first, and then what is beside it. When what runs
-/// will end is only an estimate; that they never delay the first must not rest on one.
-fn beside(need: &Resources, free: Resources) -> Resources {
-    if need.fits(&free) { free.saturating_sub(need) } else { Resources::ZERO }
-}
 
 /// When there is expected to be `need`, in seconds. `busy` is in the order of its ends.
 fn fits_after(need: &Resources, free: Resources, busy: &[Busy]) -> Option<u32> {
@@ -91,14 +55,33 @@ impl Engine {
         selection.least.is_some_and(|least| !need.fits(&least))
     }
 
-    /// Begins to make room for a job, where that is quickest. False if no room could ever be made: then nobody waits for it.
+    /// Begins to make room for a job, where that is quickest, as whichever of its alternatives. False if no room could ever be
+    /// made: then nobody waits for it.
     pub(crate) fn make_room(
         &mut self,
         now: Timestamp,
         pool: Option<usize>,
         (group, job): (GroupKey, JobId),
     ) -> bool {
-        let class = group.class;
+        let ways = self.ways_of_group(&group).into_iter();
+        let quickest = ways.filter_map(|class| {
+            let (secs, making) = self.quickest(now, pool, &class)?;
+            Some((secs, class, making))
+        });
+        let Some((_, class, making)) = quickest.min_by_key(|(secs, ..)| *secs) else {
+            return false;
+        };
+        self.holds.insert(pool.unwrap_or(0), Hold { job, group, class, making });
+        true
+    }
+
+    /// In how many seconds, and how, there would be room for a class.
+    fn quickest(
+        &self,
+        now: Timestamp,
+        pool: Option<usize>,
+        class: &JobClass,
+    ) -> Option<(u32, Making)> {
         let mut forecasts = self.forecasts(now);
         let mut on_host: Option<(u32, HostId)> = None;
         let mut empties: Vec<(u32, HostId)> = Vec::new();
@@ -106,7 +89,7 @@ impl Engine {
         for entry in self.fleet.iter().filter(is_asked) {
             let id = entry.host.id;
             let busy = self.busy(now, entry, &mut forecasts);
-            if allows(&class, traits(entry))
+            if allows(class, traits(entry))
                 && let Some(secs) = fits_after(&class.need, entry.free(), &busy)
             {
                 let candidate = (secs, id);
@@ -114,15 +97,14 @@ impl Engine {
             }
             empties.push((busy.last().map_or(0, |last| last.ends_in_secs), id));
         }
-        let bought = self.headroom_after(now, pool, &class, empties);
-        let making = match (on_host, bought) {
-            (Some((secs, host)), Some((later, _))) if secs <= later => Making::Host(host),
-            (Some((_, host)), None) => Making::Host(host),
-            (_, Some((_, hosts))) => Making::Headroom(hosts),
-            (None, None) => return false,
-        };
-        self.holds.insert(pool.unwrap_or(0), Hold { job, group, making });
-        true
+        match (on_host, self.headroom_after(now, pool, class, empties)) {
+            (Some((secs, host)), Some((later, _))) if secs <= later => {
+                Some((secs, Making::Host(host)))
+            }
+            (Some((secs, host)), None) => Some((secs, Making::Host(host))),
+            (_, Some((secs, hosts))) => Some((secs, Making::Headroom(hosts))),
+            (None, None) => None,
+        }
     }
 
     /// The hosts that must go so that one can be bought for such a job, and when it would be up. None if that is never.
@@ -201,8 +183,8 @@ impl Engine {
             self.holds.remove(&at);
             return;
         }
-        if let Some(host) = self.room_now(cx.now, pool, &hold)
-            && self.start_on(cx, None, hold.job, host)
+        if let Some(place) = self.room_now(cx.now, pool, &hold)
+            && self.start_on(cx, None, hold.job, place)
         {
             self.holds.remove(&at);
             return;
@@ -231,17 +213,24 @@ impl Engine {
         }
     }
 
-    /// A host that could start the job now: the one that is kept for it, or any other that has come to have room.
-    fn room_now(&self, now: Timestamp, pool: Option<usize>, hold: &Hold) -> Option<HostId> {
-        let class = &hold.group.class;
-        let has_room = |entry: &&Entry| {
-            entry.is_usable()
-                && entry.is_ready(now)
-                && entry.is_of(pool)
-                && allows(class, traits(entry))
-                && class.need.fits(&entry.free())
+    /// A host that could start the job now, and as which of its alternatives: the one that is kept for it, or any other that has
+    /// come to have room.
+    fn room_now(
+        &self,
+        now: Timestamp,
+        pool: Option<usize>,
+        hold: &Hold,
+    ) -> Option<(HostId, VariantOrd)> {
+        let is_asked =
+            |entry: &&Entry| entry.is_usable() && entry.is_ready(now) && entry.is_of(pool);
+        let ways = self.ways_of_group(&hold.group);
+        let start = |entry: &Entry| {
+            let has_room =
+                |class: &&JobClass| allows(class, traits(entry)) && class.need.fits(&entry.free());
+            let class = ways.iter().find(has_room)?;
+            Some((entry.host.id, class.way().map(|way| way.ord).unwrap_or_default()))
         };
-        self.fleet.iter().find(has_room).map(|entry| entry.host.id)
+        self.fleet.iter().filter(is_asked).find_map(start)
     }
 
     /// Buys a host for a job that room was made for, if it can be bought by now; from then on that host is kept for it.
@@ -340,6 +329,7 @@ mod tests {
     use proptest::prelude::*;
     use spillway_core::{CpuUnits, MiB};
 
+    use super::hold::beside;
     use super::*;
 
     fn of(cpu: u32, memory: u32) -> Resources {

@@ -97,7 +97,9 @@ impl Dispatch<'_> {
             let shut = self.shut(lane);
             for (key, group) in groups {
                 let need = key.class.need;
-                selection.least = Some(selection.least.map_or(need, |least| least.each_min(&need)));
+                let of_key = key.class.least();
+                selection.least =
+                    Some(selection.least.map_or(of_key, |least| least.each_min(&of_key)));
                 if let Some(why) = &shut {
                     selection.held.insert(key, why.clone());
                     continue;

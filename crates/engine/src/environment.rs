@@ -8,13 +8,14 @@ use spillway_core::{AttemptOrd, Job, JobSpec};
 
 use crate::engine::Engine;
 
-/// A job's words for its next start: with more memory than it asked for at first, if it wants that.
+/// A job's words for the start of its live attempt: those of the alternative it runs, with more memory than was asked for at
+/// first if the job wants that.
 pub(crate) fn spec_to_run(job: &Job) -> Arc<JobSpec> {
     let resources = job.held();
-    if resources == job.spec.resources {
+    if resources == job.spec.resources && job.spec.variants.is_none() {
         return Arc::clone(&job.spec);
     }
-    Arc::new(JobSpec { resources, ..JobSpec::clone(&job.spec) })
+    Arc::new(JobSpec { resources, ..job.spec.as_variant(job.variant()).into_owned() })
 }
 
 impl Engine {
@@ -43,6 +44,9 @@ impl Engine {
         ];
         let mut environment: BTreeMap<String, String> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        if job.spec.variants.is_some() {
+            environment.insert("SPILLWAY_VARIANT".to_owned(), job.variant().to_string());
+        }
         let mut of_both: Vec<(&str, String)> = Vec::new();
         if let (Some(index), Some(array)) = (job.id.index(), &job.spec.array) {
             of_both.push(("ARRAY_INDEX", index.to_string()));

@@ -16,7 +16,7 @@ use spillway_core::job::StopCause;
 use spillway_core::plan::{GangDemand, GangPlan, GangVerdict, Gangs, NoFit, WaitReason};
 use spillway_core::{
     Attempt, AttemptOrd, DemandKey, Expectation, FailureCategory, HostId, Job, JobClass, JobId,
-    JobSpec, JobState,
+    JobSpec, JobState, VariantOrd,
 };
 
 use crate::engine::{Cx, Engine};
@@ -203,7 +203,7 @@ impl Engine {
         if !self.in_use.have_room(&self.config, &lane, holdings) {
             return;
         }
-        let expected = Some(question.expectation(&self.memory, &spec));
+        let expected = Some(question.expectation(&self.memory, &spec, VariantOrd::BASE));
         self.leave_line(id);
         let mut of_group: Option<(&NodeGroup, Arc<JobSpec>)> = None;
         for (node, group, host) in places {
@@ -228,7 +228,7 @@ impl Engine {
         expected: Option<Expectation>,
     ) {
         let node_id = id.node(node);
-        let start = Start { expected, awaits_main: true, shared: None };
+        let start = Start { expected, awaits_main: true, ..Start::default() };
         if let Some(known) = self.jobs.get_mut(&node_id) {
             // One `Arc` for all that run the same.
             known.spec = spec;

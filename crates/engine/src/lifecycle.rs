@@ -368,6 +368,7 @@ impl Engine {
             instance: instance.id.clone(),
             pool: host.pool.clone(),
             task: live.task,
+            variant: live.variant,
             placed_at: live.placed_at,
             started_at: end.started_at,
             stopped_at: end.stopped_at,
@@ -389,7 +390,7 @@ impl Engine {
                 attempt.failure,
                 None | Some(FailureCategory::Exit | FailureCategory::Oom)
             );
-            self.memory.ended(cx.now, &spec, ran, by_itself);
+            self.memory.ended(cx.now, (&spec, live.variant), ran, by_itself);
         }
         if id.node_index().is_some() {
             self.node_ended(cx, id, attempt);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use spillway_core::coalesce::CoalesceRule;
-use spillway_core::{HostId, Job, JobId, JobState, MicroUsdPerHour, Resources, cost};
+use spillway_core::{HostId, JobId, JobState, MicroUsdPerHour, Resources, cost};
 
 use crate::engine::Engine;
 use crate::in_use::Holding;
@@ -89,12 +89,7 @@ impl Engine {
     pub(crate) fn holding_of(&self, id: JobId) -> Option<Holding> {
         let job = self.jobs.get(&id)?;
         let host = job.state.live_attempt()?.host;
-        Some(self.would_hold(job, host))
-    }
-
-    /// What a job would hold on a host.
-    pub(crate) fn would_hold(&self, job: &Job, host: HostId) -> Holding {
-        self.held_on(&Lane::of(&job.spec), &job.held(), host)
+        Some(self.held_on(&Lane::of(&job.spec), &job.held(), host))
     }
 
     /// What somebody of a lane who needs this would hold on a host.

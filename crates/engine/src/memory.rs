@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::class::whole_secs;
 use spillway_core::{
     Change, Hazard, History, Host, JobSpec, KindHistory, KindId, Market, PoolId, SpotEvidence,
-    kind_name,
+    VariantOrd, kind_name_of_variant,
 };
 
 use crate::fleet::Run;
@@ -61,13 +61,13 @@ impl Memory {
     pub(crate) fn ended(
         &mut self,
         now: Timestamp,
-        spec: &JobSpec,
+        (spec, variant): (&JobSpec, VariantOrd),
         ran: SignedDuration,
         by_itself: bool,
     ) {
-        let kind = KindId::of(spec);
+        let kind = KindId::of_variant(spec, variant);
         let known = self.history.kinds.entry(kind).or_insert_with(|| KindHistory {
-            name: kind_name(spec),
+            name: kind_name_of_variant(spec, variant),
             last_ended: now,
             took: spillway_core::Durations::default(),
             took_of_told: spillway_core::Durations::default(),
@@ -76,7 +76,8 @@ impl Memory {
         self.by_last_end.insert((now, kind));
         known.last_ended = now;
         let secs = whole_secs(ran);
-        let of_told = spec.expected_duration.map(|told| milli_of(secs, whole_secs(told)));
+        let told = spec.expected_duration_of(variant);
+        let of_told = told.map(|told| milli_of(secs, whole_secs(told)));
         if by_itself {
             known.took.ended(secs);
         } else {
@@ -190,15 +191,15 @@ mod tests {
             |n: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(n).unwrap());
         let ran = SignedDuration::from_secs(60);
         let (first, second) = (spec("first"), spec("second"));
-        memory.ended(at(0), &first, ran, true);
-        memory.ended(at(1), &second, ran, true);
-        memory.ended(at(2), &first, ran, true);
+        memory.ended(at(0), (&first, VariantOrd::BASE), ran, true);
+        memory.ended(at(1), (&second, VariantOrd::BASE), ran, true);
+        memory.ended(at(2), (&first, VariantOrd::BASE), ran, true);
         for n in 2..limits::KINDS_MAX {
-            memory.ended(at(n + 1), &spec(&format!("other-{n}")), ran, true);
+            memory.ended(at(n + 1), (&spec(&format!("other-{n}")), VariantOrd::BASE), ran, true);
         }
         memory.take_changes(&mut Vec::new());
 
-        memory.ended(at(9_999), &spec("one-more"), ran, true);
+        memory.ended(at(9_999), (&spec("one-more"), VariantOrd::BASE), ran, true);
         let mut changes = Vec::new();
         memory.take_changes(&mut changes);
 

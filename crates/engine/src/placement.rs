@@ -9,12 +9,13 @@ use spillway_core::launch::LaunchState;
 use spillway_core::plan::{NoFit, Placement, PlannedLaunch, Report, WaitReason};
 use spillway_core::{
     Change, Expectation, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet,
-    Planned,
+    Planned, VariantOrd,
 };
 
 use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
+use crate::lane::Lane;
 use crate::limits;
 use crate::question::{Question, Scope};
 use crate::stage::{Band, Stage};
@@ -25,6 +26,8 @@ use crate::waiting::GroupKey;
 #[derive(Debug, Default)]
 pub(crate) struct Start {
     pub(crate) expected: Option<Expectation>,
+    /// Which of its alternatives it is.
+    pub(crate) variant: VariantOrd,
     /// A node that is not to start before the main one runs.
     pub(crate) awaits_main: bool,
     /// Its part in a task that others are in too.
@@ -264,8 +267,9 @@ impl Engine {
         if self.fleet.get(placement.host).is_none_or(|entry| !entry.is_ready(cx.now)) {
             return;
         }
+        let variant = placement.key.way.map(|way| way.ord).unwrap_or_default();
         for (group, job) in question.jobs(&self.waiting, &placement.key, placement.count) {
-            if self.start_on(cx, Some(question), job, placement.host) {
+            if self.start_on(cx, Some(question), job, (placement.host, variant)) {
                 question.placed(&placement.key, &group, job);
             }
         }
@@ -284,17 +288,19 @@ impl Engine {
         }
         // Not written at once: after a restart the same plan is made again from the same jobs.
         let kept = question.keep(&placement.key, placement.count);
-        entry.host.reserved.extend(kept.iter().map(|(group, count)| (group.class, *count)));
+        let class = |group: &GroupKey| question.class_as(&placement.key, group);
+        entry.host.reserved.extend(kept.iter().map(|(group, count)| (class(group), *count)));
         kept
     }
 
-    /// Gives a job to a host: written down first, with the attempt that makes the call's token. False if it may not be.
+    /// Gives a job to a host, as one of its alternatives: written down first, with the attempt that makes the call's token. False
+    /// if it may not be.
     pub(crate) fn start_on(
         &mut self,
         cx: &mut Cx,
         question: Option<&mut Question>,
         id: JobId,
-        host: HostId,
+        (host, variant): (HostId, VariantOrd),
     ) -> bool {
         let together = self.task_from(id);
         if let (Some(rule), [_, _, ..]) = (self.rule_of(id), together.as_slice()) {
@@ -302,18 +308,19 @@ impl Engine {
         }
         let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
         let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return false };
-        let need = job.need();
+        let need = job.need_as(variant);
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         // The planner knows nothing of the caps on hosts and dollars of queues and shares.
-        if !fits || !self.in_use.has_room_for(&self.config, &self.would_hold(job, host)) {
+        let would_hold = self.held_on(&Lane::of(&job.spec), &need, host);
+        if !fits || !self.in_use.has_room_for(&self.config, &would_hold) {
             return false;
         }
         let expected = Some(match question {
-            Some(question) => question.expectation(&self.memory, &job.spec),
-            None => self.expectation(cx.now, &job.spec),
+            Some(question) => question.expectation(&self.memory, &job.spec, variant),
+            None => self.expectation(cx.now, &job.spec, variant),
         });
-        let start = Start { expected, ..Start::default() };
+        let start = Start { expected, variant, ..Start::default() };
         if self.jobs.contains_key(&id) {
             self.leave_line(id);
             self.begin_attempt(cx, id, host, start);
@@ -344,13 +351,14 @@ impl Engine {
     }
 
     fn starting_on(&self, cx: &Cx, id: JobId, host: HostId, start: Start) -> Option<JobState> {
-        let Start { expected, awaits_main, shared } = start;
+        let Start { expected, variant, awaits_main, shared } = start;
         let attempt = LiveAttempt {
             ord: self.jobs.get(&id)?.next_attempt(),
             host,
             placed_at: cx.now,
             task: None,
             awaits_main,
+            variant,
             task_version: 0,
             stop: None,
             expected,
@@ -396,12 +404,18 @@ impl Engine {
             let offering = self.catalog.get(&first.pool);
             let on_demand_price = self.on_demand_price(&first.pool);
             for host in &hosts {
-                let (kept, held_for): (Vec<(GroupKey, u32)>, _) = match &mut bought_for {
+                let (mut kept, mut reserved) = (Vec::new(), Vec::new());
+                let held_for = match &mut bought_for {
                     BoughtFor::Jobs(question) => {
-                        let contents = planned.contents.iter();
-                        (contents.flat_map(|(key, n)| question.keep(key, *n)).collect(), None)
+                        for (key, n) in &planned.contents {
+                            for (group, count) in question.keep(key, *n) {
+                                reserved.push((question.class_as(key, &group), count));
+                                kept.push((group, count));
+                            }
+                        }
+                        None
                     }
-                    BoughtFor::Gang(id) => (Vec::new(), Some(*id)),
+                    BoughtFor::Gang(id) => Some(*id),
                 };
                 let host = Host {
                     id: *host,
@@ -413,7 +427,7 @@ impl Engine {
                     on_demand_price,
                     capacity: planned.capacity,
                     hazard: offering.map(|o| o.hazard).unwrap_or_default(),
-                    reserved: kept.iter().map(|(group, count)| (group.class, *count)).collect(),
+                    reserved,
                     registered_at: None,
                     drained_at: None,
                     state: HostState::Requested,

@@ -1,6 +1,9 @@
 //! The planner's question, made of what the control loop holds, and the way back from its answer: which jobs a demand
 //! stands for. Decides nothing.
 
+mod busy;
+mod ways;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,19 +14,20 @@ use spillway_core::durations::{duration_bucket, duration_bucket_below};
 use spillway_core::job::{Expectation, ExpectedFrom};
 use spillway_core::plan::Headroom;
 use spillway_core::{
-    Busy, Catalog, Demand, DemandKey, HostId, Job, JobClass, JobId, JobSpec, JobState, KindId,
-    MarketRule, PlanInput, PlanPolicy,
+    Catalog, Demand, DemandKey, Job, JobClass, JobId, JobSpec, KindId, MarketRule, PlanInput,
+    PlanPolicy, VariantOrd, Way,
 };
 
 use crate::backfill::Hold;
 use crate::dispatch::{Asked, Everyone, Selection};
 use crate::engine::Engine;
-use crate::fleet::{Entry, Run};
+use crate::fleet::Entry;
 use crate::forecast::KindForecast;
 use crate::lane::Lane;
 use crate::limits;
 use crate::memory::Memory;
 use crate::waiting::{Group, GroupKey, Waiting};
+use ways::Ways;
 
 /// The jobs a demand stands for.
 #[derive(Debug)]
@@ -43,6 +47,7 @@ pub(crate) struct Question {
     left: BTreeMap<GroupKey, u32>,
     /// Jobs that wait in line and are not offered.
     protected: BTreeSet<JobId>,
+    ways: Ways,
     forecasts: Forecasts,
 }
 
@@ -76,11 +81,26 @@ impl Question {
         if let Some(left) = self.left.get_mut(group) {
             *left = left.saturating_sub(1);
         }
-        if let Some(Who::Picks(picks)) = self.who.get_mut(key)
-            && let Some(at) = picks.iter().position(|(_, other)| *other == id)
-        {
-            picks.remove(at);
+        for key in self.same_jobs(key) {
+            if let Some(Who::Picks(picks)) = self.who.get_mut(&key)
+                && let Some(at) = picks.iter().position(|(_, other)| *other == id)
+            {
+                picks.remove(at);
+            }
         }
+    }
+
+    /// The demands that are the same jobs as one, that among them.
+    fn same_jobs(&self, key: &DemandKey) -> Vec<DemandKey> {
+        let Some(Way { of, .. }) = key.way else { return vec![*key] };
+        let all = Way { of, ord: VariantOrd::BASE }..=Way { of, ord: VariantOrd::LAST };
+        self.ways.range(all).map(|(_, (_, key))| *key).collect()
+    }
+
+    /// The class of a group's jobs as what a demand says of them: of one of their alternatives, if they have several.
+    pub(crate) fn class_as(&self, key: &DemandKey, group: &GroupKey) -> JobClass {
+        let way = key.way.and_then(|way| self.ways.get(&way));
+        way.map_or(group.class, |(class, _)| *class)
     }
 
     /// What the planner is told of a class.
@@ -94,19 +114,26 @@ impl Question {
     }
 
     /// What is expected of a job.
-    pub(crate) fn expectation(&mut self, memory: &Memory, spec: &JobSpec) -> Expectation {
-        let told_secs = spec.expected_duration.map(whole_secs);
-        self.forecasts.expectation(memory, KindId::of(spec), told_secs)
+    pub(crate) fn expectation(
+        &mut self,
+        memory: &Memory,
+        spec: &JobSpec,
+        variant: VariantOrd,
+    ) -> Expectation {
+        let told_secs = spec.expected_duration_of(variant).map(whole_secs);
+        self.forecasts.expectation(memory, KindId::of_variant(spec, variant), told_secs)
     }
 
     /// Which of the jobs of a demand a host is to be kept for, of those that have no place yet.
     pub(crate) fn keep(&mut self, key: &DemandKey, n: u32) -> Vec<(GroupKey, u32)> {
         let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
+        let mut picked: BTreeSet<JobId> = BTreeSet::new();
         match self.who.get_mut(key) {
             Some(Who::Picks(picks)) => {
                 let n = usize::try_from(n).unwrap_or(usize::MAX).min(picks.len());
-                for (group, _) in picks.drain(..n) {
+                for (group, id) in picks.drain(..n) {
                     *kept.entry(group).or_default() += 1;
+                    picked.insert(id);
                 }
             }
             Some(Who::Groups(lines)) => {
@@ -124,6 +151,11 @@ impl Question {
         for (group, count) in &kept {
             if let Some(left) = self.left.get_mut(group) {
                 *left = left.saturating_sub(*count);
+            }
+        }
+        for other in self.same_jobs(key).into_iter().filter(|other| other != key) {
+            if let Some(Who::Picks(picks)) = self.who.get_mut(&other) {
+                picks.retain(|(_, id)| !picked.contains(id));
             }
         }
         kept.into_iter().collect()
@@ -181,11 +213,6 @@ impl Forecasts {
 }
 
 impl Engine {
-    /// The class of a job.
-    pub(crate) fn class_of(&self, job: &Job) -> JobClass {
-        JobClass::of(job, self.config.patience.of(&job.spec.queue))
-    }
-
     /// The lane and class of a job; its lane gets a number if it has none.
     pub(crate) fn group_of(&mut self, job: &Job) -> GroupKey {
         GroupKey { lane: self.lanes.ord(Lane::of(&job.spec)), class: self.class_of(job) }
@@ -197,9 +224,10 @@ impl Engine {
     }
 
     /// What is expected of a job, by what is known now.
-    pub fn expectation(&self, now: Timestamp, spec: &JobSpec) -> Expectation {
-        let told_secs = spec.expected_duration.map(whole_secs);
-        self.forecasts(now).expectation(&self.memory, KindId::of(spec), told_secs)
+    pub fn expectation(&self, now: Timestamp, spec: &JobSpec, variant: VariantOrd) -> Expectation {
+        let told_secs = spec.expected_duration_of(variant).map(whole_secs);
+        let kind = KindId::of_variant(spec, variant);
+        self.forecasts(now).expectation(&self.memory, kind, told_secs)
     }
 
     pub(crate) fn forecasts(&self, now: Timestamp) -> Forecasts {
@@ -284,26 +312,38 @@ impl Engine {
         let mut forecasts = self.forecasts(now);
         let selection = scope.selection;
         let mut groups: BTreeMap<DemandKey, Vec<GroupKey>> = BTreeMap::new();
-        let mut key_of: BTreeMap<GroupKey, DemandKey> = BTreeMap::new();
+        let mut key_of: BTreeMap<GroupKey, Vec<DemandKey>> = BTreeMap::new();
+        let mut ways = Ways::new();
         let mut demands: BTreeMap<DemandKey, Demand> = BTreeMap::new();
         for (group, count) in &selection.counts {
             let class = &group.class;
-            let key = self.demand_key(now, class, &mut forecasts);
-            groups.entry(key).or_default().push(*group);
-            if selection.picks.is_some() {
-                key_of.insert(*group, key);
-            }
             let in_line = self.waiting.get(group);
             let first = in_line.and_then(Group::head);
-            let waited_secs = match first.and_then(|(_, first)| self.jobs.get(&first)) {
-                Some(job) if key.patience_secs == 0 => overdue_secs(now, class, job),
-                Some(_) | None => 0,
-            };
-            let demand = demands.entry(key).or_insert(Demand::new(key, 0));
-            demand.count = demand.count.saturating_add(*count);
-            demand.waited_secs = demand.waited_secs.max(waited_secs);
+            let first = first.and_then(|(_, first)| self.jobs.get(&first));
             let n_again = in_line.map_or(0, Group::n_again).min(*count);
-            demand.n_again = demand.n_again.saturating_add(n_again);
+            let mut offer = |key: DemandKey| {
+                groups.entry(key).or_default().push(*group);
+                if selection.picks.is_some() {
+                    key_of.entry(*group).or_default().push(key);
+                }
+                let waited_secs = match first {
+                    Some(job) if key.patience_secs == 0 => overdue_secs(now, class, job),
+                    Some(_) | None => 0,
+                };
+                let demand = demands.entry(key).or_insert(Demand::new(key, 0));
+                demand.count = demand.count.saturating_add(*count);
+                demand.waited_secs = demand.waited_secs.max(waited_secs);
+                demand.n_again = demand.n_again.saturating_add(n_again);
+            };
+            match (class.choice, first) {
+                (Some(_), Some(job)) => {
+                    for (way, class, key) in self.keys_of_ways(now, job, &mut forecasts) {
+                        ways.insert(way, (class, key));
+                        offer(key);
+                    }
+                }
+                (None, _) | (Some(_), None) => offer(self.demand_key(now, class, &mut forecasts)),
+            }
         }
         let who = match &selection.picks {
             None => {
@@ -316,7 +356,7 @@ impl Engine {
             Some(picks) => {
                 let mut who: BTreeMap<DemandKey, VecDeque<(GroupKey, JobId)>> = BTreeMap::new();
                 for (group, id) in picks {
-                    if let Some(key) = key_of.get(group) {
+                    for key in key_of.get(group).into_iter().flatten() {
                         who.entry(*key).or_default().push_back((*group, *id));
                     }
                 }
@@ -330,7 +370,7 @@ impl Engine {
         };
         let mut hosts = self.fleet.views(now, forecasts.boot_secs, is_asked, |entry| {
             let busy = self.busy(now, entry, &mut forecasts);
-            (busy, self.reserved(now, entry, &mut forecasts))
+            (busy, self.reserved(now, entry, &ways, &mut forecasts))
         });
         let gangs = self
             .gang_demands(now, scope.gangs, |class| self.demand_key(now, class, &mut forecasts));
@@ -353,7 +393,7 @@ impl Engine {
             gangs,
         };
         let protected = scope.holds.values().map(|hold| hold.job).collect();
-        Question { input, who, left: selection.counts.clone(), protected, forecasts }
+        Question { input, who, left: selection.counts.clone(), protected, ways, forecasts }
     }
 
     /// What the planner is told of a class: what its jobs need, and what is expected of them by now.
@@ -383,6 +423,7 @@ impl Engine {
             },
             expected_secs: is_known.then(|| duration_bucket(expected.secs)),
             patience_secs: left.map_or(0, |left| duration_bucket_below(whole_secs(left))),
+            way: class.way(),
         }
     }
 
@@ -395,6 +436,7 @@ impl Engine {
             market: MarketRule::OnDemand,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
         spillway_planner::admit(&key, &self.catalog, &self.config.plan).is_ok()
     }
@@ -404,40 +446,20 @@ impl Engine {
         &self,
         now: Timestamp,
         entry: &Entry,
+        ways: &Ways,
         forecasts: &mut Forecasts,
     ) -> Vec<(DemandKey, u32)> {
         let mut reserved: BTreeMap<DemandKey, u32> = BTreeMap::new();
         for (class, count) in &entry.host.reserved {
-            let of_key = reserved.entry(self.demand_key(now, class, forecasts)).or_default();
+            let offered = class.way().and_then(|way| ways.get(&way));
+            let key = match offered {
+                Some((_, key)) => *key,
+                None => self.demand_key(now, class, forecasts),
+            };
+            let of_key = reserved.entry(key).or_default();
             *of_key = of_key.saturating_add(*count);
         }
         reserved.into_iter().collect()
-    }
-
-    /// What the jobs on a host hold and when they are expected to end, soonest first.
-    pub(crate) fn busy(
-        &self,
-        now: Timestamp,
-        entry: &Entry,
-        forecasts: &mut Forecasts,
-    ) -> Vec<Busy> {
-        let prior_secs = self.config.plan.prior_secs;
-        let mut busy: Vec<Busy> = Vec::with_capacity(entry.runs().len());
-        for (run, count) in entry.runs() {
-            let ran = u32::try_from(now.as_second().saturating_sub(run.since_sec)).unwrap_or(0);
-            let forecast = forecasts.of(&self.memory, run.kind);
-            let ends_in_secs = forecast.waves_left_secs(run.waves, run.told_secs, prior_secs, ran);
-            busy.push(Busy { ends_in_secs, need: run.need, count: *count });
-        }
-        busy.sort_unstable();
-        busy.dedup_by(|later, first| {
-            let is_same = (later.ends_in_secs, later.need) == (first.ends_in_secs, first.need);
-            if is_same {
-                first.count = first.count.saturating_add(later.count);
-            }
-            is_same
-        });
-        busy
     }
 }
 
@@ -445,45 +467,4 @@ impl Engine {
 fn overdue_secs(now: Timestamp, class: &JobClass, job: &Job) -> u32 {
     let due = class.start_by.unwrap_or(job.created_at).min(class.end_by.unwrap_or(Timestamp::MAX));
     u32::try_from(now.duration_since(due.max(job.created_at)).as_secs()).unwrap_or(0)
-}
-
-impl Engine {
-    /// The kind of a job; that of an array's children is known.
-    fn kind_of(&self, job: &Job) -> KindId {
-        let array = job.id.index().and_then(|_| self.arrays.get(&job.id.whole()));
-        array.map_or_else(|| KindId::of(&job.spec), |array| array.place.group.class.kind)
-    }
-
-    /// What a job holds on its host.
-    pub(crate) fn run_of(&self, id: JobId) -> Option<(HostId, Run)> {
-        let job = self.jobs.get(&id)?;
-        run_of(job, || self.kind_of(job))
-    }
-}
-
-/// What a job holds on its host, and since when it runs, or was placed there if it has not been seen running.
-fn run_of(job: &Job, kind: impl FnOnce() -> KindId) -> Option<(HostId, Run)> {
-    let attempt = job.state.live_attempt()?;
-    if job.rides_along() {
-        // Its place is its leader's.
-        return None;
-    }
-    let waves = job.shared().zip(job.spec.coalesce).map_or(1, |(of, rule)| rule.waves(of.n));
-    let since = match &job.state {
-        JobState::Running { started_at, .. } => *started_at,
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Succeeded { .. }
-        | JobState::Failed { .. } => attempt.placed_at,
-    };
-    let run = Run {
-        need: job.held(),
-        kind: kind(),
-        waves: NonZeroU32::new(waves).unwrap_or(NonZeroU32::MIN),
-        told_secs: job.spec.expected_duration.map(whole_secs),
-        since_sec: since.as_second(),
-    };
-    Some((attempt.host, run))
 }

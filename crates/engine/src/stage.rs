@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use spillway_core::plan::Headroom;
-use spillway_core::{DemandKey, JobId, QueueName, ShareId};
+use spillway_core::{DemandKey, JobClass, JobId, QueueName, ShareId};
 
 use crate::backfill::Making;
 use crate::config::{Caps, EngineConfig};
@@ -125,6 +125,10 @@ impl Engine {
                 of.picks.get_or_insert_default().push(pick);
             }
         }
+        for band in bands.values_mut() {
+            // Whoever is left out may be passed by any who wait for the pool, of its band or not.
+            band.least = selection.least;
+        }
         bands.into_iter().collect()
     }
 
@@ -158,18 +162,19 @@ impl Engine {
         headroom
     }
 
-    /// Whether a group fits into nothing that any of its queue's pools has.
+    /// Whether a group fits into nothing that any of its queue's pools has, as whichever of its alternatives.
     pub(crate) fn fits_nowhere(&self, group: &GroupKey) -> bool {
         let Some(lane) = self.lanes.get(group.lane) else { return false };
-        let class = &group.class;
-        let key = DemandKey {
+        let key = |class: &JobClass| DemandKey {
             need: class.need,
             arch: class.arch,
             gpu_kinds: class.gpu_kinds,
             market: class.market,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
-        self.admit_by_pools(&lane.queue, &[key]).is_err()
+        let mut ways = self.ways_of_group(group).into_iter();
+        ways.all(|class| self.admit_by_pools(&lane.queue, &[key(&class)]).is_err())
     }
 }

@@ -303,8 +303,11 @@ impl Waiting {
         first.into_iter().take(n).filter_map(|(_, id, at)| Some((group(at)?, id))).collect()
     }
 
-    /// Whether a job of this class waits, in any lane.
+    /// Whether a job of this class waits, in any lane; or one that has it for one of its alternatives.
     pub(crate) fn has(&self, class: &JobClass) -> bool {
+        if class.way().is_some() {
+            return self.groups().any(|(key, _)| key.class.may_be(class));
+        }
         let of_class = self.lanes.values().filter_map(|groups| groups.get(class));
         of_class.into_iter().any(|group| 0 < group.n)
     }
@@ -353,6 +356,7 @@ mod tests {
             start_by: None,
             end_by: None,
             shared: None,
+            choice: None,
         }
     }
 

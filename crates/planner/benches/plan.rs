@@ -39,6 +39,7 @@ fn demands(n_shapes: u32, n_jobs: u32) -> Vec<Demand> {
             market,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
         *counts.entry(key).or_insert(0) += n_jobs / n_shapes;
     }

@@ -56,6 +56,7 @@ fn key(need: Resources, ord: u32, secs: u32, patience_secs: u32) -> DemandKey {
         market,
         expected_secs: Some(secs),
         patience_secs,
+        way: None,
     }
 }
 

@@ -12,7 +12,7 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_core::plan::{DemandKey, HostView, Placement};
-use spillway_core::{HostId, PlanInput, PlanPolicy, Planned, Resources};
+use spillway_core::{ChoiceId, HostId, PlanInput, PlanPolicy, Planned, Resources};
 
 pub use violation::{GangFault, Violation};
 
@@ -55,30 +55,58 @@ impl Load {
     }
 }
 
-/// How many jobs of each group there are. A group given twice counts once, with both counts as far as 32 bits hold.
-fn asked(input: &PlanInput) -> BTreeMap<DemandKey, u32> {
-    let mut asked: BTreeMap<DemandKey, u32> = BTreeMap::new();
+/// The same jobs, whichever way they are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Jobs {
+    /// There is but one.
+    One(DemandKey),
+    /// All demands with this are they.
+    Any(ChoiceId),
+}
+
+impl Jobs {
+    fn of(key: &DemandKey) -> Self {
+        key.way.map_or(Self::One(*key), |way| Self::Any(way.of))
+    }
+}
+
+/// How many jobs of each group there are, and a key of theirs. A group given twice counts once, with both counts as far as 32
+/// bits hold.
+fn asked(input: &PlanInput) -> BTreeMap<Jobs, (DemandKey, u32)> {
+    let mut of_key: BTreeMap<DemandKey, u32> = BTreeMap::new();
     for demand in &input.demands {
-        let count = asked.entry(demand.key).or_insert(0);
+        let count = of_key.entry(demand.key).or_insert(0);
         *count = count.saturating_add(demand.count);
+    }
+    let mut asked: BTreeMap<Jobs, (DemandKey, u32)> = BTreeMap::new();
+    for (key, n) in of_key {
+        let (_, count) = asked.entry(Jobs::of(&key)).or_insert((key, n));
+        *count = n.min(*count);
     }
     asked
 }
 
-/// Every job is on one host, or in one launch, or in the report.
+/// Every job is on one host, or in one launch, or in the report: as one of its alternatives, if it has several, that was asked for.
 fn conservation(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>) {
-    let mut given: BTreeMap<DemandKey, u128> = BTreeMap::new();
+    let asked_keys: BTreeSet<DemandKey> = input.demands.iter().map(|demand| demand.key).collect();
+    let jobs = |key: &DemandKey| {
+        if asked_keys.contains(key) { Jobs::of(key) } else { Jobs::One(*key) }
+    };
+    let mut given: BTreeMap<Jobs, (DemandKey, u128)> = BTreeMap::new();
+    let mut give = |key: &DemandKey, n: u128| {
+        given.entry(jobs(key)).or_insert((*key, 0)).1 += n;
+    };
     for placement in &planned.plan.placements {
-        *given.entry(placement.key).or_insert(0) += u128::from(placement.count);
+        give(&placement.key, u128::from(placement.count));
     }
     for launch in &planned.plan.launches {
         for (key, count) in &launch.contents {
-            *given.entry(*key).or_insert(0) += u128::from(*count) * u128::from(launch.count);
+            give(key, u128::from(*count) * u128::from(launch.count));
         }
     }
-    let mut waiting: BTreeMap<DemandKey, u128> = BTreeMap::new();
+    let mut waiting: BTreeMap<Jobs, (DemandKey, u128)> = BTreeMap::new();
     for line in &planned.report.waiting {
-        if waiting.insert(line.key, u128::from(line.count)).is_some() {
+        if waiting.insert(jobs(&line.key), (line.key, u128::from(line.count))).is_some() {
             violations.push(Violation::WaitsTwice { key: line.key });
         }
         if line.count == 0 {
@@ -86,16 +114,18 @@ fn conservation(input: &PlanInput, planned: &Planned, violations: &mut Vec<Viola
         }
     }
     let asked = asked(input);
-    let all = asked.keys().chain(given.keys()).chain(waiting.keys());
-    let mut keys: Vec<&DemandKey> = all.collect();
-    keys.sort_unstable();
-    keys.dedup();
-    for key in keys {
-        let asked = asked.get(key).copied().unwrap_or(0);
-        let given = given.get(key).copied().unwrap_or(0);
-        let waiting = waiting.get(key).copied().unwrap_or(0);
-        if given + waiting != u128::from(asked) {
-            violations.push(Violation::NotConserved { key: *key, asked, given, waiting });
+    let all: BTreeSet<Jobs> =
+        asked.keys().chain(given.keys()).chain(waiting.keys()).copied().collect();
+    for jobs in all {
+        let (of_asked, of_given, of_waiting) =
+            (asked.get(&jobs), given.get(&jobs), waiting.get(&jobs));
+        let keys = [of_asked.map(|(key, _)| *key), of_given.map(|(key, _)| *key)];
+        let key = keys.into_iter().flatten().next().or(of_waiting.map(|(key, _)| *key));
+        let asked = of_asked.map_or(0, |(_, n)| *n);
+        let given = of_given.map_or(0, |(_, n)| *n);
+        let waiting = of_waiting.map_or(0, |(_, n)| *n);
+        if let (Some(key), true) = (key, given + waiting != u128::from(asked)) {
+            violations.push(Violation::NotConserved { key, asked, given, waiting });
         }
     }
 }

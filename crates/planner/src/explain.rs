@@ -13,6 +13,7 @@ pub mod offerings;
 mod outcome;
 mod prices;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use spillway_core::plan::{FilterKind, FilterSet};
@@ -21,12 +22,13 @@ use spillway_core::{
     Planner as _, Resources,
 };
 
-pub use outcome::Outcome;
+pub use outcome::{Outcome, n_jobs};
 
 use crate::demand::{Unplaced, merged};
 use crate::explain::groups::Group;
 use crate::explain::offerings::OfferingReport;
 use crate::explain::prices::Priced;
+use crate::variants::as_planned;
 
 /// Everything on offer, and what the configuration's lists leave out of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,6 +110,16 @@ impl Question {
         after
     }
 
+    /// The same with the work as the plan would do it: what may be run in several ways is run in those it chose.
+    fn as_planned(&self, planned: &Planned) -> Cow<'_, Self> {
+        if self.input.demands.iter().all(|demand| demand.key.way.is_none()) {
+            return Cow::Borrowed(self);
+        }
+        let mut settled = self.clone();
+        settled.input.demands = as_planned(&self.input.demands, planned);
+        Cow::Owned(settled)
+    }
+
     /// What the dispatcher's planner answers.
     pub fn plan(&self) -> Planned {
         answer(&self.input, &self.policy)
@@ -126,6 +138,7 @@ pub struct Explanation {
 impl Explanation {
     /// Explains a plan.
     pub fn of(question: &Question, planned: &Planned) -> Self {
+        let question = &question.as_planned(planned);
         let all = merged(&question.input.demands);
         let rest = offerings::without_hosts(question, planned);
         let price = |groups: &[Unplaced]| Priced::new(&question.input, &question.policy, groups);

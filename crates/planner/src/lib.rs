@@ -43,6 +43,7 @@ mod simplex;
 mod solve;
 mod threads;
 mod tiny;
+mod variants;
 pub mod verify;
 mod work;
 
@@ -52,6 +53,7 @@ use spillway_core::{MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
 pub use admit::{admit, holders};
 pub use certificate::JobPrices;
 pub use threads::Threads;
+pub use variants::first_ways;
 
 use crate::amount::Amount;
 use crate::demand::{ClassSet, Unplaced, shapes};
@@ -80,14 +82,16 @@ impl Planner for Spillway {
 }
 
 /// Holds all that waits at once, at the least price per hour, whatever its durations: first on the hosts there are,
-/// then on what is bought. Total: a job that fits nothing is a line in the report.
+/// then on what is bought. Total: a job that fits nothing is a line in the report. Of alternatives the one counts that is
+/// expected to cost least.
 pub fn plan(input: &PlanInput, policy: &PlanPolicy) -> Planned {
-    gang::plan(input, policy, |input| {
+    let settled = variants::settled(input, policy);
+    gang::plan(&settled, policy, |input| {
         mix::plan(input, policy, |input| plan_and_prices(input, policy).0)
     })
 }
 
-/// The same without the rules of the mix, and the prices of jobs that the bound rests on, of which a certificate can be
+/// The same without the rules of the mix and with every demand taken for jobs of its own, and the prices of jobs that the bound rests on, of which a certificate can be
 /// made.
 pub fn plan_and_prices(input: &PlanInput, policy: &PlanPolicy) -> (Planned, JobPrices) {
     plan_and_prices_on(Threads::Two, input, policy)

@@ -15,7 +15,9 @@ mod starts;
 mod stream;
 mod worth;
 
-use spillway_core::{PlanInput, PlanPolicy, Planned};
+use std::collections::BTreeMap;
+
+use spillway_core::{ChoiceId, DemandKey, PlanInput, PlanPolicy, Planned};
 
 use crate::bill::host::Run;
 use crate::bill::prices::Prices;
@@ -53,6 +55,25 @@ pub(crate) fn plan(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory) 
     startable.report_withheld(&mut planned.report);
     memory.streams.answered(input, policy, &planned.plan);
     planned
+}
+
+/// Of each set of alternatives the one that is expected to cost least on new hosts.
+pub(crate) fn cheapest_ways(
+    input: &PlanInput,
+    policy: &PlanPolicy,
+) -> BTreeMap<ChoiceId, DemandKey> {
+    let shelf = stock(input, prune::buyable(input, &prune::cooling_flags(input), policy));
+    Queue::new(input, policy, &shelf).cheapest_ways()
+}
+
+/// What one job of each set of alternatives is expected to cost on new hosts for its like, the cheapest first; without end where
+/// nothing can be bought. Millionths of a dollar.
+pub(crate) fn costs_of_ways(
+    input: &PlanInput,
+    policy: &PlanPolicy,
+) -> BTreeMap<ChoiceId, Vec<(DemandKey, f64)>> {
+    let shelf = stock(input, prune::buyable(input, &prune::cooling_flags(input), policy));
+    Queue::new(input, policy, &shelf).costs_of_ways(&shelf, &Left::of(&input.headroom))
 }
 
 /// The same for all that is asked for; `is_part` if there is more of it that waits.

@@ -220,6 +220,7 @@ impl JobLine {
             market: if self.spot_ok { MarketRule::Any } else { MarketRule::OnDemand },
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         })
     }
 }

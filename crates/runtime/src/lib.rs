@@ -15,9 +15,11 @@ pub mod ledger;
 pub mod limits;
 pub mod ports;
 pub mod telemetry;
+pub mod turns;
 
 pub use clock::{AcceleratedClock, Clock, SystemClock};
 pub use driver::{DriverError, Stopped};
 pub use health::Health;
 pub use ledger::{SqliteLedger, SqliteReader};
 pub use ports::Ports;
+pub use turns::Turns;

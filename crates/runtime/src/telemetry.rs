@@ -47,7 +47,8 @@ pub const ATTEMPT_DOLLARS: &str = "spillway_attempt_dollars";
 pub const HOST_DOLLARS: &str = "spillway_host_dollars";
 /// Whether this dispatcher leads: 1, or 0 while it stands by.
 pub const LEADER: &str = "spillway_leader";
-/// How often the leader of a shared ledger has changed, as its leader knows it. There is none for a ledger in a file.
+/// How often the leader of a shared ledger has changed, as its leader knows it; 0 of one that stands by. There is none for a ledger in
+/// a file.
 pub const EPOCH: &str = "spillway_ledger_epoch";
 /// Tasks of the dispatcher that panicked. Must stay 0.
 pub const PANICS: &str = "spillway_panics_total";

@@ -72,7 +72,9 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
     for (id, spec) in jobs.into_iter().filter(|(id, _)| !ended.contains(id)) {
         // One that waits for others may never run.
         let may_not_run = !spec.depends_on.is_empty();
-        if may_not_run || spec.array.is_some_and(|array| array.sequential) {
+        // Which alternative a job is run as is a policy's own choice, and so is what that takes.
+        let has_choice = spec.variants.is_some();
+        if may_not_run || has_choice || spec.array.is_some_and(|array| array.sequential) {
             continue;
         }
         let time_of = |id| run_time(&spec, id, dice).map_or(0, |time| time.as_millis());
@@ -90,6 +92,7 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             market: spec.market,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
         let sum = work.entry(key).or_insert(0);
         *sum = sum.saturating_add(millis);

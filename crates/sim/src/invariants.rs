@@ -11,6 +11,7 @@
 //! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and within the caps of their pool; no launch is bought twice |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
+//! | V1 | what is started is exactly the alternative of the job that was written down, and holds what that needs |
 //! | A1 | an array ends when all its children have, and never has more of them on hosts than it allows |
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | E1 | an event is deleted only after what it says is durable |

@@ -268,8 +268,12 @@ impl Tally {
         if runs.is_empty() {
             return;
         }
-        let (need, arch) = (job.spec.resources, job.spec.arch);
-        let gpu_kinds = job.spec.gpu_kinds;
+        // On hosts like those for the alternative it was run as last.
+        let last = job.attempts.last().map(|attempt| attempt.variant);
+        let variant =
+            job.state.live_attempt().map(|live| live.variant).or(last).unwrap_or_default();
+        let spec = job.spec.as_variant(variant);
+        let (need, arch, gpu_kinds) = (spec.resources, spec.arch, spec.gpu_kinds);
         let key = DemandKey {
             need,
             arch,
@@ -277,6 +281,7 @@ impl Tally {
             market: MarketRule::OnDemand,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         };
         let price = self.prices.entry(key).or_insert_with(|| cheapest(&key, catalog));
         if let Some(price) = price {

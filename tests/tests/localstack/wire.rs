@@ -2,6 +2,7 @@
 
 mod batch_api;
 mod coalesced;
+mod failover;
 mod fleet;
 mod install;
 mod jobs;

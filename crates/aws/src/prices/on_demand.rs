@@ -8,6 +8,7 @@ use aws_sdk_pricing::Client;
 use aws_sdk_pricing::types::{Filter, FilterType};
 use serde::Deserialize;
 use spillway_core::effect::CallResult;
+use spillway_core::error::chain;
 use spillway_core::{CloudError, Market, MicroUsdPerHour};
 
 use super::assemble::Prices;
@@ -56,7 +57,7 @@ impl Source {
         match self {
             Self::PriceList(client) => list(client, region).await.map_err(with_way_out),
             Self::File(path) => file::read(path, region).map_err(|error| {
-                call::cloud_error(Kind::Misconfigured, "prices-file", call::chain(&error))
+                call::cloud_error(Kind::Misconfigured, "prices-file", chain(&error))
             }),
         }
     }

@@ -184,7 +184,7 @@ fn show(args: &ShowArgs, reader: &Reader, context: &Context) -> Result<ExitStatu
     let expected = match job.state.live_attempt() {
         Some(live) => live.expected,
         None if job.state.status().is_terminal() => None,
-        None => Some(engine.expectation(now, &job.spec)),
+        None => Some(engine.expectation(now, &job.spec, spillway_core::VariantOrd::BASE)),
     };
     let array = why::array(&job, &engine, reader)?;
     let mut hosts = BTreeMap::new();

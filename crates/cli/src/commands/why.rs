@@ -117,7 +117,8 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
         return WhyView::unseen(job);
     };
     let planned = question.plan();
-    let start = job::start(&question, &planned, &key, n_ahead_alike);
+    let alternatives = job::alternatives(&question, &planned, &key);
+    let (key, start) = job::start_as(&question, &planned, &key, n_ahead_alike);
     let question = match start {
         job::Start::Now { .. } | job::Start::Boots { .. } | job::Start::Bought { .. } => question,
         job::Start::Waits { .. } => question.after(&planned),
@@ -132,7 +133,11 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
     let mut view = WhyView::waiting(job, place, &start, question.input.now, name);
     view.set_offerings(&job::counts(&question, &key));
     view.set_changes(&ways, name);
-    view.set_expected(expected);
+    let variant = key.way.map(|way| way.ord).unwrap_or_default();
+    if let Some(expected) = expected.get(&variant) {
+        view.set_expected(*expected);
+    }
+    view.set_variants(&alternatives, variant);
     view.set_notes(notes);
     view
 }

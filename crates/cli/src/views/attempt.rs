@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use spillway_core::{Attempt, Host};
+use spillway_core::{Attempt, Host, VariantOrd};
 
 use super::container::{self, ContainerEndView};
 use super::{span_text, usd, usd_text};
@@ -13,6 +13,9 @@ use crate::output::{Field, Rows, Tone};
 pub struct AttemptView {
     /// Its number, from 1.
     pub attempt: u32,
+    /// Which of the job's variants it ran; nothing for the job as it is written.
+    #[serde(skip_serializing_if = "VariantOrd::is_base")]
+    pub variant: VariantOrd,
     /// The EC2 instance.
     pub instance_id: String,
     /// Its type.
@@ -64,6 +67,7 @@ impl AttemptView {
     pub fn new(attempt: &Attempt, host: Option<&Host>) -> Self {
         Self {
             attempt: attempt.ord.get(),
+            variant: attempt.variant,
             instance_id: attempt.instance.to_string(),
             instance_type: attempt.pool.instance_type.clone(),
             zone: attempt.pool.zone.to_string(),
@@ -96,6 +100,9 @@ fn own_run(attempt: &Attempt) -> Option<SignedDuration> {
 pub struct LiveView {
     /// Its number, from 1.
     pub attempt: u32,
+    /// Which of the job's variants it runs; nothing for the job as it is written.
+    #[serde(skip_serializing_if = "VariantOrd::is_base")]
+    pub variant: VariantOrd,
     /// The host, as EC2 and the planner name it.
     pub host: String,
     /// What it costs per hour.
@@ -126,7 +133,11 @@ pub(crate) fn attempts_table(attempts: &[AttemptView]) -> Rows {
         let own = attempt.ran_ms.and_then(|ms| i64::try_from(ms).ok());
         let ran = own.map(SignedDuration::from_millis).or(in_task).map(span_text);
         table.row([
-            attempt.attempt.to_string().into(),
+            match attempt.variant {
+                VariantOrd::BASE => attempt.attempt.to_string(),
+                variant => format!("{} (variant {variant})", attempt.attempt),
+            }
+            .into(),
             Field::toned(exit, tone),
             attempt.instance_id.as_str().into(),
             attempt.instance_type.as_str().into(),

@@ -15,6 +15,7 @@ use super::container::{self, ContainerView};
 use super::expected::ExpectedView;
 use super::nodes::{self, NodeView};
 use super::timeline::{Moment, timeline, timeline_table};
+use super::variant::{self, VariantView};
 use super::{span_text, time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 use crate::why;
@@ -180,6 +181,9 @@ pub struct JobView {
     /// Its containers, if it has several; image and command are those of the main one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<ContainerView>,
+    /// Other ways to run it, in their order, the first with number 1; what is said beside is 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantView>,
     /// The architecture asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<spillway_core::Arch>,
@@ -254,6 +258,7 @@ impl JobView {
         };
         let live = job.state.live_attempt().map(|live| LiveView {
             attempt: live.ord.get(),
+            variant: live.variant,
             host: hosts.get(&live.host).map_or_else(|| live.host.to_string(), why::host_text),
             price_usd_per_hour: hosts.get(&live.host).map(|host| host.price.as_usd_f64()),
             placed_at: live.placed_at,
@@ -267,6 +272,7 @@ impl JobView {
             image: spec.container.image.clone(),
             command: spec.container.command.clone(),
             containers: container::containers(spec),
+            variants: variant::of(spec),
             arch: spec.arch,
             gpu_kinds: spec.gpu_kinds,
             market: spec.market,
@@ -327,6 +333,9 @@ impl View for JobView {
             page.field(name, text.as_str());
         }
         container::fields(&self.containers, page);
+        for variant in &self.variants {
+            page.field("Variant", variant.text());
+        }
         if let Some(array) = &self.array {
             array.fields(page);
         }
@@ -352,7 +361,12 @@ impl View for JobView {
             page.field("Waiting", reason.as_str());
         }
         if let Some(live) = &self.live {
-            page.field("On host", format!("{}, attempt {}", live.host, live.attempt));
+            let variant = if live.variant.is_base() {
+                String::new()
+            } else {
+                format!(", variant {}", live.variant)
+            };
+            page.field("On host", format!("{}, attempt {}{variant}", live.host, live.attempt));
             if let Some(why) = &live.stopping {
                 page.field("Stopping", Field::toned(why.as_str(), Tone::Warning));
             }

@@ -128,6 +128,7 @@ mod tests {
             cost: MicroUsd::new(10),
             expected: None,
             shared: None,
+            variant: spillway_core::VariantOrd::BASE,
         };
         Job {
             id: JobId::derive(&spec.queue, "t"),

@@ -1,14 +1,15 @@
 //! Why a job waits, as people and scripts see it.
 
 mod change;
+mod variant;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::job::JobStatus;
 use spillway_core::plan::WaitReason;
-use spillway_core::{Expectation, HostId, Job, JobId};
+use spillway_core::{Expectation, HostId, Job, JobId, VariantOrd};
 use spillway_engine::HeldBack;
-use spillway_planner::explain::job::{Counts, Obstacle, Start, Way};
+use spillway_planner::explain::job::{Alternative, Counts, Obstacle, Start, Way};
 
 use super::expected::ExpectedView;
 use super::plan::frontier::span;
@@ -17,6 +18,7 @@ use super::{span_text, time_text};
 use crate::output::{Field, Page, Tone, View};
 use crate::prices::PricesView;
 use change::ChangeView;
+pub use variant::VariantCostView;
 
 /// How many jobs are ahead of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -78,6 +80,9 @@ pub struct WhyView {
     /// What everything on offer says to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offerings: Option<OfferingsView>,
+    /// Of a job with variants, each with what it would cost, the cheapest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<VariantCostView>,
     /// The smallest changes that would start it now or for less, those first that cost least.
     pub changes: Vec<ChangeView>,
     /// What else the ledger knows.
@@ -102,6 +107,7 @@ impl WhyView {
             expected_start_at: None,
             expected_duration: None,
             offerings: None,
+            variants: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
             prices: None,
@@ -184,6 +190,11 @@ impl WhyView {
     /// Adds what would start it now.
     pub fn set_changes(&mut self, ways: &[Way], host: impl Fn(HostId) -> String) {
         self.changes = ways.iter().map(|way| ChangeView::new(way, &host)).collect();
+    }
+
+    /// Says what its variants would cost, and which is meant to be run.
+    pub fn set_variants(&mut self, all: &[Alternative], chosen: VariantOrd) {
+        self.variants = variant::of(all, chosen);
     }
 
     /// Says how long it is expected to run.
@@ -305,6 +316,9 @@ impl View for WhyView {
             if let Some(at) = offerings.first_retry {
                 page.field("Next try", time_text(at));
             }
+        }
+        for variant in &self.variants {
+            page.field("Variant", variant.text());
         }
         for change in &self.changes {
             page.field("Change", change.text.as_str());

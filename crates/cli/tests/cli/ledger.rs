@@ -42,3 +42,43 @@ fn the_schema_of_the_configuration_names_every_key() {
     let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
     assert!(schema["properties"]["limits"]["properties"]["max-hosts"].is_object());
 }
+
+/// A ledger goes out of its file and into another, and both hold together.
+#[test]
+fn a_ledger_is_exported_imported_and_verified() {
+    let home = Home::new().with_ledger("l.db");
+
+    let exported =
+        home.run(&["ledger", "export", "l.jsonl", "--ledger", "l.db", "--format", "json"]);
+    let rows = exported.json()["rows"].clone();
+    let imported =
+        home.run(&["ledger", "import", "l.jsonl", "--ledger", "m.db", "--format", "json"]);
+    assert_eq!(imported.json()["rows"], rows);
+    let verified = home.run(&["ledger", "verify", "--ledger", "m.db", "--format", "json"]).json();
+
+    assert_eq!(verified["flaws"], serde_json::json!([]));
+    assert_eq!(verified["rows"], rows);
+    let again = home.run(&["ledger", "export", "l.jsonl", "--ledger", "l.db"]);
+    assert!(again.code == Some(2) && again.stderr.contains("there already"), "{}", again.stderr);
+}
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn a_build_without_aws_says_that_it_cannot_reach_a_table() {
+    let home = Home::new();
+
+    let listed = home.run(&["jobs", "list", "--ledger", "dynamodb:spillway-ledger"]);
+
+    assert_eq!(listed.code, Some(2), "{}", listed.stderr);
+    assert!(listed.stderr.contains("has no AWS in it"), "{}", listed.stderr);
+}
+
+#[test]
+fn a_ledger_that_is_neither_file_nor_table_is_refused_with_what_there_is() {
+    let home = Home::new();
+
+    let listed = home.run(&["jobs", "list", "--ledger", "dynamodb:no/such"]);
+
+    assert_eq!(listed.code, Some(6), "{}", listed.stderr);
+    assert!(listed.stderr.contains("the name of a table"), "{}", listed.stderr);
+}

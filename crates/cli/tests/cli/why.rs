@@ -190,7 +190,7 @@ fn it_waits_for_a_host_that_boots() {
     let (Change::AddJob(job), Change::PutHost(mut host)) = (&waiting, host(&launched)) else {
         unreachable!()
     };
-    host.reserved = vec![(JobClass::of(job, SignedDuration::ZERO), 1)];
+    host.reserved = vec![(JobClass::waiting(job, SignedDuration::ZERO, []), 1)];
     let home = Home::new()
         .with_facts("l.db", &[waiting.clone(), Change::PutHost(host)])
         .with("spillway.toml", &only("c6a.large"));

@@ -11,6 +11,9 @@ pub struct OrdSet {
     /// Bit `n % 64` of word `n / 64`; no empty word at the end.
     words: Vec<u64>,
     len: u32,
+    /// The first word that is not empty, 0 if there is none: children are taken from the front, and a million empty bits are not to
+    /// be looked through for each.
+    start: usize,
 }
 
 /// Its runs: a list of a million numbers would be no help to anybody.
@@ -23,7 +26,7 @@ impl fmt::Debug for OrdSet {
 impl OrdSet {
     /// The empty set.
     pub const fn new() -> Self {
-        Self { words: Vec::new(), len: 0 }
+        Self { words: Vec::new(), len: 0, start: 0 }
     }
 
     /// All numbers below `n`.
@@ -60,6 +63,7 @@ impl OrdSet {
         let Some(w) = self.words.get_mut(word) else { return false };
         let is_new = *w & bit == 0;
         *w |= bit;
+        self.start = if self.len == 0 { word } else { self.start.min(word) };
         self.len += u32::from(is_new);
         is_new
     }
@@ -73,6 +77,12 @@ impl OrdSet {
         self.len -= u32::from(was_there);
         while self.words.last() == Some(&0) {
             self.words.pop();
+        }
+        if self.len == 0 {
+            self.start = 0;
+        }
+        while self.words.get(self.start) == Some(&0) {
+            self.start += 1;
         }
         was_there
     }
@@ -90,6 +100,7 @@ impl OrdSet {
                     self.words.resize(word + 1, 0);
                 }
                 if let Some(w) = self.words.get_mut(word) {
+                    self.start = if self.len == 0 { word } else { self.start.min(word) };
                     self.len += w.count_zeros();
                     *w = u64::MAX;
                 }
@@ -103,7 +114,7 @@ impl OrdSet {
 
     /// All of them, smallest first.
     pub fn iter(&self) -> impl Iterator<Item = u32> {
-        let words = (0_u32..).zip(&self.words).filter(|(_, word)| **word != 0);
+        let words = (0_u32..).zip(&self.words).skip(self.start).filter(|(_, word)| **word != 0);
         words.flat_map(|(at, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Expectation, FailureCategory};
 use crate::coalesce::SharedTask;
 use crate::id::{AttemptOrd, HostId, TaskArn};
+use crate::variant::VariantOrd;
 
 /// An attempt that has been given to a host and has not ended.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct LiveAttempt {
     /// A node that is not to start before the main one runs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub awaits_main: bool,
+    /// Which of the job's alternatives it runs.
+    #[serde(default, skip_serializing_if = "VariantOrd::is_base")]
+    pub variant: VariantOrd,
     /// The newest `version` of the task that was applied; older news is dropped.
     #[serde(default)]
     pub task_version: u64,
@@ -46,9 +50,12 @@ const fn is_false(value: &bool) -> bool {
 /// Only what is known of it: it is written with each of a job's moves.
 impl fmt::Debug for LiveAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ord, host, placed_at, task, task_version, stop, expected, awaits_main, shared } =
-            self;
+        let Self { ord, host, placed_at, task, task_version, stop, .. } = self;
+        let Self { expected, awaits_main, variant, shared, .. } = self;
         write!(f, "LiveAttempt({ord} on {host} since {placed_at}")?;
+        if !variant.is_base() {
+            write!(f, ", variant {variant}")?;
+        }
         if let Some(task) = task {
             write!(f, ", {task} v{task_version}")?;
         }

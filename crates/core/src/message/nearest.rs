@@ -141,6 +141,7 @@ const KEYS: &[&str] = &[
     "user",
     "value",
     "valueFrom",
+    "variants",
     "vcpus",
     "version",
     "volumes",

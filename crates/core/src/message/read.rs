@@ -13,28 +13,28 @@ mod scheduling;
 mod secret;
 mod storage;
 mod task;
+mod times;
+mod variants;
 mod work;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use containers::{Containers, Written};
+use times::{own_seconds, seconds, time_limits, timeout_of, timestamp};
 use work::{Work, check_kind, check_overrides};
 
 use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
-use super::shape::{
-    DeregisterJobDefinition, EndAction, EndJob, JobTimeout, PauseOrder, Spillway, SubmitJob,
-};
+use super::shape::{DeregisterJobDefinition, EndAction, EndJob, PauseOrder, SubmitJob};
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
-use crate::job::{JobSpec, TimeLimits};
+use crate::job::JobSpec;
 use crate::market::MarketRule;
 use crate::target::JobTarget;
 
@@ -296,6 +296,10 @@ fn submit(
         };
         Work::of_containers(written, of, gpu_kinds, warnings)?
     };
+    let own_secs = |key, secs, least| own_seconds(&at_spillway, key, secs, least);
+    let expected_duration =
+        own_secs("expectedDurationSeconds", spillway.expected_duration_seconds, 1)?;
+    let variants = work.variants(spillway.variants, expected_duration, &parameters, warnings)?;
     let Work { containers, gpu_kinds, gang } = work;
     let Containers { container, task, resources, arch, stop } = containers;
     time_limits.stop = stop;
@@ -305,8 +309,8 @@ fn submit(
         (None, Some(of_it)) => retry::strategy(&at_definition.key("retryStrategy"), of_it)?,
         (None, None) => (1, Vec::new()),
     };
-    let at_rules = at_spillway.key("evaluateOnExit");
-    let mut retry_rules = retry::rules(&at_rules, spillway.evaluate_on_exit)?;
+    let at = at_spillway.key("evaluateOnExit");
+    let mut retry_rules = retry::rules(&at, spillway.evaluate_on_exit)?;
     retry_rules.extend(rules);
     let at_growth = at_spillway.key("growMemory");
     let memory_growth = retry::growth(&at_growth, spillway.grow_memory, resources.memory)?;
@@ -315,15 +319,10 @@ fn submit(
         (None, Some(timeout)) => timeout_of(&at_definition.key("timeout"), timeout)?,
         (None, None) => None,
     };
-    let own_seconds = |key: &'static str, secs: Option<i64>, least| {
-        secs.map(|secs| seconds(&at_spillway.key(key), secs, least)).transpose()
-    };
-    let expected_duration =
-        own_seconds("expectedDurationSeconds", spillway.expected_duration_seconds, 1)?;
-    let patience = own_seconds("patienceSeconds", spillway.patience_seconds, 0)?;
-    let deadline = timestamp(&at_spillway.key("deadline"), spillway.deadline.as_deref())?;
-    let tags = merged_tags(&root, definition.tags, message.tags)?;
-    let propagate_tags = message.propagate_tags.or(definition.propagate_tags).unwrap_or(false);
+    let patience = own_secs("patienceSeconds", spillway.patience_seconds, 0)?;
+    let deadline = spillway.deadline.as_deref();
+    let deadline =
+        deadline.map(|text| timestamp(&at_spillway.key("deadline"), text)).transpose()?;
     if let Some(token) = &spillway.client_token {
         check_chars(&at_spillway.key("clientToken"), token, 1, limits::TOKEN_CHARS_MAX)?;
     }
@@ -347,13 +346,14 @@ fn submit(
         expected_duration,
         patience,
         deadline,
-        tags,
-        propagate_tags,
+        tags: merged_tags(&root, definition.tags, message.tags)?,
+        propagate_tags: message.propagate_tags.or(definition.propagate_tags).unwrap_or(false),
         array,
         coalesce,
         depends_on,
         gang,
         scheduling,
+        variants,
     };
     relations::check_coalesced(&spec)?;
     Ok(Request::Submit { spec: Box::new(spec), client_token: spillway.client_token })
@@ -391,51 +391,6 @@ fn merged_parameters(
         return Err(Rejection::at(code::TOO_LARGE, &At::Root.key("parameters"), &what));
     }
     Ok(parameters)
-}
-
-fn timeout_of(at: &At<'_>, timeout: &JobTimeout) -> Result<Option<SignedDuration>, Rejection> {
-    let at = at.key("attemptDurationSeconds");
-    match timeout.attempt_duration_seconds {
-        Some(secs) => seconds(&at, secs, limits::TIMEOUT_SECS_MIN).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn time_limits(at: &At<'_>, spillway: &Spillway) -> Result<TimeLimits, Rejection> {
-    let limit = |key: &str, secs: Option<i64>, min: i64| {
-        secs.map(|secs| seconds(&at.key(key), secs, min)).transpose()
-    };
-    let min = limits::TIMEOUT_SECS_MIN;
-    let stop_secs = spillway.stop_timeout_seconds;
-    let (stop_min, stop_max) = limits::STOP_TIMEOUT_SECS.into_inner();
-    if let Some(secs) = stop_secs.filter(|secs| !limits::STOP_TIMEOUT_SECS.contains(secs)) {
-        let what = format!("must be {stop_min} to {stop_max} seconds, not {secs}");
-        return Err(Rejection::invalid(&at.key("stopTimeoutSeconds"), &what));
-    }
-    Ok(TimeLimits {
-        job: limit("jobTimeoutSeconds", spillway.job_timeout_seconds, min)?,
-        queue: limit("queueTimeoutSeconds", spillway.queue_timeout_seconds, 1)?,
-        start: limit("startTimeoutSeconds", spillway.start_timeout_seconds, min)?,
-        stop: stop_secs.map(SignedDuration::from_secs),
-    })
-}
-
-fn seconds(at: &At<'_>, secs: i64, min: i64) -> Result<SignedDuration, Rejection> {
-    let max = limits::DURATION_SECS_MAX;
-    if (min..=max).contains(&secs) {
-        return Ok(SignedDuration::from_secs(secs));
-    }
-    Err(Rejection::invalid(at, &format!("must be {min} to {max} seconds, not {secs}")))
-}
-
-fn timestamp(at: &At<'_>, text: Option<&str>) -> Result<Option<Timestamp>, Rejection> {
-    let read = |text: &str| {
-        text.parse().map_err(|_| {
-            Rejection::invalid(at, &format!("{text:?} is not a time"))
-                .hint("write it as RFC 3339 has it: 2026-01-31T18:00:00Z")
-        })
-    };
-    text.map(read).transpose()
 }
 
 /// The definition's tags and the job's; the job's win.

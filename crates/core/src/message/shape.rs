@@ -11,6 +11,7 @@ mod relations;
 mod schedule;
 mod scheduling;
 mod storage;
+mod variant;
 
 use std::collections::BTreeMap;
 
@@ -44,6 +45,8 @@ pub use schedule::{
     ChangeSchedule, ChangeScheduleSpillway, CreateSchedule, CreateScheduleAction,
     CreateScheduleSpillway, MissedRule, ScheduleAction,
 };
+
+pub use variant::JobVariant;
 
 use crate::gpu::GpuKind;
 use crate::market::{ArchRule, MarketRule};
@@ -361,6 +364,11 @@ pub struct Spillway {
     #[serde(default, deserialize_with = "object::one")]
     #[schemars(!default)]
     pub grow_memory: Option<GrowMemory>,
+    /// Other ways to run the job, at most 8: each attempt is run as whichever is cheapest then, the job as it is written or one
+    /// of these. For jobs of one container.
+    #[serde(default, deserialize_with = "object::many")]
+    #[schemars(!default, length(max = 8))]
+    pub variants: Option<Vec<JobVariant>>,
 }
 
 /// What a message with a job asks for, by the name of AWS Batch's operation.

@@ -9,6 +9,7 @@ use crate::conformance::samples;
 use crate::nodes::nodes;
 use crate::sample::{full, job, least, parse, with};
 use crate::several::pipeline;
+use crate::variants;
 
 /// What becomes of a job that is asked for again.
 fn again(spec: &JobSpec) -> JobSpec {
@@ -64,6 +65,7 @@ fn everything() -> Vec<Value> {
     let mut all = vec![full(), least(), rich, placed, together, pipeline(), one_stop_for_all];
     all.extend(samples());
     all.extend(of_nodes());
+    all.extend(variants::samples());
     all
 }
 

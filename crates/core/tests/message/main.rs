@@ -23,3 +23,4 @@ mod sample;
 mod schedules;
 mod schema;
 mod several;
+mod variants;

@@ -15,7 +15,7 @@ use spillway_core::{
     Arch, ArchRule, AttemptOrd, Catalog, ClientToken, CpuUnits, Hazard, Host, HostId, HostState,
     Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, LaunchId, LedgerState, Market,
     MarketRule, MiB, MicroUsdPerHour, Offering, PoolId, QueueName, Resources, Scheduling,
-    kind_name,
+    VariantOrd, kind_name,
 };
 use spillway_engine::{
     Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, ShareRules, Weight,
@@ -247,6 +247,7 @@ pub(crate) fn ledger(layout: Layout, n_waiting: u32) -> LedgerState {
             let n = ord * RUNS_PER_HOST + run;
             let attempt = LiveAttempt {
                 awaits_main: false,
+                variant: VariantOrd::BASE,
                 ord: AttemptOrd::FIRST,
                 host: id,
                 placed_at: after(n % 500),

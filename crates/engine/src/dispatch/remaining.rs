@@ -30,7 +30,7 @@ impl Room {
     }
 
     /// Less by what a job needs; what has no end stays so.
-    fn take(&mut self, need: &Resources, n: u64) {
+    pub(super) fn take(&mut self, need: &Resources, n: u64) {
         let less = |left: u64, need: u64| {
             if left == u64::MAX { left } else { left.saturating_sub(need.saturating_mul(n)) }
         };
@@ -146,10 +146,9 @@ impl Remaining {
         let mut remaining = Self { room: asked.room, queues, shares, reservations, consumables };
         for (key, n) in asked.kept {
             let Some(lane) = of.lanes.get(key.lane) else { continue };
+            // The room is what there is beside what is kept.
             remaining.charge(lane, &key.class.need, u64::from(*n));
         }
-        // The room is what there is beside what is kept.
-        remaining.room = asked.room;
         remaining
     }
 
@@ -225,9 +224,8 @@ impl Remaining {
         self.shares.get_mut(&lane.queue)?.get_mut(lane.named_share())
     }
 
-    /// So many equal jobs get what they need.
+    /// So many equal jobs get what they need, room apart.
     pub(super) fn charge(&mut self, lane: &Lane, need: &Resources, n: u64) {
-        self.room.take(need, n);
         if let Some(left) = self.queues.get_mut(&lane.queue) {
             left.room.take(need, n);
         }

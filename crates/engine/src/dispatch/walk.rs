@@ -124,7 +124,9 @@ impl<'a> Walk<'a> {
         while let Some((ord, share, place)) = self.next() {
             let (.., id, at) = place;
             let Some(front) = self.fronts.get_mut(at) else { break };
-            let (key, lane, need) = (front.key, front.lane, front.key.class.need);
+            // Room may do for one of its alternatives; caps are to hold whichever it will be.
+            let (key, lane) = (front.key, front.lane);
+            let (need, least) = (key.class.need, key.class.least());
             if limits::PICKS_MAX <= picks.len() {
                 selection.is_cut = true;
                 break;
@@ -137,7 +139,7 @@ impl<'a> Walk<'a> {
             let is_protected = self.protected.contains(&(key, id));
             let why = if is_protected {
                 Some(HeldBack::MakingRoom)
-            } else if remaining.room.fits(&need) {
+            } else if remaining.room.fits(&least) {
                 remaining.refusal(lane, &need)
             } else {
                 // It is the first without room only if nothing else keeps it back.
@@ -152,6 +154,7 @@ impl<'a> Walk<'a> {
                 selection.held.insert(key, why);
             } else {
                 remaining.charge(lane, &need, 1);
+                remaining.room.take(&least, 1);
                 picks.push((key, id));
                 *selection.counts.entry(key).or_default() += 1;
             }

@@ -187,6 +187,7 @@ fn attempt(index: usize, end: &End) -> Attempt {
         cost: MicroUsd::ZERO,
         expected: None,
         shared: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

@@ -3,7 +3,7 @@
 use spillway_core::job::ExpectedFrom;
 use spillway_core::message;
 use spillway_core::task::{CloudEvent, TaskStatus};
-use spillway_core::{Demand, JobId, JobSpec, Market, MarketRule};
+use spillway_core::{Demand, JobId, JobSpec, Market, MarketRule, VariantOrd};
 use spillway_engine::Engine;
 use spillway_engine::calibration::{Calibration, Source, SpotClass};
 
@@ -57,16 +57,16 @@ fn demand(rig: &Rig) -> Demand {
 #[test]
 fn a_job_is_expected_to_take_as_long_as_its_kind_took() {
     let mut rig = Rig::new();
-    let unknown = rig.engine.expectation(rig.now, &spec("align-9", ""));
+    let unknown = rig.engine.expectation(rig.now, &spec("align-9", ""), VariantOrd::BASE);
     assert_eq!((unknown.secs, unknown.from), (600, ExpectedFrom::Prior));
 
     run(&mut rig, "align-1", "", 1, 100, 0);
     run(&mut rig, "align-2", "", 2, 140, 0);
 
-    let known = rig.engine.expectation(rig.now, &spec("align-9", ""));
+    let known = rig.engine.expectation(rig.now, &spec("align-9", ""), VariantOrd::BASE);
     assert_eq!((known.secs, known.from), (120, ExpectedFrom::History { n: 2 }));
     assert!(140 <= known.high_secs, "{known:?}");
-    let other = rig.engine.expectation(rig.now, &spec("call", ""));
+    let other = rig.engine.expectation(rig.now, &spec("call", ""), VariantOrd::BASE);
     assert_eq!(other.from, ExpectedFrom::Prior);
 }
 
@@ -74,7 +74,7 @@ fn a_job_is_expected_to_take_as_long_as_its_kind_took() {
 fn what_was_cut_short_counts_as_at_least_so_long() {
     let mut rig = Rig::new();
     run(&mut rig, "align-1", "", 1, 100, 0);
-    let before = rig.engine.expectation(rig.now, &spec("align-9", ""));
+    let before = rig.engine.expectation(rig.now, &spec("align-9", ""), VariantOrd::BASE);
 
     let job = rig.run_job("align-2", r#","market":"spot""#, "", 2);
     rig.wait(secs(1_000));
@@ -83,7 +83,7 @@ fn what_was_cut_short_counts_as_at_least_so_long() {
         task.stop_code = Some("SpotInterruption".into());
     });
 
-    let after = rig.engine.expectation(rig.now, &spec("align-9", ""));
+    let after = rig.engine.expectation(rig.now, &spec("align-9", ""), VariantOrd::BASE);
     assert_eq!(before.secs, 100);
     // One in two took 100 s; the other more than 1,000.
     assert!(600 < after.secs, "{after:?}");
@@ -97,7 +97,7 @@ fn one_that_runs_is_evidence_while_it_runs() {
 
     rig.wait(secs(3_000));
 
-    let expected = rig.engine.expectation(rig.now, &spec("align-9", ""));
+    let expected = rig.engine.expectation(rig.now, &spec("align-9", ""), VariantOrd::BASE);
     assert_eq!((expected.secs, expected.from), (4_500, ExpectedFrom::History { n: 0 }));
     let hosts = rig.engine.plan_input(rig.now).hosts;
     assert_eq!(hosts[0].busy[0].ends_in_secs, 1_500);
@@ -110,16 +110,19 @@ fn what_a_job_says_is_corrected_once_enough_of_its_kind_took_otherwise() {
     for n in 1..8 {
         run(&mut rig, &format!("align-{n}"), told, n, 300, 0);
     }
-    let believed = rig.engine.expectation(rig.now, &spec("align-99", told));
+    let believed = rig.engine.expectation(rig.now, &spec("align-99", told), VariantOrd::BASE);
     assert_eq!((believed.secs, believed.from), (100, ExpectedFrom::Told));
 
     run(&mut rig, "align-8", told, 8, 300, 0);
 
-    let corrected = rig.engine.expectation(rig.now, &spec("align-99", told));
+    let corrected = rig.engine.expectation(rig.now, &spec("align-99", told), VariantOrd::BASE);
     assert_eq!((corrected.secs, corrected.from), (300, ExpectedFrom::ToldCorrected { n: 8 }));
     // In proportion: one that says twice as long takes twice as long.
     let longer = r#","expectedDurationSeconds":200"#;
-    assert_eq!(rig.engine.expectation(rig.now, &spec("align-99", longer)).secs, 600);
+    assert_eq!(
+        rig.engine.expectation(rig.now, &spec("align-99", longer), VariantOrd::BASE).secs,
+        600
+    );
 }
 
 #[test]

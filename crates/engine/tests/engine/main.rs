@@ -31,4 +31,5 @@ mod retry_rules;
 mod rig;
 mod schedules;
 mod time_limits;
+mod variants;
 mod way_of_one_job;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use spillway_core::message::pause;
-use spillway_core::{Pausable, QueueName};
+use spillway_core::{JobId, Pausable, QueueName};
 use spillway_engine::{EngineConfig, FairShare, QueueRules};
 
 use crate::rig::{Rig, job_id, message, secs};
@@ -121,4 +121,38 @@ fn a_job_that_could_never_be_let_in_fails_at_the_door() {
     rig.send(message("a", "", &format!(r#","consumableResourcePropertiesOverride":{list}"#)));
 
     assert_eq!(rig.status(job_id("a")), "FAILED");
+}
+
+/// A job of 2 vCPUs.
+fn large(token: &str) -> String {
+    message(token, "", "").replace(r#""VCPU","value":"1""#, r#""VCPU","value":"2""#)
+}
+
+#[test]
+fn a_large_job_that_the_limits_leave_out_is_not_passed_by_small_ones_for_ever() {
+    let mut config = config();
+    config.limits.hosts_max = Some(1);
+    let mut rig = Rig::with(EngineConfig { queue_rules: BTreeMap::new(), ..config });
+    rig.send(message("a", "", ""));
+    rig.send(message("b", "", ""));
+    rig.wait(secs(2));
+    let launch = rig.take_launch();
+    rig.give(&launch, 1);
+    rig.register(1);
+    rig.wait(secs(1));
+    for start in rig.take_starts() {
+        rig.accept(&start);
+        rig.runs(start.job);
+    }
+    rig.send(large("large"));
+    rig.send(message("c", "", ""));
+
+    rig.exits(job_id("a"), 0);
+    rig.wait(secs(5));
+    assert_eq!(rig.take_starts().len(), 0, "what came free is kept for the large one");
+    rig.exits(job_id("b"), 0);
+    rig.wait(secs(5));
+
+    let started: Vec<JobId> = rig.take_starts().iter().map(|start| start.job).collect();
+    assert_eq!(started, [job_id("large")]);
 }

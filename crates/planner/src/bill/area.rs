@@ -84,6 +84,7 @@ mod tests {
             market,
             expected_secs: None,
             patience_secs: 0,
+            way: None,
         }
     }
 

@@ -106,17 +106,7 @@ impl Host {
 
     /// How many times its jobs are in the backlog.
     pub(crate) fn times(&self, backlog: &Backlog) -> u32 {
-        let mut groups: Vec<(usize, usize, u32)> =
-            self.runs.iter().map(|run| (run.shape, run.rank, run.count)).collect();
-        groups.sort_unstable();
-        let mut times = u32::MAX;
-        for of_group in groups.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let n = of_group.iter().fold(0_u32, |sum, (_, _, n)| sum.saturating_add(*n));
-            if let Some((shape, rank, _)) = of_group.first() {
-                times = times.min(backlog.left(*shape, *rank) / n.max(1));
-            }
-        }
-        if self.runs.is_empty() { 0 } else { times }
+        if self.runs.is_empty() { 0 } else { backlog.times(&self.runs) }
     }
 
     pub(crate) fn take(&self, backlog: &mut Backlog) {

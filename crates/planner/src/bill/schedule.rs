@@ -125,7 +125,7 @@ fn world(
         groups.push(of_shape);
     }
     let clock = Clock { boot: rules.boot, billed_min: rules.billed_min, deadline: rules.deadline };
-    Ok(World { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
+    Ok(World { shapes, groups, offers, file_indices, hazards: Vec::new(), clock, ways: None })
 }
 
 /// What may be bought, cheapest first, and where each stands in the catalog.

@@ -1,6 +1,7 @@
 //! The problem in the solver's terms: shapes, durations, offerings; and what is still to be done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::amount::Amount;
 use crate::bill::host::Run;
@@ -48,6 +49,45 @@ pub(crate) struct World {
     /// are not listed never are.
     pub(crate) hazards: Vec<u32>,
     pub(crate) clock: Clock,
+    /// Which groups are the same jobs, if any are.
+    pub(crate) ways: Option<Arc<Ways>>,
+}
+
+/// A group by its shape and its place in that.
+pub(crate) type Place = (usize, usize);
+
+/// Groups that are the same jobs, each in another way: whoever takes a job of one takes it of all.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ways {
+    sets: Vec<Vec<Place>>,
+    /// The set of each group that is in one.
+    set_of: BTreeMap<Place, usize>,
+}
+
+impl Ways {
+    /// None if there are no sets. Of each set the first place is the cheapest.
+    pub(crate) fn of(sets: Vec<Vec<Place>>) -> Option<Arc<Self>> {
+        let mut set_of = BTreeMap::new();
+        for (ord, set) in sets.iter().enumerate() {
+            set_of.extend(set.iter().map(|place| (*place, ord)));
+        }
+        (!sets.is_empty()).then(|| Arc::new(Self { sets, set_of }))
+    }
+
+    /// All ways of the jobs of a group, the cheapest first; none if they have but one.
+    pub(crate) fn of_place(&self, place: Place) -> Option<&[Place]> {
+        self.set_of.get(&place).and_then(|set| self.sets.get(*set)).map(Vec::as_slice)
+    }
+
+    /// The other ways of the jobs of a group.
+    fn others(&self, place: Place) -> impl Iterator<Item = Place> {
+        self.of_place(place).into_iter().flatten().copied().filter(move |other| *other != place)
+    }
+
+    /// All of them.
+    pub(crate) fn sets(&self) -> &[Vec<Place>] {
+        &self.sets
+    }
 }
 
 /// How many jobs of each group have no place yet.
@@ -55,6 +95,7 @@ pub(crate) struct World {
 pub(crate) struct Backlog {
     of_group: Vec<Vec<u32>>,
     of_shape: Vec<u64>,
+    ways: Option<Arc<Ways>>,
 }
 
 impl Backlog {
@@ -78,11 +119,45 @@ impl Backlog {
         debug_assert!(count <= self.of_group[shape][rank], "only what is left can be taken");
         self.of_group[shape][rank] -= count;
         self.of_shape[shape] -= u64::from(count);
+        if let Some(ways) = self.ways.clone() {
+            for (shape, rank) in ways.others((shape, rank)) {
+                self.of_group[shape][rank] -= count;
+                self.of_shape[shape] -= u64::from(count);
+            }
+        }
     }
 
     pub(crate) fn give_back(&mut self, run: &Run) {
         self.of_group[run.shape][run.rank] += run.count;
         self.of_shape[run.shape] += u64::from(run.count);
+        if let Some(ways) = self.ways.clone() {
+            for (shape, rank) in ways.others((run.shape, run.rank)) {
+                self.of_group[shape][rank] += run.count;
+                self.of_shape[shape] += u64::from(run.count);
+            }
+        }
+    }
+
+    /// How many times all of these are left; as often as can be counted if they are nothing.
+    pub(crate) fn times(&self, runs: &[Run]) -> u32 {
+        let first = |run: &Run| {
+            let place = (run.shape, run.rank);
+            self.ways
+                .as_ref()
+                .and_then(|ways| ways.of_place(place)?.first().copied())
+                .unwrap_or(place)
+        };
+        let mut groups: Vec<(Place, u32)> =
+            runs.iter().map(|run| (first(run), run.count)).collect();
+        groups.sort_unstable();
+        let mut times = u32::MAX;
+        for of_group in groups.chunk_by(|a, b| a.0 == b.0) {
+            let n = of_group.iter().fold(0_u32, |sum, (_, n)| sum.saturating_add(*n));
+            if let Some(((shape, rank), _)) = of_group.first() {
+                times = times.min(self.left(*shape, *rank) / n.max(1));
+            }
+        }
+        times
     }
 }
 
@@ -125,7 +200,7 @@ impl World {
             shapes.push(Shape { need, classes, count, groups: Vec::new() });
             groups.push(of_shape);
         }
-        Ok(Self { shapes, groups, offers, file_indices, hazards: Vec::new(), clock })
+        Ok(Self { shapes, groups, offers, file_indices, hazards: Vec::new(), clock, ways: None })
     }
 
     pub(crate) fn backlog(&self) -> Backlog {
@@ -133,6 +208,7 @@ impl World {
         Backlog {
             of_group: self.groups.iter().map(counts).collect(),
             of_shape: self.shapes.iter().map(|shape| shape.count).collect(),
+            ways: self.ways.clone(),
         }
     }
 
@@ -141,6 +217,7 @@ impl World {
         Backlog {
             of_group: self.groups.iter().map(|groups| vec![0; groups.len()]).collect(),
             of_shape: vec![0; self.shapes.len()],
+            ways: self.ways.clone(),
         }
     }
 
@@ -167,12 +244,22 @@ impl World {
         n_lost / (rate * secs) - 1.0 + n_lost * f64::from(self.clock.boot) / secs
     }
 
-    /// Seconds of work of each shape.
+    /// Whether a group is the cheapest way of its jobs, or the only one.
+    pub(crate) fn is_first_way(&self, place: Place) -> bool {
+        let set = self.ways.as_ref().and_then(|ways| ways.of_place(place));
+        set.is_none_or(|set| set.first() == Some(&place))
+    }
+
+    /// Seconds of work of each shape, if each job is run the cheapest way.
     pub(crate) fn job_seconds(&self) -> Vec<u64> {
-        let add = |sum: u64, group: &Group| {
-            sum.saturating_add(u64::from(group.count) * u64::from(group.secs))
+        let of_shape = |(shape, groups): (usize, &Vec<Group>)| {
+            let ranked = groups.iter().enumerate();
+            let counted = ranked.filter(|(rank, _)| self.is_first_way((shape, *rank)));
+            counted.fold(0_u64, |sum, (_, group)| {
+                sum.saturating_add(u64::from(group.count) * u64::from(group.secs))
+            })
         };
-        self.groups.iter().map(|groups| groups.iter().fold(0, add)).collect()
+        self.groups.iter().enumerate().map(of_shape).collect()
     }
 }
 

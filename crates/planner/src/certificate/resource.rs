@@ -77,5 +77,6 @@ fn classes(jobs: &Jobs) -> ClassSet {
         market,
         expected_secs: None,
         patience_secs: 0,
+        way: None,
     })
 }

@@ -76,7 +76,7 @@ fn may_wait(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey) -> u32 {
 
 /// Whether all that waits takes longer to start than the shortest of them runs, or than a host boots.
 fn takes_long_to_start(input: &PlanInput, policy: &PlanPolicy, per_sec: u32) -> bool {
-    let n_jobs: u64 = input.demands.iter().map(|demand| u64::from(demand.count)).sum();
+    let n_jobs: u64 = super::asked(input).values().map(|(_, count)| u64::from(*count)).sum();
     let known = input.demands.iter().filter_map(|demand| demand.key.expected_secs);
     let secs = known.min().unwrap_or(u32::MAX).min(policy.boot_secs);
     let n_started = u64::from(per_sec) * u64::from(secs);

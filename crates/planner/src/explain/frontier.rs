@@ -10,6 +10,7 @@ use spillway_core::{CpuUnits, MicroUsdPerHour, Planned, PoolId, Quota};
 use crate::bill::schedule::{Rules, schedule};
 use crate::demand::{Unplaced, merged};
 use crate::explain::Question;
+use crate::variants::as_planned;
 
 pub use crate::bill::schedule::{Schedule, Unschedulable};
 
@@ -50,7 +51,8 @@ impl Work {
 
     /// The work of a question that its plan puts on no host there is.
     pub fn of(question: &Question, planned: &Planned) -> Self {
-        let mut work = Self { jobs: merged(&question.input.demands), ..Self::default() };
+        let demands = as_planned(&question.input.demands, planned);
+        let mut work = Self { jobs: merged(&demands), ..Self::default() };
         for placement in &planned.plan.placements {
             let at = work.jobs.binary_search_by(|group| group.key.cmp(&placement.key));
             if let Some(group) = at.ok().and_then(|at| work.jobs.get_mut(at)) {

@@ -71,6 +71,7 @@ pub struct Group {
 
 /// What became of every group of a question, in the order of their keys.
 pub fn groups(question: &Question, planned: &Planned) -> Vec<Group> {
+    let question = &question.as_planned(planned);
     let demands = merged(&question.input.demands);
     of_priced(question, planned, &Priced::new(&question.input, &question.policy, &demands))
 }

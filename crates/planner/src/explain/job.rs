@@ -1,6 +1,7 @@
 //! One job that waits: what everything on offer says to it, when it should start, and the smallest changes that would
 //! start it now, each with its price.
 
+mod alternatives;
 mod start;
 mod ways;
 
@@ -16,7 +17,8 @@ use crate::explain::Question;
 use crate::explain::groups::is_cooling;
 use crate::prune::is_allowed_size;
 
-pub use start::{Start, start};
+pub use alternatives::{Alternative, alternatives};
+pub use start::{Start, start, start_as};
 pub use ways::{Change, Onto, Way, ways};
 
 /// Why an offering would not do for a job now. In the order in which it is looked for.

@@ -28,10 +28,15 @@ pub struct Outcome {
     pub price: MicroUsdPerHour,
 }
 
+/// How many jobs a question asks about: those that may be run in several ways once.
+pub fn n_jobs(input: &PlanInput) -> u64 {
+    crate::variants::n_jobs(input)
+}
+
 impl Outcome {
     /// What the answer to a question comes to.
     pub fn of(input: &PlanInput, planned: &Planned) -> Self {
-        let n_jobs: u64 = input.demands.iter().map(|demand| u64::from(demand.count)).sum();
+        let n_jobs = n_jobs(input);
         let plan = &planned.plan;
         let n_placed: u64 = plan.placements.iter().map(|p| u64::from(p.count)).sum();
         let mut n_bought_for: u64 = 0;

@@ -35,9 +35,9 @@ type Contents = Vec<(DemandKey, u32)>;
 struct Unstarted {
     /// Nothing is planned for so many.
     left: u32,
-    /// So many are to start later, the first of them at this second.
+    /// So many are to start later; when the first of them does, and as which way.
     later: u32,
-    first_at: Option<u32>,
+    first: Option<(u32, DemandKey)>,
 }
 
 impl Answer<'_> {
@@ -117,38 +117,60 @@ impl Answer<'_> {
         by_units.max(one_job_bound(shapes, &held, &self.shelf.frontier))
     }
 
-    /// Jobs that stay waiting, each key once.
+    /// Jobs that stay waiting, each key once; of several ways of the same jobs, the one with the most to hope for.
     fn waiting(&self, later: &[Run], backlog: &Backlog, left: &Left) -> Vec<Waiting> {
-        let mut unstarted: BTreeMap<DemandKey, (Unstarted, usize)> = BTreeMap::new();
+        let world = &self.queue.world;
+        let mut unstarted: BTreeMap<DemandKey, Unstarted> = BTreeMap::new();
         for (shape, keys) in self.queue.keys.iter().enumerate() {
             for (rank, key) in keys.iter().enumerate() {
-                let left = backlog.left(shape, rank);
-                unstarted.insert(*key, (Unstarted { left, ..Unstarted::default() }, shape));
+                if world.is_first_way((shape, rank)) {
+                    let left = backlog.left(shape, rank);
+                    unstarted.insert(*key, Unstarted { left, ..Unstarted::default() });
+                }
             }
         }
         for run in later {
-            if let Some((group, _)) = unstarted.get_mut(&self.key(run)) {
+            let key = self.key(run);
+            let first = self.queue.ways(&key).first().copied().unwrap_or(key);
+            if let Some(group) = unstarted.get_mut(&first) {
                 group.later = group.later.saturating_add(run.count);
-                group.first_at = Some(group.first_at.map_or(run.start, |at| at.min(run.start)));
+                let of_run = (run.start, key);
+                group.first = Some(group.first.map_or(of_run, |first| first.min(of_run)));
             }
         }
         let mut waiting = Vec::new();
-        for (key, (group, shape)) in unstarted {
-            let reason = match group {
-                Unstarted { left: 0, later: 0, .. } => continue,
-                Unstarted { left: 0, first_at, .. } => {
-                    WaitReason::RoomExpected { in_secs: first_at.unwrap_or(0) }
-                }
-                Unstarted { .. } if self.queue.is_buyable[shape] => {
-                    report::limited(&key, &self.shelf.all, left)
-                }
-                Unstarted { .. } => {
-                    report::unbuyable(&key, self.input, self.policy, self.is_cooling)
-                }
-            };
+        for (first, group) in unstarted {
             let count = group.left.saturating_add(group.later);
+            if count == 0 {
+                continue;
+            }
+            let (key, reason) = match group {
+                Unstarted { left: 0, first: Some((in_secs, key)), .. } => {
+                    (key, WaitReason::RoomExpected { in_secs })
+                }
+                Unstarted { .. } => self.unbought(&first, left),
+            };
             waiting.push(Waiting { key, count, reason });
         }
+        waiting.sort_by_key(|waiting| waiting.key);
         waiting
+    }
+
+    /// Why nothing is bought for jobs, as whichever of their ways could soonest be bought for.
+    fn unbought(&self, first: &DemandKey, left: &Left) -> (DemandKey, WaitReason) {
+        let ways = self.queue.ways(first);
+        let is_buyable =
+            |key: &&DemandKey| self.queue.place(key).is_some_and(|at| self.queue.is_buyable[at.0]);
+        if let Some(key) = ways.iter().find(is_buyable) {
+            return (*key, report::limited(key, &self.shelf.all, left));
+        }
+        let reason = |key: &DemandKey| {
+            (*key, report::unbuyable(key, self.input, self.policy, self.is_cooling))
+        };
+        let reasons: Vec<(DemandKey, WaitReason)> = ways.iter().map(reason).collect();
+        let is_for_now =
+            |(_, reason): &&(DemandKey, WaitReason)| !matches!(reason, WaitReason::TooLarge(_));
+        let found = reasons.iter().find(is_for_now).or(reasons.first()).cloned();
+        found.unwrap_or_else(|| reason(first))
     }
 }

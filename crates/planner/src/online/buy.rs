@@ -11,6 +11,7 @@ use crate::bill::host::Host;
 use crate::bill::prices::Prices;
 use crate::bill::search::{Ground, Patience, STYLES, ruin_and_recreate, total};
 use crate::bill::world::{Backlog, World};
+use crate::demand::Shape;
 use crate::headroom::Left;
 use crate::knapsack::Weights;
 use crate::online::queue::Queue;
@@ -41,26 +42,34 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
     let world = &queue.world;
     if queue.is_buyable.iter().all(|is_buyable| *is_buyable) {
         let offers = undominated(&shelf.frontier, &world.shapes);
-        return Prices::of_resources(&world.shapes, &offers, &world.job_seconds());
+        let prices = Prices::of_resources(&world.shapes, &offers, &world.job_seconds());
+        return evened(world, prices);
     }
     let kept = |at: &usize| queue.is_buyable[*at];
     let places: Vec<usize> = (0..world.shapes.len()).filter(kept).collect();
-    let part = World {
-        shapes: places.iter().map(|at| world.shapes[*at].clone()).collect(),
-        groups: places.iter().map(|at| world.groups[*at].clone()).collect(),
-        offers: Vec::new(),
-        file_indices: Vec::new(),
-        hazards: Vec::new(),
-        clock: world.clock,
-    };
-    let offers = undominated(&shelf.frontier, &part.shapes);
-    let mut prices = Prices::of_resources(&part.shapes, &offers, &part.job_seconds());
+    let shapes: Vec<Shape> = places.iter().map(|at| world.shapes[*at].clone()).collect();
+    let all_secs = world.job_seconds();
+    let secs: Vec<u64> = places.iter().map(|at| all_secs[*at]).collect();
+    let offers = undominated(&shelf.frontier, &shapes);
+    let mut prices = Prices::of_resources(&shapes, &offers, &secs);
     let mut worth: Vec<f64> =
         world.shapes.iter().map(|s| crate::fill::size_score(&s.need)).collect();
     for (at, of_part) in places.iter().zip(&prices.worth) {
         worth[*at] = *of_part;
     }
     prices.worth = worth;
+    evened(world, prices)
+}
+
+/// A job is worth the same whichever way it is run: what it is worth the cheapest way.
+fn evened(world: &World, mut prices: Prices) -> Prices {
+    for set in world.ways.iter().flat_map(|ways| ways.sets()) {
+        let Some((first, rank)) = set.first() else { continue };
+        let of_job = prices.worth[*first] * f64::from(world.secs(*first, *rank).max(1));
+        for (shape, rank) in set {
+            prices.worth[*shape] = of_job / f64::from(world.secs(*shape, *rank).max(1));
+        }
+    }
     prices
 }
 
@@ -214,6 +223,9 @@ fn lost(world: &World, prices: &Prices, rest: &Backlog) -> f64 {
     let mut lost = 0.0;
     for (shape, worth) in prices.worth.iter().enumerate() {
         for (rank, n) in rest.groups(shape).iter().enumerate() {
+            if !world.is_first_way((shape, rank)) {
+                continue;
+            }
             lost += worth * f64::from(*n) * f64::from(world.secs(shape, rank));
         }
     }

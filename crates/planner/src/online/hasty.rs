@@ -11,7 +11,7 @@
 
 use crate::amount::{Amount, score_of, whole_of};
 use crate::bill::host::Run;
-use crate::bill::world::Backlog;
+use crate::bill::world::{Backlog, Place, World};
 use crate::demand::ClassSet;
 use crate::headroom::Left;
 use crate::online::queue::Queue;
@@ -45,6 +45,36 @@ struct Asked {
     rank: usize,
     worth: Worth,
     secs: f64,
+    /// What a host of its own would cost for one, whichever way it is run.
+    alone: f64,
+    /// The part of a full host that one is, whichever way it is run.
+    stake: f64,
+    /// The first of the groups that are the same jobs, and which of them this is, the cheapest first.
+    set: (Place, usize),
+}
+
+impl Asked {
+    /// Whether both are the same jobs.
+    fn is_same(&self, other: &Self) -> bool {
+        self.set.0 == other.set.0
+    }
+}
+
+/// Jobs that may be run in several ways are worth what they are the cheapest way.
+fn even(world: &World, asked: &mut [Asked]) {
+    for set in world.ways.iter().flat_map(|ways| ways.sets()) {
+        let Some(first) = set.first() else { continue };
+        let of_set = |a: &&Asked| set.contains(&(a.shape, a.rank));
+        let (mut alone, mut stake) = (f64::INFINITY, f64::INFINITY);
+        for way in asked.iter().filter(of_set) {
+            (alone, stake) = (alone.min(way.alone), stake.min(way.stake));
+        }
+        for (ord, place) in set.iter().enumerate() {
+            for way in asked.iter_mut().filter(|way| (way.shape, way.rank) == *place) {
+                (way.alone, way.stake, way.set) = (alone, stake, (*first, ord));
+            }
+        }
+    }
 }
 
 /// What may share a new host.
@@ -81,26 +111,28 @@ impl<'a> Hasty<'a> {
         age: f64,
     ) -> Self {
         let world = &queue.world;
+        let boot = f64::from(world.clock.boot);
         let mut asked: Vec<Asked> = Vec::new();
         for (shape, of_shape) in world.shapes.iter().enumerate() {
             let Some(worth) = Worth::of(&of_shape.need, of_shape.classes, offers) else { continue };
             for (rank, group) in world.groups[shape].iter().enumerate() {
                 if 0.0 < group.haste {
-                    asked.push(Asked { shape, rank, worth, secs: group.secs.into() });
+                    let secs = f64::from(group.secs);
+                    let alone = worth.alone * (secs + boot);
+                    let stake = worth.among_many * secs;
+                    let set = ((shape, rank), 0);
+                    asked.push(Asked { shape, rank, worth, secs, alone, stake, set });
                 }
             }
         }
-        let stake = |asked: &Asked| asked.worth.among_many * asked.secs;
-        asked.sort_by(|a, b| {
-            stake(b).total_cmp(&stake(a)).then_with(|| (a.shape, a.rank).cmp(&(b.shape, b.rank)))
-        });
+        even(world, &mut asked);
+        asked.sort_by(|a, b| b.stake.total_cmp(&a.stake).then_with(|| a.set.cmp(&b.set)));
         let company = |e: Expected| {
             let worth = Worth::of(&e.need, e.classes, offers)?.among_many;
             let (classes, need, count) = (e.classes, e.need, e.count);
             Some(Company { shape: None, classes, need, worth, count, secs: e.secs.into() })
         };
         let expected = streams.into_iter().filter_map(company).collect();
-        let boot = world.clock.boot.into();
         Self { queue, offers, boot, age, asked, expected }
     }
 
@@ -109,31 +141,35 @@ impl<'a> Hasty<'a> {
         let least = self.queue.least();
         let is_open = |at: &usize| least.fits(&rooms.all[*at].seat.free);
         let open: Vec<usize> = (0..rooms.all.len()).filter(is_open).collect();
-        for asked in &self.asked {
-            self.place_group(asked, &mut rooms.all, &open, backlog);
+        for ways in self.asked.chunk_by(Asked::is_same) {
+            self.place_group(ways, &mut rooms.all, &open, backlog);
         }
     }
 
+    /// `ways` are those of the same jobs.
     fn place_group(
         &self,
-        asked: &Asked,
+        ways: &[Asked],
         rooms: &mut [Room],
         open: &[usize],
         backlog: &mut Backlog,
     ) {
         let world = &self.queue.world;
-        let mut left = backlog.left(asked.shape, asked.rank);
+        let mut left = ways.first().map_or(0, |asked| backlog.left(asked.shape, asked.rank));
         if left == 0 {
             return;
         }
-        let rank = |at: &usize| Some((self.cost_on(asked, &rooms[*at], left)?, *at));
-        let mut ranked: Vec<((f64, f64, u32), usize)> = open.iter().filter_map(rank).collect();
-        ranked.sort_by(|((cost, fit, start), at), (other, other_at)| {
+        let mut ranked: Vec<((f64, f64, u32), usize, &Asked)> = Vec::new();
+        for asked in ways {
+            let rank = |at: &usize| Some((self.cost_on(asked, &rooms[*at], left)?, *at, asked));
+            ranked.extend(open.iter().filter_map(rank));
+        }
+        ranked.sort_by(|((cost, fit, start), at, asked), (other, other_at, other_asked)| {
             let by_cost = cost.total_cmp(&other.0).then(fit.total_cmp(&other.1));
-            by_cost.then((start, at).cmp(&(&other.2, other_at)))
+            by_cost.then((start, at, asked.set).cmp(&(&other.2, other_at, other_asked.set)))
         });
-        let need = world.shapes[asked.shape].need;
-        for (_, at) in ranked {
+        for (_, at, asked) in ranked {
+            let need = world.shapes[asked.shape].need;
             let count = need.times_in(&rooms[at].seat.free).min(left);
             if count == 0 {
                 continue;
@@ -162,11 +198,10 @@ impl<'a> Hasty<'a> {
         let part_alone = (1.0 / together).max(part);
         let parts = is_shared * part + (1.0 - is_shared) * part_alone;
         let cost = score_of(seat.offer.price) * longer * parts;
-        let alone = asked.worth.alone * (asked.secs + self.boot);
-        if alone < cost {
+        if asked.alone < cost {
             return None;
         }
-        let step = (cost / (alone * SAME_COST).max(1e-9)).round();
+        let step = (cost / (asked.alone * SAME_COST).max(1e-9)).round();
         let free = sum_of_parts(&seat.free.less(&shape.need, 1), &seat.offer.capacity);
         let paid = f64::from(seat.paid_until);
         let slack = SLACK_WEIGHT * (paid - end).max(0.0) / (paid + 1.0);
@@ -186,13 +221,11 @@ impl<'a> Hasty<'a> {
                 backlog.take(asked.shape, asked.rank, 1);
                 put(&mut room, self.queue, &asked, 1);
                 let mut only = [room];
-                for other in &self.asked[ord..] {
-                    if 0 < backlog.left(other.shape, other.rank) {
-                        self.place_group(other, &mut only, &[0], backlog);
-                    }
+                for ways in self.asked[ord..].chunk_by(Asked::is_same) {
+                    self.place_group(ways, &mut only, &[0], backlog);
                 }
                 let [room] = only;
-                let n_equal = again(&room, backlog).saturating_add(1);
+                let n_equal = backlog.times(&room.first).saturating_add(1);
                 let (offer, times) = self.together(offer, &room, n_equal, left);
                 let room = self.filled(offer, &room.first, times);
                 let count = (n_equal / times).min(left.times(offer));
@@ -297,7 +330,10 @@ impl<'a> Hasty<'a> {
         let world = &self.queue.world;
         let mut company: Vec<Company> = Vec::new();
         for other in &self.asked {
-            let is_same = (other.shape, other.rank) == (asked.shape, asked.rank);
+            if !world.is_first_way((other.shape, other.rank)) {
+                continue;
+            }
+            let is_same = other.is_same(asked);
             let count = backlog.left(other.shape, other.rank) - u32::from(is_same);
             if count == 0 {
                 continue;
@@ -329,17 +365,4 @@ fn put(room: &mut Room, queue: &Queue, asked: &Asked, count: u32) {
     let start = room.seat.start;
     let end = start.saturating_add(queue.world.secs(shape, rank));
     room.put(&queue.world, &[Run { start, end, shape, rank, count }]);
-}
-
-/// How many more hosts can be filled with the same.
-fn again(room: &Room, backlog: &Backlog) -> u32 {
-    let mut counts: Vec<((usize, usize), u32)> = Vec::new();
-    for run in &room.first {
-        match counts.iter_mut().find(|(group, _)| *group == (run.shape, run.rank)) {
-            Some((_, count)) => *count += run.count,
-            None => counts.push(((run.shape, run.rank), run.count)),
-        }
-    }
-    let times = |((shape, rank), n): &((usize, usize), u32)| backlog.left(*shape, *rank) / n;
-    counts.iter().map(times).min().unwrap_or(0)
 }

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use spillway_core::plan::{DemandKey, HostView, Report, WaitReason, Waiting};
 use spillway_core::{PlanInput, PlanPolicy};
 
+use crate::variants::FirstWays;
+
 /// Beside the time for which it runs, a job's place is taken from the start call to the news of its end: so many seconds.
 const CALL_SECS: u32 = 15;
 
@@ -32,7 +34,9 @@ impl<'a> Startable<'a> {
     pub(super) fn of(input: &'a PlanInput, policy: &PlanPolicy) -> Self {
         let per_sec = policy.task_starts_per_sec.map_or(0, std::num::NonZeroU32::get);
         let whole = Self { input: Cow::Borrowed(input), per_sec, withheld: BTreeMap::new() };
-        let n_jobs: u128 = input.demands.iter().map(|demand| u128::from(demand.count)).sum();
+        let firsts = FirstWays::of(&input.demands);
+        let counted = input.demands.iter().filter(|demand| firsts.has(&demand.key));
+        let n_jobs: u128 = counted.map(|demand| u128::from(demand.count)).sum();
         let horizon = horizon_secs(input, policy);
         let n_started = u128::from(per_sec) * horizon;
         if per_sec == 0 || n_jobs <= n_started {
@@ -54,7 +58,7 @@ impl<'a> Startable<'a> {
             let left_out = demand.count - count;
             demand.count = count;
             demand.n_again = demand.n_again.min(count);
-            if 0 < left_out {
+            if 0 < left_out && firsts.has(&demand.key) {
                 let of_key = withheld.entry(demand.key).or_default();
                 *of_key = of_key.saturating_add(left_out);
             }
@@ -69,10 +73,11 @@ impl<'a> Startable<'a> {
 
     /// Says of what was left out that it waits.
     pub(super) fn report_withheld(self, report: &mut Report) {
-        let Self { per_sec, mut withheld, .. } = self;
+        let Self { input, per_sec, mut withheld } = self;
+        let firsts = FirstWays::of(&input.demands);
         for waiting in &mut report.waiting {
             // The first of the group tell why it waits.
-            let more = withheld.remove(&waiting.key).unwrap_or(0);
+            let more = withheld.remove(&firsts.key(&waiting.key)).unwrap_or(0);
             waiting.count = waiting.count.saturating_add(more);
         }
         for (key, count) in withheld {

@@ -9,6 +9,7 @@ use spillway_core::{HostId, PlanInput, PlanPolicy};
 
 use crate::amount::{Amount, score_of};
 use crate::demand::ClassSet;
+use crate::variants::FirstWays;
 
 /// What came in so many seconds may be expected in the next: about what comes while a host boots.
 const SAMPLE_SECS: i64 = 60;
@@ -80,8 +81,10 @@ impl Streams {
         let mut placed: BTreeMap<Kind, u64> = BTreeMap::new();
         let ready: BTreeSet<HostId> =
             input.hosts.iter().filter(|host| host.ready).map(|host| host.id).collect();
+        let firsts = FirstWays::of(&input.demands);
         for placement in plan.placements.iter().filter(|p| ready.contains(&p.host)) {
-            *placed.entry(kind(&placement.key)).or_default() += u64::from(placement.count);
+            let key = firsts.key(&placement.key);
+            *placed.entry(kind(&key)).or_default() += u64::from(placement.count);
         }
         let left = |(kind, count): (Kind, Count)| {
             let placed = placed.get(&kind).copied().unwrap_or(0);
@@ -123,7 +126,8 @@ struct Count {
 
 fn counts(input: &PlanInput, policy: &PlanPolicy) -> BTreeMap<Kind, Count> {
     let mut counts: BTreeMap<Kind, Count> = BTreeMap::new();
-    for demand in &input.demands {
+    let firsts = FirstWays::of(&input.demands);
+    for demand in input.demands.iter().filter(|demand| firsts.has(&demand.key)) {
         let count = counts.entry(kind(&demand.key)).or_default();
         count.n_again += u64::from(demand.n_again);
         count.n_fresh += u64::from(demand.count.saturating_sub(demand.n_again));

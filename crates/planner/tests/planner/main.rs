@@ -14,4 +14,5 @@ mod over_time;
 mod properties;
 mod quotas;
 mod starts;
+mod variants;
 mod world;

@@ -12,8 +12,9 @@ use proptest::sample::select;
 use spillway_core::id::LaunchId;
 use spillway_core::plan::{Demand, DemandKey, Gangs, Headroom, HostView, PlannedLaunch};
 use spillway_core::{
-    Arch, Busy, Catalog, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule, MiB,
-    MicroUsdPerHour, MixRules, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas, Resources,
+    Arch, Busy, Catalog, ChoiceId, CpuUnits, GpuKind, GpuKinds, Hazard, HostId, Market, MarketRule,
+    MiB, MicroUsdPerHour, MixRules, Offering, PlanInput, PlanPolicy, Planned, PoolId, Quotas,
+    Resources, VariantOrd, Way,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -37,6 +38,7 @@ pub(crate) fn job(cpu: u32, memory: u32) -> DemandKey {
         market: MarketRule::Any,
         expected_secs: None,
         patience_secs: 0,
+        way: None,
     }
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn keys() -> impl Strategy<Value = DemandKey> {
             market,
             expected_secs,
             patience_secs,
+            way: None,
         }
     })
 }
@@ -270,6 +273,35 @@ pub(crate) fn questions() -> impl Strategy<Value = PlanInput> {
     })
 }
 
+/// The same with some of the jobs being others in another way.
+pub(crate) fn questions_with_ways() -> impl Strategy<Value = PlanInput> {
+    (questions(), vec(0_usize..4, 8)).prop_map(|(input, sizes)| with_ways(&input, &sizes))
+}
+
+/// Makes sets of so many of the demands: as many jobs, with as much patience.
+pub(crate) fn with_ways(input: &PlanInput, sizes: &[usize]) -> PlanInput {
+    let mut input = input.clone();
+    let mut of_key = BTreeMap::new();
+    let mut at = 0;
+    for (number, size) in (0..).zip(sizes) {
+        let Some(first) = input.demands.get(at).copied() else { break };
+        let end = (at + (*size).max(1)).min(input.demands.len());
+        for (ord, demand) in (0..).zip(&mut input.demands[at..end]).filter(|_| 1 < *size) {
+            let before = demand.key;
+            let (of, ord) = (ChoiceId::from_number(number), VariantOrd::new(ord));
+            let way = Some(Way { of, ord });
+            let key = DemandKey { patience_secs: first.key.patience_secs, way, ..before };
+            *demand = Demand { key, ..first };
+            of_key.insert(before, key);
+        }
+        at = end;
+    }
+    for (key, _) in input.hosts.iter_mut().flat_map(|host| &mut host.reserved) {
+        *key = of_key.get(key).copied().unwrap_or(*key);
+    }
+    input
+}
+
 /// The world after a plan was carried out: tasks run on hosts that were ready, hosts that were bought are on their way.
 pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
     let mut after = input.clone();
@@ -286,8 +318,14 @@ pub(crate) fn carried_out(input: &PlanInput, planned: &Planned) -> PlanInput {
             let ends_in_secs = placement.key.expected_secs.unwrap_or(policy().prior_secs);
             let (need, count) = (placement.key.need, placement.count);
             host.busy.push(Busy { ends_in_secs, need, count });
-            let demand = after.demands.iter_mut().find(|d| d.key == placement.key).unwrap();
-            demand.count -= placement.count;
+            let key = placement.key;
+            let is_same = |other: &DemandKey| match key.way {
+                Some(way) => other.way.is_some_and(|other| other.of == way.of),
+                None => *other == key,
+            };
+            for demand in after.demands.iter_mut().filter(|demand| is_same(&demand.key)) {
+                demand.count -= placement.count;
+            }
         }
     }
     for host in &mut after.hosts {

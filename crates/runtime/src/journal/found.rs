@@ -16,12 +16,12 @@ use crate::limits;
 /// Makes what `copy` holds the beginning of the journal: a snapshot before its first entry.
 ///
 /// # Errors
-/// [`LedgerError::Locked`] if a dispatcher has ever led here, or another import was quicker; nothing is changed then.
+/// [`LedgerError::NotEmpty`] if a dispatcher has ever led here, or another import was quicker; nothing is changed then.
 pub async fn found<T: Table + 'static>(
     journal: &Arc<Journal<T>>,
     copy: &Replica,
 ) -> Result<(), LedgerError> {
-    let taken = || LedgerError::Locked { path: journal.name().to_owned() };
+    let taken = || LedgerError::NotEmpty { path: journal.name().to_owned() };
     if journal.head().await?.is_some() {
         return Err(taken());
     }

@@ -39,7 +39,8 @@ pub fn export(path: &Path, to: &mut dyn Write) -> Result<u64, LedgerError> {
 /// Puts an export into the ledger at `path`, which is made if there is none. Returns how many rows.
 ///
 /// # Errors
-/// [`LedgerError::Corrupt`] if something has been committed to it, and if the export is torn or is none; then it stays as it was.
+/// [`LedgerError::NotEmpty`] if something has been committed to it, [`LedgerError::Corrupt`] if the export is torn or is none; it
+/// stays as it was then.
 /// Otherwise as [`SqliteLedger::open`].
 pub fn import(path: &Path, from: &mut dyn BufRead) -> Result<u64, LedgerError> {
     let ledger = SqliteLedger::open(path)?;
@@ -53,7 +54,7 @@ pub fn import(path: &Path, from: &mut dyn BufRead) -> Result<u64, LedgerError> {
             ));
         }
         if !dump::is_empty(&tx)? {
-            return Err(Failure::record("this ledger", &"not empty; import into a new one"));
+            return Err(LedgerError::NotEmpty { path: path.display().to_string() }.into());
         }
         let n_rows = restore(&tx, from)?;
         tx.commit()?;

@@ -64,3 +64,20 @@ async fn a_stop_does_not_wait_for_a_ledger_that_is_out_of_reach() {
     assert!(asked_at.elapsed().is_zero());
     assert_eq!(n_changing(&rig), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_while_another_dispatcher_may_lead_and_all_is_after() {
+    let rig = Rig::new();
+    let _driver = rig.start();
+    rig.until("it is ready", |rig| rig.health.is_ready()).await;
+    rig.ledger.set_doubtful(true);
+
+    rig.world.send(message("a"));
+    rig.until("the job is written", |rig| rig.ledger.status("a") == "RUNNABLE").await;
+    secs(600).await;
+    assert_eq!(n_changing(&rig), 0);
+
+    rig.ledger.set_doubtful(false);
+    rig.until("the job ends", |rig| rig.ledger.status("a") == "SUCCEEDED").await;
+    assert_eq!(rig.world.state().unwritten, [""; 0]);
+}

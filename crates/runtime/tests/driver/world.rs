@@ -3,6 +3,7 @@
 //! It does at once what it is asked to, unless a call of that kind was told to misbehave, and it remembers every call.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -360,9 +361,15 @@ pub(crate) enum Fault {
 pub(crate) struct FakeLedger {
     memory: Arc<Mutex<MemoryLedger>>,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// Whether another dispatcher may lead.
+    is_doubtful: Arc<AtomicBool>,
 }
 
 impl FakeLedger {
+    pub(crate) fn set_doubtful(&self, is_doubtful: bool) {
+        self.is_doubtful.store(is_doubtful, Ordering::SeqCst);
+    }
+
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         *self.fault.lock().unwrap() = fault;
     }
@@ -410,6 +417,10 @@ impl Ledger for FakeLedger {
         }
         Ok(self.memory.lock().unwrap().apply(changes)?)
     }
+
+    fn may_act(&self) -> bool {
+        !self.is_doubtful.load(Ordering::SeqCst)
+    }
 }
 
 /// Tokio's clock, which a test can set back.
@@ -453,7 +464,11 @@ impl Rig {
             set_back_by: Arc::default(),
         };
         let memory = MemoryLedger::new(LedgerId::from_uuid(Uuid::from_u128(7)));
-        let ledger = FakeLedger { memory: Arc::new(Mutex::new(memory)), fault: Arc::default() };
+        let ledger = FakeLedger {
+            memory: Arc::new(Mutex::new(memory)),
+            fault: Arc::default(),
+            is_doubtful: Arc::default(),
+        };
         let state = State { tasks_exit: true, ..State::default() };
         let world = World {
             state: Arc::new(Mutex::new(state)),

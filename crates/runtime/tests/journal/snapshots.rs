@@ -119,5 +119,5 @@ async fn a_journal_can_begin_with_what_another_ledger_holds() {
     assert_eq!(rig.read_anew("reader").await, rig.read("a"));
     assert_eq!(rig.read_anew("new").await, rig.read("a"));
     let again = found(&rig.journal, &copy).await.unwrap_err();
-    assert!(matches!(again, LedgerError::Locked { .. }), "{again:?}");
+    assert!(matches!(again, LedgerError::NotEmpty { .. }), "{again:?}");
 }

@@ -34,8 +34,10 @@ async fn commit(subject: &mut impl Subject, changes: &[Change]) {
 /// Commits what must be refused; returns what the refusal says.
 async fn refused(subject: &mut impl Subject, changes: &[Change]) -> String {
     let error = subject.ledger().commit(at(0), changes).await.unwrap_err();
-    let LedgerError::Corrupt { detail } = error else { panic!("refused as {error:?}") };
-    detail
+    let detail =
+        if let LedgerError::Corrupt { detail } = &error { Some(detail.clone()) } else { None };
+    assert!(detail.is_some(), "refused as {error:?}");
+    detail.unwrap_or_default()
 }
 
 fn ids(jobs: &[Job]) -> Vec<u64> {

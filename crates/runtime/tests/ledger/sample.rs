@@ -152,6 +152,7 @@ pub(crate) fn running(n: u32) -> JobState {
         stop: None,
         expected: Some(expected()),
         shared: None,
+        variant: spillway_core::VariantOrd::BASE,
     };
     JobState::Running { attempt, started_at: at(70) }
 }
@@ -182,6 +183,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         cost: MicroUsd::new(1_234),
         expected: Some(expected()),
         shared: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

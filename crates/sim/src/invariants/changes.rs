@@ -193,7 +193,12 @@ impl Invariants {
             );
         }
         let spec = &job.spec;
-        if !spec.allows(host.traits()) {
+        if spec.variant_ords().all(|ord| ord != job.variant()) {
+            let text =
+                format!("job {id} is placed as variant {}, which it does not list", job.variant());
+            self.violate("V1", moment, text);
+        }
+        if !spec.allows_variant(job.variant(), host.traits()) {
             self.violate(
                 "I6",
                 moment,
@@ -286,7 +291,7 @@ impl Invariants {
     /// two readings may be apart.
     fn carry(&mut self, job: &Job, ended: &Attempt, ledger: &MemoryLedger) {
         let share = ledger.get_host(ended.host).map_or(MicroUsdPerHour::ZERO, |host| {
-            cost::attempt_price(host.price, &job.need(), &host.capacity)
+            cost::attempt_price(host.price, &job.need_as(ended.variant), &host.capacity)
         });
         let carried = self.carried.entry(ended.host).or_default();
         carried.cost += ended.cost;

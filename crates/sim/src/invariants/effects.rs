@@ -216,12 +216,38 @@ impl Invariants {
         for text in undeclared {
             self.violate("I2", moment, text);
         }
+        if let Some(job) = known.as_ref().filter(|_| is_intended) {
+            self.check_variant(moment, request, job);
+        }
         if let Some(instance) = cloud.ec2().get(&request.instance) {
             let spec = &request.spec;
             if !spec.allows(instance.traits()) {
                 let text = format!("job {id} is started on {} of {}", instance.arch, instance.pool);
                 self.violate("I6", moment, text);
             }
+        }
+    }
+
+    /// What is started is exactly the alternative that was written down, with what that needs and no more.
+    fn check_variant(&mut self, moment: Moment, request: &TaskRequest, job: &Job) {
+        let (id, variant) = (job.id, job.variant());
+        let asked = job.spec.as_variant(variant);
+        let (started, need) = (&request.spec, job.need());
+        let (same, other) = (&asked.container, &started.container);
+        let is_same =
+            same == other && (started.arch, started.gpu_kinds) == (asked.arch, asked.gpu_kinds);
+        if !is_same || started.resources != need || started.variants.is_some() {
+            let text = format!(
+                "job {id} is started with {} on {:?} as {}, and its variant {variant} is {need} on {:?} as {}",
+                started.resources, started.arch, other.image, asked.arch, same.image
+            );
+            self.violate("V1", moment, text);
+        }
+        let told = request.environment.get("SPILLWAY_VARIANT");
+        let is_told = told.map(String::as_str) == Some(variant.to_string().as_str());
+        if job.spec.variants.is_some() != told.is_some() || (told.is_some() && !is_told) {
+            let text = format!("job {id} is told that it is variant {told:?}, not {variant}");
+            self.violate("V1", moment, text);
         }
     }
 

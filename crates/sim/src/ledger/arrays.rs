@@ -11,7 +11,7 @@ use spillway_core::coalesce::SharedPart;
 use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{
     Attempt, AttemptOrd, Expectation, FailureCategory, HostId, InstanceId, Job, JobId, JobState,
-    MicroUsd, OrdSet, PoolId, TaskArn,
+    MicroUsd, OrdSet, PoolId, TaskArn, VariantOrd,
 };
 
 use super::MemoryLedger;
@@ -43,6 +43,7 @@ struct PackedAttempt {
     cost: MicroUsd,
     expected: Option<Expectation>,
     shared: Option<Box<SharedPart>>,
+    variant: VariantOrd,
 }
 
 /// A task's ARN: those of one cluster differ by the number at their end.
@@ -120,7 +121,8 @@ impl Shared {
         let (place, reason) = (self.place(&attempt), self.text(&attempt.reason));
         let container_reason = attempt.container_reason.as_deref().map(|text| self.text(text));
         let Attempt { ord, task, placed_at, started_at, stopped_at, .. } = attempt;
-        let Attempt { exit_code, containers, failure, cost, expected, shared, .. } = attempt;
+        let Attempt { exit_code, containers, failure, cost, expected, variant, shared, .. } =
+            attempt;
         PackedAttempt {
             ord,
             place,
@@ -136,6 +138,7 @@ impl Shared {
             cost,
             expected,
             shared,
+            variant,
         }
     }
 }
@@ -160,6 +163,7 @@ impl From<&PackedAttempt> for Attempt {
             cost: packed.cost,
             expected: packed.expected,
             shared: packed.shared.clone(),
+            variant: packed.variant,
         }
     }
 }

@@ -15,6 +15,7 @@ use spillway_core::{
 
 use super::bins::{self, Bin};
 use super::{fill, launch, reason};
+use spillway_planner::first_ways;
 
 /// A set of kinds of host, one bit for each architecture in each market with each kind of GPU.
 pub(super) type Kinds = u128;
@@ -135,7 +136,9 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(input: &'a PlanInput, policy: &'a PlanPolicy) -> Self {
         let mut counts: BTreeMap<DemandKey, u32> = BTreeMap::new();
-        for demand in input.demands.iter().filter(|demand| 0 < demand.count) {
+        // None of them knows of alternatives: a job runs as it is written.
+        let demands = first_ways(&input.demands);
+        for demand in demands.iter().filter(|demand| 0 < demand.count) {
             let count = counts.entry(demand.key).or_insert(0);
             *count = count.saturating_add(demand.count);
         }

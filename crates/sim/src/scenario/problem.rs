@@ -55,6 +55,7 @@ impl Scenario {
             let cpu: CpuUnits = format!("{:.3}", job.vcpus).parse().map_err(|e| wrong(&e))?;
             let duration = seconds(job.duration_s);
             groups.push(JobGroup {
+                variants: Vec::new(),
                 nodes: None,
                 name: format!("job-{index}").parse().map_err(|e| wrong(&e))?,
                 count: job.count,

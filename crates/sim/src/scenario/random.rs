@@ -20,7 +20,7 @@ use spillway_engine::{
 use super::Scenario;
 use super::duration::Distribution;
 use super::estimate::Estimate;
-use super::workload::{Arrival, JobGroup, RawMessages, Size, Workload};
+use super::workload::{Arrival, JobGroup, RawMessages, Size, VariantRule, Workload};
 use crate::catalog::ZONES;
 use crate::dice::{Dice, Roll};
 use crate::setting::{Chance, Span, Spread};
@@ -275,6 +275,7 @@ fn random_group(dice: Dice, ord: u64, engine: &EngineConfig) -> Option<JobGroup>
         },
         array: random_array(dice, ord),
         coalesce: random_coalesce(dice, ord, engine),
+        variants: random_variants(dice, ord),
         nodes: random_nodes(dice, ord),
         after: Vec::new(),
         scheduling: random_scheduling(dice, ord, engine),
@@ -397,6 +398,32 @@ fn random_nodes(dice: Dice, ord: u64) -> Option<u32> {
     let mut roll = dice.roll("random nodes", &ord);
     let is_one = random_array(dice, ord).is_none() && roll.happens(Chance::percent(17));
     is_one.then(|| pick(&mut roll, &[1, 2, 3, 5]))
+}
+
+/// One in five of the groups that are not of multi-node jobs may be run in other ways.
+fn random_variants(dice: Dice, ord: u64) -> Vec<VariantRule> {
+    let mut roll = dice.roll("random variants", &ord);
+    if random_nodes(dice, ord).is_some() || !roll.happens(Chance::percent(20)) {
+        return Vec::new();
+    }
+    let n = pick(&mut roll, &[1, 1, 2, 8]);
+    let variant = |_: u32| {
+        let cpu = CpuUnits::new(pick(&mut roll, &[256, 1024, 4096, 16_384, 400_000]));
+        let memory = MiB::new(pick(&mut roll, &[128, 1000, 4096, 30_000]));
+        let gpus = u32::from(roll.happens(Chance::percent(20)));
+        let stretch = Chance::percent(pick(&mut roll, &[25, 100, 400]));
+        VariantRule {
+            size: Size { stretch, ..Size::only(cpu, memory, gpus) },
+            architecture: [None, Some("x86_64"), Some("arm64"), Some("any")]
+                .get(usize::try_from(roll.below(4)).unwrap_or(0))
+                .copied()
+                .flatten()
+                .map(str::to_owned),
+            image: pick(&mut roll, &[None, None, Some("other:1"), Some("missing/y")])
+                .map(str::to_owned),
+        }
+    };
+    (0..n).map(variant).collect()
 }
 
 /// Some groups wait for the one before them.

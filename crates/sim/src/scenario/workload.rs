@@ -99,6 +99,17 @@ impl Size {
     }
 }
 
+/// Another way to run the jobs of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariantRule {
+    /// What it needs, and how long it runs as a part of how long the job itself does.
+    pub size: Size,
+    /// `x86_64`, `arm64` or `any`; none is the group's.
+    pub architecture: Option<String>,
+    /// Its image; none is the group's.
+    pub image: Option<String>,
+}
+
 /// Equal jobs but for what is drawn for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobGroup {
@@ -148,6 +159,8 @@ pub struct JobGroup {
     pub array: Option<ArraySpec>,
     /// How its children share tasks.
     pub coalesce: Option<CoalesceRule>,
+    /// Other ways to run each of them.
+    pub variants: Vec<VariantRule>,
     /// How many nodes each of them has; none for a job of one container. Node 0 is the main one.
     pub nodes: Option<u32>,
     /// Groups that it waits for, and how: each job for the one with the same number, counted around if there are fewer.
@@ -219,7 +232,46 @@ impl Workload {
     }
 }
 
+/// What becomes of a job, however it is run.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    duration: SignedDuration,
+    exit_code: u8,
+    is_oom: bool,
+    ignores_sigterm: bool,
+}
+
+/// All three amounts, the GPUs last.
+fn requirements(size: &Size) -> Vec<Value> {
+    vec![
+        json!({"type": "VCPU", "value": vcpus_text(size.cpu)}),
+        json!({"type": "MEMORY", "value": size.memory.get().to_string()}),
+        json!({"type": "GPU", "value": size.gpus.to_string()}),
+    ]
+}
+
 impl JobGroup {
+    /// A variant of a job that says this under `spillway` of itself.
+    fn variant(&self, rule: &VariantRule, fate: Fate, of_job: &Value) -> Value {
+        let Fate { duration, exit_code, is_oom, ignores_sigterm } = fate;
+        let duration = rule.size.stretched(duration);
+        let mut variant = json!({"resourceRequirements": requirements(&rule.size)});
+        if self.command.is_none() && self.array.is_none() {
+            variant["command"] = json!(command(duration, exit_code, is_oom, ignores_sigterm));
+        }
+        if let Some(image) = &rule.image {
+            variant["image"] = json!(image);
+        }
+        if let Some(architecture) = &rule.architecture {
+            variant["architecture"] = json!(architecture);
+        }
+        if let Some(secs) = of_job["expectedDurationSeconds"].as_i64() {
+            let told = rule.size.stretched(SignedDuration::from_secs(secs));
+            variant["expectedDurationSeconds"] = json!(told.as_secs().max(1));
+        }
+        variant
+    }
+
     /// The `ord`-th message.
     fn message(
         &self,
@@ -242,13 +294,8 @@ impl JobGroup {
             .or_else(|| self.children_command(size))
             .unwrap_or_else(|| command(duration, exit_code, is_oom, ignores_sigterm));
 
-        let mut requirements = vec![
-            json!({"type": "VCPU", "value": vcpus_text(size.cpu)}),
-            json!({"type": "MEMORY", "value": size.memory.get().to_string()}),
-        ];
-        if 0 < size.gpus {
-            requirements.push(json!({"type": "GPU", "value": size.gpus.to_string()}));
-        }
+        let mut requirements = requirements(size);
+        requirements.truncate(if 0 < size.gpus { 3 } else { 2 });
         let mut spillway = json!({"clientToken": self.client_token(section, ord)});
         if let Some(architecture) = &self.architecture {
             spillway["architecture"] = json!(architecture);
@@ -261,6 +308,11 @@ impl JobGroup {
         }
         if let Some(secs) = self.estimate.draw(duration, &mut own) {
             spillway["expectedDurationSeconds"] = json!(secs);
+        }
+        let fate = Fate { duration, exit_code, is_oom, ignores_sigterm };
+        if !self.variants.is_empty() {
+            let of_rule = |rule: &VariantRule| self.variant(rule, fate, &spillway);
+            spillway["variants"] = self.variants.iter().map(of_rule).collect();
         }
         let container = json!({
             "image": self.image,

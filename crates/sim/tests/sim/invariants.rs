@@ -1,140 +1,26 @@
 //! Every invariant can fire: each test takes a step that breaks one and sees it named; its sound twin passes.
 
+mod gangs;
+mod stage;
+mod variants;
+
 use std::sync::Arc;
 
-use spillway_core::effect::{DeadLetter, Receipt, TaskRequest};
-use spillway_core::gang::NodeGroup;
+use spillway_core::effect::DeadLetter;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, Stop, StopCause};
 use spillway_core::{
-    Arch, AttemptOrd, Change, Effect, Gang, Hazard, Host, HostId, HostState, Instance, InstanceId,
-    Job, JobSpec, JobState, Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
+    Arch, AttemptOrd, Change, Effect, Hazard, Host, HostId, HostState, Job, JobSpec, JobState,
+    Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
 };
-use spillway_engine::{EngineConfig, Step};
-use spillway_sim::invariants::{Invariants, PARTIAL_MAX, PURPOSELESS_MAX};
-use spillway_sim::{MemoryLedger, SimCloud};
-use uuid::Uuid;
+use spillway_sim::invariants::PURPOSELESS_MAX;
+
+use stage::{Stage, host_id, live};
 
 use crate::fixture::{
-    at, cloud, exact_world, job, job_id, launch_id, launch_request, message, needs, queue,
-    registered_host, spec, spec_running, spot, start, task_request,
+    at, job, job_id, launch_id, launch_request, message, needs, spec, spec_running, spot, start,
+    task_request,
 };
-
-/// A cloud with one registered host, which the ledger knows, and a checker that has seen nothing wrong.
-struct Stage {
-    cloud: SimCloud,
-    ledger: MemoryLedger,
-    invariants: Invariants,
-    instance: InstanceId,
-    host: Host,
-    now: i64,
-}
-
-fn host_id() -> HostId {
-    HostId::derive(launch_id(0), 0)
-}
-
-impl Stage {
-    fn new() -> Self {
-        Self::with(|_| {})
-    }
-
-    fn with(configure: impl FnOnce(&mut EngineConfig)) -> Self {
-        let mut config = EngineConfig { queues: vec![queue()], ..EngineConfig::default() };
-        configure(&mut config);
-        let mut cloud = cloud(exact_world());
-        let instance = registered_host(&mut cloud, &spot());
-        let registered = cloud.ecs().host_of(&instance).unwrap();
-        let host = Host {
-            id: host_id(),
-            launch: Some(launch_id(0)),
-            pool: spot(),
-            arch: Arch::X86_64,
-            gpu: None,
-            price: MicroUsdPerHour::new(25_000),
-            capacity: registered.registered,
-            hazard: Hazard::NEVER,
-            reserved: Vec::new(),
-            on_demand_price: None,
-            registered_at: None,
-            drained_at: None,
-            state: HostState::Registered {
-                instance: Instance { id: instance.clone(), launched_at: at(0) },
-                container_instance: registered.arn.clone(),
-                at: at(60),
-            },
-        };
-        let ledger = MemoryLedger::new(spillway_core::id::LedgerId::from_uuid(Uuid::nil()));
-        let invariants = Invariants::new(config, &exact_world(), at(0));
-        let mut stage = Self { cloud, ledger, invariants, instance, host: host.clone(), now: 60 };
-        assert!(stage.write([Change::PutHost(Box::new(host))]).is_empty());
-        stage
-    }
-
-    /// Takes a step; returns the names of the invariants it breaks.
-    fn step(&mut self, changes: Vec<Change>, effects: Vec<Effect>) -> Vec<&'static str> {
-        let n_before = self.invariants.violations().len();
-        let now = at(self.now);
-        self.cloud.advance(now);
-        if let Err(bad) = self.ledger.apply(&changes) {
-            self.invariants.refused(1, now, &bad);
-        }
-        let step = Step { changes, effects, wake_at: None };
-        self.invariants.check_step(1, now, &step, &self.ledger, &self.cloud);
-        self.invariants.violations()[n_before..].iter().map(|v| v.invariant).collect()
-    }
-
-    fn write(&mut self, changes: impl IntoIterator<Item = Change>) -> Vec<&'static str> {
-        self.step(changes.into_iter().collect(), Vec::new())
-    }
-
-    fn perform(&mut self, effect: Effect) -> Vec<&'static str> {
-        self.step(Vec::new(), vec![effect])
-    }
-
-    /// Gives a new job to the host.
-    fn place(&mut self, job: Job) -> Vec<&'static str> {
-        self.write([Change::AddJob(Box::new(job))])
-    }
-
-    fn move_host(&mut self, state: HostState) -> Vec<&'static str> {
-        self.write([Change::PutHost(Box::new(Host { state, ..self.host.clone() }))])
-    }
-
-    fn terminating(&self, cause: DrainCause) -> HostState {
-        HostState::Terminating {
-            instance: self.host.instance().unwrap().clone(),
-            container_instance: self.host.container_instance().cloned(),
-            since: at(self.now),
-            cause,
-        }
-    }
-
-    fn terminate(&self) -> Effect {
-        Effect::Terminate { hosts: vec![(host_id(), self.instance.clone())] }
-    }
-
-    /// Sends a message and receives it.
-    fn receive(&mut self, body: &str) -> Receipt {
-        self.cloud.send_message(at(self.now), body.to_owned());
-        self.cloud.receive_messages(at(self.now)).unwrap().pop().unwrap().receipt
-    }
-}
-
-fn live(ord: AttemptOrd) -> LiveAttempt {
-    let host = host_id();
-    LiveAttempt {
-        awaits_main: false,
-        ord,
-        host,
-        placed_at: at(60),
-        task: None,
-        task_version: 0,
-        stop: None,
-        expected: None,
-        shared: None,
-    }
-}
 
 fn starting(token: &str) -> Job {
     job(token, JobState::Starting { attempt: live(AttemptOrd::FIRST) })
@@ -164,6 +50,7 @@ fn ended(stage: &Stage, failure: Option<FailureCategory>, exit_code: Option<i32>
         cost: MicroUsd::ZERO,
         expected: None,
         shared: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 
@@ -545,137 +432,6 @@ fn a_violation_names_its_event_and_time() {
     let text = stage.invariants.violations()[0].to_string();
 
     assert!(text.starts_with("W1 at event 1 (1970-01-01T00:01:00Z): attempt 1 of job "), "{text}");
-}
-
-/// A job of two nodes, the first of them the main one, and a second host for the other.
-fn two_nodes(world: &mut Stage) -> (Job, HostId) {
-    let other = HostId::derive(launch_id(0), 1);
-    let answer = world.cloud.launch(at(61), &launch_request(1, &[spot()], 1)).unwrap();
-    let instance = answer.instances[0].id.clone();
-    world.now = 121;
-    world.cloud.advance(at(world.now));
-    let container_instance = world.cloud.ecs().host_of(&instance).unwrap().arn.clone();
-    let state = HostState::Registered {
-        instance: Instance { id: instance, launched_at: at(0) },
-        container_instance,
-        at: at(60),
-    };
-    world.write([Change::PutHost(Box::new(Host { id: other, state, ..world.host.clone() }))]);
-    let job = with_spec(starting("a"), |spec| {
-        let group = NodeGroup {
-            first: 0,
-            last: 1,
-            container: spec.container.clone(),
-            resources: spec.resources,
-            arch: spec.arch,
-            gpu_kinds: spec.gpu_kinds,
-        };
-        spec.gang = Some(Arc::new(Gang { main: 0, groups: vec![group] }));
-    });
-    (job, other)
-}
-
-fn node_on(host: HostId, stop: Option<Stop>) -> JobState {
-    JobState::Starting {
-        attempt: LiveAttempt { host, stop, awaits_main: true, ..live(AttemptOrd::FIRST) },
-    }
-}
-
-#[test]
-fn n1_nodes_are_given_to_hosts_together_each_to_its_own() {
-    for (host, expected) in [(None, vec!["N1"]), (Some(true), vec![]), (Some(false), vec!["N1"])] {
-        let mut world = Stage::new();
-        let (job, other) = two_nodes(&mut world);
-        let mut changes = vec![Change::AddJob(Box::new(job))];
-        changes.extend(host.map(|is_own| {
-            let state = node_on(if is_own { other } else { host_id() }, None);
-            Change::AddChild { id: job_id("a").node(1), state }
-        }));
-
-        assert_eq!(world.write(changes), expected, "{host:?}");
-    }
-}
-
-#[test]
-fn n1_no_node_goes_on_when_its_main_one_has_ended() {
-    for (is_stopped, expected) in [(false, vec!["N1"]), (true, vec![])] {
-        let mut world = Stage::new();
-        let (job, other) = two_nodes(&mut world);
-        let id = job_id("a").node(1);
-        let node = Change::AddChild { id, state: node_on(other, None) };
-        assert!(world.write([Change::AddJob(Box::new(job)), node]).is_empty());
-        let attempt = ended(&world, Some(FailureCategory::Terminated), None);
-        let mut changes = vec![ends(failed(), attempt)];
-        let stop = Stop { since: at(60), cause: StopCause::MainEnded };
-        let state = node_on(other, Some(stop));
-        changes.extend(is_stopped.then_some(Change::MoveJob { id, state, ended: None }));
-
-        assert_eq!(world.write(changes), expected, "{is_stopped}");
-    }
-}
-
-#[test]
-fn n1_no_node_starts_before_its_main_one_runs() {
-    let mut world = Stage::new();
-    let (job, other) = two_nodes(&mut world);
-    let id = job_id("a").node(1);
-    let node = Change::AddChild { id, state: node_on(other, None) };
-    world.write([Change::AddJob(Box::new(job)), node]);
-    let request = task_request("a", AttemptOrd::FIRST, &world.instance, spec());
-    let request = TaskRequest { job: id, ..request };
-
-    let broken = world.perform(Effect::RunTask(request));
-
-    assert_eq!(broken, ["N1", "N1"], "neither does the main one run nor is its address told");
-}
-
-/// The same on a host, RUNNING.
-fn runs(state: &JobState) -> JobState {
-    let attempt = LiveAttempt { awaits_main: false, ..state.live_attempt().unwrap().clone() };
-    JobState::Running { attempt, started_at: at(60) }
-}
-
-#[test]
-fn n2_no_nodes_run_without_the_others_for_long() {
-    for (is_whole, expected) in [(false, vec!["N2"]), (true, vec![])] {
-        let mut world = Stage::new();
-        let (job, other) = two_nodes(&mut world);
-        let (id, main) = (job_id("a").node(1), runs(&job.state));
-        let node = node_on(other, None);
-        let moved = |id, state| Change::MoveJob { id, state, ended: None };
-        let add = Change::AddChild { id, state: node.clone() };
-        assert!(world.write([Change::AddJob(Box::new(job)), add]).is_empty());
-        assert!(world.write([moved(job_id("a"), main)]).is_empty());
-        if is_whole {
-            assert!(world.write([moved(id, runs(&node))]).is_empty());
-        }
-
-        world.now +=
-            2 * PARTIAL_MAX.as_secs() + 2 * EngineConfig::default().start_timeout.as_secs();
-
-        assert_eq!(world.write([]), expected, "{is_whole}");
-    }
-}
-
-#[test]
-fn n2_a_node_that_has_ended_by_itself_is_missed_by_nobody() {
-    for (failure, expected) in
-        [(Some(FailureCategory::Host), vec!["N2"]), (Some(FailureCategory::Exit), vec![])]
-    {
-        let mut world = Stage::new();
-        let (job, other) = two_nodes(&mut world);
-        let (id, main) = (job_id("a").node(1), runs(&job.state));
-        let add = Change::AddChild { id, state: node_on(other, None) };
-        world.write([Change::AddJob(Box::new(job)), add]);
-        let ended = Some(Box::new(Attempt { host: other, ..ended(&world, failure, None) }));
-        let ends = Change::MoveJob { id, state: JobState::Pending, ended };
-        world.write([Change::MoveJob { id: job_id("a"), state: main, ended: None }, ends]);
-
-        world.now +=
-            2 * PARTIAL_MAX.as_secs() + 2 * EngineConfig::default().start_timeout.as_secs();
-
-        assert_eq!(world.write([]), expected, "{failure:?}");
-    }
 }
 
 #[test]

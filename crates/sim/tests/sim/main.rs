@@ -15,3 +15,4 @@ mod ports;
 mod runs;
 mod score;
 mod seeds;
+mod variants;

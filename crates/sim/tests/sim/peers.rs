@@ -29,6 +29,7 @@ fn job(cpu: u32, memory: u32) -> DemandKey {
         market: MarketRule::Any,
         expected_secs: None,
         patience_secs: 0,
+        way: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn random_key(roll: &mut Roll) -> DemandKey {
         ),
         expected_secs: pick(roll, &[None, Some(60), Some(3600)]),
         patience_secs: 0,
+        way: None,
     }
 }
 

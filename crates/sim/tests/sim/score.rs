@@ -38,6 +38,7 @@ fn attempt(
         cost: attempt_cost(sim.price, secs(stopped - placed), &needs(1, 1), &needs(2, 4)),
         expected: None,
         shared: None,
+        variant: spillway_core::VariantOrd::BASE,
     }
 }
 

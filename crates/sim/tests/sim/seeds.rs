@@ -101,3 +101,12 @@ fn seed_819_an_instance_that_lists_leave_out_is_found_again_and_ended() {
         "jobs-1,jobs-2,late_notices,outage-0,redrives,slow_pulls,surplus_hosts,throttled_calls,unsettled_calls",
     );
 }
+
+#[test]
+fn seed_1176_room_is_made_for_a_job_of_alternatives_that_the_plan_left_out() {
+    assert_mended(
+        1176,
+        "agent_absences,clock_leaps,clock_skews,dry_pools,foreign_events,host_hangs,jobs-2,late_notices,long_outages,\
+         message_duplicates,missing_notices,rebalances,redrives,slow_pulls,stale_reads,stuck_stops,surplus_hosts",
+    );
+}

@@ -21,6 +21,7 @@ const ROOMY: Shape = Shape {
     instance_types: &["c6i.2xlarge", "c6i.4xlarge", "m6i.4xlarge"],
     boot_seconds: 1,
     config: "",
+    shares_ledger: false,
 };
 
 /// Moments without a pattern, the same in every run: from just after the start of the process to well into its work.
@@ -56,19 +57,7 @@ fn listed(here: &Deployment, flags: &[&str]) -> Vec<Value> {
 #[test]
 fn killed_fifty_times_it_ends_each_of_five_hundred_jobs_once_and_leaves_no_machine() {
     let Some(here) = Deployment::new(ROOMY) else { return };
-    // What a dead dispatcher has received comes again after this: a minute as installed, sooner here.
-    for queue in [here.job_queue(), format!("{}-events", here.name())] {
-        let url = here.wire().queue_url(&queue);
-        let sooner = json!({ "QueueUrl": url, "Attributes": { "VisibilityTimeout": "3" } });
-        here.wire().sqs("SetQueueAttributes", &sooner);
-    }
-    // And at most ten times as installed (`JobMaxReceives`): so many deaths in a minute would make dead letters of good jobs, which
-    // an operator may send again.
-    let dead = here.wire().queue_arn(&here.dead_letter_queue());
-    let policy = json!({ "deadLetterTargetArn": dead, "maxReceiveCount": 1_000 }).to_string();
-    let url = here.wire().queue_url(&here.job_queue());
-    let patient = json!({ "QueueUrl": url, "Attributes": { "RedrivePolicy": policy } });
-    here.wire().sqs("SetQueueAttributes", &patient);
+    here.expect_deaths();
     let mut lines = String::new();
     let mut job = json!({
         "jobDefinition": {

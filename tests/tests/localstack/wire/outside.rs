@@ -61,7 +61,7 @@ fn secrets_reach_the_container_and_nobody_else() {
         ],
     });
     let script = "[ \"$TOKEN\" = tok3n-of-a-test ] && [ \"$PASSWORD\" = hunter2-of-a-test ]";
-    // The script names the values; the one that shows itself to nobody only says how long they are.
+    // The first script names the values, so its job shows them; the second only says how long they are.
     let silent = "[ ${#TOKEN} -eq 15 ] && [ ${#PASSWORD} -eq 17 ]";
     let missing = json!({
         "executionRoleArn": "arn:aws:iam::000000000000:role/reads-secrets",
@@ -82,9 +82,7 @@ fn secrets_reach_the_container_and_nobody_else() {
     assert_eq!(seen["attempts"][0]["failure"], "pull");
     assert_eq!(dispatcher.stop(), Some(0));
     let log = fs::read_to_string(here.file("serve.log")).expect("there is a log");
-    // The first script names the values, and scripts are logged at most as a part of their job.
-    let with_value = log.lines().filter(|line| line.contains(value)).count();
-    assert_eq!(with_value, 0, "a secret is in the log");
+    assert!(!log.contains(value), "a secret is in the log");
 }
 
 #[test]
@@ -93,8 +91,8 @@ fn a_folder_of_the_host_outlives_the_container_that_wrote_into_it() {
     if runner() != "docker" {
         return;
     }
-    const ALLOWING: &str = "jobs.allowed-host-paths = [\"/data\"]\n";
-    let one_host = Shape { config: ALLOWING, instance_types: &["c6i.large"], ..Shape::default() };
+    let allowing = "jobs.allowed-host-paths = [\"/data\"]\n";
+    let one_host = Shape { config: allowing, instance_types: &["c6i.large"], ..Shape::default() };
     let Some(here) = Deployment::new(one_host) else { return };
     let _dispatcher = here.serve();
     let mount = |is_read_only: bool| {

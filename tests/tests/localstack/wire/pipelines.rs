@@ -14,6 +14,7 @@ const ROOMY: Shape = Shape {
     instance_types: &["c6i.2xlarge", "c6i.4xlarge", "m6i.4xlarge"],
     boot_seconds: 1,
     config: "",
+    shares_ledger: false,
 };
 
 /// How many children of an array are in each state that any is in.

@@ -62,10 +62,7 @@ fn a_job_that_ends_while_no_dispatcher_runs_keeps_its_exit_code() {
 #[test]
 fn killed_again_and_again_it_still_runs_every_job_once() {
     let Some(here) = Deployment::new(Shape::default()) else { return };
-    // What a dead dispatcher has received comes again after this: a minute as installed, sooner here.
-    let url = here.wire().queue_url(&here.job_queue());
-    let sooner = json!({ "QueueUrl": url, "Attributes": { "VisibilityTimeout": "3" } });
-    here.wire().sqs("SetQueueAttributes", &sooner);
+    here.expect_deaths();
     let jobs: Vec<String> =
         (0..8).map(|ord| here.submit(&["--name", &format!("job-{ord}")], "sleep 2")).collect();
 

@@ -14,6 +14,7 @@ const TELLING: Shape = Shape {
     instance_types: &["c6i.large", "c6i.xlarge", "m6i.large"],
     boot_seconds: 1,
     config: "job-events.queue = \"news-of-schedules\"\n",
+    shares_ledger: false,
 };
 
 /// The status that a message tells of a job.

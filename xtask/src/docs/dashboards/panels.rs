@@ -186,14 +186,21 @@ fn dispatcher() -> Row {
                 "Changes written",
                 "Changes to the ledger.",
                 Unit::PerSecond,
-                12,
+                8,
                 vec![rate(t::CHANGES, &[], "changes")],
+            ),
+            dispatched(
+                "Leader",
+                "How many dispatchers lead: one. The epoch of a shared ledger grows with every change of its leader.",
+                Unit::Count,
+                8,
+                vec![now(t::LEADER, &[], "leaders"), now(t::EPOCH, &[], "epoch")],
             ),
             dispatched(
                 "What must stay at 0",
                 "Commits that failed, and tasks of the dispatcher that panicked, since the start.",
                 Unit::Count,
-                12,
+                8,
                 vec![
                     total(t::COMMIT_FAILURES, &[], "failed commits"),
                     total(t::PANICS, &[], "panics"),

@@ -285,6 +285,7 @@ pub(super) mod tests {
     fn running(job: Job) -> Job {
         let attempt = LiveAttempt {
             awaits_main: false,
+            variant: spillway_core::VariantOrd::BASE,
             ord: AttemptOrd::FIRST,
             host: HostId::from_uuid(Uuid::nil()),
             placed_at: at(10),

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use metrics::gauge;
 use spillway_aws::{AwsPrices, Cloud, Ec2Compute, EcsCluster, SqsEvents, SqsJobs, SqsNews};
 use spillway_core::error::LedgerError;
-use spillway_dynamodb::DynamoTable;
-use spillway_runtime::driver::{self, DriverError};
-use spillway_runtime::journal::{Leader, Standby, keep_short};
+use spillway_runtime::journal::Standby;
 use spillway_runtime::ledger::Outbox;
-use spillway_runtime::{Health, Ports, Stopped, SystemClock, telemetry};
+use spillway_runtime::{Health, Ports, Stopped, SystemClock, Turns};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -55,8 +52,16 @@ pub(super) async fn run(stop: CancellationToken, config: &Config) -> Result<Stop
             let standby = standby.telling(config.job_events.rule());
             let (ports, sink) = connected(config).await?;
             let health = Health::default();
-            let turns = Turns { ports, sink, config, stop: stop.clone(), health: health.clone() };
-            let serving = Box::pin(turns.take(standby));
+            let told = config.clone();
+            let turns = Turns {
+                ports,
+                engine: config.engine(),
+                clock: SystemClock,
+                tell: Arc::new(move |outbox, stop| tell(outbox, sink.clone(), &told, &stop)),
+                health: health.clone(),
+            };
+            let serving = turns.take(standby, stop.clone());
+            let serving = Box::pin(async move { Ok(serving.await?) });
             dispatch::watched(serving, health, stop, config.metrics_address).await
         }
     }
@@ -101,97 +106,4 @@ fn tell(
         Some(sink) => Some(news::tell(outbox, sink, stop.clone())),
         None => news::tell_file(outbox, config, stop.clone()),
     }
-}
-
-/// A dispatcher that leads now and then.
-struct Turns<'a> {
-    ports: AccountPorts,
-    sink: Option<Arc<SqsNews>>,
-    config: &'a Config,
-    stop: CancellationToken,
-    health: Health,
-}
-
-/// How a turn at leading ended.
-enum End {
-    /// As was asked for, or with an error that waiting does not mend.
-    Stopped(Result<Stopped>),
-    /// Another dispatcher leads.
-    Deposed,
-}
-
-impl Turns<'_> {
-    /// Stands by and leads in turns, until it is stopped.
-    async fn take(self, mut standby: Standby<DynamoTable>) -> Result<Stopped> {
-        loop {
-            gauge!(telemetry::LEADER).set(0.0);
-            let Some(leader) = standby.wait(&self.stop, &self.health).await? else {
-                tracing::info!("stopped standing by");
-                return Ok(Stopped { n_steps: 0, n_commits: 0, n_open_jobs: 0, n_hosts: 0 });
-            };
-            gauge!(telemetry::LEADER).set(1.0);
-            gauge!(telemetry::EPOCH).set(epoch(&leader));
-            match self.lead(leader, standby.outbox()).await {
-                End::Stopped(stopped) => return stopped,
-                End::Deposed => tracing::warn!("another dispatcher leads; nothing more is begun"),
-            }
-        }
-    }
-
-    async fn lead(&self, leader: Leader<DynamoTable>, outbox: Outbox) -> End {
-        // What goes on beside the control loop, as long as this turn lasts.
-        let turn = CancellationToken::new();
-        let _ends_with_this_call = turn.clone().drop_guard();
-        let ledger = leader.ledger();
-        let compacting = tokio::spawn(keep_short(leader.compaction(), turn.clone()));
-        let telling = tell(outbox, self.sink.clone(), self.config, &turn);
-        // A task of its own: a plan takes seconds.
-        let mut keeping = tokio::spawn(kept(leader, turn.clone()));
-        let driving = driver::run(
-            self.ports.clone(),
-            ledger,
-            self.config.engine(),
-            SystemClock,
-            self.stop.clone(),
-            self.health.clone(),
-        );
-        let stopped = tokio::select! {
-            stopped = Box::pin(driving) => stopped,
-            // Dropping the control loop is a crash, and nothing is lost by one.
-            _ = &mut keeping => return End::Deposed,
-        };
-        if matches!(stopped, Err(DriverError::Ledger { source: LedgerError::Fenced { .. } })) {
-            return End::Deposed;
-        }
-        turn.cancel();
-        compacting.abort();
-        if let Err(error) = super::told(telling).await {
-            tracing::error!(%error, "news of jobs was not passed on");
-        }
-        if let Ok(Some(leader)) = keeping.await
-            && let Err(error) = leader.release().await
-        {
-            tracing::warn!(%error, "the lease was not given back; it ends by itself");
-        }
-        End::Stopped(stopped.map_err(Into::into))
-    }
-}
-
-/// Keeps the lease until the turn is over, and then gives back who kept it; none if another leads.
-async fn kept(
-    mut leader: Leader<DynamoTable>,
-    turn: CancellationToken,
-) -> Option<Leader<DynamoTable>> {
-    tokio::select! {
-        error = leader.keep() => {
-            tracing::warn!(%error, "the lease is lost");
-            None
-        }
-        () = turn.cancelled() => Some(leader),
-    }
-}
-
-/// An epoch as a gauge shows it.
-fn epoch(leader: &Leader<DynamoTable>) -> f64 {
-    f64::from(u32::try_from(leader.epoch()).unwrap_or(u32::MAX))
 }

@@ -151,31 +151,47 @@ pub(super) fn arch(
     platform: Option<&RuntimePlatform>,
     rule: Option<ArchRule>,
 ) -> Result<Option<Arch>, Rejection> {
-    let at = at.key("runtimePlatform");
+    let of_platform = platform_arch(&at.key("runtimePlatform"), platform)?;
+    let at_spillway = At::Root.key("spillway");
+    arch_of(&at_spillway.key("architecture"), of_platform, rule)
+}
+
+/// The architecture that a platform says.
+pub(super) fn platform_arch(
+    at: &At<'_>,
+    platform: Option<&RuntimePlatform>,
+) -> Result<Option<Arch>, Rejection> {
     let system = platform.and_then(|platform| platform.operating_system_family.as_deref());
     if let Some(system) = system.filter(|system| *system != "LINUX") {
         let at = at.key("operatingSystemFamily");
         return Err(Rejection::unsupported(&at, &format!("{system:?} is not supported"))
             .hint("Spillway runs Linux containers: say \"LINUX\", or leave it out"));
     }
-    let of_platform =
-        platform.and_then(|platform| platform.cpu_architecture).map(|arch| match arch {
-            CpuArchitecture::X86_64 => Arch::X86_64,
-            CpuArchitecture::Arm64 => Arch::Arm64,
-        });
+    let arch = platform.and_then(|platform| platform.cpu_architecture).map(|arch| match arch {
+        CpuArchitecture::X86_64 => Arch::X86_64,
+        CpuArchitecture::Arm64 => Arch::Arm64,
+    });
+    Ok(arch)
+}
+
+/// The architecture of what a platform and, at this place, a rule say.
+pub(super) fn arch_of(
+    at: &At<'_>,
+    of_platform: Option<Arch>,
+    rule: Option<ArchRule>,
+) -> Result<Option<Arch>, Rejection> {
     match (of_platform, rule) {
         (Some(arch), Some(rule)) if rule.only() != Some(arch) => {
-            let at = At::Root.key("spillway");
             let what =
                 format!("{rule} contradicts runtimePlatform.cpuArchitecture, which says {arch}");
-            Err(Rejection::invalid(&at.key("architecture"), &what).hint("say it in one place only"))
+            Err(Rejection::invalid(at, &what).hint("say it in one place only"))
         }
         (Some(arch), _) => Ok(Some(arch)),
         (None, rule) => Ok(rule.unwrap_or_default().only()),
     }
 }
 
-fn image(at: &At<'_>, image: Option<String>) -> Result<String, Rejection> {
+pub(super) fn image(at: &At<'_>, image: Option<String>) -> Result<String, Rejection> {
     let image =
         image.ok_or_else(|| Rejection::missing(at).hint("name the image, such as \"busybox\""))?;
     check_chars(at, &image, 1, limits::IMAGE_CHARS_MAX)?;
@@ -187,7 +203,7 @@ fn image(at: &At<'_>, image: Option<String>) -> Result<String, Rejection> {
     Ok(image)
 }
 
-fn put_in(
+pub(super) fn put_in(
     at: &At<'_>,
     command: &[String],
     parameters: &BTreeMap<String, String>,
@@ -203,7 +219,7 @@ fn put_in(
     Ok(command)
 }
 
-fn variables(
+pub(super) fn variables(
     at: &At<'_>,
     list: Option<Vec<NameValue>>,
 ) -> Result<Vec<(String, String)>, Rejection> {
@@ -237,7 +253,7 @@ pub(super) fn variable_name(at: &At<'_>, name: &str) -> Result<(), Rejection> {
 }
 
 /// The definition's variables in their order, with the job's values where it sets them, then the job's own.
-fn merged(
+pub(super) fn merged(
     of_definition: Vec<(String, String)>,
     of_job: Vec<(String, String)>,
 ) -> Vec<(String, String)> {

@@ -75,6 +75,20 @@ pub(super) fn resources(
     Ok(Resources::new(cpu, memory, gpus))
 }
 
+/// What is needed with other amounts at a place.
+pub(super) fn overridden(
+    at: &At<'_>,
+    list: Option<&[ResourceRequirement]>,
+    own: Resources,
+) -> Result<Resources, Rejection> {
+    let Amounts { cpu, memory, gpus } = amounts(at, list)?;
+    Ok(Resources::new(
+        cpu.unwrap_or(own.cpu),
+        memory.unwrap_or(own.memory),
+        gpus.unwrap_or(own.gpus),
+    ))
+}
+
 /// Which kinds of GPU will do. Kinds without a GPU would only narrow down where the job runs, and hardly be meant.
 pub(super) fn gpu_kinds(
     at_spillway: &At<'_>,

@@ -196,6 +196,7 @@ pub(super) fn check_coalesced(spec: &JobSpec) -> Result<(), Rejection> {
             }
             NotCoalescible::NoArray
             | NotCoalescible::SeveralContainers
+            | NotCoalescible::Variants
             | NotCoalescible::NoLog
             | NotCoalescible::OwnLog
             | NotCoalescible::Sequential

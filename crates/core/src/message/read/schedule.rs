@@ -33,7 +33,9 @@ pub(super) fn create(
         Some(zone) => zone.parse().map_err(|error| wrong(&at, &error))?,
         None => Zone::UTC,
     };
-    let date = |key: &str, text: Option<String>| timestamp(&root.key(key), text.as_deref());
+    let date = |key: &str, text: Option<String>| {
+        text.map(|text| timestamp(&root.key(key), &text)).transpose()
+    };
     let (start, end) = (date("startDate", written.start_date)?, date("endDate", written.end_date)?);
     if let (Some(start), Some(end)) = (start, end)
         && end <= start

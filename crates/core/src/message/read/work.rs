@@ -1,16 +1,20 @@
 //! What a job runs: one container, several, or nodes; and that nothing is said for a kind of job that it is not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::containers::{self, Containers, Written};
-use super::{Rejection, Warnings, define, needs, nodes, task};
+use super::{Rejection, Warnings, define, needs, nodes, task, variants};
 use crate::gang::Gang;
 use crate::gpu::{GpuKind, GpuKinds};
 use crate::message::path::At;
 use crate::message::shape::{
-    ContainerOverrides, EcsPropertiesOverride, JobDefinition, JobDefinitionType, NodeOverrides,
-    NodeProperties, PlatformCapability, SubmitJob,
+    ContainerOverrides, EcsPropertiesOverride, JobDefinition, JobDefinitionType, JobVariant,
+    NodeOverrides, NodeProperties, PlatformCapability, SubmitJob,
 };
+use crate::variant::Variants;
 
 /// What a job runs, and where it can.
 pub(super) struct Work {
@@ -32,6 +36,24 @@ impl Work {
         let at_spillway = At::Root.key("spillway");
         let gpu_kinds = needs::gpu_kinds(&at_spillway, kinds, &containers.resources)?;
         Ok(Self { containers, gpu_kinds, gang: None })
+    }
+
+    /// Other ways to run it.
+    pub(super) fn variants(
+        &self,
+        listed: Option<Vec<JobVariant>>,
+        expected_duration: Option<SignedDuration>,
+        parameters: &BTreeMap<String, String>,
+        warnings: &mut Warnings,
+    ) -> Result<Option<Box<Variants>>, Rejection> {
+        let base = variants::Base {
+            containers: &self.containers,
+            gpu_kinds: self.gpu_kinds,
+            expected_duration,
+            has_nodes: self.gang.is_some(),
+        };
+        let at = At::Root.key("spillway");
+        variants::variants(&at.key("variants"), listed, base, parameters, warnings)
     }
 
     /// The job itself is its main node.

@@ -4,6 +4,7 @@
 mod container;
 mod nodes;
 mod task;
+mod variant;
 
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -26,9 +27,9 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
     let JobSpec {
         name,
         queue,
-        definition,
+        definition: _,
         definition_revision: _,
-        container,
+        container: _,
         task,
         resources,
         arch,
@@ -49,6 +50,7 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
         depends_on,
         gang,
         scheduling,
+        variants,
     } = spec;
     let gang = gang.as_deref();
     let unsaid = Scheduling::default();
@@ -57,21 +59,10 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
     let (ours, of_batch) = split(retry_rules);
     let secs = |span: &Option<SignedDuration>| span.map(|span| span.as_secs());
     let has_size = |size: &u32| limits::ARRAY_SIZE_MIN <= *size;
-    written(&SubmitJob {
+    let mut message = written(&SubmitJob {
         job_name: Some(name.to_string()),
         job_queue: Some(queue.to_string()),
-        job_definition: Some(JobDefinition {
-            job_definition_name: definition.as_ref().map(ToString::to_string),
-            kind: Some(match gang {
-                Some(_) => JobDefinitionType::Multinode,
-                None => JobDefinitionType::Container,
-            }),
-            container_properties: (task.is_none() && gang.is_none())
-                .then(|| container::properties(container, resources)),
-            ecs_properties: task.as_ref().map(|task| task::properties(task, spec)),
-            node_properties: gang.map(nodes::properties),
-            ..JobDefinition::default()
-        }),
+        job_definition: Some(definition_of(spec)),
         container_overrides: None,
         ecs_properties_override: None,
         node_overrides: None,
@@ -117,8 +108,32 @@ pub fn submit_again(spec: &JobSpec, client_token: Option<&str>) -> Value {
                 percent: Some(i64::from(growth.percent)),
                 max_memory: Some(growth.max.get().to_string()),
             }),
+            // Written below: in them an empty list says something.
+            variants: None,
         }),
-    })
+    });
+    if let Some(variants) = variants {
+        let all = variants.listed().iter().map(|own| variant::written(own, resources));
+        message["spillway"]["variants"] = all.collect();
+    }
+    message
+}
+
+fn definition_of(spec: &JobSpec) -> JobDefinition {
+    let JobSpec { definition, container, task, resources, gang, .. } = spec;
+    let gang = gang.as_deref();
+    JobDefinition {
+        job_definition_name: definition.as_ref().map(ToString::to_string),
+        kind: Some(match gang {
+            Some(_) => JobDefinitionType::Multinode,
+            None => JobDefinitionType::Container,
+        }),
+        container_properties: (task.is_none() && gang.is_none())
+            .then(|| container::properties(container, resources)),
+        ecs_properties: task.as_ref().map(|task| task::properties(task, spec)),
+        node_properties: gang.map(nodes::properties),
+        ..JobDefinition::default()
+    }
 }
 
 const fn arch_rule(arch: Option<Arch>) -> ArchRule {

@@ -42,25 +42,50 @@ pub enum Start {
 
 /// Where the job is headed that has `n_ahead` others of its group before it.
 pub fn start(question: &Question, planned: &Planned, key: &DemandKey, n_ahead: u32) -> Start {
+    start_as(question, planned, key, n_ahead).1
+}
+
+/// The same, and as which alternative, `key` being any of them.
+pub fn start_as(
+    question: &Question,
+    planned: &Planned,
+    key: &DemandKey,
+    n_ahead: u32,
+) -> (DemandKey, Start) {
     let mut n_ahead = n_ahead;
-    let Some(group) = fates(question, planned).remove(key) else {
-        return waits(question, key, None);
+    let mut fates = fates(question, planned);
+    let is_same = |other: &DemandKey| match (key.way, other.way) {
+        (Some(way), Some(of_other)) => way.of == of_other.of,
+        (None, _) | (_, None) => other == key,
     };
-    for placed in &group.placed {
+    fates.retain(|other, _| is_same(other));
+    let placed = fates.values().flat_map(|group| group.placed.iter().map(|at| (at, group.key)));
+    let mut placed: Vec<_> = placed.collect();
+    placed.sort_by_key(|(placed, key)| (placed.ready_in_secs, placed.host, *key));
+    for (placed, key) in placed {
         if n_ahead < placed.count {
             let (host, in_secs) = (placed.host, placed.ready_in_secs);
-            return if in_secs == 0 { Start::Now { host } } else { Start::Boots { host, in_secs } };
+            let start =
+                if in_secs == 0 { Start::Now { host } } else { Start::Boots { host, in_secs } };
+            return (key, start);
         }
         n_ahead -= placed.count;
     }
-    for bought in &group.bought {
+    for (key, bought) in
+        fates.iter().flat_map(|(key, group)| group.bought.iter().map(move |b| (key, b)))
+    {
         let n_jobs = bought.n_hosts.saturating_mul(bought.n_each);
         if n_ahead < n_jobs {
-            return Start::Bought { pool: bought.pool.clone(), in_secs: question.policy.boot_secs };
+            let in_secs = question.policy.boot_secs;
+            return (*key, Start::Bought { pool: bought.pool.clone(), in_secs });
         }
         n_ahead -= n_jobs;
     }
-    waits(question, key, group.reason)
+    let told = fates.iter().find_map(|(key, group)| Some((*key, group.reason.clone()?)));
+    match told {
+        Some((key, reason)) => (key, waits(question, &key, Some(reason))),
+        None => (*key, waits(question, key, None)),
+    }
 }
 
 fn waits(question: &Question, key: &DemandKey, reason: Option<WaitReason>) -> Start {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use spillway_core::array::Indexes;
 use spillway_core::coalesce::CoalesceRule;
+use spillway_core::quantity::QuantityError;
 use spillway_core::{
     ArraySpec, ConsumableName, CpuUnits, DependencyKind, GpuKind, JobName, MiB, QueueName,
     Scheduling, ShareId,
@@ -16,7 +17,7 @@ use spillway_core::{
 
 use crate::scenario::duration::Distribution;
 use crate::scenario::estimate::{self, Estimate};
-use crate::scenario::workload::{Arrival, JobGroup, RawMessages, Size, Workload};
+use crate::scenario::workload::{Arrival, JobGroup, RawMessages, Size, VariantRule, Workload};
 use crate::scenario::{ScenarioError, read};
 use crate::setting::{Chance, Span, Spread};
 
@@ -71,6 +72,8 @@ struct JobsFile {
     rates: Vec<u32>,
     array: Option<ArrayFile>,
     coalesce: Option<CoalesceFile>,
+    #[serde(default)]
+    variants: Vec<VariantFile>,
     nodes: Option<u32>,
     #[serde(default)]
     after: BTreeMap<JobName, DependencyKind>,
@@ -125,6 +128,27 @@ struct SizeFile {
     gpus: u32,
     weight: Option<u32>,
     stretch: Option<Chance>,
+}
+
+/// Another way to run the jobs of a group; `stretch` is how long it runs as a part of how long the job itself does.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariantFile {
+    vcpus: Vcpus,
+    memory: String,
+    #[serde(default)]
+    gpus: u32,
+    stretch: Option<Chance>,
+    architecture: Option<String>,
+    image: Option<String>,
+}
+
+impl VariantFile {
+    fn resolve(self) -> Result<VariantRule, QuantityError> {
+        let only = Size::only(self.vcpus.0, self.memory.parse()?, self.gpus);
+        let size = Size { stretch: self.stretch.unwrap_or(only.stretch), ..only };
+        Ok(VariantRule { size, architecture: self.architecture, image: self.image })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,6 +272,9 @@ impl JobsFile {
                 code.parse().map_err(|_| invalid("exits", &format!("{code:?} is no exit code")))?;
             exits.push((code, *weight));
         }
+        let variants = self.variants.into_iter().map(VariantFile::resolve);
+        let variants: Result<Vec<VariantRule>, QuantityError> = variants.collect();
+        let variants = variants.map_err(|error| invalid("variants", &error))?;
         let no_queue =
             || invalid("queue", &"there is none to send to\nhint: name one in engine.queues");
         Ok(JobGroup {
@@ -273,6 +300,7 @@ impl JobsFile {
             terminate: self.terminate,
             array: self.array.map(Into::into),
             coalesce: self.coalesce.map(Into::into),
+            variants,
             nodes: self.nodes,
             after: self.after.into_iter().collect(),
             scheduling: Scheduling {
