@@ -232,7 +232,7 @@ impl Invariants {
     fn check_variant(&mut self, moment: Moment, request: &TaskRequest, job: &Job) {
         let (id, variant) = (job.id, job.variant());
         let asked = job.spec.as_variant(variant);
-        let (started, need) = (&request.spec, job.need());
+        let (started, need) = (&request.spec, job.task_need().0);
         let (same, other) = (&asked.container, &started.container);
         let is_same =
             same == other && (started.arch, started.gpu_kinds) == (asked.arch, asked.gpu_kinds);
