@@ -99,7 +99,7 @@ pub const CONTAINER_MEMORY_MIN: i32 = 6;
 pub const TASK_TAGS_MAX: usize = 50;
 
 /// Pages of one log that are read for a report, each of up to 1 MB or 10,000 events (`CloudWatch` Logs API reference,
-/// "GetLogEvents"). Children that end behind that are not known to have ended.
+/// `GetLogEvents`). Children that end behind that are not known to have ended.
 pub const LOG_PAGES_MAX: usize = 100;
 
 /// What the runner of a shared task has beyond its children's time between SIGTERM and SIGKILL.

@@ -29,15 +29,11 @@ pub(super) fn add_runner(definition: &mut Definition, image: &str) {
     };
     let own_memory = i32::try_from(RUNNER_MEMORY.get()).unwrap_or(i32::MAX);
     let mount = Mount { volume: RUNNER.to_owned(), path: FOLDER.to_owned(), read_only: false };
-    let bring = Container {
-        logs: job.logs.clone(),
-        ..Container::of_image(RUNNER, image, own_memory.max(limits::CONTAINER_MEMORY_MIN))
-    };
-    let bring = Container {
-        entry_point: vec![IN_IMAGE.to_owned(), "install".to_owned(), installed()],
-        mounts: vec![mount.clone()],
-        ..bring
-    };
+    let memory = own_memory.max(limits::CONTAINER_MEMORY_MIN);
+    let mut bring = Container::of_image(RUNNER, image, memory);
+    bring.logs.clone_from(&job.logs);
+    bring.entry_point = vec![IN_IMAGE.to_owned(), "install".to_owned(), installed()];
+    bring.mounts = vec![mount.clone()];
     // The job's container has what its children need, and no more.
     job.memory = job.memory.saturating_sub(own_memory).max(limits::CONTAINER_MEMORY_MIN);
     job.entry_point = vec![installed(), "run".to_owned()];
