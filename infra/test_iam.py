@@ -43,6 +43,7 @@ ROLE_POLICIES_CHARS_MAX = 10240
 TEMPLATE_POLICIES = {
     "DispatcherPolicy": ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events"],
     "LedgerPolicy": ["keep-ledger"],
+    "ReportsPolicy": ["read-reports"],
     "ProducerPolicy": ["producer"],
     "HostRole.agent": ["host"],
     "ExecutionRole.execution": ["execution", "read-secrets", "read-parameters"],
@@ -120,7 +121,7 @@ def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
     free = {call["name"] for call in TABLE["free"]}
     needed = {action["name"] for s in TABLE["statement"] for action in s["actions"] if "needed-by" in action}
     implied = needed | {"ec2:RunInstances"}  # doctor's dry run calls it by name; CreateFleet needs it too
-    granted = {a for name in ("dispatcher", "keep-ledger", "pass-job-roles") for a in actions_of(policy(name))}
+    granted = {a for name in ("dispatcher", "keep-ledger", "pass-job-roles", "read-reports") for a in actions_of(policy(name))}
 
     assert called, "the adapters name no call"
     assert called - free <= granted

@@ -20,7 +20,7 @@ locals {
   }
 
   statements = {
-    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events", "keep-ledger", "producer", "host", "execution", "read-secrets", "read-parameters"] :
+    for name in ["dispatcher", "pass-execution-role", "pass-job-roles", "tell-job-events", "keep-ledger", "read-reports", "producer", "host", "execution", "read-secrets", "read-parameters"] :
     name => jsondecode(templatefile("${path.module}/../policies/${name}.json", local.names)).Statement
   }
 }
@@ -169,6 +169,20 @@ resource "aws_iam_role_policy_attachment" "ledger" {
 
   role       = aws_iam_role.dispatcher[0].name
   policy_arn = aws_iam_policy.ledger.arn
+}
+
+# Apart for the same reason.
+resource "aws_iam_policy" "reports" {
+  name        = "${var.deployment}-reports"
+  description = "Reads what shared tasks of Spillway's deployment ${var.deployment} report in their logs"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.statements["read-reports"] })
+}
+
+resource "aws_iam_role_policy_attachment" "reports" {
+  count = var.dispatcher_service == "none" ? 0 : 1
+
+  role       = aws_iam_role.dispatcher[0].name
+  policy_arn = aws_iam_policy.reports.arn
 }
 
 # Who may send jobs. Attach it with care: it is the right to run code on the hosts.

@@ -48,6 +48,11 @@ output "ledger_policy_arn" {
   value       = aws_iam_policy.ledger.arn
 }
 
+output "reports_policy_arn" {
+  description = "What the dispatcher may read of shared tasks; attach it too if the setting runner-image is set"
+  value       = aws_iam_policy.reports.arn
+}
+
 output "producer_policy_arn" {
   description = "What a producer may do; attach it to whoever sends jobs"
   value       = aws_iam_policy.producer.arn
