@@ -74,12 +74,13 @@ fn may_wait(input: &PlanInput, policy: &PlanPolicy, key: &DemandKey) -> u32 {
     policy.boot_secs.saturating_add(key.patience_secs).saturating_sub(waited)
 }
 
-/// Whether all that waits takes longer to start than the shortest of them runs, or than a host boots.
+/// Who could all be started within so many seconds does not wait for starts.
+const SOON_SECS: u64 = 4;
+
+/// Whether all that waits takes long to start.
 fn takes_long_to_start(input: &PlanInput, policy: &PlanPolicy, per_sec: u32) -> bool {
     let n_jobs: u64 = super::asked(input).values().map(|(_, count)| u64::from(*count)).sum();
-    let known = input.demands.iter().filter_map(|demand| demand.key.expected_secs);
-    let secs = known.min().unwrap_or(u32::MAX).min(policy.boot_secs);
-    let n_started = u64::from(per_sec) * u64::from(secs);
+    let n_started = u64::from(per_sec) * SOON_SECS;
     policy.task_starts_per_sec.is_some_and(|max| max.get() == per_sec) && n_started < n_jobs
 }
 

@@ -191,12 +191,18 @@ impl<'a> Hasty<'a> {
             return None;
         }
         let end = f64::from(seat.start) + asked.secs;
-        let longer = (end - f64::from(seat.paid_until)).max(0.0);
         let part = largest_part(&shape.need, &seat.offer.capacity).min(1.0);
-        let is_shared = SHARED_PART * (-end / (self.age + 1.0)).exp();
-        let together = f64::from(shape.need.times_in(&seat.free).min(n));
-        let part_alone = (1.0 / together).max(part);
-        let parts = is_shared * part + (1.0 - is_shared) * part_alone;
+        let (longer, parts) = if self.age.is_finite() {
+            let is_shared = SHARED_PART * (-end / (self.age + 1.0)).exp();
+            let together = f64::from(shape.need.times_in(&seat.free).min(n));
+            let part_alone = (1.0 / together).max(part);
+            let longer = (end - f64::from(seat.paid_until)).max(0.0);
+            (longer, is_shared * part + (1.0 - is_shared) * part_alone)
+        } else {
+            // More waits than can be started: no host goes back that has work, whenever that ends. What counts is what its room
+            // costs; of equal ones the fullest are filled first, so that those that are too many fall idle.
+            (asked.secs, part)
+        };
         let cost = score_of(seat.offer.price) * longer * parts;
         if asked.alone < cost {
             return None;

@@ -1,16 +1,17 @@
 //! How many of the jobs that wait are worth a host now: no more than can be started on it soon.
 //!
 //! ECS starts a limited number of tasks in a second. What there is room for, and what comes free, takes its part of the starts
-//! before a new host does. So nothing is bought while that lasts for as long as a new host boots; then for half as long again.
+//! before a new host does. So nothing is bought while that lasts for as long as a new host boots, or until all have been started;
+//! then for half as long again as one boots. What nothing there is could hold has its part of the starts on new hosts.
 //! Where jobs are shorter, the time that one takes its place is what counts: at `r` starts a second and `d` seconds no more than
 //! `r d` jobs ever run at once (J. D. C. Little, Operations Research 9, 1961). Hosts whose jobs outlast what was expected have
 //! less that comes free: a wrong expectation delays and never starves.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_core::plan::{DemandKey, HostView, Report, WaitReason, Waiting};
-use spillway_core::{PlanInput, PlanPolicy};
+use spillway_core::{HostTraits, PlanInput, PlanPolicy, Resources};
 
 use crate::variants::FirstWays;
 
@@ -35,25 +36,37 @@ impl<'a> Startable<'a> {
         let per_sec = policy.task_starts_per_sec.map_or(0, std::num::NonZeroU32::get);
         let whole = Self { input: Cow::Borrowed(input), per_sec, withheld: BTreeMap::new() };
         let firsts = FirstWays::of(&input.demands);
-        let counted = input.demands.iter().filter(|demand| firsts.has(&demand.key));
-        let n_jobs: u128 = counted.map(|demand| u128::from(demand.count)).sum();
-        let horizon = horizon_secs(input, policy);
-        let n_started = u128::from(per_sec) * horizon;
-        if per_sec == 0 || n_jobs <= n_started {
+        let counted = || input.demands.iter().filter(|demand| firsts.has(&demand.key));
+        let n_jobs: u128 = counted().map(|demand| u128::from(demand.count)).sum();
+        let rate = u128::from(per_sec);
+        if per_sec == 0 || n_jobs <= rate * AHEAD_SECS {
             return whole;
         }
-        let (ready, booting) = room_for(input);
-        let n_taken = ready + booting + coming_free(input, horizon);
-        let is_enough = n_started * 2 <= n_taken * 3;
-        let n_new = if is_enough { 0 } else { n_started.saturating_sub(n_taken) };
-        let n_startable = ready.min(u128::from(per_sec) * AHEAD_SECS) + booting + n_new;
-        if n_jobs <= n_startable {
+        // As far ahead as new hosts are planned for, or until all have been started if that is sooner.
+        let secs = horizon_secs(input, policy).min(n_jobs.div_ceil(rate));
+        let n_started = n_jobs.min(rate * secs);
+        let places = Places::of(input, secs);
+        // Jobs are served if they are in any of their ways.
+        let served = input.demands.iter().filter(|demand| places.serve(&demand.key));
+        let served: BTreeSet<DemandKey> = served.map(|demand| firsts.key(&demand.key)).collect();
+        let is_served = |key: &DemandKey| served.contains(&firsts.key(key));
+        let of_served = counted().filter(|demand| is_served(&demand.key));
+        let n_served: u128 = of_served.map(|demand| u128::from(demand.count)).sum();
+        let started_of = |part: u128| (n_started * part).div_ceil(n_jobs);
+        let n_startable = places.n_startable(started_of(n_served), rate);
+        if n_served <= n_startable && n_jobs <= n_started {
             return whole;
         }
         let mut input = input.clone();
         let mut withheld: BTreeMap<DemandKey, u32> = BTreeMap::new();
         for demand in &mut input.demands {
-            let part = (u128::from(demand.count) * n_startable).div_ceil(n_jobs);
+            let all = u128::from(demand.count);
+            // What nothing there is could serve has its part of the starts on new hosts.
+            let part = if is_served(&demand.key) {
+                (all * n_startable).div_ceil(n_served.max(1))
+            } else {
+                started_of(all)
+            };
             let count = u32::try_from(part).unwrap_or(u32::MAX).min(demand.count);
             let left_out = demand.count - count;
             demand.count = count;
@@ -88,11 +101,52 @@ impl<'a> Startable<'a> {
     }
 }
 
-/// How many running jobs are expected to end so soon.
-fn coming_free(input: &PlanInput, secs: u128) -> u128 {
-    let busy = input.hosts.iter().flat_map(|host| &host.busy);
-    let ending = busy.filter(|busy| u128::from(busy.ends_in_secs) <= secs);
-    ending.map(|busy| u128::from(busy.count)).sum()
+/// Where waiting jobs may start without a new host.
+struct Places {
+    /// Room on hosts that are ready, and on those that boot, by what they are.
+    free: Vec<(HostTraits, Resources)>,
+    n_ready: u128,
+    n_booting: u128,
+    /// What comes free soon: by what the host is and what the job that ends there holds, how many.
+    coming: BTreeMap<(HostTraits, Resources), u128>,
+    n_coming: u128,
+}
+
+impl Places {
+    /// What there is, and what is expected to come free within so many seconds.
+    fn of(input: &PlanInput, secs: u128) -> Self {
+        let mut coming: BTreeMap<(HostTraits, Resources), u128> = BTreeMap::new();
+        for host in &input.hosts {
+            for busy in host.busy.iter().filter(|busy| u128::from(busy.ends_in_secs) <= secs) {
+                *coming.entry((host.traits(), busy.need)).or_default() += u128::from(busy.count);
+            }
+        }
+        let is_wanted = |traits: HostTraits, held: &Resources| {
+            let mut demands = input.demands.iter().map(|demand| &demand.key);
+            demands.any(|key| key.allows(traits) && key.need.fits(held))
+        };
+        coming.retain(|(traits, held), _| is_wanted(*traits, held));
+        let (n_ready, n_booting) = room_for(input);
+        let free = input.hosts.iter().map(|host| (host.traits(), host.free)).collect();
+        let n_coming = coming.values().sum();
+        Self { free, n_ready, n_booting, coming, n_coming }
+    }
+
+    /// Whether any of it is for such jobs.
+    fn serve(&self, key: &DemandKey) -> bool {
+        let is_for =
+            |traits: &HostTraits, free: &Resources| key.allows(*traits) && key.need.fits(free);
+        self.coming.keys().any(|(traits, held)| is_for(traits, held))
+            || self.free.iter().any(|(traits, free)| is_for(traits, free))
+    }
+
+    /// How many of the jobs that it serves are planned for, if `n_started` of them can be started soon, at so many a second.
+    fn n_startable(&self, n_started: u128, rate: u128) -> u128 {
+        let n_taken = self.n_ready + self.n_booting + self.n_coming;
+        let is_enough = n_started * 2 <= n_taken * 3;
+        let n_new = if is_enough { 0 } else { n_started.saturating_sub(n_taken) };
+        self.n_ready.min(rate * AHEAD_SECS) + self.n_booting + n_new
+    }
 }
 
 /// How many of what waits there is room for, on the hosts that are ready and on those that boot, if each takes what it holds

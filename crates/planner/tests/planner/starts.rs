@@ -108,6 +108,50 @@ fn hosts_whose_jobs_last_longer_than_a_boot_leave_the_starts_to_new_ones() {
     assert_eq!(full(3_600), (40_u64 * 135).next_multiple_of(16));
 }
 
+/// 160 hosts that are full of jobs of one vCPU, which end one by one within a minute.
+fn busy_hosts(input: &mut PlanInput) {
+    for ord in 0..160 {
+        let mut host = host(ord, resources(0, 14_000, 0));
+        let busy = |n: u32| Busy { ends_in_secs: n * 4, need: resources(1024, 1024, 0), count: 1 };
+        host.busy = (0..16).map(busy).collect();
+        input.hosts.push(host);
+    }
+}
+
+#[test]
+fn the_last_of_many_short_jobs_start_where_the_others_end() {
+    let key = DemandKey { expected_secs: Some(60), ..job(1024, 1024) };
+    let mut input = question(&[(key, 2_400)], &[offering("c5.4xlarge", 16_384, 30_000, 160_000)]);
+    busy_hosts(&mut input);
+
+    // 2,400 are started in 60 s, and 2,560 places come free in that time.
+    assert_eq!(n_bought_for(&checked(&input, &at_rate(40))), 0);
+    input.hosts.truncate(40);
+    assert_eq!(n_bought_for(&checked(&input, &at_rate(40))), 2_400 - 640);
+}
+
+#[test]
+fn jobs_that_fit_nothing_that_comes_free_are_bought_for_beside_many_that_do() {
+    let short = DemandKey { expected_secs: Some(60), ..job(1024, 1024) };
+    let large = DemandKey { expected_secs: Some(60), ..job(8_192, 1024) };
+    let offerings = [offering("c5.4xlarge", 16_384, 30_000, 160_000)];
+    let mut input = question(&[(short, 100_000), (large, 1_000)], &offerings);
+    busy_hosts(&mut input);
+
+    let planned = checked(&input, &at_rate(40));
+
+    let large_bought: u32 = planned
+        .plan
+        .launches
+        .iter()
+        .map(|launch| {
+            let of_large = launch.contents.iter().filter(|(key, _)| *key == large);
+            launch.count * of_large.map(|(_, n)| n).sum::<u32>()
+        })
+        .sum();
+    assert_eq!(large_bought, 3_000 * 1_000 / 101_000 + 1, "their part of the starts in 75 s");
+}
+
 proptest! {
     #[test]
     fn any_plan_at_any_rate_is_sound(input in questions(), per_sec in 1_u32..40) {
