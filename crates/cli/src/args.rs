@@ -141,12 +141,18 @@ pub enum Command {
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),
+    /// See what it is doing and what that costs, live
+    #[command(long_about = commands::top::LONG_ABOUT)]
+    Top(commands::top::TopArgs),
     /// Hold predicted durations and interruptions against what came
     #[command(long_about = commands::calibration::LONG_ABOUT)]
     Calibration(commands::calibration::CalibrationArgs),
     /// Say what was paid, what for and for whom
     #[command(long_about = commands::cost::LONG_ABOUT)]
     Cost(commands::cost::CostArgs),
+    /// Write a page about a time, a queue or a simulated run
+    #[command(long_about = commands::report::LONG_ABOUT)]
+    Report(commands::report::ReportArgs),
     /// Export, import and verify the ledger
     #[command(subcommand)]
     Ledger(commands::ledger::LedgerCommand),

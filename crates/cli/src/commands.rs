@@ -16,11 +16,13 @@ pub mod jobs;
 pub mod ledger;
 pub mod plan;
 pub mod queues;
+pub mod report;
 pub mod schedules;
 pub mod serve;
 pub mod simulate;
 pub mod submit;
 pub mod terminate;
+pub mod top;
 pub mod why;
 
 use anyhow::Result;
@@ -44,9 +46,11 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Calibration(args) => calibration::run(args, context),
         Command::Ledger(command) => Box::pin(ledger::run(command, context)).await,
         Command::Cost(args) => cost::run(args, context),
+        Command::Report(args) => report::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,
+        Command::Top(args) => top::run(args, context),
         Command::Why(args) => Box::pin(why::run(args, context)).await,
         Command::Simulate(args) => simulate::run(args, context),
         Command::Demo(args) => Box::pin(demo::run(args, context)).await,

@@ -3,6 +3,7 @@
 
 pub mod args;
 mod asked;
+mod books;
 pub mod commands;
 pub mod config;
 pub mod context;

@@ -114,6 +114,11 @@ impl Output {
         self.has_live_line
     }
 
+    /// Whether people watch stdout and can press keys, so that a screen may be drawn.
+    pub fn is_interactive(&self) -> bool {
+        self.is_terminal && io::stdin().is_terminal()
+    }
+
     /// Prints a command's answer.
     pub fn show<V: View>(&self, view: &V) -> anyhow::Result<()> {
         to_stdout(&self.render(view)?)

@@ -18,7 +18,7 @@ use crate::effect::{
 use crate::error::LedgerError;
 pub use crate::filter::JobFilter;
 use crate::host::Host;
-use crate::id::{ContainerInstanceArn, HostId, InstanceId, JobId, TaskArn};
+use crate::id::{ContainerInstanceArn, HostId, InstanceId, JobId, QueueName, TaskArn};
 use crate::input::{Delivery, EventDelivery};
 use crate::job::{Job, JobSpec, JobStatus};
 use crate::launch::Launch;
@@ -155,15 +155,28 @@ pub trait LedgerReader {
     /// How many jobs are in each state, in the order of [`JobStatus::ALL`].
     fn job_counts(&self) -> Result<Vec<(JobStatus, u64)>, LedgerError>;
 
+    /// The same by queue; what there is none of is left out.
+    fn queue_counts(&self) -> Result<BTreeMap<(QueueName, JobStatus), u64>, LedgerError>;
+
     /// How many children of an array are in each state, those that have no record as [`Self::job`] tells them; the states
     /// with none are left out.
     fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError>;
+
+    /// Jobs, arrays, and children with a record that ended last, newest first, to the second.
+    fn last_ended(&self, limit: usize) -> Result<Vec<Job>, LedgerError>;
+
+    /// When the first job was accepted, and when the last end was of all that have a record and have ended, nodes too; to the
+    /// second. None without a job.
+    fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, LedgerError>;
 
     /// One host, whether or not it is gone.
     fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError>;
 
     /// All hosts that are not gone, or all there ever were.
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError>;
+
+    /// All hosts that are not gone, or were not at `at`.
+    fn hosts_since(&self, at: Timestamp) -> Result<Vec<Host>, LedgerError>;
 
     /// All launches, newest first.
     fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError>;

@@ -60,7 +60,7 @@ pub use dispatch::HeldBack;
 pub use engine::{Engine, Step};
 pub use forecast::KindForecast;
 pub use overview::{
-    ConsumableStanding, Held, HeldBackJobs, PoolStanding, QueueStanding, ShareStanding,
+    ConsumableStanding, Held, HeldBackJobs, InLine, PoolStanding, QueueStanding, ShareStanding,
 };
 pub use policy::{JobException, JobPolicy, JobRules};
 pub use question::Standing;

@@ -88,6 +88,17 @@ pub struct QueueStanding {
     pub held_back: Vec<HeldBack>,
 }
 
+/// Jobs of one queue that may start when there is room, and are or are not offered a place for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InLine {
+    /// The queue.
+    pub queue: QueueName,
+    /// Why they are not offered a place; none if they are.
+    pub held_back: Option<HeldBack>,
+    /// How many.
+    pub n_jobs: u64,
+}
+
 /// A pool, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolStanding {
@@ -139,6 +150,37 @@ impl Engine {
             return all.gangs.get(&job.id.whole());
         }
         all.groups.get(&self.known_group_of(job)?)
+    }
+
+    /// All jobs that may start when there is room, counted by queue and by what holds them back, those that nothing does first. A
+    /// group of which only a part may be offered a place counts as held back.
+    pub fn in_line(&self, now: Timestamp) -> Vec<InLine> {
+        let all = self.held_back(now);
+        let groups = self.waiting.groups().filter_map(|(key, group)| {
+            let queue = &self.lanes.get(key.lane)?.queue;
+            Some((queue, all.groups.get(&key), u64::from(group.len())))
+        });
+        let gangs = self.gangs.iter().map(|(_, id, lane)| (&lane.queue, all.gangs.get(&id), 1));
+        let blocked = self
+            .gangs
+            .blocked()
+            .filter_map(|id| Some((&self.jobs.get(&id)?.spec.queue, all.gangs.get(&id), 1)));
+        let mut lines: Vec<InLine> = Vec::new();
+        for (queue, held_back, n_jobs) in groups.chain(gangs).chain(blocked) {
+            let is_it =
+                |line: &&mut InLine| line.queue == *queue && line.held_back.as_ref() == held_back;
+            match lines.iter_mut().find(is_it) {
+                Some(line) => line.n_jobs = line.n_jobs.saturating_add(n_jobs),
+                None => lines.push(InLine {
+                    queue: queue.clone(),
+                    held_back: held_back.cloned(),
+                    n_jobs,
+                }),
+            }
+        }
+        lines.retain(|line| 0 < line.n_jobs);
+        lines.sort_by_key(|line| line.held_back.is_some());
+        lines
     }
 
     /// All queues, in the order of the configuration.

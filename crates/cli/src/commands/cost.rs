@@ -1,18 +1,16 @@
 //! `spillway cost`: what was paid, what for and for whom. Reads the ledger.
 
-mod books;
-
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 
+use crate::books::{Books, By, Window};
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
 use crate::pick::Moment;
-use books::{Books, By, Window};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Shows what the machines cost, what for and for whom: every instance-second that is in the ledger. Jobs carry their share of \

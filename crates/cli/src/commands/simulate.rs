@@ -35,7 +35,7 @@ The same scenario and seed give the same run and the same trace, byte for byte. 
 if one breaks, the exit code is 4 and the line that replays the run is printed.
 
 With --ledger the run leaves the ledger that a real dispatcher would have left: jobs, hosts and all other verbs that read \
-show it.
+show it. With --report it leaves the page that `spillway report` makes of that.
 
 With --compare every scenario is run under Spillway and under honest models of how others decide (Karpenter, AWS Batch, EC2 Fleet, one \
 type, one machine per job), in the same world with the same luck, and the bills and waits are put side by side, with the bill \
@@ -45,6 +45,7 @@ Examples:
   spillway simulate tests/scenarios/small.toml
   spillway simulate s.toml --seed 7 --trace trace.jsonl
   spillway simulate s.toml --ledger run.db && spillway jobs list --ledger run.db --status FAILED
+  spillway simulate s.toml --report run.html
   spillway simulate s.toml --runs 200 --doublecheck --format json
   spillway simulate tests/scenarios/traces/*.toml --compare
   spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
@@ -75,7 +76,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "NAME", default_value = "spillway", value_parser = source::policy_names())]
     pub policy: String,
     /// Run everything under every policy and compare
-    #[arg(long, conflicts_with_all = ["policy", "trace", "doublecheck"])]
+    #[arg(long, conflicts_with_all = ["policy", "trace", "report", "doublecheck"])]
     pub compare: bool,
     /// Run each seed twice and compare: a difference is a broken invariant
     #[arg(long)]
@@ -83,6 +84,9 @@ pub struct SimulateArgs {
     /// Write everything that happened as JSON lines; for one run only
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Write a page of pictures and numbers about the run, as `spillway report` does; for one run only
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// One run.
@@ -121,10 +125,11 @@ pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
             .into());
     };
     let ledger = context.global.ledger.as_deref().map(kept_ledger).transpose()?;
-    let kept = Kept { trace: args.trace.as_deref(), ledger: ledger.as_deref() };
+    let (trace, report) = (args.trace.as_deref(), args.report.as_deref());
+    let kept = Kept { trace, ledger: ledger.as_deref(), report };
     if kept.is_any() && 1 < args.runs.get() {
         return Err(Complaint::usage(
-            "--trace and --ledger are for one run, and --runs asks for more",
+            "--trace, --ledger and --report are for one run, and --runs asks for more",
         )
         .hint("choose the run with --seed N")
         .into());

@@ -67,7 +67,7 @@ impl HostRow {
     }
 }
 
-const fn tone(status: HostStatus) -> Tone {
+pub(crate) const fn tone(status: HostStatus) -> Tone {
     match status {
         HostStatus::Requested | HostStatus::Launched => Tone::Busy,
         HostStatus::Registered => Tone::Good,

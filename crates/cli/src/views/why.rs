@@ -236,7 +236,7 @@ fn code_and_reason(start: &Start, host: &impl Fn(HostId) -> String) -> (&'static
     }
 }
 
-const fn wait_code(reason: &WaitReason) -> &'static str {
+pub(crate) const fn wait_code(reason: &WaitReason) -> &'static str {
     match reason {
         WaitReason::TooLarge(_) => "too-large",
         WaitReason::CoolingDown { .. } => "cooling-down",

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 41] = [
+const VERBS: [&str; 43] = [
     "",
     "serve",
     "submit",
@@ -32,8 +32,10 @@ const VERBS: [&str; 41] = [
     "schedules resume",
     "schedules delete",
     "hosts list",
+    "top",
     "calibration",
     "cost",
+    "report",
     "cancel",
     "terminate",
     "plan",

@@ -3,6 +3,7 @@
 pub(super) mod children;
 pub(super) mod list;
 pub(super) mod nodes;
+pub(super) mod overview;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -300,6 +301,12 @@ pub(super) fn parse<T: DeserializeOwned>(
 ) -> Outcome<T> {
     let text = row.get_ref(column)?.as_str().map_err(|error| Failure::record(&what(), &error))?;
     serde_json::from_str(text).map_err(|error| Failure::record(&what(), &error))
+}
+
+fn queue_of(row: &Row<'_>, column: usize) -> Outcome<QueueName> {
+    let text = row.get_ref(column)?.as_str();
+    let name = text.map_err(|error| Failure::record("a queue", &error))?.parse();
+    name.map_err(|error| Failure::record("a queue", &error))
 }
 
 fn uuid(bytes: &[u8]) -> Outcome<Uuid> {

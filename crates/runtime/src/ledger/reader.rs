@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use spillway_core::change::LedgerState;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable, ScheduleRecord,
+    DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable, QueueName, ScheduleRecord,
 };
 
 use super::error::Outcome;
@@ -80,7 +81,10 @@ impl LedgerReader for SqliteReader {
             let sql = "SELECT count(*) FROM jobs WHERE status = ?1";
             let mut statement = tx.prepare_cached(sql)?;
             let mut counts = Vec::with_capacity(JobStatus::ALL.len());
-            let of_arrays = query::children::counts(tx)?;
+            let mut of_arrays: BTreeMap<JobStatus, i64> = BTreeMap::new();
+            for ((_, status), n) in query::children::counts(tx)? {
+                *of_arrays.entry(status).or_default() += n;
+            }
             for status in JobStatus::ALL {
                 let n: i64 = statement.query_row([status.as_str()], |row| row.get(0))?;
                 let n = n + of_arrays.get(&status).copied().unwrap_or(0);
@@ -88,6 +92,10 @@ impl LedgerReader for SqliteReader {
             }
             Ok(counts)
         })
+    }
+
+    fn queue_counts(&self) -> Result<BTreeMap<(QueueName, JobStatus), u64>, LedgerError> {
+        self.at_once(query::overview::queue_counts)
     }
 
     fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
@@ -98,12 +106,24 @@ impl LedgerReader for SqliteReader {
         })
     }
 
+    fn last_ended(&self, limit: usize) -> Result<Vec<Job>, LedgerError> {
+        self.at_once(|tx| query::overview::last_ended(tx, limit))
+    }
+
+    fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
+        self.at_once(query::overview::span)
+    }
+
     fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError> {
         self.at_once(|tx| query::host(tx, id))
     }
 
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
         self.at_once(|tx| query::hosts(tx, with_gone))
+    }
+
+    fn hosts_since(&self, at: Timestamp) -> Result<Vec<Host>, LedgerError> {
+        self.at_once(|tx| query::overview::hosts_since(tx, at))
     }
 
     fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {

@@ -51,6 +51,9 @@ UPDATE children SET
         FROM attempts a WHERE a.seq = children.seq + 1 + children.ord ORDER BY a.ord DESC LIMIT 1
     )), '');
 CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
+-- What ended last, whatever its place in line.
+CREATE INDEX jobs_by_end ON jobs (ended) WHERE ended IS NOT NULL;
+CREATE INDEX children_by_end ON children (ended) WHERE ended IS NOT NULL;
 
 -- Schedules, those that were deleted too, so that a message that comes again does not bring one back.
 CREATE TABLE schedules (

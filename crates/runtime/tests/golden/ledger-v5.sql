@@ -125,9 +125,11 @@ CREATE TABLE spot (
     evidence      TEXT NOT NULL,    -- JSON, SpotEvidence
     PRIMARY KEY (instance_type, zone)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX children_by_end ON children (ended) WHERE ended IS NOT NULL;
 CREATE INDEX children_by_status ON children (seq, status, ord);
 CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
 CREATE INDEX hosts_open ON hosts (id) WHERE status <> 'gone';
+CREATE INDEX jobs_by_end ON jobs (ended) WHERE ended IS NOT NULL;
 CREATE INDEX jobs_by_status ON jobs (status, seq);
 CREATE INDEX jobs_listed ON jobs (seq, status, queue, share, name, definition, revision, created, ended, reason);
 CREATE INDEX jobs_over ON jobs (id, body_hash, status) WHERE status IN ('SUCCEEDED', 'FAILED');
@@ -168,7 +170,7 @@ INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'c2d3de5b52b24738a8227cf5deafa397', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO meta VALUES (1, x'bf99c0ef59524ebb9ea9721a75a51c7a', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

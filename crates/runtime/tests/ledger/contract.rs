@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::error::LedgerError;
 use spillway_core::job::{BodyHash, JobStatus};
 use spillway_core::port::{JobFilter, Ledger, LedgerReader};
 use spillway_core::{
-    Change, Glob, History, Job, JobState, KindId, Market, MiB, Scheduling, TimeRange,
+    Change, Glob, History, Job, JobId, JobState, KindId, Market, MiB, Scheduling, TimeRange,
 };
 
 use crate::sample::{
@@ -29,6 +30,10 @@ pub(crate) trait Subject {
 
 async fn commit(subject: &mut impl Subject, changes: &[Change]) {
     subject.ledger().commit(at(0), changes).await.unwrap();
+}
+
+fn whole_sec(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap()
 }
 
 /// Commits what must be refused; returns what the refusal says.
@@ -392,6 +397,58 @@ contract! { $
         assert_eq!(statuses, JobStatus::ALL);
         let n: Vec<u64> = counts.iter().map(|(_, n)| *n).collect();
         assert_eq!(n, [0, 0, 2, 0, 2, 2, 3], "of arrays their children are counted");
+    }
+
+    async fn jobs_are_counted_by_queue_and_state_and_what_there_is_none_of_is_left_out(subject) {
+        let other = named(job(8), "other", "nightly");
+        let changes = [one_of_everything(), vec![add(&other)]].concat();
+        commit(&mut subject, &changes).await;
+        let reader = subject.reopen().await.reader();
+
+        let counts = reader.queue_counts().unwrap();
+
+        let of = |queue: &str| -> Vec<(JobStatus, u64)> {
+            let of_queue = counts.iter().filter(|((of, _), _)| of.to_string() == queue);
+            of_queue.map(|((_, status), n)| (*status, *n)).collect()
+        };
+        assert_eq!(of("nightly"), [(JobStatus::Runnable, 1)]);
+        let all: u64 = reader.job_counts().unwrap().iter().map(|(_, n)| n).sum();
+        assert_eq!(counts.values().sum::<u64>(), all);
+        assert!(counts.values().all(|n| 0 < *n));
+    }
+
+    async fn what_ended_last_is_first_whatever_its_place_in_line(subject) {
+        let ended = |secs| JobState::Succeeded { at: at(secs) };
+        let changes = [add(&job(1)), add(&job(2)), add(&array(4)), add_child(4, 1, running(1)),
+            moved(2, ended(50), None), move_child(4, 1, ended(70), Some(attempt(1))),
+            moved(1, ended(90), None), add(&gang(6)), add_node(6, 0, ended(95))];
+        commit(&mut subject, &changes).await;
+        let reader = subject.reopen().await.reader();
+
+        let ids = |limit| -> Vec<JobId> {
+            reader.last_ended(limit).unwrap().iter().map(|job| job.id).collect()
+        };
+
+        assert_eq!(ids(9), [job_id(1), child_id(4, 1), job_id(2)], "a node is no job of its own");
+        assert_eq!(ids(2), [job_id(1), child_id(4, 1)]);
+        let (first, last) = reader.span().unwrap().unwrap();
+        assert_eq!((first, last), (whole_sec(at(0)), whole_sec(at(95))));
+    }
+
+    async fn a_ledger_without_a_job_spans_no_time(subject) {
+        commit(&mut subject, &[put_host(1, registered())]).await;
+
+        assert_eq!(subject.reader().span().unwrap(), None);
+    }
+
+    async fn hosts_that_were_paid_for_since_then_are_found_to_the_moment(subject) {
+        commit(&mut subject, &[put_host(1, gone()), put_host(2, registered())]).await;
+        let reader = subject.reopen().await.reader();
+        let gone_at = at(99);
+        let later = gone_at + SignedDuration::from_nanos(1);
+
+        assert_eq!(reader.hosts_since(gone_at).unwrap().len(), 2);
+        assert_eq!(reader.hosts_since(later).unwrap(), [host(2, registered())]);
     }
 
     async fn a_child_is_what_its_array_is_whether_or_not_it_has_a_record(subject) {

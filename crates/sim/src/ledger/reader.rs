@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use spillway_core::array::child_seq;
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
 use spillway_core::id::HostId;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
-use spillway_core::{Gate, Host, Job, JobId, Launch, LedgerState, Pausable, ScheduleRecord};
+use spillway_core::{
+    Gate, Host, HostState, Job, JobId, Launch, LedgerState, Pausable, QueueName, ScheduleRecord,
+};
 
 use super::{MemoryLedger, is_gone};
 
@@ -57,6 +60,14 @@ impl LedgerReader for MemoryLedger {
         Ok(JobStatus::ALL.into_iter().map(count).collect())
     }
 
+    fn queue_counts(&self) -> Result<BTreeMap<(QueueName, JobStatus), u64>, LedgerError> {
+        let mut counts: BTreeMap<(QueueName, JobStatus), u64> = BTreeMap::new();
+        for job in self.all_jobs().filter(|job| job.id.node_index().is_none()) {
+            *counts.entry((job.spec.queue.clone(), job.state.status())).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     fn child_counts(&self, array: JobId) -> Result<Vec<(JobStatus, u32)>, LedgerError> {
         let mut counts: BTreeMap<JobStatus, u32> = BTreeMap::new();
         for child in self.children_of(array) {
@@ -65,12 +76,33 @@ impl LedgerReader for MemoryLedger {
         Ok(counts.into_iter().collect())
     }
 
+    fn last_ended(&self, limit: usize) -> Result<Vec<Job>, LedgerError> {
+        let all = self.jobs.values().filter(|job| job.id.node_index().is_none());
+        let mut ended: Vec<(Timestamp, &Job)> =
+            all.filter_map(|job| Some((job.state.ended_at()?, job.as_ref()))).collect();
+        ended.sort_by_key(|(at, _)| std::cmp::Reverse(at.as_second()));
+        Ok(ended.into_iter().take(limit).map(|(_, job)| job.clone()).collect())
+    }
+
+    fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, LedgerError> {
+        let whole_sec = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+        let first = self.jobs.values().map(|job| job.created_at).min().map(whole_sec);
+        let last = self.jobs.values().filter_map(|job| job.state.ended_at()).max().map(whole_sec);
+        Ok(first.map(|first| (first, last.unwrap_or(first).max(first))))
+    }
+
     fn host(&self, id: HostId) -> Result<Option<Host>, LedgerError> {
         Ok(self.hosts.get(&id).cloned())
     }
 
     fn hosts(&self, with_gone: bool) -> Result<Vec<Host>, LedgerError> {
         Ok(self.hosts.values().filter(|h| with_gone || !is_gone(h)).cloned().collect())
+    }
+
+    fn hosts_since(&self, at: Timestamp) -> Result<Vec<Host>, LedgerError> {
+        let is_gone_before =
+            |host: &Host| matches!(host.state, HostState::Gone { at: gone_at, .. } if gone_at < at);
+        Ok(self.hosts.values().filter(|host| !is_gone_before(host)).cloned().collect())
     }
 
     fn launches(&self, limit: usize) -> Result<Vec<Launch>, LedgerError> {

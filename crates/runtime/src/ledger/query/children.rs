@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use spillway_core::array::{self, ArrayRecord, Indexes, child_seq};
 use spillway_core::job::{Job, JobState, JobStatus};
 use spillway_core::port::JobFilter;
-use spillway_core::{JobId, OrdSet};
+use spillway_core::{JobId, OrdSet, QueueName};
 
 use super::super::error::{Failure, Outcome};
 use super::list::{self, Terms};
@@ -192,9 +192,9 @@ fn ords(connection: &Connection, array: &Array, sql: &str) -> Outcome<OrdSet> {
     Ok(ords)
 }
 
-/// All arrays, each with the id and the status of its job.
-fn all(connection: &Connection) -> Outcome<Vec<(Array, JobId, JobStatus)>> {
-    let sql = "SELECT a.seq, a.first_index, a.step, a.size, j.id, j.status
+/// All arrays, each with the id, the status and the queue of its job.
+fn all(connection: &Connection) -> Outcome<Vec<(Array, JobId, JobStatus, QueueName)>> {
+    let sql = "SELECT a.seq, a.first_index, a.step, a.size, j.id, j.status, j.queue
         FROM arrays a JOIN jobs j USING (seq) ORDER BY a.seq";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -205,7 +205,8 @@ fn all(connection: &Connection) -> Outcome<Vec<(Array, JobId, JobStatus)>> {
         let status: String = row.get(5)?;
         let status =
             status.parse().map_err(|error| Failure::record(&format!("job {id}"), &error))?;
-        all.push((read_array(row)?, id, status));
+        let queue = super::queue_of(row, 6)?;
+        all.push((read_array(row)?, id, status, queue));
     }
     Ok(all)
 }
@@ -213,7 +214,7 @@ fn all(connection: &Connection) -> Outcome<Vec<(Array, JobId, JobStatus)>> {
 /// What a dispatcher needs of every array.
 pub(super) fn records(connection: &Connection) -> Outcome<BTreeMap<JobId, ArrayRecord>> {
     let mut records = BTreeMap::new();
-    for (array, id, status) in all(connection)? {
+    for (array, id, status, _) in all(connection)? {
         let of =
             |status| format!("SELECT ord FROM children WHERE seq = ?1 AND status = '{status}'");
         let indexes = array.indexes;
@@ -246,7 +247,7 @@ pub(super) fn open(
     let sql = "SELECT ord, state, last_attempt FROM children WHERE seq = ?1
         AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING')";
     let mut open = Vec::new();
-    for (array, id, _) in all(connection)? {
+    for (array, id, _, _) in all(connection)? {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([array.seq])?;
         let mut of_array: Option<Job> = None;
@@ -287,8 +288,11 @@ pub(in super::super) fn counts_of(
     Ok(counts)
 }
 
-/// How many more jobs are in each state than there are rows of them: the children of arrays, and the arrays themselves not.
-pub(in super::super) fn counts(connection: &Connection) -> Outcome<BTreeMap<JobStatus, i64>> {
+/// How many more jobs of each queue are in each state than there are rows of them: the children of arrays, and the arrays
+/// themselves not.
+pub(in super::super) fn counts(
+    connection: &Connection,
+) -> Outcome<BTreeMap<(QueueName, JobStatus), i64>> {
     let mut recorded: BTreeMap<i64, BTreeMap<JobStatus, i64>> = BTreeMap::new();
     let sqls = [
         "SELECT seq, status, count(*) FROM children GROUP BY seq, status",
@@ -302,12 +306,12 @@ pub(in super::super) fn counts(connection: &Connection) -> Outcome<BTreeMap<JobS
             *of_array.entry(status_of(row, 1)?).or_default() += row.get::<_, i64>(2)?;
         }
     }
-    let mut counts: BTreeMap<JobStatus, i64> = BTreeMap::new();
-    for (array, id, status) in all(connection)? {
-        *counts.entry(status).or_default() -= 1;
+    let mut counts: BTreeMap<(QueueName, JobStatus), i64> = BTreeMap::new();
+    for (array, id, status, queue) in all(connection)? {
+        *counts.entry((queue.clone(), status)).or_default() -= 1;
         let mut left = i64::from(array.indexes.size);
         for (status, n) in recorded.remove(&array.seq).unwrap_or_default() {
-            *counts.entry(status).or_default() += n;
+            *counts.entry((queue.clone(), status)).or_default() += n;
             left -= n;
         }
         if left == 0 {
@@ -318,12 +322,12 @@ pub(in super::super) fn counts(connection: &Connection) -> Outcome<BTreeMap<JobS
             (JobStatus::Pending, Some(parent)) => array::unrecorded_state(&parent).status(),
             (status, _) => status,
         };
-        *counts.entry(status).or_default() += left;
+        *counts.entry((queue, status)).or_default() += left;
     }
     Ok(counts)
 }
 
-fn status_of(row: &Row<'_>, column: usize) -> Outcome<JobStatus> {
+pub(super) fn status_of(row: &Row<'_>, column: usize) -> Outcome<JobStatus> {
     let text = row.get_ref(column)?.as_str();
     let status = text.map_err(|error| Failure::record("a status", &error))?.parse();
     status.map_err(|error| Failure::record("a status", &error))

@@ -125,13 +125,13 @@ fn day(at: Timestamp) -> Date {
 
 /// From when to when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
+pub(crate) struct Window {
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 /// What is in the ledger.
-pub(super) struct Books<'a> {
+pub(crate) struct Books<'a> {
     by: &'a [By],
     now: Timestamp,
     hosts: Vec<Host>,
@@ -160,13 +160,24 @@ impl Owners {
 
 impl<'a> Books<'a> {
     /// Reads all hosts and all jobs.
-    pub(super) fn read(reader: &Reader, by: &'a [By], now: Timestamp) -> Result<Self, LedgerError> {
+    pub(crate) fn read(reader: &Reader, by: &'a [By], now: Timestamp) -> Result<Self, LedgerError> {
+        Self::read_with(reader, by, now, |_| {})
+    }
+
+    /// The same, and shows every job, array, child and node with a record to `look` as it passes.
+    pub(crate) fn read_with(
+        reader: &Reader,
+        by: &'a [By],
+        now: Timestamp,
+        mut look: impl FnMut(&Job),
+    ) -> Result<Self, LedgerError> {
         let hosts = reader.hosts(true)?;
         let by_id: HashMap<HostId, &Host> = hosts.iter().map(|host| (host.id, host)).collect();
         let mut held: HashMap<HostId, Vec<Held<usize>>> = HashMap::new();
         let mut owners = Owners::default();
         let (mut arrays, mut gangs) = (Vec::new(), Vec::new());
         let mut take = |job: Job| {
+            look(&job);
             let owner = owners.number(by.iter().map(|by| by.of_job(&job)).collect());
             let places = costs::held(&job, |id| by_id.get(&id).copied(), now, owner);
             for (host, place) in places {
@@ -195,7 +206,7 @@ impl<'a> Books<'a> {
     }
 
     /// The rows.
-    pub(super) fn view(&self, window: Window) -> CostView {
+    pub(crate) fn view(&self, window: Window) -> CostView {
         let mut rows: BTreeMap<Vec<Option<String>>, CostRow> = BTreeMap::new();
         for host in &self.hosts {
             let held = self.held.get(&host.id).map_or(&[][..], Vec::as_slice);
@@ -207,6 +218,35 @@ impl<'a> Books<'a> {
         }
         let names = self.by.iter().map(ToString::to_string).collect();
         CostView::new(self.now, names, rows)
+    }
+
+    /// All hosts.
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Gives all postings within the window to `each`, in pieces cut at these times, which are in order, with the host of each
+    /// and the keys of who pays.
+    pub(crate) fn each_piece(
+        &self,
+        window: Window,
+        cuts: &[Timestamp],
+        mut each: impl FnMut(&Host, Option<&[Option<String>]>, &Posting<usize>),
+    ) {
+        for host in &self.hosts {
+            let held = self.held.get(&host.id).map_or(&[][..], Vec::as_slice);
+            for posting in costs::postings(host, held, self.now) {
+                let keys = posting.owner.and_then(|number| self.owners.keys.get(number));
+                let from = cuts.partition_point(|cut| *cut <= posting.from);
+                let until = cuts.partition_point(|cut| *cut < posting.until);
+                let inside = cuts.get(from..until).unwrap_or_default().iter().copied();
+                for piece in posting.cut_at(inside) {
+                    if window.since <= piece.from && piece.from < window.until {
+                        each(host, keys.map(Vec::as_slice), &piece);
+                    }
+                }
+            }
+        }
     }
 
     /// The parts of it that are within the window, one for each row of time.
