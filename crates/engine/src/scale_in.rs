@@ -87,10 +87,13 @@ impl Engine {
     }
 
     pub(crate) fn take_drain(&mut self, cx: &mut Cx, id: HostId, result: &CallResult<()>) {
+        let is_done = self.is_done(id, cx.now);
         let Some(entry) = self.fleet.get_mut(id) else { return };
         entry.calling = false;
         match result {
-            Err(error) if error.is_retryable() => {
+            // The call shares its bucket with the starts of tasks, which may keep that empty for hours: a host with nothing on it
+            // does not wait for it.
+            Err(error) if error.is_retryable() && !is_done => {
                 entry.n_call_failed = entry.n_call_failed.saturating_add(1);
                 let pause = backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX));
                 self.timers.set(cx.now + pause, Timer::Drain(id));

@@ -3,7 +3,7 @@
 use spillway_core::effect::{LaunchRequest, TaskRequest};
 use spillway_core::input::Answer;
 use spillway_core::task::{CloudEvent, InstanceStatus};
-use spillway_core::{Effect, HostState, JobState, Market, MicroUsd};
+use spillway_core::{CloudError, Effect, HostState, JobState, Market, MicroUsd};
 
 use crate::rig::{Rig, job_id, message, pool, secs};
 
@@ -70,6 +70,26 @@ fn a_host_with_nothing_to_do_is_drained_then_terminated_then_billed() {
     let HostState::Gone { bill, .. } = &rig.hosts[&host].state else { panic!("it is gone") };
     assert!(rig.jobs[&job].attempts[0].cost < *bill);
     assert!(rig.engine.is_idle());
+}
+
+#[test]
+fn a_host_with_nothing_on_it_goes_though_the_call_that_drains_it_is_throttled() {
+    let mut rig = Rig::new();
+    let job = rig.run_job("a", "", "", 1);
+    rig.exits(job, 0);
+    rig.take_effects();
+    rig.wait(rig.config.idle_timeout + secs(1));
+    let [Effect::Drain { host, .. }] = rig.take_effects()[..] else {
+        panic!("it is drained first")
+    };
+
+    let throttled = CloudError::Throttled {
+        action: "ecs:UpdateContainerInstancesState".into(),
+        detail: String::new(),
+    };
+    rig.answer(Answer::Drain { host, result: Err(throttled) });
+
+    assert!(rig.take_effects().iter().any(|e| matches!(e, Effect::Terminate { .. })));
 }
 
 #[test]
