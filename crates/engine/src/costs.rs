@@ -1,7 +1,7 @@
 //! The cost ledger: every instance-second that is paid for, and what for. Reads what the ledger holds and changes nothing.
 //!
 //! A host's bill is divided into postings that sum to it, to the micro-dollar. What attempts held is theirs, by their share of the
-//! host ([`cost::attempt_cost`]); the rest is boot, drain, idle or unused. It must never round a micro-dollar away or count one
+//! host ([`spillway_core::cost::attempt_cost`]); the rest is boot, drain, idle or unused. It must never round a micro-dollar away or count one
 //! twice.
 
 use jiff::{SignedDuration, Timestamp};
