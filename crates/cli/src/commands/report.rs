@@ -105,6 +105,13 @@ pub fn run(args: &ReportArgs, context: &Context) -> Result<ExitStatus> {
     let asked = Asked::of(args, now)?;
     let config = context.config()?;
     let reader = ledger::reader(config)?;
+    if let Some(queue) = args.queue.as_ref().filter(|queue| !config.queues.contains(queue))
+        && reader.queue_counts()?.keys().all(|(of, _)| of != queue)
+    {
+        return Err(Complaint::usage(format!("there is no queue {queue}, and no job of it"))
+            .hint("`spillway queues list` shows them")
+            .into());
+    }
     let view = gather::view(
         reader.as_ref(),
         &gather::Request {

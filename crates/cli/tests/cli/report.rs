@@ -238,6 +238,7 @@ fn what_cannot_be_told_of_is_refused_with_a_reason() {
     assert_eq!(home.run(&["report", "--ledger", "none.db"]).code, Some(9));
     assert_eq!(code(&["--day", "2999-01-01"]), Some(2));
     assert_eq!(code(&["--day", "today"]), Some(2));
+    assert_eq!(code(&["--queue", "nowhere"]), Some(2));
     assert_eq!(code(&["--since", "1h", "--until", "2h"]), Some(2));
     assert_eq!(code(&["--since", "1h", "--day", "2026-01-01"]), Some(2));
     assert_eq!(code(&["--output", "no/such/folder/r.html"]), Some(2));

@@ -97,8 +97,11 @@ impl What<'_> {
 }
 
 fn row_of_job(at: Timestamp, job: &Job, event: String) -> EventRow {
-    let (name, subject) = (job.spec.name.to_string(), Subject::Job);
-    EventRow { at, subject, id: job.id.to_string(), name, event }
+    let name = match job.id.index().or(job.id.node_index()) {
+        Some(index) => format!("{}:{index}", job.spec.name),
+        None => job.spec.name.to_string(),
+    };
+    EventRow { at, subject: Subject::Job, id: job.id.to_string(), name, event }
 }
 
 fn accepted(job: &Job) -> String {

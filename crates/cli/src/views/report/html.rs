@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::ReportView;
 use super::chart::{Chart, Form, Series};
 use super::table::{self, Row, Unit, escaped};
-use crate::views::{span_text, time_text};
+use crate::views::time_text;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -104,7 +104,7 @@ fn shown<R: Row>(page: &mut String, view: &ReportView, json: &str, rows: &[R]) {
 
 /// A table that is long, behind a line that opens it.
 fn folded<R: Row>(page: &mut String, view: &ReportView, json: &str, rows: &[R]) {
-    let step = span_text(jiff::SignedDuration::from_secs(view.step_s));
+    let step = step_text(view.step_s);
     let _ = write!(page, "<details><summary>The numbers, in steps of {step}</summary>");
     table::html(page, json, rows, view.step_s);
     page.push_str("</details>");
@@ -175,6 +175,14 @@ fn waits(page: &mut String, view: &ReportView) {
 
 fn from_count(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+fn step_text(secs: i64) -> String {
+    const DAY_SECS: i64 = 86_400;
+    if secs % DAY_SECS == 0 {
+        return format!("{} d", secs / DAY_SECS);
+    }
+    short_span(secs)
 }
 
 fn short_span(secs: i64) -> String {
