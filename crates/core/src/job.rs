@@ -336,6 +336,19 @@ impl JobState {
             | Self::Failed { .. } => None,
         }
     }
+
+    /// Since when its live attempt has been seen running.
+    pub const fn running_since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Running { started_at, .. } => Some(*started_at),
+            Self::Submitted
+            | Self::Pending
+            | Self::Runnable { .. }
+            | Self::Starting { .. }
+            | Self::Succeeded { .. }
+            | Self::Failed { .. } => None,
+        }
+    }
 }
 
 /// The first eight bytes of a SHA-256 over the job's message, to tell a repeated message from another one under

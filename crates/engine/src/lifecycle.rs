@@ -260,7 +260,7 @@ impl Engine {
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
         let Some((job, attempt)) = self.live(id, ord) else { return };
-        let seen_start = started_at(&job.state);
+        let seen_start = job.state.running_since();
         let report = &decided(report, &job.spec);
         let host = self.fleet.get(attempt.host).map(|entry| &entry.host);
         let is_spot = host.is_some_and(|h| h.pool.market == spillway_core::Market::Spot);
@@ -328,7 +328,7 @@ impl Engine {
                 }
             }
         };
-        let started_at = started_at(&job.state);
+        let started_at = job.state.running_since();
         let stopped_at = entry.ended_at.unwrap_or(cx.now);
         let ord = attempt.ord;
         self.end_attempt(cx, id, ord, End::silent(started_at, stopped_at, reason, failure));
@@ -336,7 +336,7 @@ impl Engine {
 
     /// ECS has forgotten a task that we never saw stop: how it ended is not known.
     pub(crate) fn task_missing(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
-        let started_at = self.live(id, ord).and_then(|(job, _)| started_at(&job.state));
+        let started_at = self.live(id, ord).and_then(|(job, _)| job.state.running_since());
         let reason = "ECS no longer knows the task; how it ended is not known".to_owned();
         let end = End::silent(started_at, cx.now, reason, FailureCategory::Unknown);
         self.end_attempt(cx, id, ord, end);
@@ -468,19 +468,6 @@ impl Engine {
         } else {
             self.advance_drain(cx, host);
         }
-    }
-}
-
-/// Since when a job has been seen running.
-fn started_at(state: &JobState) -> Option<Timestamp> {
-    match state {
-        JobState::Running { started_at, .. } => Some(*started_at),
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Succeeded { .. }
-        | JobState::Failed { .. } => None,
     }
 }
 

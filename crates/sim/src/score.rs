@@ -231,15 +231,7 @@ impl Tally {
         let n_attempts = count(job.attempts.len()) + n_live;
         self.n_attempts += n_attempts;
         self.n_retries += n_attempts.saturating_sub(1);
-        let running_since = match &job.state {
-            JobState::Running { started_at, .. } => Some(*started_at),
-            JobState::Submitted
-            | JobState::Pending
-            | JobState::Runnable { .. }
-            | JobState::Starting { .. }
-            | JobState::Succeeded { .. }
-            | JobState::Failed { .. } => None,
-        };
+        let running_since = job.state.running_since();
         let first_start = job.attempts.iter().find_map(|a| a.started_at).or(running_since);
         if let Some(started_at) = first_start.filter(|_| !is_node) {
             self.waits.push(started_at.duration_since(job.created_at).max(SignedDuration::ZERO));

@@ -54,7 +54,8 @@ impl CostRow {
     }
 }
 
-const fn name_of(kind: CostKind) -> &'static str {
+/// A kind's name in tables and JSON.
+pub(crate) const fn name_of(kind: CostKind) -> &'static str {
     match kind {
         CostKind::Work => "work",
         CostKind::Lost => "lost",

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use spillway_core::job::JobStatus;
-use spillway_core::{Expectation, Host, HostId, Job, JobId, JobState, message};
+use spillway_core::{Expectation, Host, HostId, Job, JobId, message};
 
 use super::array::{ArrayView, DependsOn};
 use super::asked;
@@ -247,15 +247,7 @@ impl JobView {
         array: Option<ArrayView>,
     ) -> Self {
         let spec = &job.spec;
-        let started_at = match &job.state {
-            JobState::Running { started_at, .. } => Some(*started_at),
-            JobState::Submitted
-            | JobState::Pending
-            | JobState::Runnable { .. }
-            | JobState::Starting { .. }
-            | JobState::Succeeded { .. }
-            | JobState::Failed { .. } => None,
-        };
+        let started_at = job.state.running_since();
         let live = job.state.live_attempt().map(|live| LiveView {
             attempt: live.ord.get(),
             variant: live.variant,

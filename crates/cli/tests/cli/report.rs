@@ -27,10 +27,7 @@ interruptions = "20%"
 "#;
 
 fn home() -> (Home, Value) {
-    let home = Home::new().with("s.toml", SCENARIO);
-    let args = ["simulate", "--scenario", "s.toml", "--ledger", "run.db", "--format", "json"];
-    let run = home.run(&args).json()["runs"][0].clone();
-    (home, run)
+    Home::with_run(SCENARIO)
 }
 
 fn json(home: &Home, more: &[&str]) -> Value {

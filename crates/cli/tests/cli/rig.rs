@@ -57,6 +57,14 @@ impl Home {
         self
     }
 
+    /// A home with the ledger `run.db` of a simulated run, and what was printed of that.
+    pub(crate) fn with_run(scenario: &str) -> (Self, Value) {
+        let home = Self::new().with("s.toml", scenario);
+        let args = ["simulate", "--scenario", "s.toml", "--ledger", "run.db", "--format", "json"];
+        let run = home.run(&args).json()["runs"][0].clone();
+        (home, run)
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).current_dir(self.path()).env_clear();

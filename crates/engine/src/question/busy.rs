@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use spillway_core::class::whole_secs;
-use spillway_core::{Busy, HostId, Job, JobId, JobState, KindId};
+use spillway_core::{Busy, HostId, Job, JobId, KindId};
 
 use super::Forecasts;
 use crate::engine::Engine;
@@ -61,15 +61,7 @@ fn run_of(job: &Job, kind: impl FnOnce() -> KindId) -> Option<(HostId, Run)> {
         return None;
     }
     let waves = job.shared().zip(job.spec.coalesce).map_or(1, |(of, rule)| rule.waves(of.n));
-    let since = match &job.state {
-        JobState::Running { started_at, .. } => *started_at,
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Succeeded { .. }
-        | JobState::Failed { .. } => attempt.placed_at,
-    };
+    let since = job.state.running_since().unwrap_or(attempt.placed_at);
     let run = Run {
         need: job.held(),
         kind: kind(),

@@ -101,10 +101,15 @@ impl<'a> Startable<'a> {
     }
 }
 
+/// Whether such a job may start on such a host, in what is free there.
+fn is_for(key: &DemandKey, (traits, free): &(HostTraits, Resources)) -> bool {
+    key.allows(*traits) && key.need.fits(free)
+}
+
 /// Where waiting jobs may start without a new host.
 struct Places {
-    /// Room on hosts that are ready, and on those that boot, by what they are.
-    free: Vec<(HostTraits, Resources)>,
+    /// Room on hosts that are ready, and on those that boot, by what they are; equal ones once.
+    free: BTreeSet<(HostTraits, Resources)>,
     n_ready: u128,
     n_booting: u128,
     /// What comes free soon: by what the host is and what the job that ends there holds, how many.
@@ -121,11 +126,7 @@ impl Places {
                 *coming.entry((host.traits(), busy.need)).or_default() += u128::from(busy.count);
             }
         }
-        let is_wanted = |traits: HostTraits, held: &Resources| {
-            let mut demands = input.demands.iter().map(|demand| &demand.key);
-            demands.any(|key| key.allows(traits) && key.need.fits(held))
-        };
-        coming.retain(|(traits, held), _| is_wanted(*traits, held));
+        coming.retain(|place, _| input.demands.iter().any(|d| is_for(&d.key, place)));
         let (n_ready, n_booting) = room_for(input);
         let free = input.hosts.iter().map(|host| (host.traits(), host.free)).collect();
         let n_coming = coming.values().sum();
@@ -134,10 +135,7 @@ impl Places {
 
     /// Whether any of it is for such jobs.
     fn serve(&self, key: &DemandKey) -> bool {
-        let is_for =
-            |traits: &HostTraits, free: &Resources| key.allows(*traits) && key.need.fits(free);
-        self.coming.keys().any(|(traits, held)| is_for(traits, held))
-            || self.free.iter().any(|(traits, free)| is_for(traits, free))
+        self.coming.keys().chain(&self.free).any(|place| is_for(key, place))
     }
 
     /// How many of the jobs that it serves are planned for, if `n_started` of them can be started soon, at so many a second.

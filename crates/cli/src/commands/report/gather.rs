@@ -14,6 +14,7 @@ use super::jobs::{HELD_PARTS, JobSums};
 use super::series::{Axis, Lasting};
 use crate::books::{Books, By, Window};
 use crate::ledger::Reader;
+use crate::views::cost::name_of;
 use crate::views::report::table::Unit;
 use crate::views::report::{
     CostPoint, Fact, FleetPoint, InterruptedRow, InterruptionPoint, JobsPoint, KindRow,
@@ -316,14 +317,13 @@ impl CostSums {
     }
 
     fn kinds(&self) -> Vec<KindRow> {
-        let names = ["work", "lost", "unused", "idle", "boot", "drain"];
-        let row = |(kind, cost): (&'static str, MicroUsd)| KindRow {
-            kind,
+        let row = |(kind, cost): (CostKind, MicroUsd)| KindRow {
+            kind: name_of(kind),
             cost_usd: usd(cost),
             percent: percent(cost.get().into(), self.total.get().into()),
         };
         let total = KindRow { kind: "all", cost_usd: usd(self.total), percent: 100.0 };
-        names.into_iter().zip(self.kinds).map(row).chain([total]).collect()
+        CostKind::ALL.into_iter().zip(self.kinds).map(row).chain([total]).collect()
     }
 }
 

@@ -174,16 +174,8 @@ fn is_lost(attempt: &Attempt) -> bool {
 }
 
 fn first_start(job: &Job) -> Option<Timestamp> {
-    let live = match &job.state {
-        JobState::Running { started_at, .. } => Some(*started_at),
-        JobState::Submitted
-        | JobState::Pending
-        | JobState::Runnable { .. }
-        | JobState::Starting { .. }
-        | JobState::Succeeded { .. }
-        | JobState::Failed { .. } => None,
-    };
-    job.attempts.iter().find_map(|attempt| attempt.started_at).or(live)
+    let of_attempts = job.attempts.iter().find_map(|attempt| attempt.started_at);
+    of_attempts.or(job.state.running_since())
 }
 
 /// What an attempt held, after so many that ran out of memory; with how many others, if it shared a task.
