@@ -138,6 +138,9 @@ pub enum Command {
     /// Send jobs by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::SchedulesCommand),
+    /// List what is left alone after failures, and use it again
+    #[command(subcommand)]
+    Breakers(commands::breakers::BreakersCommand),
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),

@@ -121,6 +121,10 @@ impl Completion<'_> {
                     Some(hint),
                 ));
             }
+            Request::ResetBreaker { .. } => {
+                let hint = "use `spillway breakers`".to_owned();
+                return Err(flaw(place, "it is an order about a breaker".to_owned(), Some(hint)));
+            }
             Request::Cancel { .. } | Request::Terminate { .. } => {
                 let hint = "use `spillway cancel` or `spillway terminate`".to_owned();
                 return Err(flaw(place, "it is an order to end a job".to_owned(), Some(hint)));

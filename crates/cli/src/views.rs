@@ -4,6 +4,7 @@
 pub mod array;
 mod asked;
 pub mod attempt;
+pub mod breaker;
 pub mod calibration;
 pub mod container;
 pub mod cost;

@@ -36,13 +36,15 @@ pub enum FailureCategory {
     Invalid,
     /// Nobody knows how it ended: free.
     Unknown,
+    /// It was never started, because a breaker had opened: free, however often.
+    Held,
 }
 
 impl FailureCategory {
     /// Whether the failure was the infrastructure's, so that it uses up none of the job's attempts.
     pub const fn is_infrastructure(self) -> bool {
         match self {
-            Self::Spot | Self::Host | Self::Pull | Self::Unknown => true,
+            Self::Spot | Self::Host | Self::Pull | Self::Unknown | Self::Held => true,
             Self::Exit | Self::Oom | Self::Timeout | Self::Terminated | Self::Invalid => false,
         }
     }
@@ -60,6 +62,7 @@ impl fmt::Display for FailureCategory {
             Self::Pull => "pull",
             Self::Invalid => "invalid",
             Self::Unknown => "unknown",
+            Self::Held => "held",
         })
     }
 }
@@ -123,7 +126,8 @@ impl Attempt {
                 | FailureCategory::Spot
                 | FailureCategory::Host
                 | FailureCategory::Invalid
-                | FailureCategory::Unknown,
+                | FailureCategory::Unknown
+                | FailureCategory::Held,
             )
             | None => false,
         };

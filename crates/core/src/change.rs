@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::array::ArrayRecord;
+use crate::breaker::{Breaker, BreakerId};
 use crate::catalog::{InstanceType, PoolId};
 use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
@@ -105,6 +106,13 @@ pub enum Change {
         /// Which of the two, and when it was ordered.
         gate: Gate,
     },
+    /// A breaker has opened, or has been probed; none closes it.
+    PutBreaker {
+        /// Which.
+        target: BreakerId,
+        /// How it stands.
+        breaker: Option<Box<Breaker>>,
+    },
     /// What a share of a queue has used; none forgets it.
     PutShare {
         /// The queue.
@@ -141,6 +149,7 @@ impl Change {
             | Self::PutDefinition(_)
             | Self::PutSchedule(_)
             | Self::PutGate { .. }
+            | Self::PutBreaker { .. }
             | Self::PutShare { .. }
             | Self::Counters { .. } => None,
         }
@@ -198,6 +207,8 @@ pub struct LedgerState {
     pub schedules: Vec<ScheduleRecord>,
     /// What has ever been paused or resumed.
     pub gates: BTreeMap<Pausable, Gate>,
+    /// What is left alone after failures.
+    pub breakers: BTreeMap<BreakerId, Breaker>,
     /// What the shares of queues have used.
     pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     /// How many launches there have ever been.
@@ -222,6 +233,7 @@ impl LedgerState {
             definitions: Vec::new(),
             schedules: Vec::new(),
             gates: BTreeMap::new(),
+            breakers: BTreeMap::new(),
             shares: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,

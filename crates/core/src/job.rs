@@ -395,9 +395,11 @@ impl Job {
         self.attempts.iter().filter(counted).count()
     }
 
-    /// How many attempts failed through the infrastructure.
+    /// How many attempts failed through the infrastructure. Those that a breaker held were not given a chance.
     pub fn n_infrastructure_failures(&self) -> usize {
-        self.attempts.len() - self.n_counted_attempts()
+        let held = |a: &&Attempt| a.failure == Some(FailureCategory::Held);
+        let n_held = self.attempts.iter().filter(held).count();
+        self.attempts.len() - self.n_counted_attempts() - n_held
     }
 
     /// Why it stands where it stands: the reason of its failure, else how its last attempt ended. None where nothing is said.

@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod attempt;
+pub mod breaker;
 pub mod catalog;
 pub mod change;
 pub mod class;
@@ -49,6 +50,7 @@ pub mod task_spec;
 pub mod variant;
 
 pub use array::{ArraySpec, OrdSet};
+pub use breaker::{Breaker, BreakerId, BreakerKind, BreakerState};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;

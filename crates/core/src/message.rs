@@ -25,10 +25,11 @@ mod write;
 pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
-pub use write::{Ending, SimpleJob, end_job, pause, submit, submit_again};
+pub use write::{Ending, SimpleJob, end_job, pause, reset_breaker, submit, submit_again};
 
 use serde_json::Value;
 
+use crate::breaker::BreakerId;
 use crate::definition::{DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
@@ -70,6 +71,11 @@ pub enum Request {
         target: Pausable,
         /// Whether it is paused or resumed.
         is_paused: bool,
+    },
+    /// `ResetBreaker`: close it, as if its probe had succeeded.
+    ResetBreaker {
+        /// Which.
+        target: BreakerId,
     },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {

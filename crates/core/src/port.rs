@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::breaker::{Breaker, BreakerId};
 use crate::catalog::Catalog;
 use crate::change::{Change, LedgerState};
 use crate::definition::DefinitionRecord;
@@ -189,6 +190,9 @@ pub trait LedgerReader {
 
     /// The newest orders to pause or resume, by what they are about.
     fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError>;
+
+    /// What is left alone after failures, by what it is.
+    fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError>;
 
     /// What a dispatcher would start from.
     fn state(&self) -> Result<LedgerState, LedgerError>;

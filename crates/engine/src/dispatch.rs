@@ -12,11 +12,12 @@ mod walk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use spillway_core::{Gate, JobId, Pausable, QueueName, Resources, ShareId};
+use spillway_core::{BreakerId, Gate, JobId, Pausable, QueueName, Resources, ShareId};
 
 pub use held_back::HeldBack;
 pub(crate) use remaining::Room;
 
+use crate::breakers::Breakers;
 use crate::config::EngineConfig;
 use crate::gang::GangLine;
 use crate::in_use::InUse;
@@ -35,6 +36,7 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) lanes: &'a Lanes,
     pub(crate) in_use: &'a InUse,
     pub(crate) gates: &'a BTreeMap<Pausable, Gate>,
+    pub(crate) breakers: &'a Breakers,
 }
 
 /// Which queues are meant, what there is for them, and who is spoken for already.
@@ -89,6 +91,7 @@ impl Dispatch<'_> {
         let mut selection = Selection::default();
         let mut totals: BTreeMap<LaneOrd, (&Lane, Total)> = BTreeMap::new();
         let mut all: Vec<(GroupKey, u32, &Lane)> = Vec::new();
+        let mut probed = self.probed_by_kept(asked);
         for (ord, groups) in self.waiting.by_lane() {
             let Some(lane) = self.lanes.get(ord) else { continue };
             if !asked.is_meant.is_meant(&lane.queue) {
@@ -105,7 +108,14 @@ impl Dispatch<'_> {
                     continue;
                 }
                 let kept = asked.kept.get(&key).copied().unwrap_or(0);
-                let n = group.len().saturating_sub(kept);
+                let mut n = group.len().saturating_sub(kept);
+                let breakers = self.breakers.probed_by(lane);
+                if !breakers.is_empty() && 0 < n {
+                    // One job is the probe, whichever lanes and groups wait for what it shows.
+                    n = u32::from(!breakers.iter().any(|id| probed.contains(id)));
+                    probed.extend(breakers);
+                    selection.held.extend(self.breakers.broken(lane).map(|why| (key, why)));
+                }
                 totals.entry(ord).or_insert((lane, Total::default())).1.add(&need, n);
                 all.push((key, n, lane));
             }
@@ -148,10 +158,22 @@ impl Dispatch<'_> {
                 return Some(HeldBack::PoolsPaused { queue: lane.queue.clone() });
             }
         }
-        lane.consumes
-            .keys()
-            .find(|name| !self.config.consumables.contains_key(*name))
-            .map(|name| HeldBack::Consumable { name: name.clone(), needed: 1, free: 0, total: 0 })
+        let missing =
+            lane.consumes.keys().find(|name| !self.config.consumables.contains_key(*name));
+        if let Some(name) = missing {
+            return Some(HeldBack::Consumable { name: name.clone(), needed: 1, free: 0, total: 0 });
+        }
+        self.breakers.shut(self.now, lane)
+    }
+
+    /// What those who have been given a place that they do not have yet will be a probe of.
+    fn probed_by_kept(&self, asked: &Asked<'_>) -> BTreeSet<&BreakerId> {
+        if self.breakers.is_empty() {
+            return BTreeSet::new();
+        }
+        let kept = asked.kept.iter().filter(|(_, n)| 0 < **n);
+        let lanes = kept.filter_map(|(key, _)| self.lanes.get(key.lane));
+        lanes.flat_map(|lane| self.breakers.probed_by(lane)).collect()
     }
 
     /// The groups of a demand in the order in which their lanes go, as far as one goes before another whatever its jobs are:

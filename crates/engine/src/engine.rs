@@ -9,7 +9,7 @@ use spillway_core::change::{Cooldown, EndedJob};
 use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::Report;
 use spillway_core::{
-    Arch, AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
+    AttemptOrd, Catalog, Change, Definitions, Effect, Gate, Host, HostId, HostState, Input,
     InstanceId, Job, JobId, JobState, Launch, LaunchId, LedgerState, Pausable, Planner, PoolId,
     Resources,
 };
@@ -18,6 +18,7 @@ use spillway_planner::Spillway;
 
 use crate::array::ArrayJob;
 use crate::backfill::Hold;
+use crate::breakers::{Breakers, Gate as CallGate, TERMINATE};
 use crate::budget::Budget;
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
@@ -73,6 +74,8 @@ impl Cx {
 pub(crate) struct OpenLaunch {
     pub(crate) launch: Launch,
     pub(crate) calling: bool,
+    /// Whether a call of it may have bought hosts without saying so.
+    pub(crate) may_have_bought: bool,
 }
 
 /// The control loop's whole state.
@@ -108,8 +111,8 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) learned: BTreeMap<String, Resources>,
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
-    /// Hosts of an architecture in a row that did not register. Not written: a dispatcher that starts again gives the AMI another chance.
-    pub(crate) unregistered: BTreeMap<Arch, u32>,
+    /// What is left alone after failures.
+    pub(crate) breakers: Breakers,
     /// As read; none until the first answer.
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
@@ -121,6 +124,8 @@ pub struct Engine {
     pub(crate) report_calls: Budget,
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
+    /// Attempts that surely have no task yet: this dispatcher began them, and whatever was answered says that nothing happened.
+    pub(crate) unsent: BTreeSet<(JobId, AttemptOrd)>,
     pub(crate) n_call_failed: BTreeMap<JobId, usize>,
     /// When an attempt that is to end is next told so; a timer for an earlier time is out of date.
     pub(crate) stop_at: BTreeMap<(JobId, AttemptOrd), Timestamp>,
@@ -183,7 +188,7 @@ impl Engine {
             memory: Memory::new(state.history),
             learned: state.learned,
             cooling: state.cooling,
-            unregistered: BTreeMap::new(),
+            breakers: Breakers::new(state.breakers),
             raw_catalog: None,
             catalog: Arc::default(),
             pool_catalogs: Vec::new(),
@@ -191,6 +196,7 @@ impl Engine {
             task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
             report_calls: Budget::new(limits::REPORT_CALLS_BURST, limits::REPORT_CALLS_PER_SEC),
             starting: BTreeSet::new(),
+            unsent: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
             stop_at: BTreeMap::new(),
             observing: false,
@@ -212,9 +218,11 @@ impl Engine {
         }
         for launch in state.launches {
             engine.timers.set(now, Timer::Launch(launch.id));
-            engine.launches.insert(launch.id, OpenLaunch { launch, calling: false });
+            let open = OpenLaunch { launch, calling: false, may_have_bought: true };
+            engine.launches.insert(open.launch.id, open);
         }
         engine.resume_jobs(now, state.jobs, state.arrays);
+        engine.resume_breakers(now);
         engine
     }
 
@@ -276,7 +284,10 @@ impl Engine {
             }
         }
         for hosts in terminations.chunks(limits::TERMINATE_BATCH) {
-            cx.effects.push(Effect::Terminate { hosts: hosts.to_vec() });
+            match self.gate(cx, TERMINATE) {
+                CallGate::Go => cx.effects.push(Effect::Terminate { hosts: hosts.to_vec() }),
+                CallGate::Later(at) => self.terminate_at(at, hosts),
+            }
         }
     }
 

@@ -175,6 +175,9 @@ impl Engine {
         let id = plan.job;
         let Some(job) = self.jobs.get(&id) else { return };
         let (spec, Some(gang)) = (Arc::clone(&job.spec), job.spec.gang.clone()) else { return };
+        if !self.is_let_start(cx, &spec) {
+            return;
+        }
         let mut seats: BTreeMap<DemandKey, Vec<HostId>> = BTreeMap::new();
         for seat in plan.seats.iter().rev() {
             seats.entry(seat.key).or_default().push(seat.host);
@@ -266,6 +269,7 @@ impl Engine {
             let Some(job) = self.jobs.get(&node) else { continue };
             let start_by = cx.now + self.start_timeout(&job.spec);
             self.timers.set(start_by, Timer::StartTimeout(node, ord));
+            self.unsent.insert((node, ord));
             let send_at = self.task_calls.take(cx.now);
             self.timers.set(send_at, Timer::Start(node, ord));
         }

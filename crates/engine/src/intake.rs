@@ -93,6 +93,7 @@ impl Engine {
             }
             Request::Schedule(request) => self.take_schedule(cx, delivery, *request),
             Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
+            Request::ResetBreaker { target } => self.reset_breaker(cx, delivery, &target),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }

@@ -1,10 +1,12 @@
-//! Lanes: jobs of one queue, share and priority that consume the same. Among themselves they go in the order they came; which
+//! Lanes: jobs of one queue, share and priority that consume the same and, in line, rest on the same images. Among themselves they go in the order they came; which
 //! lane goes first is `dispatch`'s concern.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use spillway_core::{ConsumableName, JobSpec, QueueName, ShareId};
+use spillway_core::{BreakerId, ConsumableName, JobSpec, QueueName, ShareId};
+
+use crate::breakers::rests_on;
 
 /// What all jobs of a lane have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,24 +16,34 @@ pub(crate) struct Lane {
     share: Option<ShareId>,
     pub(crate) priority: u16,
     pub(crate) consumes: BTreeMap<ConsumableName, u64>,
+    /// What its jobs wait for where that is left alone. Only those that are in line are told apart by it.
+    pub(crate) rests_on: Box<[BreakerId]>,
 }
 
 impl Lane {
-    /// That of a job.
+    /// That of a job that is in line.
+    pub(crate) fn in_line(spec: &JobSpec) -> Self {
+        Self { rests_on: rests_on(spec), ..Self::of(spec) }
+    }
+
+    /// That of a job, whatever it rests on.
     pub(crate) fn of(spec: &JobSpec) -> Self {
         let queue = spec.queue.clone();
         let Some(scheduling) = &spec.scheduling else {
-            return Self { queue, share: None, priority: 0, consumes: BTreeMap::new() };
+            let consumes = BTreeMap::new();
+            return Self { queue, share: None, priority: 0, consumes, rests_on: Box::default() };
         };
         let share = scheduling.share.clone().filter(|share| *share != ShareId::default());
         let consumes = scheduling.consumes.clone();
-        Self { queue, share, priority: scheduling.priority, consumes }
+        let priority = scheduling.priority;
+        Self { queue, share, priority, consumes, rests_on: Box::default() }
     }
 
     #[cfg(test)]
     pub(crate) fn of_queue(queue: &str) -> Self {
         let queue = queue.parse().unwrap();
-        Self { queue, share: None, priority: 0, consumes: BTreeMap::new() }
+        let consumes = BTreeMap::new();
+        Self { queue, share: None, priority: 0, consumes, rests_on: Box::default() }
     }
 
     pub(crate) fn share(&self) -> ShareId {
@@ -49,7 +61,7 @@ impl Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LaneOrd(u32);
 
-/// All lanes there have been since the start: as many as there are queues, shares and priorities in use.
+/// All lanes there have been since the start: as many as there are queues, shares, priorities and images in use.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     ords: BTreeMap<Arc<Lane>, LaneOrd>,
@@ -75,6 +87,6 @@ impl Lanes {
 
     /// The number of a job's lane, if it has one.
     pub(crate) fn known(&self, spec: &JobSpec) -> Option<LaneOrd> {
-        self.ords.get(&Lane::of(spec)).copied()
+        self.ords.get(&Lane::in_line(spec)).copied()
     }
 }

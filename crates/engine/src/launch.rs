@@ -11,6 +11,7 @@ use spillway_core::{
     MicroUsd, PoolId, Quota,
 };
 
+use crate::breakers::{CREATE_FLEET, Gate};
 use crate::engine::{Cx, Engine};
 use crate::fleet::Entry;
 use crate::limits;
@@ -28,6 +29,11 @@ impl Engine {
             self.abandon_launch(cx, id);
             return;
         }
+        if let Gate::Later(at) = self.gate(cx, CREATE_FLEET) {
+            self.timers.set(at, Timer::Launch(id));
+            return;
+        }
+        let Some(open) = self.launches.get_mut(&id) else { return };
         open.calling = true;
         let launch = &open.launch;
         let of_launch = |id: &HostId| self.fleet.get(*id).map(|entry| entry.host.arch);
@@ -49,9 +55,14 @@ impl Engine {
         id: LaunchId,
         result: CallResult<LaunchAnswer>,
     ) {
+        self.note_answer(cx, CREATE_FLEET, result.as_ref().err());
         match result {
             Ok(answer) => self.settle_launch(cx, id, answer),
             Err(error) => match error {
+                // Nothing was bought, and what to buy is decided anew when it is allowed again.
+                CloudError::Denied { .. } if self.has_bought_nothing(id) => {
+                    self.call_off(cx, id, &error);
+                }
                 // The account may change: one probe now and then, with the same token.
                 CloudError::Unsettled { .. }
                 | CloudError::Throttled { .. }
@@ -81,9 +92,26 @@ impl Engine {
         self.replan_by(cx.now);
     }
 
+    /// Whether no call of a launch can have bought anything.
+    fn has_bought_nothing(&self, id: LaunchId) -> bool {
+        self.launches.get(&id).is_some_and(|open| !open.may_have_bought)
+    }
+
+    /// Gives up a launch that was not allowed.
+    fn call_off(&mut self, cx: &mut Cx, id: LaunchId, error: &CloudError) {
+        let Some(mut launch) = self.launches.remove(&id).map(|open| open.launch) else { return };
+        for host in &launch.hosts {
+            self.not_launched(cx, *host);
+        }
+        let errors = vec![error.to_string()];
+        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors };
+        cx.changes.push(Change::PutLaunch(Box::new(launch)));
+    }
+
     fn launch_again_later(&mut self, cx: &mut Cx, id: LaunchId, error: &CloudError) {
         let Some(open) = self.launches.get_mut(&id) else { return };
         open.calling = false;
+        open.may_have_bought |= matches!(error, CloudError::Unsettled { .. });
         let LaunchState::Open { n_failed, .. } = open.launch.state else { return };
         let n_failed = n_failed.saturating_add(1);
         let tries = usize::try_from(n_failed).unwrap_or(usize::MAX);
@@ -172,8 +200,12 @@ impl Engine {
     fn not_launched(&mut self, cx: &mut Cx, id: HostId) {
         let cause = DrainCause::NoCapacity;
         let gone = HostState::Gone { instance: None, at: cx.now, cause, bill: MicroUsd::ZERO };
+        let arch = self.fleet.get(id).map(|entry| entry.host.arch);
         self.move_host(cx, id, gone);
         self.fleet.remove(id);
+        if let Some(arch) = arch {
+            self.note_not_launched(cx, arch);
+        }
     }
 
     /// EC2 may give more than was asked for; they are paid for, so they are recorded.
@@ -290,9 +322,9 @@ impl Engine {
         if !matches!(entry.host.state, HostState::Launched { .. }) {
             return;
         }
-        let (pool, arch) = (entry.host.pool.clone(), entry.host.arch);
+        let pool = entry.host.pool.clone();
         self.cool(cx, pool, limits::POOL_COOLDOWN);
-        self.note_unregistered(cx, arch);
+        self.note_unregistered(cx, id);
         self.begin_termination(cx, id, DrainCause::NeverRegistered);
         self.replan_by(cx.now);
     }

@@ -8,12 +8,13 @@
 //! `question` is what the planner is asked, `placement` turns its answer into intents, `launch` buys, `lifecycle` follows
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
-//! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock.
+//! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock. `breakers` leaves alone what has failed
+//! again and again.
 
 mod admission;
 mod array;
 mod backfill;
-mod breaker;
+mod breakers;
 mod budget;
 pub mod calibration;
 pub mod config;

@@ -97,13 +97,18 @@ impl Engine {
 
     /// Sends RunTask for an attempt that is written down, or sends it again with the token it had.
     pub(crate) fn send_start(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
-        let Some((job, attempt)) = self.live(id, ord) else { return };
+        let Some((_, attempt)) = self.live(id, ord) else { return };
         let instance = self.fleet.get(attempt.host).and_then(|e| e.host.instance()).cloned();
         let (None, Some(instance)) = (&attempt.task, instance) else { return };
         if attempt.awaits_main {
             return;
         }
-        if limits::START_TOKEN_LIFE <= cx.now.duration_since(attempt.placed_at) {
+        let (placed_at, instance) = (attempt.placed_at, instance.id);
+        if !self.let_send_start(cx, id, ord) {
+            return;
+        }
+        let Some((job, _)) = self.live(id, ord) else { return };
+        if limits::START_TOKEN_LIFE <= cx.now.duration_since(placed_at) {
             // Events say what became of it; if none does, the start's time-out settles it.
             return;
         }
@@ -118,7 +123,7 @@ impl Engine {
             attempt: ord,
             runner: self.runner_plan(job, &token).map(Box::new),
             token,
-            instance: instance.id,
+            instance,
             spec: spec_to_run(job),
             environment,
         };
@@ -135,6 +140,10 @@ impl Engine {
         result: CallResult<TaskStart>,
     ) {
         self.starting.remove(&(id, ord));
+        self.note_start(cx, id, result.as_ref().err());
+        if !matches!(result, Err(CloudError::Denied { .. } | CloudError::Throttled { .. })) {
+            self.unsent.remove(&(id, ord));
+        }
         if self.live(id, ord).is_none() {
             // The attempt is over, but a task may have been made for it: it must not run on.
             if let Ok(TaskStart::Started(report)) = result {
@@ -155,6 +164,11 @@ impl Engine {
             Err(CloudError::Invalid { action, detail }) => {
                 let reason = format!("{action} refused the job: {detail}");
                 self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Invalid);
+            }
+            Err(error @ CloudError::Denied { .. }) if self.unsent.contains(&(id, ord)) => {
+                // Nothing was started, and its host need not wait for a right to be given.
+                let reason = error.to_string();
+                self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Held);
             }
             Err(error) => {
                 let n_failed = self.n_call_failed.entry(id).or_default();
@@ -250,6 +264,7 @@ impl Engine {
         let due = attempt.placed_at + self.start_timeout(&job.spec);
         self.timers.forget(due, Timer::StartTimeout(id, ord));
         let state = JobState::Running { attempt: attempt.clone(), started_at };
+        self.note_pulled(cx, id);
         // Counted anew: it runs since another second than it was placed.
         self.leave_place(id);
         self.move_job(cx, id, state, None);
@@ -259,6 +274,7 @@ impl Engine {
     }
 
     fn task_stopped(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, report: &TaskReport) {
+        self.note_stopped(cx, id, report);
         let Some((job, attempt)) = self.live(id, ord) else { return };
         let seen_start = job.state.running_since();
         let report = &decided(report, &job.spec);
@@ -358,6 +374,7 @@ impl Engine {
         let spec = Arc::clone(&job.spec);
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
         self.stop_at.remove(&(id, ord));
+        self.end_as_probe(cx, id, ord);
         self.free_place(cx, id);
         let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
         let Some(instance) = host.instance() else { return };

@@ -32,6 +32,30 @@ pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(1
 /// So many hosts of one architecture in a row that do not register are no accident: its AMI, role or route is broken.
 pub const UNREGISTERED_MAX: u32 = 5;
 
+/// So many tasks in a row whose image could not be pulled are no accident of one host or one moment: each image pull is tried again
+/// by the agent itself (`ECS_IMAGE_PULL_BEHAVIOR`, amazon-ecs-agent README), and a job's own tries are as many.
+pub const IMAGE_FAILURES_MAX: u32 = 3;
+
+/// How long an image that cannot be pulled is left alone at first. A registry's rate limit passes within minutes to hours (Docker Hub
+/// counts pulls by the hour), and a tag that is pushed late comes within minutes; each probe costs a host's minute.
+pub const IMAGE_PROBE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Who waits for an image waits for so long at most: time for somebody to see it in the morning, and to push what is missing. An image
+/// that nobody pushes within a day was misspelt, and a job that waits for ever ends no pipeline.
+pub const IMAGE_GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
+
+/// What stays broken is probed at least this often: hosts are ([`PROBE_EVERY`]), and a person who has mended it waits no longer.
+pub const BREAKER_PROBE_MAX: SignedDuration = SignedDuration::from_mins(30);
+
+/// What is left alone and has been asked for by nobody for so long is forgotten: a tag that was misspelt once is not shown for ever.
+pub const BREAKER_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many characters of AWS's words are kept: a sentence and a name, not an encoded authorisation message.
+pub const BREAKER_REASON_MAX: usize = 400;
+
+/// How many things that have begun to fail are counted. Whoever fails in more ways than that is counted anew.
+pub const FAILING_MAX: usize = 1_000;
+
 /// Where hosts do not register, one is bought to see whether they do again, this long after the last that did not.
 pub const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(30);
 

@@ -34,10 +34,10 @@ impl Engine {
         if matches!(job.state, JobState::Runnable { .. }) {
             let stands_at = job.line();
             if job.spec.gang.is_some() {
-                let lane = Lane::of(&job.spec);
+                let lane = Lane::in_line(&job.spec);
                 self.gangs.join(stands_at, id, lane);
             } else {
-                let (lane, class) = (Lane::of(&job.spec), self.class_of(job));
+                let (lane, class) = (Lane::in_line(&job.spec), self.class_of(job));
                 let group = GroupKey { lane: self.lanes.ord(lane), class };
                 self.waiting.insert(group, stands_at, id);
             }

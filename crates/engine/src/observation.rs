@@ -66,6 +66,7 @@ impl Engine {
             return;
         }
         self.observing = true;
+        self.forget_breakers(cx);
         self.ended_instances.retain(|_, at| cx.now.duration_since(*at) < limits::ENDED_REMEMBERED);
         self.unknown_yet.retain(|_, at| cx.now.duration_since(*at) < limits::UNKNOWN_REMEMBERED);
         let attempts = self.live_jobs().filter_map(|job| job.state.live_attempt());

@@ -227,12 +227,16 @@ impl Engine {
 
     /// What was learnt about hosts since a job was admitted may leave it without any that could hold it.
     fn fail_too_large(&mut self, cx: &mut Cx, ids: &[JobId], no_fit: &NoFit) {
-        let reason = format!("Job fits no host: {no_fit}");
+        self.fail_in_line(cx, ids, &format!("Job fits no host: {no_fit}"));
+    }
+
+    /// Ends jobs that wait in line.
+    pub(crate) fn fail_in_line(&mut self, cx: &mut Cx, ids: &[JobId], reason: &str) {
         let mut children: BTreeMap<JobId, OrdSet> = BTreeMap::new();
         for id in ids {
             if self.jobs.contains_key(id) {
                 self.leave_line(*id);
-                let reason = reason.clone();
+                let reason = reason.to_owned();
                 self.move_job(cx, *id, JobState::Failed { at: cx.now, reason }, None);
             } else if let (Some(index), Some(indexes)) = (id.index(), self.indexes_of(id.whole()))
                 && let Some(ord) = indexes.ord_of(index)
@@ -241,7 +245,7 @@ impl Engine {
             }
         }
         for (array, ords) in children {
-            self.end_children(cx, array, &ords, &reason);
+            self.end_children(cx, array, &ords, reason);
         }
     }
 
@@ -309,6 +313,9 @@ impl Engine {
         let record = self.jobs.get(&id).or_else(|| self.jobs.get(&id.whole()));
         let (Some(job), Some(entry)) = (record, self.fleet.get(host)) else { return false };
         let need = job.need_as(variant);
+        if !self.is_let_start(cx, &job.spec) {
+            return false;
+        }
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
         // The planner knows nothing of the caps on hosts and dollars of queues and shares.
@@ -374,6 +381,8 @@ impl Engine {
         let Some(attempt) = job.state.live_attempt().filter(|a| !a.awaits_main) else { return };
         let (ord, start_by) = (attempt.ord, cx.now + self.start_timeout(&job.spec));
         self.timers.set(start_by, Timer::StartTimeout(id, ord));
+        self.unsent.insert((id, ord));
+        self.begin_as_probe(cx, id);
         let send_at = self.task_calls.take(cx.now);
         if send_at <= cx.now {
             self.send_start(cx, id, ord);
@@ -394,7 +403,8 @@ impl Engine {
         let (Some(first), Some(market)) = (planned.choices.first(), planned.market()) else {
             return all_kept;
         };
-        let mut left = self.probed(planned.arch, self.allowed_hosts(pool, planned));
+        let allowed = self.let_buy(cx.now, self.allowed_hosts(pool, planned));
+        let mut left = self.probed(cx, planned.arch, allowed);
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
             left -= n_hosts;
@@ -448,7 +458,7 @@ impl Engine {
                 state: LaunchState::Open { retry_at: cx.now, n_failed: 0 },
             };
             cx.changes.push(Change::PutLaunch(Box::new(launch.clone())));
-            self.launches.insert(id, OpenLaunch { launch, calling: false });
+            self.launches.insert(id, OpenLaunch { launch, calling: false, may_have_bought: false });
             self.send_launch(cx, id);
         }
         all_kept

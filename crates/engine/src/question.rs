@@ -215,7 +215,7 @@ impl Forecasts {
 impl Engine {
     /// The lane and class of a job; its lane gets a number if it has none.
     pub(crate) fn group_of(&mut self, job: &Job) -> GroupKey {
-        GroupKey { lane: self.lanes.ord(Lane::of(&job.spec)), class: self.class_of(job) }
+        GroupKey { lane: self.lanes.ord(Lane::in_line(&job.spec)), class: self.class_of(job) }
     }
 
     /// The same, of a job that is or was in line.

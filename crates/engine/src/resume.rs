@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use spillway_core::array::ArrayRecord;
 use spillway_core::change::EndedJob;
 use spillway_core::job::LiveAttempt;
-use spillway_core::{Host, HostState, Job, JobId, JobState};
+use spillway_core::{BreakerId, Host, HostState, Job, JobId, JobState};
 
+use crate::breakers::rests_on;
 use crate::engine::Engine;
 use crate::fleet::Entry;
 use crate::limits;
@@ -109,6 +110,20 @@ impl Engine {
         self.jobs.insert(id, Box::new(job));
         self.limit_job(id);
         self.join_line(id);
+    }
+
+    /// A probe that was under way goes on if it was an attempt and that is still to start; of all others another may go.
+    pub(crate) fn resume_breakers(&mut self, now: Timestamp) {
+        if self.breakers.is_empty() {
+            return;
+        }
+        let starting =
+            self.jobs.values().filter(|job| matches!(job.state, JobState::Starting { .. }));
+        let resting: Vec<(JobId, Box<[BreakerId]>)> =
+            starting.map(|job| (job.id, rests_on(&job.spec))).collect();
+        for at in self.breakers.resume(now, resting) {
+            self.replan_later(at);
+        }
     }
 
     /// Sets the calls and timers of an attempt. One that rides along in a task has none: its leader's are for all of them.

@@ -128,6 +128,7 @@ pub(crate) fn decide(spec: &JobSpec, job: &Job, ended: &Attempt) -> Verdict {
     let names_it = rule.is_some_and(|rule| rule.on_failure.contains(&failure));
     match failure {
         FailureCategory::Terminated | FailureCategory::Invalid => fail(),
+        FailureCategory::Held => Verdict::Retry { after: SignedDuration::ZERO },
         FailureCategory::Timeout if !names_it => fail(),
         FailureCategory::Timeout | FailureCategory::Exit | FailureCategory::Oom => {
             retry_at_charge(spec, job, ended)

@@ -22,6 +22,7 @@ impl Engine {
             lanes: &self.lanes,
             in_use: &self.in_use,
             gates: &self.gates,
+            breakers: &self.breakers,
         }
     }
 

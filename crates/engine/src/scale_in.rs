@@ -1,10 +1,11 @@
 //! Gives hosts back: drain, then terminate, then wait until EC2 shows them terminated.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::effect::CallResult;
 use spillway_core::host::DrainCause;
 use spillway_core::{Effect, HostId, HostState, InstanceId};
 
+use crate::breakers::TERMINATE;
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::backoff;
@@ -128,12 +129,23 @@ impl Engine {
         Some((id, instance.id.clone()))
     }
 
+    /// Puts off a termination that was due.
+    pub(crate) fn terminate_at(&mut self, at: Timestamp, hosts: &[(HostId, InstanceId)]) {
+        for (id, _) in hosts {
+            if let Some(entry) = self.fleet.get_mut(*id) {
+                entry.calling = false;
+            }
+            self.timers.set(at, Timer::Terminate(*id));
+        }
+    }
+
     pub(crate) fn take_termination(
         &mut self,
         cx: &mut Cx,
         hosts: &[HostId],
         result: &CallResult<()>,
     ) {
+        self.note_answer(cx, TERMINATE, result.as_ref().err());
         for id in hosts {
             let Some(entry) = self.fleet.get_mut(*id) else { continue };
             entry.calling = false;

@@ -90,6 +90,9 @@ impl Engine {
         let (Some(n), Some(need)) = (n, need) else { return false };
         let fits = need.fits(&entry.free());
         debug_assert!(fits, "the planner put {need} where only {} is free", entry.free());
+        if !self.is_let_start(cx, &record.spec) {
+            return false;
+        }
         let lane = crate::lane::Lane::of(&record.spec);
         // The planner knows nothing of the caps on hosts and dollars of queues and shares.
         if !fits || !self.in_use.has_room_for(&self.config, &self.held_on(&lane, &need, host)) {
@@ -348,6 +351,7 @@ impl Task {
                 failure @ (FailureCategory::Spot
                 | FailureCategory::Host
                 | FailureCategory::Pull
+                | FailureCategory::Held
                 | FailureCategory::Invalid),
             ) => End {
                 container_reason: task.container_reason.clone(),

@@ -97,6 +97,14 @@ impl Engine {
             }
             held.retain(|group, _| !selection.counts.contains_key(group));
         }
+        // All but one of a group wait for the probe, and whoever is asked why may be any of them.
+        let dispatch = self.dispatch(now);
+        for (group, _) in self.waiting.groups() {
+            let lane = self.lanes.get(group.lane);
+            if let Some(why) = lane.and_then(|lane| dispatch.breakers.broken(lane)) {
+                held.entry(group).or_insert(why);
+            }
+        }
         held
     }
 

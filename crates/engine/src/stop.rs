@@ -7,6 +7,7 @@ use spillway_core::job::{LiveAttempt, Stop, StopCause};
 use spillway_core::task::{TaskReport, TaskStatus};
 use spillway_core::{AttemptOrd, Effect, HostId, HostState, Job, JobId, JobState};
 
+use crate::breakers::{Gate, STOP_TASK};
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::backoff;
@@ -53,8 +54,13 @@ impl Engine {
         let reason = stop.cause.reason();
         let host = attempt.host;
         let is_deaf = is_deaf(job, attempt, cx.now);
-        cx.effects.push(Effect::StopTask { job: id, attempt: ord, task, reason });
-        self.stop_by(id, ord, cx.now + limits::STOP_REPEAT);
+        match self.gate(cx, STOP_TASK) {
+            Gate::Go => {
+                cx.effects.push(Effect::StopTask { job: id, attempt: ord, task, reason });
+                self.stop_by(id, ord, cx.now + limits::STOP_REPEAT);
+            }
+            Gate::Later(at) => self.stop_by(id, ord, at),
+        }
         if is_deaf {
             self.give_up_host(cx, host);
         }
@@ -67,6 +73,7 @@ impl Engine {
         ord: AttemptOrd,
         result: &CallResult<()>,
     ) {
+        self.note_answer(cx, STOP_TASK, result.as_ref().err());
         if self.live(id, ord).is_none() {
             return;
         }

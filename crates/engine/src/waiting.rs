@@ -120,6 +120,16 @@ impl Group {
         }
     }
 
+    /// All of them, whether or not they may start now.
+    pub(crate) fn all(&self) -> Vec<JobId> {
+        let of_array = |of: &Children| {
+            let (array, indexes) = (of.array, of.indexes);
+            of.ready.iter().filter_map(move |ord| indexes.child(array, ord)).collect::<Vec<_>>()
+        };
+        let jobs = self.jobs.iter().map(|(_, id)| *id);
+        jobs.chain(self.arrays.values().flat_map(of_array)).collect()
+    }
+
     /// Who starts together with this one, if it is the first of a task: itself and those behind it, as many as share one.
     fn task_from(&self, first: JobId) -> impl Iterator<Item = JobId> {
         let line = self.line_by(0).map(|(_, id)| id).skip_while(move |id| *id != first);

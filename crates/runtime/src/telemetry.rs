@@ -37,6 +37,8 @@ pub const MESSAGES: &str = "spillway_messages_total";
 pub const DEAD_LETTERS: &str = "spillway_dlq_total";
 /// Refusals of capacity pools. Label `fault`.
 pub const POOL_REFUSALS: &str = "spillway_pool_refusals_total";
+/// What is left alone after failures, but for probes. Label `kind`: `image`, `call` or `host`.
+pub const BREAKERS_OPEN: &str = "spillway_breakers_open";
 /// Notices that EC2 takes an instance back.
 pub const SPOT_NOTICES: &str = "spillway_spot_notices_total";
 /// Attempts that ended. Label `outcome`: `succeeded`, or the category of the failure.
@@ -90,7 +92,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 23] = {
+pub const ALL: [Metric; 24] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -112,6 +114,7 @@ pub const ALL: [Metric; 23] = {
         metric(DEAD_LETTERS, Counter, count, &["reason"], "Messages that can never be a job."),
         metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
         metric(SPOT_NOTICES, Counter, count, &[], "Notices that EC2 takes an instance back."),
+        metric(BREAKERS_OPEN, Gauge, count, &["kind"], "What is left alone after failures."),
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
         metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
@@ -137,7 +140,7 @@ const fn label(metric: &'static str, name: &'static str, values: &'static str) -
 }
 
 /// Every label of every metric.
-pub const LABELS: [Label; 13] = [
+pub const LABELS: [Label; 14] = [
     label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
     label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
     label(
@@ -158,10 +161,11 @@ pub const LABELS: [Label; 13] = [
     label(MESSAGES, "queue", "`jobs`, `events`"),
     label(DEAD_LETTERS, "reason", "the code on the dead letter, such as `INVALID_JSON`"),
     label(POOL_REFUSALS, "fault", "`no-capacity`, `unsupported`, `quota`, `subnet-full`, `other`"),
+    label(BREAKERS_OPEN, "kind", "`image`, `call`, `host`"),
     label(
         ATTEMPTS,
         "outcome",
-        "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`",
+        "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`, `held`",
     ),
 ];
 

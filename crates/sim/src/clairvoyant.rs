@@ -64,7 +64,8 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             Request::Register { .. }
             | Request::Deregister { .. }
             | Request::Schedule(_)
-            | Request::Pause { .. } => {}
+            | Request::Pause { .. }
+            | Request::ResetBreaker { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();

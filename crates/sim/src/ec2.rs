@@ -270,7 +270,13 @@ impl Ec2 {
         let is_out = config.is_out(since_start, |out| match out {
             Out::Spot => pool.market == Market::Spot,
             Out::Zone(zone) => *zone == pool.zone,
-            Out::JobQueue | Out::Cluster | Out::Credentials | Out::Ledger | Out::Ami(_) => false,
+            Out::JobQueue
+            | Out::Cluster
+            | Out::Credentials
+            | Out::Call(_)
+            | Out::Ledger
+            | Out::Ami(_)
+            | Out::Image(_) => false,
         });
         let slot = since_start.as_secs() / DRY_SLOT.as_secs();
         let is_dry_by_chance = faults_on

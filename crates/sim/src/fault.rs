@@ -1,4 +1,4 @@
-//! The catalogue of what goes wrong: 45 faults by number, and how often each has happened.
+//! The catalogue of what goes wrong: 46 faults by number, and how often each has happened.
 //!
 //! A fault is counted where it *happens* in the simulated world, not where it is asked for: a scenario that asks for lost
 //! events and sends none has shown nothing. `README.md` beside this crate says of each where it is simulated.
@@ -18,7 +18,7 @@ macro_rules! catalogue {
 
         impl Fault {
             /// All of them, by number.
-            pub const ALL: [Self; 45] = [$(Self::$name,)*];
+            pub const ALL: [Self; 46] = [$(Self::$name,)*];
 
             /// Its number in the catalogue, from 1.
             pub const fn number(self) -> u8 {
@@ -83,6 +83,7 @@ catalogue! {
     DefinitionThrottled = 43, "RegisterTaskDefinition is throttled";
     RetryStorm = 44, "many attempts fail through the infrastructure at once";
     ReportLost = 45, "the report of a shared task is late or cut off";
+    CallDenied = 46, "a call is not allowed";
 }
 
 impl fmt::Display for Fault {
@@ -142,7 +143,7 @@ mod tests {
     fn numbers_are_those_of_the_catalogue_without_a_gap() {
         let numbers: Vec<u8> = Fault::ALL.iter().map(|fault| fault.number()).collect();
 
-        assert_eq!(numbers, (1..=45).collect::<Vec<u8>>());
+        assert_eq!(numbers, (1..=46).collect::<Vec<u8>>());
     }
 
     #[test]
@@ -155,6 +156,6 @@ mod tests {
         one.merge(&other);
 
         assert_eq!(one.get(Fault::Redrive), 3);
-        assert_eq!(one.missing().len(), 44);
+        assert_eq!(one.missing().len(), 45);
     }
 }

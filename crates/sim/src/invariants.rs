@@ -156,8 +156,8 @@ impl Invariants {
         let leaps = faults.clock_leaps != Chance::NEVER;
         let is_wrong = leaps || faults.clock_skews != Chance::NEVER;
         let stops_us = |out: &Out| match out {
-            Out::Credentials | Out::Ledger | Out::Zone(_) => true,
-            Out::JobQueue | Out::Cluster | Out::Spot | Out::Ami(_) => false,
+            Out::Credentials | Out::Call(_) | Out::Ledger | Out::Zone(_) => true,
+            Out::JobQueue | Out::Cluster | Out::Spot | Out::Ami(_) | Out::Image(_) => false,
         };
         let outages = world.outages.iter().filter(|outage| stops_us(&outage.what));
         let blind = outages.map(|o| (now + o.from, now + o.from + o.lasts)).collect();

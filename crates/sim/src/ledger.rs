@@ -21,9 +21,9 @@ use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
 use spillway_core::port::Ledger;
 use spillway_core::{
-    Attempt, Change, Durations, Gate, History, Host, Job, JobId, JobState, Launch, LaunchId,
-    LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources, ScheduleRecord, ShareId,
-    ShareUse,
+    Attempt, Breaker, BreakerId, Change, Durations, Gate, History, Host, Job, JobId, JobState,
+    Launch, LaunchId, LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources,
+    ScheduleRecord, ShareId, ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -69,6 +69,7 @@ pub struct MemoryLedger {
     cooling: BTreeMap<PoolId, Cooldown>,
     history: History,
     gates: BTreeMap<Pausable, Gate>,
+    breakers: BTreeMap<BreakerId, Breaker>,
     shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     n_launches: u64,
     n_jobs: u64,
@@ -101,6 +102,7 @@ impl MemoryLedger {
                 boots: Durations::new(),
             },
             gates: BTreeMap::new(),
+            breakers: BTreeMap::new(),
             shares: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
@@ -156,6 +158,11 @@ impl MemoryLedger {
     /// What has been paused or resumed.
     pub const fn all_gates(&self) -> &BTreeMap<Pausable, Gate> {
         &self.gates
+    }
+
+    /// What is left alone after failures.
+    pub const fn all_breakers(&self) -> &BTreeMap<BreakerId, Breaker> {
+        &self.breakers
     }
 
     /// All launches there ever were.
@@ -253,6 +260,7 @@ impl MemoryLedger {
                 | Change::PutDefinition(_)
                 | Change::PutSchedule(_)
                 | Change::PutGate { .. }
+                | Change::PutBreaker { .. }
                 | Change::PutShare { .. }
                 | Change::Counters { .. } => {}
             }
@@ -311,6 +319,14 @@ impl MemoryLedger {
             Change::PutGate { target, gate } => {
                 self.gates.insert(target.clone(), *gate);
             }
+            Change::PutBreaker { target, breaker } => match breaker {
+                Some(breaker) => {
+                    self.breakers.insert(target.clone(), breaker.as_ref().clone());
+                }
+                None => {
+                    self.breakers.remove(target);
+                }
+            },
             Change::PutShare { queue, share, used } => {
                 let of = (queue.clone(), share.clone());
                 match used {
@@ -376,6 +392,7 @@ impl MemoryLedger {
             definitions: self.definitions.values().cloned().collect(),
             schedules: self.schedules.values().cloned().collect(),
             gates: self.gates.clone(),
+            breakers: self.breakers.clone(),
             shares: self.shares.clone(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,

@@ -5,6 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
+use spillway_core::{Breaker, BreakerId};
 
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
@@ -12,10 +13,11 @@ use crate::error::ledger_hint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
+use crate::views::breaker::remedy;
 
 pub(crate) const LONG_ABOUT: &str = "\
 Looks whether everything the dispatcher needs is there: configuration, ledger, credentials, queues, cluster, roles, \
-images, prices. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
+images, prices; and whether the dispatcher leaves something alone after failures. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
 
 Exit code 0 if nothing failed; warnings do not count. Otherwise the code that `spillway serve` would end with: 6 if the \
 configuration or something in the account is wrong, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
@@ -120,6 +122,7 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<ExitStatus> {
         Ok(resolved) => {
             findings.push(configuration(resolved));
             findings.push(record(&resolved.config));
+            findings.extend(breakers(&resolved.config));
             if !args.local {
                 findings.extend(account(&resolved.config).await);
             }
@@ -176,6 +179,16 @@ fn record(config: &Config) -> Finding {
             Finding { status: ExitStatus::Ledger, ..finding.hint(hint) }
         }
     }
+}
+
+/// What the dispatcher leaves alone after failures; nothing where the ledger cannot be read, which is told by itself.
+fn breakers(config: &Config) -> Vec<Finding> {
+    let open = ledger::reader(config).and_then(|reader| reader.breakers()).unwrap_or_default();
+    let finding = |(id, breaker): (&BreakerId, &Breaker)| {
+        let found = Finding::new(&id.to_string(), Outcome::Warning, breaker.to_string());
+        found.hint(Some(remedy(id)))
+    };
+    open.iter().map(finding).collect()
 }
 
 #[cfg(feature = "aws")]

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
 use spillway_core::{Catalog, HostId, Job, JobId, JobState, LedgerState};
-use spillway_engine::{Engine, Standing};
+use spillway_engine::{Engine, HeldBack, Standing};
 use spillway_planner::explain::job;
 
 use crate::asked;
@@ -71,8 +71,9 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
                 return Ok(ExitStatus::Ok);
             }
             // Who is not offered a place is told so first; what the planner would do with it comes after.
+            let not_bought = engine.why_not_bought(&job);
             let held_back = why::held_back(&job, &engine.with_prices(all.clone(), now));
-            let mut view = waiting(&job, state, &all, config);
+            let mut view = waiting(&job, state, &all, config, not_bought.as_ref());
             view.set_held_back(held_back.as_ref());
             view.set_prices(prices);
             view.set_since(now.duration_since(*since));
@@ -106,7 +107,13 @@ async fn prices_or_none(
     }
 }
 
-fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> WhyView {
+fn waiting(
+    job: &Job,
+    state: LedgerState,
+    all: &Catalog,
+    config: &Config,
+    not_bought: Option<&HeldBack>,
+) -> WhyView {
     let notes = why::notes(job, &state, config);
     let n_ahead = n_ahead(job, &state);
     let hosts: BTreeMap<HostId, String> =
@@ -131,6 +138,10 @@ fn waiting(job: &Job, state: LedgerState, all: &Catalog, config: &Config) -> Why
     };
     let place = Place { n_ahead, n_ahead_alike };
     let mut view = WhyView::waiting(job, place, &start, question.input.now, name);
+    match start {
+        job::Start::Now { .. } | job::Start::Boots { .. } => {}
+        job::Start::Bought { .. } | job::Start::Waits { .. } => view.set_held_back(not_bought),
+    }
     view.set_offerings(&job::counts(&question, &key));
     view.set_changes(&ways, name);
     let variant = key.way.map(|way| way.ord).unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 43] = [
+const VERBS: [&str; 45] = [
     "",
     "serve",
     "submit",
@@ -20,6 +20,8 @@ const VERBS: [&str; 43] = [
     "pools show",
     "pools pause",
     "pools resume",
+    "breakers list",
+    "breakers reset",
     "definitions register",
     "definitions list",
     "definitions show",

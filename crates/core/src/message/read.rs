@@ -30,7 +30,7 @@ use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
-use super::shape::{DeregisterJobDefinition, EndAction, EndJob, PauseOrder, SubmitJob};
+use super::shape::{DeregisterJobDefinition, EndAction, EndJob, PauseOrder, ResetOrder, SubmitJob};
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
@@ -68,12 +68,16 @@ pub(super) fn request(
             let (order, warnings) = typed::<PauseOrder>(&message)?;
             Ok((scheduling::pause(&order)?, warnings.into_texts()))
         }
+        Some("ResetBreaker") => {
+            let (order, warnings) = typed::<ResetOrder>(&message)?;
+            Ok((scheduling::reset(order)?, warnings.into_texts()))
+        }
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
                 "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
                  DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule, \
-                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool or ResumePool",
+                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool, ResumePool or ResetBreaker",
             ))
         }
     }

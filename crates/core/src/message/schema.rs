@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::shape::{
     ChangeSchedule, CreateSchedule, DeregisterJobDefinition, EndJob, JobDefinition, PauseOrder,
-    SubmitJob,
+    ResetOrder, SubmitJob,
 };
 use super::tree::sorted;
 
@@ -24,14 +24,15 @@ pub fn schema() -> Value {
     let schedule = generator.subschema_for::<CreateSchedule>();
     let of_schedule = generator.subschema_for::<ChangeSchedule>();
     let pause = generator.subschema_for::<PauseOrder>();
+    let reset = generator.subschema_for::<ResetOrder>();
     let definitions = generator.take_definitions(true);
     let mut schema = sorted(&json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spillway job message, version 1",
-        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool, \
+        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool or to close a breaker, \
             RegisterJobDefinition, DeregisterJobDefinition, or an order about a schedule. It may lie in an SNS notification or in the detail of an EventBridge event. Unknown keys are \
             accepted and reported as warnings; keys of AWS Batch that Spillway does not honour are refused by name.",
-        "anyOf": [submit, end, register, deregister, pause, schedule, of_schedule],
+        "anyOf": [submit, end, register, deregister, pause, reset, schedule, of_schedule],
         "$defs": definitions,
     }));
     unwrap_lines(&mut schema);

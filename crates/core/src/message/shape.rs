@@ -36,6 +36,7 @@ pub use storage::{
 pub use nodes::{NodeOverrides, NodeProperties, NodePropertyOverride, NodeRangeProperty};
 pub use scheduling::{
     ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
+    ResetAction, ResetOrder, ResetSpillway,
 };
 
 pub use relations::{

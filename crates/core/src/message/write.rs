@@ -15,10 +15,11 @@ use super::shape::{
     ArrayProperties, Coalesce, ConsumableResource, ConsumableResourceProperties,
     ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange,
     JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction,
-    PauseOrder, PauseSpillway, ResourceRequirement, ResourceType, RetryStrategy, Spillway,
-    SpillwayArray, SubmitJob,
+    PauseOrder, PauseSpillway, ResetAction, ResetOrder, ResetSpillway, ResourceRequirement,
+    ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
 };
 use crate::array::{ArraySpec, Indexes};
+use crate::breaker::BreakerId;
 use crate::coalesce::CoalesceRule;
 use crate::dependency::{Dependency, DependencyKind};
 use crate::gpu::GpuKind;
@@ -226,6 +227,17 @@ pub fn pause(target: &Pausable, is_paused: bool) -> Value {
     let spillway =
         PauseSpillway { version: Some(1), action: Some(action), pool: pool.map(str::to_owned) };
     written(&PauseOrder { job_queue: job_queue.map(str::to_owned), spillway: Some(spillway) })
+}
+
+/// The message that closes a breaker.
+pub fn reset_breaker(target: &BreakerId) -> Value {
+    let spillway = ResetSpillway {
+        version: Some(1),
+        action: Some(ResetAction::ResetBreaker),
+        kind: Some(target.kind.to_string()),
+        subject: Some(target.subject.clone()),
+    };
+    written(&ResetOrder { spillway: Some(spillway) })
 }
 
 /// The value of a message without what says nothing.

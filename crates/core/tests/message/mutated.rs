@@ -44,6 +44,7 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
             Request::Cancel { .. } => "cancel",
             Request::Terminate { .. } => "terminate",
             Request::Pause { .. } => "pause",
+            Request::ResetBreaker { .. } => "reset",
             Request::Schedule(_) => "schedule",
         });
     }
@@ -56,6 +57,7 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
         "cancel",
         "terminate",
         "pause",
+        "reset",
         "schedule",
     ];
     assert_eq!(kinds, BTreeSet::from(all));

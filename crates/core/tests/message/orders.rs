@@ -1,8 +1,8 @@
 //! Orders to end a job.
 
 use serde_json::{Value, json};
-use spillway_core::message::{Ending, Request, code, end_job, pause};
-use spillway_core::{JobId, JobTarget, Pausable};
+use spillway_core::message::{Ending, Request, code, end_job, pause, reset_breaker};
+use spillway_core::{BreakerId, JobId, JobTarget, Pausable};
 
 use crate::sample::{parse, with};
 
@@ -106,4 +106,17 @@ fn a_wrong_order_is_refused_at_its_place() {
             "{rejection:?}"
         );
     }
+}
+
+#[test]
+fn a_breaker_is_closed_by_its_kind_and_subject() {
+    let target = BreakerId::call("ecs:RunTask");
+
+    let read = parse(&reset_breaker(&target)).unwrap();
+    let odd = json!({"spillway": {"action": "ResetBreaker", "kind": "fuse", "subject": "x"}});
+    let odd = parse(&odd).unwrap_err();
+
+    assert_eq!(read.request, Request::ResetBreaker { target });
+    assert!(read.warnings.is_empty());
+    assert_eq!((odd.code, odd.path.as_deref()), (code::INVALID_FIELD, Some("spillway.kind")));
 }

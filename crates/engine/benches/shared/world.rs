@@ -183,7 +183,8 @@ fn spec(layout: Layout, n: u32) -> JobSpec {
         | Request::Register { .. }
         | Request::Deregister { .. }
         | Request::Schedule(_)
-        | Request::Pause { .. } => unreachable!("it submits"),
+        | Request::Pause { .. }
+        | Request::ResetBreaker { .. } => unreachable!("it submits"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use spillway_core::{ConsumableName, QueueName, ShareId};
+use spillway_core::{Breaker, BreakerId, ConsumableName, QueueName, ShareId};
 
 use crate::config::CapKind;
 
@@ -42,6 +42,13 @@ pub enum HeldBack {
         /// The queue.
         queue: QueueName,
     },
+    /// What it needs is left alone after failures, but for a probe.
+    BreakerOpen {
+        /// What.
+        target: BreakerId,
+        /// How that stands.
+        breaker: Breaker,
+    },
     /// There is not enough of a consumable resource.
     Consumable {
         /// Which.
@@ -70,6 +77,7 @@ impl HeldBack {
             Self::QueueCap { .. } => "queue-cap",
             Self::ShareCap { .. } => "share-cap",
             Self::ComputeReservation { .. } => "compute-reservation",
+            Self::BreakerOpen { .. } => "breaker-open",
             Self::Consumable { .. } => "consumable-resource",
             Self::NodesToEnd => "nodes-to-end",
             Self::NoRoom => "limit-reached",
@@ -90,6 +98,7 @@ impl fmt::Display for HeldBack {
             Self::ComputeReservation { queue } => {
                 write!(f, "compute-reservation of queue {queue} is kept for shares without jobs")
             }
+            Self::BreakerOpen { target, breaker } => write!(f, "{target} {breaker}"),
             Self::Consumable { name, total: 0, .. } => {
                 write!(f, "there is no consumable resource {name}")
             }

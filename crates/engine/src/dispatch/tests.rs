@@ -12,6 +12,7 @@ use spillway_core::{
 use uuid::Uuid;
 
 use super::*;
+use crate::breakers::Breakers;
 use crate::config::{Caps, FairShare, QueueRules, ShareRules};
 use crate::in_use::Holding;
 use crate::waiting::GroupKey;
@@ -24,6 +25,7 @@ struct Bench {
     in_use: InUse,
     gangs: GangLine,
     gates: BTreeMap<Pausable, Gate>,
+    breakers: Breakers,
     now: Timestamp,
     n_jobs: u64,
 }
@@ -68,6 +70,7 @@ impl Bench {
             in_use: InUse::default(),
             gangs: GangLine::default(),
             gates: BTreeMap::new(),
+            breakers: Breakers::default(),
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             n_jobs: 0,
         }
@@ -111,6 +114,7 @@ impl Bench {
             lanes: &self.lanes,
             in_use: &self.in_use,
             gates: &self.gates,
+            breakers: &self.breakers,
         };
         dispatch.select(&asked)
     }

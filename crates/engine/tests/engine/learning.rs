@@ -22,7 +22,8 @@ fn submitted(body: &str) -> JobSpec {
         | message::Request::Register { .. }
         | message::Request::Deregister { .. }
         | message::Request::Schedule(_)
-        | message::Request::Pause { .. } => None,
+        | message::Request::Pause { .. }
+        | message::Request::ResetBreaker { .. } => None,
     }
     .expect("it is a job")
 }

@@ -8,6 +8,7 @@
 )]
 
 mod arrays;
+mod breakers;
 mod chaos;
 mod coalesced;
 mod containers;

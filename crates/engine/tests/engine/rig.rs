@@ -184,6 +184,12 @@ impl Rig {
             Change::PutGate { target, gate } => {
                 self.state.gates.insert(target, gate);
             }
+            Change::PutBreaker { target, breaker } => {
+                match breaker {
+                    Some(breaker) => self.state.breakers.insert(target, *breaker),
+                    None => self.state.breakers.remove(&target),
+                };
+            }
             Change::PutShare { queue, share, used } => {
                 match used {
                     Some(used) => self.state.shares.insert((queue, share), used),

@@ -9,8 +9,8 @@ use spillway_core::job::{Attempt, JobStatus};
 use spillway_core::plan::WaitReason;
 use spillway_core::task::CloudEvent;
 use spillway_core::{
-    Answer, Change, Effect, Host, HostState, Input, JobState, LaunchState, Market, MicroUsd,
-    MicroUsdPerHour,
+    Answer, BreakerKind, Change, Effect, Host, HostState, Input, JobState, LaunchState, Market,
+    MicroUsd, MicroUsdPerHour,
 };
 use spillway_engine::Engine;
 use tracing::{Span, debug, info, info_span, warn};
@@ -148,6 +148,12 @@ pub(super) fn committed(changes: &[Change]) {
                 let verb = if gate.is_paused { "paused" } else { "resumed" };
                 info!(%target, ordered_at = %gate.ordered_at, "{verb}");
             }
+            Change::PutBreaker { target, breaker: Some(breaker) } => {
+                let next_probe_at = breaker.probe_at().map(tracing::field::display);
+                warn!(%target, reason = breaker.reason, n_failed = breaker.n_failed, next_probe_at,
+                    "breaker open");
+            }
+            Change::PutBreaker { target, breaker: None } => info!(%target, "breaker closed"),
             Change::PutShare { queue, share, used } => {
                 debug!(%queue, %share, used = used.map(|used| used.used), "share's use counted");
             }
@@ -221,6 +227,10 @@ pub(super) fn gauges(engine: &Engine) {
     let paid = engine.hosts().filter(|host| host.instance().is_some()).map(|host| host.price);
     let price = paid.fold(MicroUsdPerHour::ZERO, MicroUsdPerHour::saturating_add);
     gauge!(telemetry::FLEET_PRICE).set(price.as_usd_f64());
+    for kind in BreakerKind::ALL {
+        let n = engine.breakers().keys().filter(|id| id.kind == kind).count();
+        gauge!(telemetry::BREAKERS_OPEN, "kind" => kind.as_str()).set(float(n));
+    }
     let report = engine.report();
     gauge!(telemetry::PLAN_BOUND).set(report.bound.as_usd_f64());
     for reason in ["too-large", "cooling-down", "limit-reached", "no-catalog"] {

@@ -16,8 +16,8 @@ use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{
-    Gate, History, Host, HostId, JobId, Launch, Pausable, PoolId, QueueName, Resources,
-    ScheduleRecord, ShareId, ShareUse,
+    Breaker, BreakerId, Gate, History, Host, HostId, JobId, Launch, Pausable, PoolId, QueueName,
+    Resources, ScheduleRecord, ShareId, ShareUse,
 };
 use uuid::Uuid;
 
@@ -65,6 +65,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         definitions: definitions(connection)?,
         schedules: schedules(connection)?,
         gates: gates(connection)?,
+        breakers: breakers(connection)?,
         shares: shares(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
@@ -208,6 +209,21 @@ pub(super) fn gates(connection: &Connection) -> Outcome<BTreeMap<Pausable, Gate>
         gates.insert(target, parse(&what, row, 0)?);
     }
     Ok(gates)
+}
+
+/// What is left alone after failures.
+pub(super) fn breakers(connection: &Connection) -> Outcome<BTreeMap<BreakerId, Breaker>> {
+    let mut statement = connection.prepare("SELECT breaker, kind, subject FROM breakers")?;
+    let mut rows = statement.query([])?;
+    let mut breakers = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (kind, subject): (String, String) = (row.get(1)?, row.get(2)?);
+        let what = || format!("the breaker of {kind} {subject}");
+        let parsed = kind.parse().map_err(|error| Failure::record(&what(), &error))?;
+        let breaker = parse(&what, row, 0)?;
+        breakers.insert(BreakerId { kind: parsed, subject }, breaker);
+    }
+    Ok(breakers)
 }
 
 fn shares(connection: &Connection) -> Outcome<BTreeMap<(QueueName, ShareId), ShareUse>> {

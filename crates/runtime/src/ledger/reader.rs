@@ -10,7 +10,8 @@ use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable, QueueName, ScheduleRecord,
+    Breaker, BreakerId, DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable,
+    QueueName, ScheduleRecord,
 };
 
 use super::error::Outcome;
@@ -136,6 +137,10 @@ impl LedgerReader for SqliteReader {
 
     fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
         self.at_once(query::schedules)
+    }
+
+    fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError> {
+        self.at_once(query::breakers)
     }
 
     fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {

@@ -78,6 +78,14 @@ CREATE TABLE gates (
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What is left alone after failures: images, calls, hosts. One that is closed has no row.
+CREATE TABLE breakers (
+    kind    TEXT NOT NULL,            -- image, call or host
+    subject TEXT NOT NULL,            -- which of those
+    breaker TEXT NOT NULL,            -- JSON, Breaker
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+
 -- What the shares of queues have used, as far as it still counts. What live attempts hold is not in here: it follows from them.
 CREATE TABLE shares (
     queue TEXT NOT NULL,

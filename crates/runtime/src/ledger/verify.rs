@@ -8,7 +8,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use spillway_core::error::LedgerError;
 use spillway_core::job::{Attempt, JobSpec, JobState};
 use spillway_core::schedule::ScheduleRecord;
-use spillway_core::{DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse, SpotEvidence};
+use spillway_core::{
+    Breaker, DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse, SpotEvidence,
+};
 
 use super::error::Outcome;
 use super::{SqliteReader, dump, query, reader};
@@ -214,6 +216,7 @@ fn records(connection: &Connection, flaws: &mut Vec<Flaw>) -> Outcome<()> {
     each::<DefinitionRecord>(connection, "definitions", "record", flaws)?;
     each::<ScheduleRecord>(connection, "schedules", "record", flaws)?;
     each::<Gate>(connection, "gates", "gate", flaws)?;
+    each::<Breaker>(connection, "breakers", "breaker", flaws)?;
     each::<ShareUse>(connection, "shares", "used", flaws)?;
     each::<IgnoredAny>(connection, "outbox", "state", flaws)
 }

@@ -8,7 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
-use spillway_core::{Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, Pausable};
+use spillway_core::{
+    Breaker, BreakerId, Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, Pausable,
+};
 
 use super::error::{BadChange, Failure, Outcome};
 use super::outbox::{self, EventRule};
@@ -116,6 +118,7 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
             tx.prepare_cached(sql)?.execute(params![kind, name, json(gate)?])?;
             Ok(())
         }
+        Change::PutBreaker { target, breaker } => put_breaker(tx, target, breaker.as_deref()),
         Change::PutShare { queue, share, used } => {
             let Some(used) = used else {
                 let sql = "DELETE FROM shares WHERE queue = ?1 AND share = ?2";
@@ -296,6 +299,19 @@ fn put_kind(tx: &Transaction<'_>, kind: KindId, history: Option<&KindHistory>) -
     let sql = "INSERT INTO kinds (kind, history) VALUES (?1, ?2)
         ON CONFLICT (kind) DO UPDATE SET history = excluded.history";
     tx.prepare_cached(sql)?.execute(params![kind.to_string(), json(history)?])?;
+    Ok(())
+}
+
+fn put_breaker(tx: &Transaction<'_>, id: &BreakerId, breaker: Option<&Breaker>) -> Outcome<()> {
+    let (kind, subject) = (id.kind.as_str(), id.subject.as_str());
+    let Some(breaker) = breaker else {
+        let sql = "DELETE FROM breakers WHERE kind = ?1 AND subject = ?2";
+        tx.prepare_cached(sql)?.execute([kind, subject])?;
+        return Ok(());
+    };
+    let sql = "INSERT INTO breakers (kind, subject, breaker) VALUES (?1, ?2, ?3)
+        ON CONFLICT (kind, subject) DO UPDATE SET breaker = excluded.breaker";
+    tx.prepare_cached(sql)?.execute(params![kind, subject, json(breaker)?])?;
     Ok(())
 }
 

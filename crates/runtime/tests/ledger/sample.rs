@@ -12,10 +12,11 @@ use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::schedule::{Firing, Missed, ScheduleSpec};
 use spillway_core::{
-    Arch, Attempt, AttemptOrd, Change, CpuUnits, DefinitionRecord, Durations, Expectation,
-    FailureCategory, Gate, Hazard, Host, HostId, HostState, Instance, Job, JobId, JobSpec,
-    JobState, KindHistory, KindId, Launch, LaunchId, LaunchState, Market, MiB, MicroUsd,
-    MicroUsdPerHour, Pausable, PoolId, Resources, ScheduleRecord, ShareUse, SpotEvidence,
+    Arch, Attempt, AttemptOrd, Breaker, BreakerId, BreakerState, Change, CpuUnits,
+    DefinitionRecord, Durations, Expectation, FailureCategory, Gate, Hazard, Host, HostId,
+    HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch, LaunchId,
+    LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, Pausable, PoolId, Resources,
+    ScheduleRecord, ShareUse, SpotEvidence,
 };
 use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
@@ -326,6 +327,19 @@ pub(crate) fn pause(is_paused: bool) -> Change {
     Change::PutGate { target: Pausable::Queue("default".parse().unwrap()), gate }
 }
 
+/// An image that cannot be pulled, or can again.
+pub(crate) fn breaker(is_open: bool) -> Change {
+    let breaker = Breaker {
+        reason: "CannotPullContainerError: not found".into(),
+        since: at(30),
+        n_failed: 4,
+        n_probes: 1,
+        state: BreakerState::Open { probe_at: at(630) },
+    };
+    let target = BreakerId::image("busybox:nope");
+    Change::PutBreaker { target, breaker: is_open.then(|| Box::new(breaker)) }
+}
+
 /// What the share `teamA` of the queue `default` has used.
 pub(crate) fn use_share(used: Option<u64>) -> Change {
     let (queue, share) = ("default".parse().unwrap(), "teamA".parse().unwrap());
@@ -367,6 +381,7 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         move_child(4, 1, JobState::Succeeded { at: at(90) }, Some(attempt(1))),
         end_children(4, &[(3, 4)]),
         pause(true),
+        breaker(true),
         use_share(Some(900)),
         Change::Counters { n_launches: 2, n_jobs: 10 },
     ]

@@ -81,6 +81,11 @@ impl SimCloud {
     }
 
     pub(super) fn credentials_hold(&mut self, now: Timestamp, action: &str) -> CallResult<()> {
+        if self.is_out(now, |out| matches!(out, Out::Call(denied) if denied == action)) {
+            self.note(Fault::CallDenied);
+            let detail = format!("AccessDeniedException: not authorized to perform {action}");
+            return Err(CloudError::Denied { action: action.to_owned(), detail });
+        }
         if !self.is_out(now, |out| *out == Out::Credentials) {
             return Ok(());
         }

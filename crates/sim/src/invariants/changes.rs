@@ -72,6 +72,7 @@ impl Invariants {
             | Change::PutDefinition(_)
             | Change::PutSchedule(_)
             | Change::PutGate { .. }
+            | Change::PutBreaker { .. }
             | Change::PutShare { .. }
             | Change::Counters { .. } => false,
         }
@@ -266,9 +267,10 @@ impl Invariants {
             FailureCategory::Exit | FailureCategory::Oom => {
                 n_counted < usize::from(job.spec.attempts)
             }
-            FailureCategory::Spot | FailureCategory::Host | FailureCategory::Unknown => {
-                n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX
-            }
+            FailureCategory::Spot
+            | FailureCategory::Host
+            | FailureCategory::Held
+            | FailureCategory::Unknown => n_infrastructure < limits::INFRASTRUCTURE_FAILURES_MAX,
             FailureCategory::Pull => {
                 let is_pull = |a: &&Attempt| a.failure == Some(FailureCategory::Pull);
                 job.attempts.iter().filter(is_pull).count() < limits::PULL_FAILURES_MAX

@@ -324,6 +324,8 @@ impl Invariants {
                     let is_durable = ledger.all_gates().contains_key(&target);
                     (!is_durable).then(|| format!("the order about {target} is not durable"))
                 }
+                // One that is open may have opened since.
+                Request::ResetBreaker { .. } => None,
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
@@ -360,7 +362,7 @@ impl Invariants {
             Request::Cancel { target, .. } | Request::Terminate { target, .. } => {
                 meant_by(target, ledger).next().is_some()
             }
-            Request::Register { .. } => true,
+            Request::Register { .. } | Request::ResetBreaker { .. } => true,
             Request::Schedule(request) => match request.order {
                 ScheduleOrder::Create { queue, .. } => self.config.queues.contains(&queue),
                 ScheduleOrder::Delete | ScheduleOrder::Pause | ScheduleOrder::Resume => {

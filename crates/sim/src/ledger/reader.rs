@@ -11,7 +11,8 @@ use spillway_core::id::HostId;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    Gate, Host, HostState, Job, JobId, Launch, LedgerState, Pausable, QueueName, ScheduleRecord,
+    Breaker, BreakerId, Gate, Host, HostState, Job, JobId, Launch, LedgerState, Pausable,
+    QueueName, ScheduleRecord,
 };
 
 use super::{MemoryLedger, is_gone};
@@ -117,6 +118,10 @@ impl LedgerReader for MemoryLedger {
 
     fn schedules(&self) -> Result<Vec<ScheduleRecord>, LedgerError> {
         Ok(self.schedules.values().cloned().collect())
+    }
+
+    fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError> {
+        Ok(self.all_breakers().clone())
     }
 
     fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {

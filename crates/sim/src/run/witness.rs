@@ -40,6 +40,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutBoots(_)
             | Change::PutDefinition(_)
             | Change::PutGate { .. }
+            | Change::PutBreaker { .. }
             | Change::PutShare { .. }
             | Change::PutSchedule(_)
             | Change::Counters { .. } => None,

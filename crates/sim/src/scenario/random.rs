@@ -149,7 +149,30 @@ fn random_outages(dice: Dice) -> Vec<Outage> {
             lasts,
         }));
     }
+    outages.extend(random_breakages(dice));
     outages
+}
+
+/// In one scenario of five an image cannot be pulled for a while, or a call is not allowed.
+fn random_breakages(dice: Dice) -> Option<Outage> {
+    let mut roll = dice.roll("random breakages", &"");
+    if !roll.happens(Chance::percent(20)) {
+        return None;
+    }
+    let call = |action: &str| Out::Call(action.to_owned());
+    let kinds = [
+        Out::Image("busybox:1.36".to_owned()),
+        call("ecs:RunTask"),
+        call("ec2:CreateFleet"),
+        call("ecs:StopTask"),
+        call("ec2:TerminateInstances"),
+    ];
+    let n_kinds = u64::try_from(kinds.len()).unwrap_or(0);
+    let at = usize::try_from(roll.below(n_kinds)).unwrap_or(0);
+    let from = roll.within(Spread::of_secs(30, 5_400));
+    let longest = pick(&mut roll, &[60, 600, 3_600, 3_600, 13 * 3_600]);
+    let lasts = roll.within(Spread::of_secs(30, longest));
+    kinds.into_iter().nth(at).map(|what| Outage { what, from, lasts })
 }
 
 /// In one scenario of four somebody sends what can never be a job.

@@ -132,6 +132,8 @@ pub enum Out {
     Cluster,
     /// Every call is denied: the credentials have expired.
     Credentials,
+    /// This call is denied, such as `ecs:RunTask`.
+    Call(String),
     /// The ledger cannot be written.
     Ledger,
     /// A zone is cut off: nothing is launched there, its agents are silent, its tasks run on, instances there cannot be ended, and
@@ -141,4 +143,6 @@ pub enum Out {
     Spot,
     /// Hosts of an architecture never register: its AMI is broken.
     Ami(Arch),
+    /// This image cannot be pulled.
+    Image(String),
 }

@@ -231,7 +231,8 @@ fn several(fetch_code: i32) -> JobSpec {
         | Request::Register { .. }
         | Request::Deregister { .. }
         | Request::Schedule(_)
-        | Request::Pause { .. }) => panic!("{other:?}"),
+        | Request::Pause { .. }
+        | Request::ResetBreaker { .. }) => panic!("{other:?}"),
     }
 }
 

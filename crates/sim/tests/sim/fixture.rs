@@ -115,7 +115,8 @@ pub(crate) fn spec() -> JobSpec {
         | Request::Register { .. }
         | Request::Deregister { .. }
         | Request::Schedule(_)
-        | Request::Pause { .. }) => panic!("{other:?}"),
+        | Request::Pause { .. }
+        | Request::ResetBreaker { .. }) => panic!("{other:?}"),
     }
 }
 

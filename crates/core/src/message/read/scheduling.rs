@@ -1,15 +1,16 @@
-//! A job's place among others, and orders to pause: share, priority, consumable resources.
+//! A job's place among others, and orders about what is paused or left alone: share, priority, consumable resources, breakers.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use super::Rejection;
+use crate::breaker::BreakerId;
 use crate::id::ConsumableName;
 use crate::message::Request;
 use crate::message::path::At;
 use crate::message::shape::{
-    ConsumableResourceProperties, JobDefinition, PauseAction, PauseOrder, SubmitJob,
+    ConsumableResourceProperties, JobDefinition, PauseAction, PauseOrder, ResetOrder, SubmitJob,
 };
 use crate::scheduling::{PRIORITY_MAX, Pausable, Scheduling};
 
@@ -91,6 +92,24 @@ pub(super) fn pause(order: &PauseOrder) -> Result<Request, Rejection> {
         PauseAction::ResumeQueue | PauseAction::ResumePool => false,
     };
     Ok(Request::Pause { target, is_paused })
+}
+
+/// The longest subject: an image reference has 255 characters at most, and a call may name two roles of 2,048.
+const SUBJECT_MAX: usize = 8_192;
+
+/// Which breaker an order to close one means.
+pub(super) fn reset(order: ResetOrder) -> Result<Request, Rejection> {
+    let at = At::Root.key("spillway");
+    let spillway = order.spillway.unwrap_or_default();
+    let (at_kind, at_subject) = (at.key("kind"), at.key("subject"));
+    let kind = spillway.kind.ok_or_else(|| Rejection::missing(&at_kind))?;
+    let kind = name(&at_kind, &kind)?;
+    let subject = spillway.subject.ok_or_else(|| Rejection::missing(&at_subject))?;
+    if subject.is_empty() || SUBJECT_MAX < subject.len() {
+        let text = format!("must have 1 to {SUBJECT_MAX} bytes");
+        return Err(Rejection::invalid(&at_subject, &text));
+    }
+    Ok(Request::ResetBreaker { target: BreakerId { kind, subject } })
 }
 
 fn name<T: FromStr<Err: Display>>(at: &At<'_>, text: &str) -> Result<T, Rejection> {

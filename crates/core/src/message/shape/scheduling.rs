@@ -1,4 +1,4 @@
-//! Consumable resources of a job, and orders to pause, as they are written.
+//! Consumable resources of a job, and orders about what is paused or left alone, as they are written.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,4 +63,38 @@ pub enum PauseAction {
     PausePool,
     /// The pool is used again.
     ResumePool,
+}
+
+/// An order to close a breaker, as if its probe had succeeded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetOrder {
+    /// Which order it is.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
+    pub spillway: Option<ResetSpillway>,
+}
+
+/// Which breaker is meant. One that is not open stays closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ResetSpillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// `ResetBreaker`.
+    #[schemars(required)]
+    pub action: Option<ResetAction>,
+    /// What it is about: `image`, `call` or `host`.
+    #[schemars(required)]
+    pub kind: Option<String>,
+    /// Which of those, as `spillway breakers list` shows it.
+    #[schemars(required, length(min = 1))]
+    pub subject: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ResetAction {
+    /// What was left alone is used again at once.
+    ResetBreaker,
 }

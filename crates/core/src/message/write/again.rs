@@ -182,6 +182,6 @@ const fn cause(failure: FailureCategory) -> Option<FailureCause> {
         FailureCategory::Host => Some(FailureCause::Host),
         FailureCategory::Pull => Some(FailureCause::Pull),
         FailureCategory::Unknown => Some(FailureCause::Unknown),
-        FailureCategory::Terminated | FailureCategory::Invalid => None,
+        FailureCategory::Terminated | FailureCategory::Invalid | FailureCategory::Held => None,
     }
 }

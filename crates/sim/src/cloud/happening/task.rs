@@ -10,6 +10,7 @@ use crate::cloud::{SimCloud, Spread, TaskEnd};
 use crate::course::OUT_OF_MEMORY;
 use crate::ecs::SimTask;
 use crate::fault::Fault;
+use crate::world::Out;
 
 /// How long a pull takes that is slow; the agent gives up after two hours (`ECS_IMAGE_PULL_TIMEOUT`).
 const SLOW_PULL: Spread = Spread::of_secs(600, 7_200);
@@ -38,7 +39,9 @@ impl SimCloud {
         }
         let by_chance = self.faults_on(now)
             && self.dice.roll("pull failure", arn).happens(self.config.faults.pull_failures);
-        if behaviour.missing_image || by_chance {
+        let is_out =
+            self.is_out(now, |out| matches!(out, Out::Image(missing) if *missing == image));
+        if behaviour.missing_image || is_out || by_chance {
             self.agenda.add(now + pull, Happening::PullFails(arn.clone()));
             return;
         }
