@@ -12,6 +12,7 @@ use spillway_core::{
     Planned, VariantOrd,
 };
 
+use crate::calls::Call;
 use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
@@ -374,12 +375,7 @@ impl Engine {
         let Some(attempt) = job.state.live_attempt().filter(|a| !a.awaits_main) else { return };
         let (ord, start_by) = (attempt.ord, cx.now + self.start_timeout(&job.spec));
         self.timers.set(start_by, Timer::StartTimeout(id, ord));
-        let send_at = self.task_calls.take(cx.now);
-        if send_at <= cx.now {
-            self.send_start(cx, id, ord);
-        } else {
-            self.timers.set(send_at, Timer::Start(id, ord));
-        }
+        self.calls.ask(Call::Start(id, ord));
     }
 
     /// Writes down what is to be bought, in calls of a readable size. Returns which of those in line it is kept for.
@@ -449,7 +445,7 @@ impl Engine {
             };
             cx.changes.push(Change::PutLaunch(Box::new(launch.clone())));
             self.launches.insert(id, OpenLaunch { launch, calling: false });
-            self.send_launch(cx, id);
+            self.calls.ask(Call::Launch(id));
         }
         all_kept
     }
