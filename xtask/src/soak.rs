@@ -23,6 +23,20 @@ const BASE: &str = include_str!("soak/base.toml");
 /// So many jobs are in [`BASE`].
 const BASE_JOBS: u64 = 1_000_000;
 
+/// So many images are new at the same moment: more than task definitions can be registered at once.
+const TOOLS: u32 = 40;
+
+/// A job of one of them.
+const TOOL: &str = r#"
+[[workload.jobs]]
+name = "tool-{tool}"
+image = "tool:{tool}"
+count = 1
+vcpus = 0.25
+memory = "256MiB"
+duration = ["20s", "3m"]
+"#;
+
 /// What to do.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Wanted {
@@ -50,8 +64,12 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool> {
 }
 
 fn scenario(wanted: &Wanted) -> Result<Scenario> {
+    let mut text = BASE.to_owned();
+    for tool in 0..TOOLS {
+        writeln!(text, "{}", TOOL.replace("{tool}", &tool.to_string()))?;
+    }
     let mut scenario =
-        Scenario::parse(BASE, None).context("the soak's own scenario")?.with_seed(wanted.seed);
+        Scenario::parse(&text, None).context("the soak's own scenario")?.with_seed(wanted.seed);
     for group in &mut scenario.workload.groups {
         let count = u64::from(group.count) * wanted.jobs / BASE_JOBS;
         group.count = u32::try_from(count.max(1))?;

@@ -12,7 +12,7 @@ use spillway_core::{AttemptOrd, CloudError, Effect, HostId, JobId, LaunchId};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
-use rate::Rate;
+use rate::{Rate, WHOLE};
 
 /// A bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,17 @@ enum Api {
     Terminations,
     /// `GetLogEvents` (`CloudWatch` Logs quotas).
     Reports,
+}
+
+impl Api {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Launches => "launches",
+            Self::Terminations => "terminations",
+            Self::Reports => "reports",
+        }
+    }
 }
 
 /// A call that waits for its turn. Those that draw on one bucket go in the order of these variants.
@@ -64,6 +75,17 @@ impl Call {
             Self::Start(..) | Self::Launch(_) | Self::Terminate(_) | Self::Report(..) => 2,
         }
     }
+}
+
+/// How a bucket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiBudget {
+    /// Its name: `tasks`, `launches`, `terminations` or `reports`.
+    pub bucket: &'static str,
+    /// Calls that wait for a token.
+    pub n_waiting: u32,
+    /// The rate that calls are sent at, in thousandths of what AWS documents for the bucket.
+    pub rate_milli: u32,
 }
 
 /// A bucket, and who waits for it.
@@ -146,6 +168,12 @@ impl Calls {
         bucket.map_or(now, |bucket| bucket.rate.free_at(now, bucket.len().saturating_add(n)))
     }
 
+    /// How many starts of tasks a second there are in the long run, as far as is known now; at least 1.
+    pub(crate) fn starts_per_sec(&self, now: Timestamp) -> u32 {
+        let part = self.buckets.get(&Api::Tasks).map_or(WHOLE, |bucket| bucket.rate.part_at(now));
+        (limits::TASK_CALLS_PER_SEC * part / WHOLE).max(1)
+    }
+
     /// A call has failed. If it was throttled, its bucket has less to give than was thought.
     pub(crate) fn failed(&mut self, now: Timestamp, error: &CloudError) {
         let bucket = throttled_by(error).and_then(|api| self.buckets.get_mut(&api));
@@ -176,6 +204,15 @@ impl Calls {
 }
 
 impl Engine {
+    /// How the token buckets of the AWS API stand.
+    pub fn api_budgets(&self, now: Timestamp) -> impl Iterator<Item = ApiBudget> {
+        self.calls.buckets.iter().map(move |(api, bucket)| ApiBudget {
+            bucket: api.name(),
+            n_waiting: bucket.len(),
+            rate_milli: bucket.rate.part_at(now),
+        })
+    }
+
     /// Sends the calls whose turn it is.
     pub(crate) fn send_calls(&mut self, cx: &mut Cx) {
         for api in [Api::Tasks, Api::Launches, Api::Reports] {

@@ -52,6 +52,7 @@ mod time_limit;
 mod timer;
 mod waiting;
 
+pub use calls::ApiBudget;
 pub use config::{
     Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules, QueueRules,
     SharePattern, ShareRules, Weight,

@@ -154,7 +154,7 @@ impl Engine {
         let headroom = self.headroom_of_band(pool, band);
         let scope = Scope { selection, gangs, pool, headroom, holds: &self.holds };
         let question = self.question(now, &scope);
-        let policy = self.plan_policy();
+        let policy = self.plan_policy_at(now);
         let planned = self.planner.plan(&question.input, &policy);
         (question, planned)
     }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::limits;
 
 /// Thousandths.
-const WHOLE: u32 = 1_000;
+pub(crate) const WHOLE: u32 = 1_000;
 
 /// A bucket of so many calls that refills at a steady rate (the generic cell rate algorithm, ITU-T I.371): it needs one number of
 /// state and no timer of its own.
