@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use spillway_core::plan::Effort;
 
-pub(crate) use alone::run as run_alone;
+pub(crate) use alone::{peak_mb, run as run_alone};
 
 use crate::shell::say;
 use alone::Alone;

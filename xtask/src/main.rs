@@ -12,6 +12,8 @@ mod process;
 #[cfg(feature = "bench")]
 mod random_problems;
 mod shell;
+#[cfg(feature = "bench")]
+mod soak;
 mod summary;
 mod test;
 mod venv;
@@ -85,6 +87,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+    /// Let a month pass in virtual time: a million jobs, every class of faults, Spot capacity as it was recorded
+    #[cfg(feature = "bench")]
+    Soak(soak::Wanted),
+    /// Let a month pass in virtual time: a million jobs, every class of faults, Spot capacity as it was recorded
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    Soak {
+        /// What the optimized build of this program is told; `--help` lists it
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
     Docs {
         /// Write nothing; fail if a committed document differs
@@ -124,6 +137,10 @@ fn run(task: &Task) -> anyhow::Result<bool> {
         Task::Dst(wanted) => dst::run(&shell, wanted),
         #[cfg(not(feature = "bench"))]
         Task::Dst { args } => run_optimized(&shell, "dst", args),
+        #[cfg(feature = "bench")]
+        Task::Soak(wanted) => soak::run(wanted),
+        #[cfg(not(feature = "bench"))]
+        Task::Soak { args } => run_optimized(&shell, "soak", args),
         Task::Docs { check } => write_docs(&shell, *check),
     }
 }

@@ -119,6 +119,10 @@ impl Compute for Ec2Compute {
             }
             answer.errors.clear();
         }
+        if let Some(code) = fleet::denial(&answer) {
+            let detail = format!("{code} in every pool: a right that buying needs is missing");
+            return Err(call::cloud_error(Kind::Denied, "ec2:CreateFleet", detail));
+        }
         answer.errors.extend(unplaced);
         let n_launched = answer.instances.len();
         info!(launch = %request.launch, asked = request.count, n_launched, "launched");

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::effect::{CallResult, LaunchAnswer, Receipt, TaskStart};
+use crate::error::CloudError;
 use crate::id::{AttemptOrd, HostId, JobId, LaunchId};
 use crate::task::{CloudEvent, FleetSnapshot};
 
@@ -94,6 +95,22 @@ pub enum Answer {
         /// What is on offer.
         result: CallResult<Catalog>,
     },
+}
+
+impl Answer {
+    /// Why the call did not do what it was asked to, if it did not. A look tells of no error: it says what it saw.
+    pub fn error(&self) -> Option<&CloudError> {
+        match self {
+            Self::Launch { result, .. } => result.as_ref().err(),
+            Self::Terminate { result, .. }
+            | Self::Drain { result, .. }
+            | Self::StopTask { result, .. } => result.as_ref().err(),
+            Self::RunTask { result, .. } => result.as_ref().err(),
+            Self::Report { result, .. } => result.as_ref().err(),
+            Self::Catalog { result } => result.as_ref().err(),
+            Self::Observe { .. } => None,
+        }
+    }
 }
 
 /// One thing the control loop learns.

@@ -276,6 +276,9 @@ impl Engine {
 
     /// Hands an answer to whoever asked.
     pub(crate) fn take_answer(&mut self, cx: &mut Cx, answer: Answer) {
+        if let Some(error) = answer.error() {
+            self.calls.failed(cx.now, error);
+        }
         match answer {
             Answer::Launch { launch, result } => self.take_launch(cx, launch, result),
             Answer::Terminate { hosts, result } => self.take_termination(cx, &hosts, &result),

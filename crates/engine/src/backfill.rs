@@ -247,7 +247,7 @@ impl Engine {
         };
         let mut question = self.question(cx.now, &scope);
         question.input.hosts.clear();
-        let policy = self.plan_policy();
+        let policy = self.plan_policy_at(cx.now);
         let planned = self.planner.plan(&question.input, &policy);
         let before = self.n_launches;
         for launch in &planned.plan.launches {

@@ -18,15 +18,14 @@ use spillway_planner::Spillway;
 
 use crate::array::ArrayJob;
 use crate::backfill::Hold;
-use crate::breakers::{Breakers, Gate as CallGate, TERMINATE};
-use crate::budget::Budget;
+use crate::breakers::Breakers;
+use crate::calls::{Call, Calls};
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
 use crate::fleet::Fleet;
 use crate::gang::GangLine;
 use crate::in_use::InUse;
 use crate::lane::Lanes;
-use crate::limits;
 use crate::memory::Memory;
 use crate::schedule::Schedules;
 use crate::shared::SharedTasks;
@@ -120,8 +119,7 @@ pub struct Engine {
     /// The same, by pool.
     pub(crate) pool_catalogs: Vec<Arc<Catalog>>,
     pub(crate) timers: Timers,
-    pub(crate) task_calls: Budget,
-    pub(crate) report_calls: Budget,
+    pub(crate) calls: Calls,
     /// Attempts whose start has been sent and not been answered.
     pub(crate) starting: BTreeSet<(JobId, AttemptOrd)>,
     /// Attempts that surely have no task yet: this dispatcher began them, and whatever was answered says that nothing happened.
@@ -193,8 +191,7 @@ impl Engine {
             catalog: Arc::default(),
             pool_catalogs: Vec::new(),
             timers: Timers::default(),
-            task_calls: Budget::new(limits::TASK_CALLS_BURST, limits::TASK_CALLS_PER_SEC),
-            report_calls: Budget::new(limits::REPORT_CALLS_BURST, limits::REPORT_CALLS_PER_SEC),
+            calls: Calls::default(),
             starting: BTreeSet::new(),
             unsent: BTreeSet::new(),
             n_call_failed: BTreeMap::new(),
@@ -217,7 +214,7 @@ impl Engine {
             engine.resume_host(now, host);
         }
         for launch in state.launches {
-            engine.timers.set(now, Timer::Launch(launch.id));
+            engine.calls.ask(Call::Launch(launch.id));
             let open = OpenLaunch { launch, calling: false, may_have_bought: true };
             engine.launches.insert(open.launch.id, open);
         }
@@ -245,7 +242,8 @@ impl Engine {
         self.run_schedules(&mut cx);
         self.settle(&mut cx);
         self.plan_if_due(&mut cx);
-        // A plan may find that a job can never run.
+        // A plan may find that a job can never run, or a call whose turn it is.
+        self.send_calls(&mut cx);
         self.settle(&mut cx);
         self.memory.take_changes(&mut cx.changes);
         self.in_use.take_changes(&mut cx.changes);
@@ -253,21 +251,21 @@ impl Engine {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
         }
-        let wakes = [self.timers.next(), self.plan_due(), self.schedules.next()];
+        let calls = self.calls.next(now);
+        let wakes = [self.timers.next(), self.plan_due(), self.schedules.next(), calls];
         let wake_at = wakes.into_iter().flatten().min();
         Step { changes: cx.changes, effects: cx.effects, wake_at }
     }
 
     fn run_timers(&mut self, cx: &mut Cx) {
-        let mut terminations = Vec::new();
         while let Some(timer) = self.timers.pop_due(cx.now) {
             match timer {
-                Timer::Launch(launch) => self.send_launch(cx, launch),
-                Timer::Start(job, ord) => self.send_start(cx, job, ord),
-                Timer::Stop(job, ord) => self.stop_again(cx, job, ord),
+                Timer::Launch(launch) => self.calls.ask(Call::Launch(launch)),
+                Timer::Start(job, ord) => self.calls.ask(Call::Start(job, ord)),
+                Timer::Stop(job, ord) => self.calls.ask(Call::Stop(job, ord)),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
-                Timer::Report(job, ord) => self.read_report(cx, job, ord),
+                Timer::Report(job, ord) => self.calls.ask(Call::Report(job, ord)),
                 Timer::Arrival(job) => self.arrival_timed_out(cx, job),
                 Timer::QueueTimeout(job) => self.queue_timed_out(cx, job),
                 Timer::JobTimeout(job) => self.job_timed_out(cx, job),
@@ -276,17 +274,11 @@ impl Engine {
                 Timer::Idle(host) => self.drain_if_idle(cx, host),
                 Timer::Drain(host) => self.advance_drain(cx, host),
                 Timer::ReclaimNear(host) => self.stop_before_reclaim(cx, host),
-                Timer::Terminate(host) => terminations.extend(self.due_termination(host)),
+                Timer::Terminate(host) => self.calls.ask(Call::Terminate(host)),
                 Timer::Ended(host) => self.bury(cx, host),
                 Timer::AgentAway(host) => self.agent_stayed_away(cx, host),
                 Timer::Observe => self.observe(cx),
                 Timer::Catalog => self.read_catalog(cx),
-            }
-        }
-        for hosts in terminations.chunks(limits::TERMINATE_BATCH) {
-            match self.gate(cx, TERMINATE) {
-                CallGate::Go => cx.effects.push(Effect::Terminate { hosts: hosts.to_vec() }),
-                CallGate::Later(at) => self.terminate_at(at, hosts),
             }
         }
     }

@@ -19,6 +19,7 @@ use spillway_core::{
     JobSpec, JobState, VariantOrd,
 };
 
+use crate::calls::Call;
 use crate::engine::{Cx, Engine};
 use crate::lane::Lane;
 use crate::limits;
@@ -270,8 +271,7 @@ impl Engine {
             let start_by = cx.now + self.start_timeout(&job.spec);
             self.timers.set(start_by, Timer::StartTimeout(node, ord));
             self.unsent.insert((node, ord));
-            let send_at = self.task_calls.take(cx.now);
-            self.timers.set(send_at, Timer::Start(node, ord));
+            self.calls.ask(Call::Start(node, ord));
         }
     }
 

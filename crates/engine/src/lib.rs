@@ -15,8 +15,8 @@ mod admission;
 mod array;
 mod backfill;
 mod breakers;
-mod budget;
 pub mod calibration;
+mod calls;
 pub mod config;
 pub mod costs;
 mod dependency;
@@ -53,6 +53,7 @@ mod time_limit;
 mod timer;
 mod waiting;
 
+pub use calls::ApiBudget;
 pub use config::{
     Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules, QueueRules,
     SharePattern, ShareRules, Weight,

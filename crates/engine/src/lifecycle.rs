@@ -10,6 +10,7 @@ use spillway_core::task::{TaskReport, TaskStatus};
 use spillway_core::task_spec::ContainerEnd;
 use spillway_core::{AttemptOrd, ClientToken, CloudError, Effect, HostId, Job, JobId, JobState};
 
+use crate::calls::{Call, Calls};
 use crate::engine::{Cx, Engine};
 use crate::environment::spec_to_run;
 use crate::limits;
@@ -170,6 +171,7 @@ impl Engine {
                 let reason = error.to_string();
                 self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Held);
             }
+            Err(error) if Calls::paces(&error) => self.calls.ask(Call::Start(id, ord)),
             Err(error) => {
                 let n_failed = self.n_call_failed.entry(id).or_default();
                 *n_failed += 1;
@@ -220,12 +222,12 @@ impl Engine {
         let token = report.started_by.as_deref().and_then(ClientToken::parse_attempt);
         let Some((id, ord)) = token else { return };
         let Some((_, attempt)) = self.live(id, ord) else {
-            self.stop_stray(cx, id, report);
+            self.stop_stray(id, report);
             return;
         };
         if attempt.task.as_ref().is_some_and(|known| *known != report.arn) {
             // A second task under the attempt's token: ECS had forgotten the token. Only the first may run.
-            self.stop_stray(cx, id, report);
+            self.stop_stray(id, report);
             return;
         }
         if report.version < attempt.task_version {
@@ -476,7 +478,7 @@ impl Engine {
         // A place for a job that waits, or a host that may be worth nothing any more.
         if !self.nobody_waits() || entry.live().is_empty() {
             // While starts queue for their calls, another plan would only lengthen the queue.
-            let calls_at = self.task_calls.free_at(cx.now, limits::TASK_CALLS_PER_SEC);
+            let calls_at = self.calls.starts_free_at(cx.now, limits::TASK_CALLS_PER_SEC);
             self.replan_by(calls_at.max(cx.now + limits::REPLAN_DELAY));
         }
         let Some(entry) = self.fleet.get(host) else { return };

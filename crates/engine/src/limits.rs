@@ -147,6 +147,33 @@ pub const TASK_CALLS_BURST: u32 = 100;
 /// Refill per second of the bucket that RunTask, StopTask and others share (ECS API throttling table).
 pub const TASK_CALLS_PER_SEC: u32 = 40;
 
+/// Burst of the bucket of CreateFleet and others that change something (EC2 API throttling, "mutating actions").
+pub const LAUNCH_CALLS_BURST: u32 = 50;
+
+/// And its refill per second.
+pub const LAUNCH_CALLS_PER_SEC: u32 = 5;
+
+/// Burst of the bucket of TerminateInstances (EC2 API throttling, "mutating actions" with their own bucket).
+pub const TERMINATE_CALLS_BURST: u32 = 100;
+
+/// And its refill per second.
+pub const TERMINATE_CALLS_PER_SEC: u32 = 5;
+
+/// While calls queue for a bucket, so many times a second as many are sent as it has refilled by.
+pub const CALL_TURNS_PER_SEC: u32 = 10;
+
+/// What is left of a bucket's rate when a call was throttled, in tenths.
+pub const THROTTLED_TENTHS: u32 = 7;
+
+/// Calls that are throttled within this time were sent at one rate: it is lowered once for them.
+pub const THROTTLES_APART: SignedDuration = SignedDuration::from_secs(1);
+
+/// A bucket's rate comes back to what AWS documents within this time.
+pub const RATE_BACK_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// The least rate of a bucket, in thousandths of what AWS documents: whoever else uses the account leaves some of it.
+pub const RATE_MIN_MILLI: u32 = 100;
+
 /// TerminateInstances takes 1,000 ids; one bad id fails the call, so calls stay small.
 pub const TERMINATE_BATCH: usize = 100;
 

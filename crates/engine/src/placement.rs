@@ -12,6 +12,7 @@ use spillway_core::{
     Planned, VariantOrd,
 };
 
+use crate::calls::Call;
 use crate::dispatch::Selection;
 use crate::engine::{Cx, Engine, OpenLaunch};
 use crate::fleet::Entry;
@@ -153,7 +154,7 @@ impl Engine {
         let headroom = self.headroom_of_band(pool, band);
         let scope = Scope { selection, gangs, pool, headroom, holds: &self.holds };
         let question = self.question(now, &scope);
-        let policy = self.plan_policy();
+        let policy = self.plan_policy_at(now);
         let planned = self.planner.plan(&question.input, &policy);
         (question, planned)
     }
@@ -383,12 +384,7 @@ impl Engine {
         self.timers.set(start_by, Timer::StartTimeout(id, ord));
         self.unsent.insert((id, ord));
         self.begin_as_probe(cx, id);
-        let send_at = self.task_calls.take(cx.now);
-        if send_at <= cx.now {
-            self.send_start(cx, id, ord);
-        } else {
-            self.timers.set(send_at, Timer::Start(id, ord));
-        }
+        self.calls.ask(Call::Start(id, ord));
     }
 
     /// Writes down what is to be bought, in calls of a readable size. Returns which of those in line it is kept for.
@@ -459,7 +455,7 @@ impl Engine {
             };
             cx.changes.push(Change::PutLaunch(Box::new(launch.clone())));
             self.launches.insert(id, OpenLaunch { launch, calling: false, may_have_bought: false });
-            self.send_launch(cx, id);
+            self.calls.ask(Call::Launch(id));
         }
         all_kept
     }

@@ -244,6 +244,12 @@ impl Engine {
         PlanPolicy { boot_secs, task_starts_per_sec, ..policy.clone() }
     }
 
+    /// The same, with the rate at which tasks can be started now: others may use the account's too.
+    pub(crate) fn plan_policy_at(&self, now: Timestamp) -> PlanPolicy {
+        let task_starts_per_sec = NonZeroU32::new(self.calls.starts_per_sec(now));
+        PlanPolicy { task_starts_per_sec, ..self.plan_policy() }
+    }
+
     /// The same control loop with prices it has not asked for, to see what it would do.
     #[must_use]
     pub fn with_prices(mut self, prices: Catalog, now: Timestamp) -> Self {

@@ -10,6 +10,7 @@ use spillway_core::job::LiveAttempt;
 use spillway_core::{BreakerId, Host, HostState, Job, JobId, JobState};
 
 use crate::breakers::rests_on;
+use crate::calls::Call;
 use crate::engine::Engine;
 use crate::fleet::Entry;
 use crate::limits;
@@ -131,12 +132,12 @@ impl Engine {
         let (id, ord) = (job.id, attempt.ord);
         let is_over = attempt.shared.as_ref().is_some_and(|shared| shared.ended.is_some());
         if is_over {
-            self.timers.set(self.report_calls.take(now), Timer::Report(id, ord));
+            self.calls.ask(Call::Report(id, ord));
         } else if attempt.task.is_none() {
-            self.timers.set(self.task_calls.take(now), Timer::Start(id, ord));
+            self.calls.ask(Call::Start(id, ord));
         }
         if attempt.stop.is_some() {
-            self.timers.set(self.task_calls.take(now), Timer::Stop(id, ord));
+            self.calls.ask(Call::Stop(id, ord));
         }
         if let (JobState::Running { started_at, .. }, Some(limit)) =
             (&job.state, attempt_limit(job))

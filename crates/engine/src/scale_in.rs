@@ -6,6 +6,7 @@ use spillway_core::host::DrainCause;
 use spillway_core::{Effect, HostId, HostState, InstanceId};
 
 use crate::breakers::TERMINATE;
+use crate::calls::{Call, Calls};
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::backoff;
@@ -72,11 +73,10 @@ impl Engine {
         };
         let cause = *cause;
         match container_instance {
-            Some(arn) if !entry.drained => {
+            Some(_) if !entry.drained => {
                 if !entry.calling {
                     entry.calling = true;
-                    let container_instance = arn.clone();
-                    cx.effects.push(Effect::Drain { host: id, container_instance });
+                    self.calls.ask(Call::Drain(id));
                 }
             }
             Some(_) | None => {
@@ -87,6 +87,17 @@ impl Engine {
         }
     }
 
+    /// Sends the call for a host that was marked for it, if it still drains.
+    pub(crate) fn send_drain(&self, cx: &mut Cx, id: HostId) {
+        let Some(entry) = self.fleet.get(id) else { return };
+        if let HostState::Draining { container_instance: Some(arn), .. } = &entry.host.state
+            && entry.calling
+        {
+            let container_instance = arn.clone();
+            cx.effects.push(Effect::Drain { host: id, container_instance });
+        }
+    }
+
     pub(crate) fn take_drain(&mut self, cx: &mut Cx, id: HostId, result: &CallResult<()>) {
         let is_done = self.is_done(id, cx.now);
         let Some(entry) = self.fleet.get_mut(id) else { return };
@@ -94,6 +105,10 @@ impl Engine {
         match result {
             // The call shares its bucket with the starts of tasks, which may keep that empty for hours: a host with nothing on it
             // does not wait for it.
+            Err(error) if Calls::paces(error) && !is_done => {
+                entry.calling = true;
+                self.calls.ask(Call::Drain(id));
+            }
             Err(error) if error.is_retryable() && !is_done => {
                 entry.n_call_failed = entry.n_call_failed.saturating_add(1);
                 let pause = backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX));
@@ -115,7 +130,7 @@ impl Engine {
         entry.calling = false;
         let state = HostState::Terminating { instance, container_instance, since: cx.now, cause };
         self.move_host(cx, id, state);
-        self.timers.set(cx.now, Timer::Terminate(id));
+        self.calls.ask(Call::Terminate(id));
     }
 
     /// The instance to end, if the call is due.
@@ -150,11 +165,13 @@ impl Engine {
             let Some(entry) = self.fleet.get_mut(*id) else { continue };
             entry.calling = false;
             // EC2 says when it is done; if it does not, it is asked again.
-            let pause = if result.is_ok() {
-                limits::TERMINATE_REPEAT
-            } else {
-                entry.n_call_failed = entry.n_call_failed.saturating_add(1);
-                backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX))
+            let pause = match result {
+                Ok(()) => limits::TERMINATE_REPEAT,
+                Err(error) if Calls::paces(error) => SignedDuration::ZERO,
+                Err(_) => {
+                    entry.n_call_failed = entry.n_call_failed.saturating_add(1);
+                    backoff(usize::try_from(entry.n_call_failed).unwrap_or(usize::MAX))
+                }
             };
             self.timers.set(cx.now + pause, Timer::Terminate(*id));
         }
@@ -213,7 +230,8 @@ impl Engine {
         self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
         self.fleet.remove(id);
         if let Some(container_instance) = container_instance {
-            cx.effects.push(Effect::Deregister { container_instance });
+            let gone = Effect::Deregister { container_instance };
+            self.calls.ask(Call::End(Box::new(gone)));
         }
         if !self.nobody_waits() {
             self.replan_by(cx.now);

@@ -198,7 +198,7 @@ impl Engine {
     fn read_later(&mut self, cx: &mut Cx, leader: JobId, ord: AttemptOrd) {
         let n_reads = self.shared_tasks.0.get(&leader).map_or(0, |task| task.n_reads);
         let pause = backoff(usize::try_from(n_reads).unwrap_or(0).saturating_add(1));
-        self.timers.set(self.report_calls.take(cx.now + pause), Timer::Report(leader, ord));
+        self.timers.set(cx.now + pause, Timer::Report(leader, ord));
     }
 
     pub(crate) fn read_report(&mut self, cx: &mut Cx, leader: JobId, ord: AttemptOrd) {

@@ -8,6 +8,7 @@ use spillway_core::task::{TaskReport, TaskStatus};
 use spillway_core::{AttemptOrd, Effect, HostId, HostState, Job, JobId, JobState};
 
 use crate::breakers::{Gate, STOP_TASK};
+use crate::calls::{Call, Calls};
 use crate::engine::{Cx, Engine};
 use crate::limits;
 use crate::retry::backoff;
@@ -34,12 +35,7 @@ impl Engine {
             return self.stop_attempt(cx, leader, StopCause::TaskShared);
         }
         if is_first {
-            let send_at = self.task_calls.take(cx.now);
-            if send_at <= cx.now {
-                self.send_stop(cx, id, ord);
-            } else {
-                self.timers.set(send_at, Timer::Stop(id, ord));
-            }
+            self.calls.ask(Call::Stop(id, ord));
         }
     }
 
@@ -77,9 +73,15 @@ impl Engine {
         if self.live(id, ord).is_none() {
             return;
         }
-        if result.is_ok() {
-            self.n_call_failed.remove(&id);
-            return;
+        let error = match result {
+            Ok(()) => {
+                self.n_call_failed.remove(&id);
+                return;
+            }
+            Err(error) => error,
+        };
+        if Calls::paces(error) {
+            return self.stop_by(id, ord, cx.now);
         }
         let n_failed = self.n_call_failed.entry(id).or_default();
         *n_failed = n_failed.saturating_add(1);
@@ -155,7 +157,7 @@ impl Engine {
     }
 
     /// A task that says it is ours but is not its job's live attempt must not run on.
-    pub(crate) fn stop_stray(&mut self, cx: &mut Cx, job: JobId, report: &TaskReport) {
+    pub(crate) fn stop_stray(&mut self, job: JobId, report: &TaskReport) {
         let whole = job.whole();
         let is_ours = self.jobs.contains_key(&whole) || self.ended.contains_key(&whole);
         let may_run = matches!(report.status, TaskStatus::Pending | TaskStatus::Running);
@@ -163,7 +165,8 @@ impl Engine {
         let attempt = token.and_then(spillway_core::ClientToken::parse_attempt);
         if let (true, true, Some((_, attempt))) = (is_ours, may_run, attempt) {
             let (task, reason) = (report.arn.clone(), StopCause::Stray.reason());
-            cx.effects.push(Effect::StopTask { job, attempt, task, reason });
+            let stop = Effect::StopTask { job, attempt, task, reason };
+            self.calls.ask(Call::End(Box::new(stop)));
         }
     }
 }

@@ -306,7 +306,7 @@ impl<L: Ledger, T: Clock> Driver<L, T> {
 
     fn publish(&mut self) {
         self.gauges_due = None;
-        record::gauges(&self.engine);
+        record::gauges(&self.engine, self.steady.last());
         self.calls.publish();
     }
 

@@ -31,6 +31,10 @@ pub const API_CALLS: &str = "spillway_api_calls_total";
 pub const API_CALL_SECONDS: &str = "spillway_api_call_seconds";
 /// Calls that wait for others of their kind. Label `lane`.
 pub const CALLS_WAITING: &str = "spillway_calls_waiting";
+/// Calls that wait for a token of their AWS bucket. Label `bucket`.
+pub const API_QUEUE: &str = "spillway_api_queue";
+/// The rate that calls of a bucket are sent at, for what AWS documents. Label `bucket`.
+pub const API_RATE: &str = "spillway_api_rate_ratio";
 /// Messages taken off a queue, repeats included. Label `queue`: `jobs` or `events`.
 pub const MESSAGES: &str = "spillway_messages_total";
 /// Messages that can never be a job. Label `reason`: the code on the dead letter.
@@ -92,7 +96,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 24] = {
+pub const ALL: [Metric; 26] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -110,6 +114,8 @@ pub const ALL: [Metric; 24] = {
         metric(API_CALLS, Counter, count, &["api", "outcome"], "Calls to the cloud."),
         metric(API_CALL_SECONDS, Histogram, seconds, &["api"], "Time of a call."),
         metric(CALLS_WAITING, Gauge, count, &["lane"], "Calls waiting for others of their kind."),
+        metric(API_QUEUE, Gauge, count, &["bucket"], "Calls waiting for a token of AWS's bucket."),
+        metric(API_RATE, Gauge, None, &["bucket"], "Rate of calls, 1 is what AWS documents."),
         metric(MESSAGES, Counter, count, &["queue"], "Messages taken off a queue."),
         metric(DEAD_LETTERS, Counter, count, &["reason"], "Messages that can never be a job."),
         metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
@@ -140,7 +146,7 @@ const fn label(metric: &'static str, name: &'static str, values: &'static str) -
 }
 
 /// Every label of every metric.
-pub const LABELS: [Label; 14] = [
+pub const LABELS: [Label; 16] = [
     label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
     label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
     label(
@@ -158,6 +164,8 @@ pub const LABELS: [Label; 14] = [
     ),
     label(API_CALL_SECONDS, "api", "the action as IAM names it"),
     label(CALLS_WAITING, "lane", "`launches`, `tasks`, `hosts`, `looks`, `prices`, `deletes`"),
+    label(API_QUEUE, "bucket", "`tasks`, `launches`, `terminations`, `reports`"),
+    label(API_RATE, "bucket", "`tasks`, `launches`, `terminations`, `reports`"),
     label(MESSAGES, "queue", "`jobs`, `events`"),
     label(DEAD_LETTERS, "reason", "the code on the dead letter, such as `INVALID_JSON`"),
     label(POOL_REFUSALS, "fault", "`no-capacity`, `unsupported`, `quota`, `subnet-full`, `other`"),

@@ -11,12 +11,13 @@ mod perform;
 pub mod tamper;
 mod witness;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spillway_core::id::{LedgerId, NAMESPACE};
-use spillway_core::{Answer, Effect, Input, Planner};
+use spillway_core::{Answer, Effect, Input, InstanceId, Planner};
 use spillway_engine::calibration::Calibration;
 use spillway_engine::{Engine, Step};
 use spillway_planner::Spillway;
@@ -69,6 +70,11 @@ pub struct Outcome {
     pub lasted: SignedDuration,
     /// Which faults happened, and how often.
     pub coverage: Coverage,
+    /// For how long instances were paid that the ledger never had a record of.
+    #[serde(serialize_with = "crate::score::as_seconds")]
+    pub unrecorded: SignedDuration,
+    /// Calls that found their token bucket empty.
+    pub n_over_limit: u64,
 }
 
 /// A run that could not go on.
@@ -468,6 +474,20 @@ impl<'s, 't> Runner<'s, 't> {
         }
     }
 
+    fn unrecorded(&self) -> SignedDuration {
+        let hosts = self.ledger.all_hosts();
+        let recorded: BTreeSet<&InstanceId> =
+            hosts.filter_map(|host| host.instance()).map(|instance| &instance.id).collect();
+        let instances = self.cloud.ec2().instances();
+        instances
+            .filter(|instance| !recorded.contains(&instance.id))
+            .map(|instance| {
+                let end = instance.ended.map_or(self.now, |(at, _)| at);
+                end.duration_since(instance.launched_at)
+            })
+            .fold(SignedDuration::ZERO, SignedDuration::saturating_add)
+    }
+
     fn outcome(self, converged: bool) -> Outcome {
         let mut score = Score::of(self.ledger.all_jobs(), &self.cloud, self.now);
         score.n_crashes = self.n_crashes;
@@ -480,6 +500,8 @@ impl<'s, 't> Runner<'s, 't> {
             score,
             lasted: self.now.duration_since(self.scenario.start),
             coverage,
+            unrecorded: self.unrecorded(),
+            n_over_limit: self.cloud.n_over_limit(),
             violations: self.invariants.violations().to_vec(),
             n_violations: self.invariants.n_violations(),
             trace_hash: self.trace.hash(),

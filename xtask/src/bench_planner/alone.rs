@@ -76,7 +76,7 @@ pub(crate) fn run(problem: &Path, plan: &Path, effort: Effort) -> Result<()> {
 }
 
 /// Linux tells the high-water mark of a process's memory in `VmHWM`, in kB.
-fn peak_mb() -> f64 {
+pub(crate) fn peak_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kb =

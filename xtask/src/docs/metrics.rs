@@ -41,7 +41,11 @@ const fn kind(kind: Kind) -> &'static str {
 
 fn unit(metric: &Metric) -> &'static str {
     metric.unit.as_ref().map_or_else(
-        || if metric.name.ends_with("per_hour") { "dollars per hour" } else { "dollars" },
+        || match metric.name {
+            name if name.ends_with("per_hour") => "dollars per hour",
+            name if name.ends_with("ratio") => "ratio",
+            _ => "dollars",
+        },
         |unit| if *unit == metrics::Unit::Seconds { "seconds" } else { "count" },
     )
 }

@@ -206,6 +206,14 @@ pub(super) fn refused(code: &str) -> LaunchAnswer {
     answer
 }
 
+/// The code of a fleet that gave nothing because a right is missing in every pool: `CreateFleet` itself is allowed, and `RunInstances` or
+/// `PassRole` is not.
+pub(super) fn denial(answer: &LaunchAnswer) -> Option<&str> {
+    let is_denied = |error: &PoolError| codes::kind(&error.code) == Kind::Denied;
+    let is_all = answer.instances.is_empty() && answer.errors.iter().all(is_denied);
+    answer.errors.first().filter(|_| is_all).map(|error| error.code.as_str())
+}
+
 /// Adds what the tag found to what the call answered.
 pub(super) fn merge(answer: &mut LaunchAnswer, found: Vec<LaunchedInstance>) {
     for instance in found {

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod batch_api;
+mod breakers;
 #[cfg(feature = "aws")]
 mod cloud;
 mod cost;

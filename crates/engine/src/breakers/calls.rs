@@ -116,8 +116,10 @@ impl Engine {
         }
         match self.breakers.get(&BreakerId::call(CREATE_FLEET)) {
             None => n,
-            Some(breaker) if breaker.is_due(now) => n.min(1),
-            Some(_) => 0,
+            Some(breaker) if !breaker.is_due(now) => 0,
+            // One that has been decided and not been sent will be the probe.
+            Some(_) if self.launches.values().any(|open| !open.calling) => 0,
+            Some(_) => n.min(1),
         }
     }
 

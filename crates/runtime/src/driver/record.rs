@@ -2,6 +2,7 @@
 //!
 //! No body, environment or command is ever told; ids are fields of events, never labels of metrics.
 
+use jiff::Timestamp;
 use metrics::{counter, gauge};
 use spillway_core::effect::PoolFault;
 use spillway_core::host::HostStatus;
@@ -210,7 +211,7 @@ pub(super) fn effect(effect: &Effect) {
 }
 
 /// How many of everything there is now. Counts every open job; of arrays their children.
-pub(super) fn gauges(engine: &Engine) {
+pub(super) fn gauges(engine: &Engine, now: Timestamp) {
     let counts = engine.status_counts();
     for status in JobStatus::ALL.into_iter().filter(|status| !status.is_terminal()) {
         let n = usize::try_from(counts.get(&status).copied().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -223,6 +224,11 @@ pub(super) fn gauges(engine: &Engine) {
             let labels = [("status", status.to_string()), ("market", market.to_string())];
             gauge!(telemetry::HOSTS, &labels).set(float(n));
         }
+    }
+    for budget in engine.api_budgets(now) {
+        gauge!(telemetry::API_QUEUE, "bucket" => budget.bucket).set(f64::from(budget.n_waiting));
+        let rate = f64::from(budget.rate_milli) / 1_000.0;
+        gauge!(telemetry::API_RATE, "bucket" => budget.bucket).set(rate);
     }
     let paid = engine.hosts().filter(|host| host.instance().is_some()).map(|host| host.price);
     let price = paid.fold(MicroUsdPerHour::ZERO, MicroUsdPerHour::saturating_add);

@@ -105,6 +105,13 @@ fn markets() -> Row {
                 12,
                 vec![counted(t::SPOT_NOTICES, &[], "notices")],
             ),
+            dispatched(
+                "Left alone",
+                "What has failed again and again and is tried by a probe now and then: `spillway breakers list`.",
+                Unit::Count,
+                12,
+                vec![now(t::BREAKERS_OPEN, &["kind"], "{{kind}}")],
+            ),
         ],
     }
 }
@@ -142,7 +149,17 @@ fn calls() -> Row {
                 "Calls that wait for others of their kind. A line that only grows is slower than what comes in.",
                 Unit::Count,
                 6,
-                vec![now(t::CALLS_WAITING, &["lane"], "{{lane}}")],
+                vec![
+                    now(t::CALLS_WAITING, &["lane"], "{{lane}}"),
+                    now(t::API_QUEUE, &["bucket"], "bucket: {{bucket}}"),
+                ],
+            ),
+            dispatched(
+                "Rate of calls",
+                "For what AWS documents. Below 1 while AWS throttles: others use the account's buckets too.",
+                Unit::Count,
+                24,
+                vec![now(t::API_RATE, &["bucket"], "{{bucket}}")],
             ),
         ],
     }

@@ -200,3 +200,16 @@ fn a_fleet_refused_as_a_whole_is_an_answer_only_if_it_is_about_pools_or_the_toke
     assert!(refused("UnauthorizedOperation").errors.is_empty());
     assert!(refused("InvalidParameterValue").errors.is_empty());
 }
+
+#[test]
+fn a_fleet_that_gave_nothing_for_want_of_a_right_is_denied() {
+    let error = |code: &str| PoolError { pool: None, fault: PoolFault::Other, code: code.into() };
+    let of = |codes: &[&str]| LaunchAnswer {
+        instances: Vec::new(),
+        errors: codes.iter().map(|code| error(code)).collect(),
+    };
+
+    assert_eq!(denial(&of(&["UnauthorizedOperation"])), Some("UnauthorizedOperation"));
+    assert_eq!(denial(&of(&["UnauthorizedOperation", "InsufficientInstanceCapacity"])), None);
+    assert_eq!(denial(&of(&[])), None);
+}
