@@ -55,7 +55,7 @@ impl Engine {
             self.begin_probe(cx, &id);
             return Gate::Go;
         }
-        Gate::Later(breaker.probe_at().unwrap_or(cx.now + limits::CALL_RETRY_MAX))
+        Gate::Later(breaker.probe_at().unwrap_or(cx.now + limits::CALL_RETRY))
     }
 
     /// What the answer to a call says of whether it is allowed.
@@ -149,7 +149,7 @@ impl Engine {
             return true;
         }
         let Some(breaker) = self.breakers.get(&call) else { return true };
-        let at = breaker.probe_at().unwrap_or(cx.now + limits::CALL_RETRY_MAX);
+        let at = breaker.probe_at().unwrap_or(cx.now + limits::CALL_RETRY);
         if breaker.is_due(cx.now) {
             self.begin_probe(cx, &call);
             self.breakers.probes.entry(prober).or_default().push(call);
