@@ -53,7 +53,7 @@ TEMPLATE_POLICIES = {
 # the parameter of the template.
 LISTS = {
     "job_role_arns": ("pass-job-roles", "PassJobRoles", "JobRoleArns"),
-    "job_event_queue_arns": ("tell-job-events", "TellJobEvents", "JobEventQueueArns"),
+    "job_event_arns": ("tell-job-events", "TellJobEvents", "JobEventArns"),
     "job_secret_arns": ("read-secrets", "ReadSecrets", "JobSecretArns"),
     "job_parameter_arns": ("read-parameters", "ReadParameters", "JobParameterArns"),
 }

@@ -16,7 +16,7 @@ locals {
     job_role_arns        = "replaced by the list below"
     job_secret_arns      = "replaced by the list below"
     job_parameter_arns   = "replaced by the list below"
-    job_event_queue_arns = "replaced by the list below"
+    job_event_arns = "replaced by the list below"
   }
 
   statements = {
@@ -118,7 +118,7 @@ resource "aws_iam_policy" "dispatcher" {
       local.statements["dispatcher"],
       [for statement in local.statements["pass-execution-role"] : statement if var.create_execution_role],
       [for statement in local.statements["pass-job-roles"] : merge(statement, { Resource = var.job_role_arns }) if length(var.job_role_arns) > 0],
-      [for statement in local.statements["tell-job-events"] : merge(statement, { Resource = var.job_event_queue_arns }) if length(var.job_event_queue_arns) > 0],
+      [for statement in local.statements["tell-job-events"] : merge(statement, { Resource = var.job_event_arns }) if length(var.job_event_arns) > 0],
     )
   })
 }
