@@ -18,6 +18,7 @@ use crate::ec2::Ec2Compute;
 use crate::ecs::EcsCluster;
 use crate::error::ConnectError;
 use crate::limits;
+use crate::logs::TaskLogs;
 use crate::news::{BusNews, News, NewsPlace, QueueNews, TopicNews};
 use crate::prices::{AwsPrices, Source};
 use crate::settings::Settings;
@@ -47,7 +48,7 @@ impl Cloud {
         let ecs = aws_sdk_ecs::Client::new(&account.sdk);
         account.look_at_cluster(&ecs, &settings.cluster).await?;
 
-        let logs = aws_sdk_cloudwatchlogs::Client::new(&account.sdk);
+        let logs = TaskLogs::new(aws_sdk_cloudwatchlogs::Client::new(&account.sdk));
         let ec2 = aws_sdk_ec2::Client::new(&account.sdk);
         let ssm = aws_sdk_ssm::Client::new(&account.sdk);
         let compute = Ec2Compute::new(ec2.clone(), ssm, settings);
@@ -87,6 +88,12 @@ impl Cloud {
                 News::Bus(BusNews::new(aws_sdk_eventbridge::Client::new(&account.sdk), bus))
             }
         })
+    }
+
+    /// Reads logs of jobs.
+    pub async fn connect_logs(settings: &Settings) -> Result<TaskLogs, ConnectError> {
+        let account = Account::open(settings).await?;
+        Ok(TaskLogs::new(aws_sdk_cloudwatchlogs::Client::new(&account.sdk)))
     }
 
     /// What a planner needs: offerings and prices. Also where they come from, for people.

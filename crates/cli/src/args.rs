@@ -138,6 +138,9 @@ pub enum Command {
     /// Send jobs by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::SchedulesCommand),
+    /// Print what a job's container wrote
+    #[command(long_about = commands::logs::LONG_ABOUT)]
+    Logs(commands::logs::LogsArgs),
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),

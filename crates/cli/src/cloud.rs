@@ -3,7 +3,7 @@
 use anyhow::Result;
 use spillway_aws::doctor::{self, Finding};
 use spillway_aws::{
-    AmiSettings, Cloud, ConnectError, News, NewsPlace, Settings, SqsSender, Stacks,
+    AmiSettings, Cloud, ConnectError, News, NewsPlace, Settings, SqsSender, Stacks, TaskLogs,
 };
 use spillway_core::Catalog;
 use spillway_core::port::PriceFeed as _;
@@ -40,6 +40,11 @@ pub async fn news(config: &Config) -> Result<Option<News>> {
         (None, None, None) => return Ok(None),
     };
     Ok(Some(Box::pin(Cloud::connect_news(&settings(config), place)).await?))
+}
+
+/// Reads logs of jobs.
+pub async fn logs(config: &Config) -> Result<TaskLogs> {
+    Ok(Box::pin(Cloud::connect_logs(&settings(config))).await?)
 }
 
 /// CloudFormation, to install with.

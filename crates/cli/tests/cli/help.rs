@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 43] = [
+const VERBS: [&str; 44] = [
     "",
     "serve",
     "submit",
@@ -31,6 +31,7 @@ const VERBS: [&str; 43] = [
     "schedules pause",
     "schedules resume",
     "schedules delete",
+    "logs",
     "hosts list",
     "top",
     "calibration",
