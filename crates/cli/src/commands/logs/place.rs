@@ -38,8 +38,8 @@ pub(super) fn check<'j>(job: &'j Job, wish: &Wish<'_>) -> Result<(Part<'j>, Stri
     let name = |part: &Part<'_>| part.role.map(|role| role.name.clone());
     let part = match wish.container {
         None => {
-            let is_main = |part: &&Part<'_>| std::ptr::eq(part.container, &job.spec.container);
-            parts.iter().find(is_main).or(parts.first())
+            let main = job.spec.task.as_ref().map(|task| task.main.name.as_str());
+            parts.iter().find(|part| part.role.map(|role| role.name.as_str()) == main)
         }
         Some(wanted) => parts.iter().find(|part| name(part).as_deref() == Some(wanted)),
     };
