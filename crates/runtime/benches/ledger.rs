@@ -102,7 +102,7 @@ fn starts(criterion: &mut Criterion) {
             let mut ledger = open(&path);
             let state = runtime.block_on(ledger.load()).expect("the ledger is read");
             let mut engine = Engine::new(EngineConfig::default(), state, at(0));
-            black_box(engine.step(at(0), Input::Tick));
+            drop(black_box(engine.step(at(0), Input::Tick)));
             engine
         });
     });
