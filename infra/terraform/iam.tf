@@ -8,15 +8,15 @@ data "aws_region" "current" {}
 
 locals {
   names = {
-    partition            = data.aws_partition.current.partition
-    dns_suffix           = data.aws_partition.current.dns_suffix
-    region               = data.aws_region.current.region
-    account              = data.aws_caller_identity.current.account_id
-    deployment           = var.deployment
-    job_role_arns        = "replaced by the list below"
-    job_secret_arns      = "replaced by the list below"
-    job_parameter_arns   = "replaced by the list below"
-    job_event_arns = "replaced by the list below"
+    partition          = data.aws_partition.current.partition
+    dns_suffix         = data.aws_partition.current.dns_suffix
+    region             = data.aws_region.current.region
+    account            = data.aws_caller_identity.current.account_id
+    deployment         = var.deployment
+    job_role_arns      = "replaced by the list below"
+    job_secret_arns    = "replaced by the list below"
+    job_parameter_arns = "replaced by the list below"
+    job_event_arns     = "replaced by the list below"
   }
 
   statements = {
