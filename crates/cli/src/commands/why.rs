@@ -71,14 +71,23 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
                 return Ok(ExitStatus::Ok);
             }
             // Who is not offered a place is told so first; what the planner would do with it comes after.
-            let held_back = why::held_back(&job, &engine.with_prices(all.clone(), now));
+            let engine = engine.with_prices(all.clone(), now);
+            let held_back = why::held_back(&job, &engine);
+            let ways = held_back.as_ref().map(|why| why::ways_out(why, &job, &engine, now));
             let mut view = waiting(&job, state, &all, config);
             view.set_held_back(held_back.as_ref());
+            view.set_ways_out(ways.unwrap_or_default());
             view.set_prices(prices);
             view.set_since(now.duration_since(*since));
             view
         }
-        JobState::Pending => WhyView::pending(&job, why::pending(&job, &engine)),
+        JobState::Pending => {
+            let mut view = WhyView::pending(&job, why::pending(&job, &engine));
+            let targets =
+                engine.waits_for(job.id).into_iter().map(|(dependency, _)| dependency.job);
+            view.set_ways_out(targets.filter_map(|id| why::standing_of(id, &engine)).collect());
+            view
+        }
         JobState::Submitted => WhyView::unseen(&job),
         JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
             WhyView::placed(&job, &why::host_name(attempt.host, &state))
