@@ -172,7 +172,7 @@ WITH_ALL = {
     "JobRoleArns": "arn:aws:iam::123456789012:role/job-a,arn:aws:iam::123456789012:role/job-b",
     "JobSecretArns": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:jobs/*",
     "JobParameterArns": "arn:aws:ssm:eu-west-1:123456789012:parameter/jobs/*",
-    "JobEventQueueArns": "arn:aws:sqs:eu-west-1:123456789012:news-of-jobs",
+    "JobEventArns": "arn:aws:sqs:eu-west-1:123456789012:news-of-jobs",
     "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:pager",
     "VpcId": "vpc-0123456789abcdef0",
 }

@@ -53,7 +53,7 @@ TEMPLATE_POLICIES = {
 # the parameter of the template.
 LISTS = {
     "job_role_arns": ("pass-job-roles", "PassJobRoles", "JobRoleArns"),
-    "job_event_queue_arns": ("tell-job-events", "TellJobEvents", "JobEventQueueArns"),
+    "job_event_arns": ("tell-job-events", "TellJobEvents", "JobEventArns"),
     "job_secret_arns": ("read-secrets", "ReadSecrets", "JobSecretArns"),
     "job_parameter_arns": ("read-parameters", "ReadParameters", "JobParameterArns"),
 }
@@ -114,14 +114,15 @@ def test_secrets_are_read_only_if_the_stack_lists_them() -> None:
 
 def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
     # The adapters name each call as IAM does, for their errors: "ec2:CreateFleet".
-    name = re.compile(r'"((?:dynamodb|ec2|ecs|iam|pricing|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
+    name = re.compile(r'"((?:dynamodb|ec2|ecs|iam|pricing|sns|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
     files = [*ADAPTERS.rglob("*.rs"), *TABLE_ADAPTER.rglob("*.rs")]
     called = {call for file in files for call in name.findall(file.read_text())}
     called = {re.sub(r"^(sqs:\w+)Batch$", r"\1", call) for call in called}  # one right for both
     free = {call["name"] for call in TABLE["free"]}
     needed = {action["name"] for s in TABLE["statement"] for action in s["actions"] if "needed-by" in action}
     implied = needed | {"ec2:RunInstances"}  # doctor's dry run calls it by name; CreateFleet needs it too
-    granted = {a for name in ("dispatcher", "keep-ledger", "pass-job-roles", "read-reports") for a in actions_of(policy(name))}
+    parts = ("dispatcher", "keep-ledger", "pass-job-roles", "read-reports", "tell-job-events")
+    granted = {a for name in parts for a in actions_of(policy(name))}
 
     assert called, "the adapters name no call"
     assert called - free <= granted
@@ -144,7 +145,7 @@ def test_what_another_call_needs_is_called_by_no_adapter_itself() -> None:
             assert not ("needed-by" in action and f'"{action["name"]}"' in text), action["name"]
 
 
-@pytest.mark.parametrize("name", ["doctor", "plan", "producer", "reader"])
+@pytest.mark.parametrize("name", ["doctor", "plan", "producer", "read-logs", "reader"])
 def test_what_a_person_runs_buys_and_ends_nothing(name: str) -> None:
     harmless = ("Describe", "Get", "List", "Query", "SendMessage")
 

@@ -22,7 +22,7 @@ ALL = {
     "job_role_arns": WITH_ALL["JobRoleArns"].split(","),
     "job_secret_arns": WITH_ALL["JobSecretArns"].split(","),
     "job_parameter_arns": WITH_ALL["JobParameterArns"].split(","),
-    "job_event_queue_arns": WITH_ALL["JobEventQueueArns"].split(","),
+    "job_event_arns": WITH_ALL["JobEventArns"].split(","),
     "alarm_topic_arn": WITH_ALL["AlarmTopicArn"],
     "vpc_id": WITH_ALL["VpcId"],
 }

@@ -8,15 +8,15 @@ data "aws_region" "current" {}
 
 locals {
   names = {
-    partition            = data.aws_partition.current.partition
-    dns_suffix           = data.aws_partition.current.dns_suffix
-    region               = data.aws_region.current.region
-    account              = data.aws_caller_identity.current.account_id
-    deployment           = var.deployment
-    job_role_arns        = "replaced by the list below"
-    job_secret_arns      = "replaced by the list below"
-    job_parameter_arns   = "replaced by the list below"
-    job_event_queue_arns = "replaced by the list below"
+    partition          = data.aws_partition.current.partition
+    dns_suffix         = data.aws_partition.current.dns_suffix
+    region             = data.aws_region.current.region
+    account            = data.aws_caller_identity.current.account_id
+    deployment         = var.deployment
+    job_role_arns      = "replaced by the list below"
+    job_secret_arns    = "replaced by the list below"
+    job_parameter_arns = "replaced by the list below"
+    job_event_arns     = "replaced by the list below"
   }
 
   statements = {
@@ -118,7 +118,7 @@ resource "aws_iam_policy" "dispatcher" {
       local.statements["dispatcher"],
       [for statement in local.statements["pass-execution-role"] : statement if var.create_execution_role],
       [for statement in local.statements["pass-job-roles"] : merge(statement, { Resource = var.job_role_arns }) if length(var.job_role_arns) > 0],
-      [for statement in local.statements["tell-job-events"] : merge(statement, { Resource = var.job_event_queue_arns }) if length(var.job_event_queue_arns) > 0],
+      [for statement in local.statements["tell-job-events"] : merge(statement, { Resource = var.job_event_arns }) if length(var.job_event_arns) > 0],
     )
   })
 }

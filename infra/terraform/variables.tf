@@ -78,8 +78,8 @@ variable "job_parameter_arns" {
   default     = []
 }
 
-variable "job_event_queue_arns" {
-  description = "ARNs of the SQS queues that the dispatcher may tell what becomes of jobs (the setting job-events.queue)."
+variable "job_event_arns" {
+  description = "ARNs of the SQS queue, SNS topic or EventBridge bus that the dispatcher may tell what becomes of jobs (the settings job-events.queue, .topic and .bus)."
   type        = list(string)
   default     = []
 }

@@ -53,6 +53,11 @@ impl Wire {
         self.json("secretsmanager", "1.1", &format!("secretsmanager.{operation}"), input)
     }
 
+    /// A call to EventBridge.
+    pub fn events(&self, operation: &str, input: &Value) -> Value {
+        self.json("events", "1.1", &format!("AWSEvents.{operation}"), input)
+    }
+
     /// A call to DynamoDB.
     pub fn dynamodb(&self, operation: &str, input: &Value) -> Value {
         self.json("dynamodb", "1.0", &format!("DynamoDB_20120810.{operation}"), input)

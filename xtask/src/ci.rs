@@ -16,6 +16,7 @@ pub(crate) fn run(shell: &Shell) -> bool {
     summary.stage("aws lints", || shell.run("clippy of what needs the SDK", sdk_lints(shell)));
     test::stages(shell, None, &mut summary);
     summary.stage("random scenarios", || shell.run("random scenarios", random_scenarios(shell)));
+    summary.stage("soak", || shell.run("soak", soak(shell)));
     summary.print();
     summary.is_good()
 }
@@ -35,6 +36,15 @@ fn random_scenarios(shell: &Shell) -> Command {
     let mut dst = optimized(shell, "dst");
     dst.args(["--seeds", SEEDS]);
     dst
+}
+
+/// A month in virtual time with so many jobs: a quarter of a minute. A million by hand: `cargo xtask soak`.
+const SOAK_JOBS: &str = "30000";
+
+fn soak(shell: &Shell) -> Command {
+    let mut soak = optimized(shell, "soak");
+    soak.args(["--jobs", SOAK_JOBS]);
+    soak
 }
 
 /// All but what needs the SDK.

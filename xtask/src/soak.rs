@@ -5,14 +5,16 @@ mod spot;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use jiff::SignedDuration;
-use spillway_core::PoolId;
-use spillway_sim::run::{self, Outcome};
-use spillway_sim::{Fault, Scenario, SimCloud};
+use jiff::{SignedDuration, Timestamp};
+use spillway_core::{Change, PoolId};
+use spillway_sim::run::Outcome;
+use spillway_sim::run::listeners::{Commits, Listeners};
+use spillway_sim::{Fault, Policy, Scenario, SimCloud};
 
 use crate::bench_planner::peak_mb;
 use crate::shell::say;
@@ -51,6 +53,32 @@ pub(crate) struct Wanted {
     spot_traces: Option<PathBuf>,
 }
 
+/// How often it is said how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(30);
+
+/// Says how far it is.
+struct Progress {
+    since: Timestamp,
+    shown: Instant,
+    n_ended: u64,
+}
+
+impl Commits for Progress {
+    fn commit(&mut self, now: Timestamp, changes: &[Change]) -> io::Result<()> {
+        for change in changes {
+            if let Change::MoveJob { state, .. } = change {
+                self.n_ended += u64::from(state.status().is_terminal());
+            }
+        }
+        if SAY_EVERY <= self.shown.elapsed() {
+            self.shown = Instant::now();
+            let days = now.duration_since(self.since).as_secs_f64() / 86_400.0;
+            say(&format!("day {days:.1}: {} jobs have ended", self.n_ended));
+        }
+        Ok(())
+    }
+}
+
 /// Whether everything held.
 pub(crate) fn run(wanted: &Wanted) -> Result<bool> {
     let scenario = scenario(wanted)?;
@@ -58,7 +86,9 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool> {
     let n_pools = scenario.world.pools.len();
     say(&format!("{n_jobs} jobs; {n_pools} Spot pools follow recordings"));
     let started = Instant::now();
-    let outcome = run::run(&scenario, None)?;
+    let mut progress = Progress { since: scenario.start, shown: started, n_ended: 0 };
+    let listeners = Listeners { trace: None, ledger: Some(&mut progress) };
+    let outcome = Policy::Spillway.run(&scenario, listeners)?;
     say(&report(&outcome, n_jobs, started.elapsed())?);
     Ok(outcome.converged && outcome.n_violations == 0 && n_lost(&outcome, n_jobs) == 0)
 }

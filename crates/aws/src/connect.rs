@@ -18,9 +18,11 @@ use crate::ec2::Ec2Compute;
 use crate::ecs::EcsCluster;
 use crate::error::ConnectError;
 use crate::limits;
+use crate::logs::TaskLogs;
+use crate::news::{BusNews, News, NewsPlace, QueueNews, TopicNews};
 use crate::prices::{AwsPrices, Source};
 use crate::settings::Settings;
-use crate::sqs::{SqsEvents, SqsJobs, SqsNews, SqsSender};
+use crate::sqs::{SqsEvents, SqsJobs, SqsSender};
 
 /// The ports over one account and region.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ impl Cloud {
         let ecs = aws_sdk_ecs::Client::new(&account.sdk);
         account.look_at_cluster(&ecs, &settings.cluster).await?;
 
-        let logs = aws_sdk_cloudwatchlogs::Client::new(&account.sdk);
+        let logs = TaskLogs::new(aws_sdk_cloudwatchlogs::Client::new(&account.sdk));
         let ec2 = aws_sdk_ec2::Client::new(&account.sdk);
         let ssm = aws_sdk_ssm::Client::new(&account.sdk);
         let compute = Ec2Compute::new(ec2.clone(), ssm, settings);
@@ -70,12 +72,28 @@ impl Cloud {
         Ok(SqsSender::new(sqs, url))
     }
 
-    /// The queue that others read news of jobs from.
-    pub async fn connect_news(settings: &Settings, queue: &str) -> Result<SqsNews, ConnectError> {
+    /// Where others read news of jobs. A queue is found by its name now; whether there is a topic or a bus is seen when it is first told.
+    pub async fn connect_news(settings: &Settings, place: NewsPlace) -> Result<News, ConnectError> {
         let account = Account::open(settings).await?;
-        let sqs = aws_sdk_sqs::Client::new(&account.sdk);
-        let url = account.queue_url(&sqs, queue, "job-events.queue").await?;
-        Ok(SqsNews::new(sqs, url))
+        Ok(match place {
+            NewsPlace::Queue(queue) => {
+                let sqs = aws_sdk_sqs::Client::new(&account.sdk);
+                let url = account.queue_url(&sqs, &queue, "job-events.queue").await?;
+                News::Queue(QueueNews::new(sqs, url))
+            }
+            NewsPlace::Topic(arn) => {
+                News::Topic(TopicNews::new(aws_sdk_sns::Client::new(&account.sdk), arn))
+            }
+            NewsPlace::Bus(bus) => {
+                News::Bus(BusNews::new(aws_sdk_eventbridge::Client::new(&account.sdk), bus))
+            }
+        })
+    }
+
+    /// Reads logs of jobs.
+    pub async fn connect_logs(settings: &Settings) -> Result<TaskLogs, ConnectError> {
+        let account = Account::open(settings).await?;
+        Ok(TaskLogs::new(aws_sdk_cloudwatchlogs::Client::new(&account.sdk)))
     }
 
     /// What a planner needs: offerings and prices. Also where they come from, for people.

@@ -43,7 +43,7 @@ pub struct EcsCluster {
 impl EcsCluster {
     pub(crate) fn new(
         client: Client,
-        logs: aws_sdk_cloudwatchlogs::Client,
+        logs: crate::logs::TaskLogs,
         settings: &Settings,
         region: String,
     ) -> Self {

@@ -26,6 +26,21 @@ pub const SQS_BATCH: usize = 10;
 /// Bytes of all messages in one send (SQS API reference, `SendMessageBatch`: 262,144 in every region).
 pub const SQS_BATCH_BYTES: usize = 262_144;
 
+/// Messages in one `PublishBatch` (SNS API reference).
+pub const SNS_BATCH: usize = 10;
+
+/// Bytes of all messages in one `PublishBatch` (SNS API reference: 262,144).
+pub const SNS_BATCH_BYTES: usize = 262_144;
+
+/// Events in one `PutEvents` (EventBridge API reference).
+pub const EVENTBRIDGE_BATCH: usize = 10;
+
+/// Bytes of all events in one `PutEvents`. EventBridge's user guide, "Calculating `PutEvents` event entry size", says under 256 KB in all.
+pub const EVENTBRIDGE_BATCH_BYTES: usize = 255_000;
+
+/// Bytes that an event of a bus counts beside our text of it: 14 for its time (the same place).
+pub const EVENTBRIDGE_EVENT_EXTRA: usize = 14;
+
 /// SQS's longest poll (SQS API reference, `WaitTimeSeconds`).
 pub const SQS_WAIT_MAX: Duration = Duration::from_secs(20);
 

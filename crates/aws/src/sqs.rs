@@ -4,7 +4,6 @@ mod attributes;
 mod event;
 mod events;
 mod jobs;
-mod news;
 mod sender;
 
 use std::time::Duration;
@@ -16,7 +15,6 @@ use tracing::debug;
 
 pub use events::SqsEvents;
 pub use jobs::SqsJobs;
-pub use news::SqsNews;
 pub use sender::SqsSender;
 
 use crate::{call, limits};

@@ -141,6 +141,9 @@ pub enum Command {
     /// List what is left alone after failures, and use it again
     #[command(subcommand)]
     Breakers(commands::breakers::BreakersCommand),
+    /// Print what a job's container wrote
+    #[command(long_about = commands::logs::LONG_ABOUT)]
+    Logs(commands::logs::LogsArgs),
     /// List the machines
     #[command(subcommand)]
     Hosts(commands::hosts::HostsCommand),

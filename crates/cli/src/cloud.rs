@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use spillway_aws::doctor::{self, Finding};
-use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings, SqsNews, SqsSender, Stacks};
+use spillway_aws::{
+    AmiSettings, Cloud, ConnectError, News, NewsPlace, Settings, SqsSender, Stacks, TaskLogs,
+};
 use spillway_core::Catalog;
 use spillway_core::port::PriceFeed as _;
 
@@ -28,9 +30,21 @@ pub async fn sender(config: &Config) -> Result<SqsSender> {
     Ok(Box::pin(Cloud::connect_sender(&settings(config))).await?)
 }
 
-/// The queue that others read news of jobs from.
-pub async fn news(config: &Config, queue: &str) -> Result<SqsNews> {
-    Ok(Box::pin(Cloud::connect_news(&settings(config), queue)).await?)
+/// Where others read news of jobs in the account; none if they read none there.
+pub async fn news(config: &Config) -> Result<Option<News>> {
+    let told = &config.job_events;
+    let place = match (&told.queue, &told.topic, &told.bus) {
+        (Some(queue), _, _) => NewsPlace::Queue(queue.clone()),
+        (None, Some(topic), _) => NewsPlace::Topic(topic.clone()),
+        (None, None, Some(bus)) => NewsPlace::Bus(bus.clone()),
+        (None, None, None) => return Ok(None),
+    };
+    Ok(Some(Box::pin(Cloud::connect_news(&settings(config), place)).await?))
+}
+
+/// Reads logs of jobs.
+pub async fn logs(config: &Config) -> Result<TaskLogs> {
+    Ok(Box::pin(Cloud::connect_logs(&settings(config))).await?)
 }
 
 /// CloudFormation, to install with.

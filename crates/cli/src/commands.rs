@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod init;
 pub mod jobs;
 pub mod ledger;
+pub mod logs;
 pub mod plan;
 pub mod queues;
 pub mod report;
@@ -39,6 +40,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Submit(args) => Box::pin(submit::run(args, context)).await,
         Command::BatchApi(args) => Box::pin(batch_api::run(args, context)).await,
         Command::Jobs(command) => Box::pin(jobs::run(command, context)).await,
+        Command::Logs(args) => Box::pin(logs::run(args, context)).await,
         Command::Hosts(command) => hosts::run(command, context),
         Command::Queues(command) => Box::pin(queues::run(command, context)).await,
         Command::Breakers(command) => Box::pin(breakers::run(command, context)).await,

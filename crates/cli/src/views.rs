@@ -12,6 +12,7 @@ pub mod definition;
 pub mod expected;
 pub mod host;
 pub mod job;
+pub mod log;
 pub mod nodes;
 pub mod plan;
 pub mod queue;

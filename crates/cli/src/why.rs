@@ -1,5 +1,7 @@
 //! Why a job waits, from what the ledger holds: machines on their way, calls that fail, pools that are dry, limits.
 
+mod ways;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -19,6 +21,7 @@ use crate::config::Config;
 use crate::ledger::Reader;
 use crate::views::array::ArrayView;
 use crate::views::time_text;
+pub(crate) use ways::{standing_of, ways_out};
 
 /// A host as people look it up: EC2's id if there is one, type, zone and market.
 pub(crate) fn host_text(host: &Host) -> String {

@@ -55,8 +55,8 @@ mod waiting;
 
 pub use calls::ApiBudget;
 pub use config::{
-    Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules, QueueRules,
-    SharePattern, ShareRules, Weight,
+    CapKind, Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules,
+    QueueRules, SharePattern, ShareRules, Weight,
 };
 pub use dispatch::HeldBack;
 pub use engine::{Engine, Step};

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use spillway_core::port::Ledger;
-use spillway_core::{Change, LedgerState};
+use spillway_core::{Change, Input, LedgerState};
+use spillway_engine::{Engine, EngineConfig};
 use spillway_runtime::SqliteLedger;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -86,9 +87,30 @@ fn loads(criterion: &mut Criterion) {
     load("load 100,000 ended jobs", "ended.db", true);
 }
 
+/// As a dispatcher does it when it starts: the file is opened, read, and made the control loop's memory, up to its first step.
+fn starts(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let folder = TempDir::new().expect("there is room");
+    let path = folder.path().join("million.db");
+    let mut ledger = open(&path);
+    for from in (0..1_000_000).step_by(10_000) {
+        commit(&runtime, &mut ledger, &add_jobs(from, 10_000));
+    }
+    drop(ledger);
+    criterion.bench_function("start with 1,000,000 waiting jobs", |bencher| {
+        bencher.iter(|| {
+            let mut ledger = open(&path);
+            let state = runtime.block_on(ledger.load()).expect("the ledger is read");
+            let mut engine = Engine::new(EngineConfig::default(), state, at(0));
+            drop(black_box(engine.step(at(0), Input::Tick)));
+            engine
+        });
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = commits, loads
+    targets = commits, loads, starts
 }
 criterion_main!(benches);

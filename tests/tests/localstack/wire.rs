@@ -9,6 +9,7 @@ mod jobs;
 mod kills;
 mod messages;
 mod mistakes;
+mod news;
 mod outside;
 mod pipelines;
 mod restart;

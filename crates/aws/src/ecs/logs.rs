@@ -1,8 +1,6 @@
 //! What the log of a shared task says of its children: the lines with the runner's mark, and no others. A log that is not there
 //! (yet) says nothing, which is no error.
 
-use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsError;
 use spillway_core::coalesce::REPORT_MARK;
 use spillway_core::effect::CallResult;
 use spillway_core::task_spec::Part;
@@ -12,19 +10,20 @@ use tracing::warn;
 use crate::call;
 use crate::codes::Kind;
 use crate::limits;
+use crate::logs::TaskLogs;
 
 const ACTION: &str = "logs:GetLogEvents";
 
 /// The log group of the installation.
 #[derive(Debug)]
 pub(super) struct Logs {
-    client: Client,
+    logs: TaskLogs,
     group: Option<String>,
 }
 
 impl Logs {
-    pub(super) const fn new(client: Client, group: Option<String>) -> Self {
-        Self { client, group }
+    pub(super) const fn new(logs: TaskLogs, group: Option<String>) -> Self {
+        Self { logs, group }
     }
 
     /// Reads the log of a task from its beginning, page by page, until a page leads nowhere else (CloudWatch Logs API
@@ -39,16 +38,12 @@ impl Logs {
         let mut lines = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..limits::LOG_PAGES_MAX {
-            let page = self.client.get_log_events().log_group_name(group).log_stream_name(&stream);
-            let page = page.start_from_head(true).set_next_token(token.clone()).send().await;
-            let page = match page {
-                Ok(page) => page,
-                Err(error) if is_not_there(&error) => return Ok(Vec::new()),
-                Err(error) => return Err(call::sort(ACTION, &error)),
+            let Some(page) = self.logs.page(group, &stream, token.as_deref()).await? else {
+                return Ok(Vec::new());
             };
-            let messages = page.events().iter().filter_map(|event| event.message());
+            let messages = page.events.iter().map(|event| event.message.as_str());
             lines.extend(messages.flat_map(of_runner).map(str::to_owned));
-            let next = page.next_forward_token;
+            let next = page.next;
             if next.is_none() || next == token {
                 return Ok(lines);
             }
@@ -62,10 +57,6 @@ impl Logs {
 /// The runner's lines in one event. A driver that gathers lines puts several into one.
 fn of_runner(message: &str) -> impl Iterator<Item = &str> {
     message.lines().filter(|line| line.contains(REPORT_MARK))
-}
-
-fn is_not_there(error: &call::CallError<GetLogEventsError>) -> bool {
-    error.as_service_error().is_some_and(GetLogEventsError::is_resource_not_found_exception)
 }
 
 #[cfg(test)]

@@ -72,14 +72,25 @@ pub async fn run(args: &WhyArgs, context: &Context) -> Result<ExitStatus> {
             }
             // Who is not offered a place is told so first; what the planner would do with it comes after.
             let not_bought = engine.why_not_bought(&job);
-            let held_back = why::held_back(&job, &engine.with_prices(all.clone(), now));
+            let engine = engine.with_prices(all.clone(), now);
+            let held_back = why::held_back(&job, &engine);
             let mut view = waiting(&job, state, &all, config, not_bought.as_ref());
             view.set_held_back(held_back.as_ref());
+            let why_none = not_bought.as_ref().filter(|why| view.code == why.code());
+            let told = held_back.as_ref().or(why_none);
+            let ways = told.map(|why| why::ways_out(why, &job, &engine, now));
+            view.set_ways_out(ways.unwrap_or_default());
             view.set_prices(prices);
             view.set_since(now.duration_since(*since));
             view
         }
-        JobState::Pending => WhyView::pending(&job, why::pending(&job, &engine)),
+        JobState::Pending => {
+            let mut view = WhyView::pending(&job, why::pending(&job, &engine));
+            let targets =
+                engine.waits_for(job.id).into_iter().map(|(dependency, _)| dependency.job);
+            view.set_ways_out(targets.filter_map(|id| why::standing_of(id, &engine)).collect());
+            view
+        }
         JobState::Submitted => WhyView::unseen(&job),
         JobState::Starting { attempt } | JobState::Running { attempt, .. } => {
             WhyView::placed(&job, &why::host_name(attempt.host, &state))

@@ -310,6 +310,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(unknown) = queues.find(|queue| !config.queues.contains(queue)) {
         return wrong("jobs.exceptions", &format!("{unknown} is not one of `queues`"));
     }
+    if let [first, second, ..] = *config.job_events.places() {
+        return wrong(second, &format!("{first} is set too, and news goes to one place"));
+    }
     check_queues(config)?;
     if !(1..=300).contains(&config.plan.max_choices.0) {
         return wrong("plan.max-choices", "EC2 takes 1 to 300 choices in one launch");

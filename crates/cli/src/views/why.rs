@@ -123,6 +123,11 @@ impl WhyView {
         }
     }
 
+    /// Says what would end a wait that no purchase ends.
+    pub fn set_ways_out(&mut self, ways: Vec<String>) {
+        self.notes.splice(0..0, ways);
+    }
+
     /// Of a job that the dispatcher has not looked at.
     pub fn unseen(job: &Job) -> Self {
         Self::new(job, "not-looked-at", "accepted; the dispatcher has not looked at it yet".into())

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 45] = [
+const VERBS: [&str; 46] = [
     "",
     "serve",
     "submit",
@@ -33,6 +33,7 @@ const VERBS: [&str; 45] = [
     "schedules pause",
     "schedules resume",
     "schedules delete",
+    "logs",
     "hosts list",
     "top",
     "calibration",

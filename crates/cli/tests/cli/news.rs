@@ -35,3 +35,15 @@ fn a_dispatcher_tells_a_file_what_becomes_of_its_jobs() {
     let version = |of: &Value| of["detail"]["spillway"]["version"].as_u64().unwrap();
     assert!(version(&told[0]) < version(&told[1]));
 }
+
+#[test]
+fn news_that_is_to_go_to_two_places_is_an_error_that_names_both() {
+    let config = "[job-events]\nqueue = 'q'\nbus = 'b'\n";
+    let home = Home::new().with("spillway.toml", config);
+
+    let ran = home.run(&["config", "show"]);
+
+    assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+    let said = &ran.stderr;
+    assert!(said.contains("job-events.bus") && said.contains("job-events.queue"), "{said}");
+}

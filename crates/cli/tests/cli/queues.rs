@@ -27,7 +27,7 @@ markets = ["spot"]
 max-hosts = 3
 "#;
 
-fn paused(queue: &str) -> Change {
+pub(crate) fn paused(queue: &str) -> Change {
     let ordered_at: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     let target = Pausable::Queue(queue.parse().unwrap());
     Change::PutGate { target, gate: Gate { is_paused: true, ordered_at } }

@@ -4,8 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use spillway_core::change::Cooldown;
-use spillway_core::{Change, HostId, Job, JobClass};
+use spillway_core::{Change, HostId, Job, JobClass, JobState};
 
+use crate::queues::paused;
 use crate::rig::{Home, Ran, add_job, id, message};
 
 /// Text that differs from run to run: times, and spans until times that were given as such.
@@ -63,11 +64,20 @@ fn registered() -> Value {
     })
 }
 
-/// A job that runs there and needs so much memory.
-fn runs(token: &str, memory_mib: u64) -> Vec<Change> {
+/// A job of an hour.
+fn running_body(token: &str, memory_mib: u64) -> Value {
     let mut body = message(token, memory_mib, "true");
     body["spillway"]["expectedDurationSeconds"] = json!(3600);
-    let Change::AddJob(job) = add_job(2, &body, Timestamp::now()) else { unreachable!() };
+    body
+}
+
+/// A job that runs there and needs so much memory.
+fn runs(token: &str, memory_mib: u64) -> Vec<Change> {
+    vec![runs_as(&running_body(token, memory_mib))]
+}
+
+fn runs_as(body: &Value) -> Change {
+    let Change::AddJob(job) = add_job(2, body, Timestamp::now()) else { unreachable!() };
     let host: HostId = HOST.parse().unwrap();
     let state = json!({
         "status": "RUNNING",
@@ -75,7 +85,7 @@ fn runs(token: &str, memory_mib: u64) -> Vec<Change> {
         "started_at": Timestamp::now(),
     });
     let job = Job { state: serde_json::from_value(state).unwrap(), ..*job };
-    vec![Change::AddJob(Box::new(job))]
+    Change::AddJob(Box::new(job))
 }
 
 /// Nothing but one type in one market is sold.
@@ -150,6 +160,81 @@ fn no_prices_can_be_read() {
     let home = Home::new().with_facts("l.db", &[waits("a", 2000)]);
 
     let ran = home.run(&["why", &id("a"), "--ledger", "l.db"]);
+
+    assert_told!(home, ran);
+}
+
+#[test]
+fn the_accounts_quota_is_used_up() {
+    let limits = format!("{}[limits]\nvcpu-quotas = ['spot/standard=2']\n", only("c6a.large"));
+    let mut facts = vec![waits("a", 2000), host(&registered())];
+    facts.extend(runs("b", 3000));
+    let home = Home::new().with_facts("l.db", &facts).with("spillway.toml", &limits);
+
+    let ran = why(&home, "a");
+
+    assert_told!(home, ran);
+}
+
+#[test]
+fn another_job_must_end_first() {
+    let mut facts = vec![host(&registered())];
+    facts.extend(runs("b", 2000));
+    let mut body = message("a", 500, "true");
+    body["dependsOn"] = json!([{"jobId": id("b")}]);
+    let Change::AddJob(job) = add_job(3, &body, Timestamp::now()) else { unreachable!() };
+    facts.push(Change::AddJob(Box::new(Job { state: JobState::Pending, ..*job })));
+    let home = Home::new().with_facts("l.db", &facts).with("spillway.toml", &only("c6a.large"));
+
+    let ran = why(&home, "a");
+
+    assert_told!(home, ran);
+}
+
+#[test]
+fn its_queue_is_paused() {
+    let home = Home::new().with_facts("l.db", &[waits("a", 2000), paused("default")]);
+
+    let ran = why(&home, "a");
+
+    assert_told!(home, ran);
+}
+
+#[test]
+fn its_share_has_all_that_it_may_have() {
+    let config = format!(
+        "{}[[queue]]\nname = 'default'\nfair-share = true\n\
+         [[queue.shares]]\nshare = 'teamA'\nmax-vcpus = 1\n",
+        only("c6a.large")
+    );
+    let of_team = |mut body: Value| {
+        body["shareIdentifier"] = json!("teamA");
+        body
+    };
+    let mut facts = vec![host(&registered())];
+    facts.push(runs_as(&of_team(running_body("b", 1000))));
+    facts.push(add_job(3, &of_team(message("a", 1000, "true")), Timestamp::now()));
+    let home = Home::new().with_facts("l.db", &facts).with("spillway.toml", &config);
+
+    let ran = why(&home, "a");
+
+    assert_told!(home, ran);
+}
+
+#[test]
+fn all_licences_are_taken() {
+    let config = format!("consumable-resources = ['licences=1']\n{}", only("c6a.large"));
+    let of_licence = |mut body: Value| {
+        let list = json!([{"consumableResource": "licences", "quantity": 1}]);
+        body["consumableResourcePropertiesOverride"] = json!({"consumableResourceList": list});
+        body
+    };
+    let mut facts = vec![host(&registered())];
+    facts.push(runs_as(&of_licence(running_body("b", 1000))));
+    facts.push(add_job(3, &of_licence(message("a", 1000, "true")), Timestamp::now()));
+    let home = Home::new().with_facts("l.db", &facts).with("spillway.toml", &config);
+
+    let ran = why(&home, "a");
 
     assert_told!(home, ran);
 }

@@ -28,10 +28,18 @@ pub enum PolicyName {
     PassJobRoles,
     /// A part of the execution role's: secrets of the Secrets Manager
     ReadSecrets,
-    /// A part of the dispatcher's: tells queues what becomes of jobs
+    /// A part of the dispatcher's: tells a queue, a topic or a bus what becomes of jobs
     TellJobEvents,
     /// A part of the execution role's: parameters of the Parameter Store
     ReadParameters,
+    /// Beside the dispatcher's, for a ledger that is a table
+    KeepLedger,
+    /// Beside the dispatcher's, for children of arrays that share tasks
+    ReadReports,
+    /// Whoever reads a ledger that is a table
+    Reader,
+    /// Whoever runs `spillway logs`
+    ReadLogs,
 }
 
 /// A policy with the deployment's name in it. What else differs between accounts stays as a placeholder: `${partition}`,
@@ -58,6 +66,10 @@ pub(super) fn policy(name: PolicyName, deployment: &str) -> String {
         PolicyName::ReadParameters => {
             include_str!("../../../../../infra/policies/read-parameters.json")
         }
+        PolicyName::KeepLedger => include_str!("../../../../../infra/policies/keep-ledger.json"),
+        PolicyName::ReadReports => include_str!("../../../../../infra/policies/read-reports.json"),
+        PolicyName::Reader => include_str!("../../../../../infra/policies/reader.json"),
+        PolicyName::ReadLogs => include_str!("../../../../../infra/policies/read-logs.json"),
     };
     text.replace("${deployment}", deployment)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use spillway_aws::{AwsPrices, Cloud, Ec2Compute, EcsCluster, SqsEvents, SqsJobs, SqsNews};
+use spillway_aws::{AwsPrices, Cloud, Ec2Compute, EcsCluster, News, SqsEvents, SqsJobs};
 use spillway_core::error::LedgerError;
 use spillway_runtime::journal::Standby;
 use spillway_runtime::ledger::Outbox;
@@ -73,12 +73,9 @@ fn who() -> String {
     format!("{} {}", host.trim(), std::process::id())
 }
 
-async fn connected(config: &Config) -> Result<(AccountPorts, Option<Arc<SqsNews>>)> {
+async fn connected(config: &Config) -> Result<(AccountPorts, Option<Arc<News>>)> {
     let cloud: Cloud = crate::cloud::connect(config).await?;
-    let sink = match &config.job_events.queue {
-        Some(queue) => Some(Arc::new(crate::cloud::news(config, queue).await?)),
-        None => None,
-    };
+    let sink = crate::cloud::news(config).await?.map(Arc::new);
     let ports = Ports {
         jobs: cloud.jobs(),
         events: cloud.events(),
@@ -98,7 +95,7 @@ async fn connected(config: &Config) -> Result<(AccountPorts, Option<Arc<SqsNews>
 
 fn tell(
     outbox: Outbox,
-    sink: Option<Arc<SqsNews>>,
+    sink: Option<Arc<News>>,
     config: &Config,
     stop: &CancellationToken,
 ) -> Telling {
