@@ -372,15 +372,18 @@ impl Engine {
     /// Ends a live attempt: frees its place, carries its cost, and decides what becomes of the job.
     pub(crate) fn end_one_attempt(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd, end: End) {
         let Some((job, live)) = self.live(id, ord) else { return };
-        let record = job.clone();
-        let spec = Arc::clone(&job.spec);
+        let (spec, kind) = (Arc::clone(&job.spec), self.kind_of(job));
+        let cost = self.fleet.get(live.host).map(|entry| {
+            let held = end.stopped_at.duration_since(live.placed_at);
+            job.cost_of(entry.host.price, held, &entry.host.capacity, end.place_in_task)
+        });
         let (live, was_stopped_for) = (live.clone(), live.stop.clone());
         self.stop_at.remove(&(id, ord));
         self.end_as_probe(cx, id, ord);
         self.free_place(cx, id);
-        let Some(host) = self.fleet.get(live.host).map(|entry| &entry.host) else { return };
+        let host = self.fleet.get(live.host).map(|entry| &entry.host);
+        let (Some(host), Some(cost)) = (host, cost) else { return };
         let Some(instance) = host.instance() else { return };
-        let held = end.stopped_at.duration_since(live.placed_at);
         let attempt = Attempt {
             ord,
             host: live.host,
@@ -396,7 +399,7 @@ impl Engine {
             container_reason: end.container_reason,
             containers: end.containers,
             failure: end.failure,
-            cost: record.cost_of(host.price, held, &host.capacity, end.place_in_task),
+            cost,
             expected: live.expected,
             shared: end.shared.map(Box::new),
         };
@@ -409,33 +412,15 @@ impl Engine {
                 attempt.failure,
                 None | Some(FailureCategory::Exit | FailureCategory::Oom)
             );
-            self.memory.ended(cx.now, (&spec, live.variant), ran, by_itself);
+            self.memory.ended(cx.now, kind, (&spec, live.variant), ran, by_itself);
         }
         if id.node_index().is_some() {
             self.node_ended(cx, id, attempt);
             self.after_place_freed(cx, live.host);
             return;
         }
-        let mut with_attempt = self.jobs.get(&id).map(|job| job_with(job, &attempt));
-        let verdict = match (with_attempt.take(), was_stopped_for.map(|stop| stop.cause)) {
-            // Whoever asked for the end gets it, however the task ended; success stands.
-            (Some(_), Some(StopCause::Terminated { reason })) if attempt.failure.is_some() => {
-                Verdict::Fail { reason }
-            }
-            (Some(_), Some(cause @ StopCause::JobTimeout)) if attempt.failure.is_some() => {
-                Verdict::Fail { reason: cause.reason() }
-            }
-            (Some(job), _) => match decide(&spec, &job, &attempt) {
-                Verdict::Retry { .. } if is_overdue(&job, cx.now) => {
-                    Verdict::Fail { reason: StopCause::JobTimeout.reason() }
-                }
-                verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => {
-                    verdict
-                }
-            },
-            (None, _) => return,
-        };
-        match verdict {
+        let was_stopped_for = was_stopped_for.map(|stop| stop.cause);
+        match self.verdict(cx.now, id, &attempt, was_stopped_for) {
             Verdict::Succeed => {
                 let state = JobState::Succeeded { at: attempt.stopped_at };
                 self.move_job(cx, id, state, Some(attempt));
@@ -452,6 +437,33 @@ impl Engine {
             }
         }
         self.after_place_freed(cx, live.host);
+    }
+
+    /// What becomes of a job whose attempt has ended.
+    fn verdict(
+        &self,
+        now: Timestamp,
+        id: JobId,
+        attempt: &Attempt,
+        was_stopped_for: Option<StopCause>,
+    ) -> Verdict {
+        let (Some(job), true) = (self.jobs.get(&id), attempt.failure.is_some()) else {
+            // Most succeed, and success stands, whoever asked for the end.
+            return Verdict::Succeed;
+        };
+        match was_stopped_for {
+            // Whoever asked for the end gets it, however the task ended.
+            Some(StopCause::Terminated { reason }) => Verdict::Fail { reason },
+            Some(cause @ StopCause::JobTimeout) => Verdict::Fail { reason: cause.reason() },
+            _ => match decide(&job.spec, &job_with(job, attempt), attempt) {
+                Verdict::Retry { .. } if is_overdue(job, now) => {
+                    Verdict::Fail { reason: StopCause::JobTimeout.reason() }
+                }
+                verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => {
+                    verdict
+                }
+            },
+        }
     }
 
     /// Puts a job back in line after its pause.

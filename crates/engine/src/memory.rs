@@ -61,11 +61,11 @@ impl Memory {
     pub(crate) fn ended(
         &mut self,
         now: Timestamp,
+        kind: KindId,
         (spec, variant): (&JobSpec, VariantOrd),
         ran: SignedDuration,
         by_itself: bool,
     ) {
-        let kind = KindId::of_variant(spec, variant);
         let known = self.history.kinds.entry(kind).or_insert_with(|| KindHistory {
             name: kind_name_of_variant(spec, variant),
             last_ended: now,
@@ -191,15 +191,18 @@ mod tests {
             |n: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(n).unwrap());
         let ran = SignedDuration::from_secs(60);
         let (first, second) = (spec("first"), spec("second"));
-        memory.ended(at(0), (&first, VariantOrd::BASE), ran, true);
-        memory.ended(at(1), (&second, VariantOrd::BASE), ran, true);
-        memory.ended(at(2), (&first, VariantOrd::BASE), ran, true);
+        let ended = |memory: &mut Memory, n: usize, spec: &JobSpec| {
+            memory.ended(at(n), KindId::of(spec), (spec, VariantOrd::BASE), ran, true);
+        };
+        ended(&mut memory, 0, &first);
+        ended(&mut memory, 1, &second);
+        ended(&mut memory, 2, &first);
         for n in 2..limits::KINDS_MAX {
-            memory.ended(at(n + 1), (&spec(&format!("other-{n}")), VariantOrd::BASE), ran, true);
+            ended(&mut memory, n + 1, &spec(&format!("other-{n}")));
         }
         memory.take_changes(&mut Vec::new());
 
-        memory.ended(at(9_999), (&spec("one-more"), VariantOrd::BASE), ran, true);
+        ended(&mut memory, 9_999, &spec("one-more"));
         let mut changes = Vec::new();
         memory.take_changes(&mut changes);
 

@@ -7,6 +7,7 @@ mod fleet;
 mod install;
 mod jobs;
 mod kills;
+mod logs;
 mod messages;
 mod mistakes;
 mod news;

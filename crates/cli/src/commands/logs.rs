@@ -9,6 +9,7 @@ pub(crate) use place::Place;
 use anyhow::Result;
 use clap::Args;
 use spillway_core::JobId;
+use spillway_core::error::LedgerError;
 
 use crate::context::Context;
 use crate::error::Complaint;
@@ -65,23 +66,25 @@ pub async fn run(args: &LogsArgs, context: &Context) -> Result<ExitStatus> {
             .hint("--format jsonl prints a document for each line")
             .into());
     }
-    let look = || ledger::reader(config)?.job(args.job);
-    let Some(job) = look()? else {
-        return Err(Complaint::usage(format!("there is no job {} in the ledger", args.job))
-            .hint("its message may still be in the queue; `spillway jobs list` shows what was accepted")
-            .into());
+    let look = || match ledger::reader(config) {
+        // The dispatcher has not been started yet; the job waits in the queue.
+        Err(LedgerError::Missing { .. }) if args.follow => Ok(None),
+        other => other?.job(args.job),
     };
-    if job.spec.array.is_some() && job.id.index().is_none() {
-        return Err(Complaint::usage(format!("{} is an array: its children have logs", args.job))
-            .hint(format!("name one, such as `spillway logs {}:0`", args.job))
-            .into());
-    }
     let wish = place::Wish {
         attempt: args.attempt,
         container: args.container.as_deref(),
         group: config.log_group.as_deref(),
     };
     if !args.follow {
+        let Some(job) = look()? else {
+            return Err(Complaint::usage(format!("there is no job {} in the ledger", args.job))
+                .hint(
+                    "its message may still be in the queue; --follow waits for it, and \
+                     `spillway jobs list` shows what was accepted",
+                )
+                .into());
+        };
         let place = place::of(&job, &wish)?;
         if let Some(note) = &place.note {
             context.output.note(note);
@@ -99,8 +102,6 @@ pub async fn run(args: &LogsArgs, context: &Context) -> Result<ExitStatus> {
         context.output.show(&view)?;
         return Ok(ExitStatus::Ok);
     }
-    // What is wrong with the wish is said before anybody waits.
-    place::check(&job, &wish)?;
     let source = source(config).await?;
     let follow = Follow { wish, timestamps: args.timestamps, output: &context.output };
     tokio::select! {

@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// The kind of a job; that of an array's children is known.
-    fn kind_of(&self, job: &Job) -> KindId {
+    pub(crate) fn kind_of(&self, job: &Job) -> KindId {
         let is_of_one = job.spec.variants.is_none();
         let array =
             job.id.index().filter(|_| is_of_one).and_then(|_| self.arrays.get(&job.id.whole()));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use spillway_tests::deployment::{Deployment, PROGRAM, SOON, Shape, runner};
+use spillway_tests::deployment::{Deployment, PROGRAM, SOON, Shape, runner, said};
 use spillway_tests::workspace;
 
 /// The image that brings the runner. Local processes take a folder for one, and the folder that the program was built in has the
@@ -44,5 +44,9 @@ fn a_child_that_fails_in_a_shared_task_fails_alone() {
         assert_eq!(seen["attempts"].as_array().map(Vec::len), Some(1), "nobody ran twice");
     }
     assert_eq!(here.n_tasks_ever(), 3);
+    let log = here.spillway(&["logs", &format!("{array}:5")]);
+    let text = String::from_utf8_lossy(&log.stdout);
+    assert!(text.contains("child 5") && text.contains("child 4"), "it has one log: {}", said(&log));
+    assert!(said(&log).contains("shared a task"), "{}", said(&log));
     here.until_all_is_given_back();
 }

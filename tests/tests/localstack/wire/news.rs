@@ -21,7 +21,7 @@ fn shape(config: &'static str) -> Shape {
 fn runs_and_tells(here: &Deployment, queue: &str, event: fn(&str) -> Option<Value>) -> Value {
     let _dispatcher = here.serve();
     let job = here.submit(&["--name", "told-of"], "exit 3");
-    assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(1));
+    assert_eq!(here.wait(std::slice::from_ref(&job), SOON), Some(3));
     let told = wait_until("its end is told", SOON, || {
         let messages = here.wire().peek(queue);
         let events = messages.iter().filter_map(|message| event(message["Body"].as_str()?));

@@ -59,7 +59,15 @@ impl Follow<'_> {
         let mut n_silent = 0;
         let mut progress = Some(self.output.progress());
         loop {
-            let Some(job) = look()? else { return Ok(ExitStatus::Failure) };
+            let Some(job) = look()? else {
+                if let Some(progress) = &mut progress {
+                    progress.set("the job is not accepted yet (is a dispatcher running?)");
+                }
+                tokio::time::sleep(pause).await;
+                continue;
+            };
+            // What is wrong with the wish is said before anybody waits.
+            place::check(&job, &self.wish)?;
             let is_over = job.state.status().is_terminal();
             let newest = place::of(&job, &self.wish).ok();
             if at.is_none() {

@@ -34,6 +34,10 @@ pub(crate) struct Place {
 
 /// What of the wish can never be, whatever the job does.
 pub(super) fn check<'j>(job: &'j Job, wish: &Wish<'_>) -> Result<(Part<'j>, String), Complaint> {
+    if job.spec.array.is_some() && job.id.index().is_none() {
+        return Err(Complaint::usage(format!("{} is an array: its children have logs", job.id))
+            .hint(format!("name one, such as `spillway logs {}:0`", job.id)));
+    }
     let parts = job.spec.parts();
     let name = |part: &Part<'_>| part.role.map(|role| role.name.clone());
     let part = match wish.container {
