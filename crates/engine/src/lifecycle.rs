@@ -105,10 +105,8 @@ impl Engine {
             return;
         }
         let (placed_at, instance) = (attempt.placed_at, instance.id);
-        if !self.let_send_start(cx, id, ord) {
-            return;
-        }
-        let Some((job, _)) = self.live(id, ord) else { return };
+        let is_let = self.let_send_start(cx, id, ord);
+        let Some((job, _)) = self.live(id, ord).filter(|_| is_let) else { return };
         if limits::START_TOKEN_LIFE <= cx.now.duration_since(placed_at) {
             // Events say what became of it; if none does, the start's time-out settles it.
             return;
@@ -168,8 +166,8 @@ impl Engine {
             }
             Err(error @ CloudError::Denied { .. }) if self.unsent.contains(&(id, ord)) => {
                 // Nothing was started, and its host need not wait for a right to be given.
-                let reason = error.to_string();
-                self.end_attempt_unstarted(cx, id, ord, reason, FailureCategory::Held);
+                let why = error.to_string();
+                self.end_attempt_unstarted(cx, id, ord, why, FailureCategory::Held);
             }
             Err(error) if Calls::paces(&error) => self.calls.ask(Call::Start(id, ord)),
             Err(error) => {
@@ -463,15 +461,6 @@ impl Engine {
                     verdict
                 }
             },
-        }
-    }
-
-    /// Puts a job back in line after its pause.
-    pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        if matches!(job.state, JobState::Runnable { .. }) && !self.is_blocked_by_nodes(id) {
-            self.join_line(id);
-            self.replan_by(cx.now);
         }
     }
 

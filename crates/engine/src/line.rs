@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{HostId, JobId, JobState, MicroUsdPerHour, Resources, cost};
 
-use crate::engine::Engine;
+use crate::engine::{Cx, Engine};
 use crate::in_use::Holding;
 use crate::lane::Lane;
 use crate::waiting::GroupKey;
@@ -42,6 +42,15 @@ impl Engine {
                 self.waiting.insert(group, stands_at, id);
             }
             self.limit_wait(id);
+        }
+    }
+
+    /// Puts a job back in line after its pause.
+    pub(crate) fn requeue(&mut self, cx: &mut Cx, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if matches!(job.state, JobState::Runnable { .. }) && !self.is_blocked_by_nodes(id) {
+            self.join_line(id);
+            self.replan_by(cx.now);
         }
     }
 
