@@ -128,6 +128,10 @@ pub struct Engine {
     /// When an attempt that is to end is next told so; a timer for an earlier time is out of date.
     pub(crate) stop_at: BTreeMap<(JobId, AttemptOrd), Timestamp>,
     pub(crate) observing: bool,
+    /// Looks in a row of which some part could not be read.
+    pub(crate) n_blind_looks: usize,
+    /// Attempts whose task ECS did not know, and in how many looks in a row.
+    pub(crate) missed: BTreeMap<(JobId, AttemptOrd), u32>,
     /// When the next look is due; a timer for an earlier plan of it is out of date.
     pub(crate) observe_at: Option<Timestamp>,
     pub(crate) reading_catalog: bool,
@@ -197,6 +201,8 @@ impl Engine {
             n_call_failed: BTreeMap::new(),
             stop_at: BTreeMap::new(),
             observing: false,
+            n_blind_looks: 0,
+            missed: BTreeMap::new(),
             observe_at: None,
             reading_catalog: false,
             arrivals: None,

@@ -16,6 +16,7 @@ use spillway_core::{
 use crate::engine::{Cx, Engine};
 use crate::fleet::Entry;
 use crate::limits;
+use crate::retry::backoff;
 use crate::timer::Timer;
 
 impl Engine {
@@ -81,7 +82,13 @@ impl Engine {
 
     pub(crate) fn take_snapshot(&mut self, cx: &mut Cx, asked_at: Timestamp, seen: &FleetSnapshot) {
         self.observing = false;
-        self.observe_by(cx.now + self.config.observe_every);
+        let is_whole =
+            seen.instances.is_some() && seen.container_instances.is_some() && seen.tasks.is_some();
+        self.n_blind_looks = if is_whole { 0 } else { self.n_blind_looks.saturating_add(1) };
+        // What could not be read is looked at again sooner: with a look every few minutes, some that fail in a row are half an hour.
+        let again_in =
+            if is_whole { self.config.observe_every } else { backoff(self.n_blind_looks) };
+        self.observe_by(cx.now + again_in.min(self.config.observe_every));
         if let Some(instances) = &seen.instances {
             for instance in instances {
                 self.take_instance(cx, asked_at, instance);
@@ -94,8 +101,23 @@ impl Engine {
         for task in seen.tasks.iter().flatten() {
             self.take_task(cx, task);
         }
-        for (job, ord) in self.attempts_of(asked_at, &seen.missing_tasks) {
-            self.task_missing(cx, job, ord);
+        if seen.tasks.is_some() {
+            self.note_missed_tasks(cx, asked_at, &seen.missing_tasks);
+        }
+    }
+
+    /// ECS forgets a stopped task within an hour, and shows a new one with a delay. How old a task is our clock tells, which may have
+    /// leaped: only one that is missing again and again is over.
+    fn note_missed_tasks(&mut self, cx: &mut Cx, asked_at: Timestamp, missing: &[TaskArn]) {
+        let missing = self.attempts_of(asked_at, missing);
+        self.missed.retain(|attempt, _| missing.contains(attempt));
+        for (job, ord) in missing {
+            let n_missed = self.missed.entry((job, ord)).or_default();
+            *n_missed = n_missed.saturating_add(1);
+            if limits::MISSES_BEFORE_GONE <= *n_missed {
+                self.missed.remove(&(job, ord));
+                self.task_missing(cx, job, ord);
+            }
         }
     }
 

@@ -7,35 +7,33 @@
 mod crash;
 mod dispatcher;
 pub mod listeners;
+mod outcome;
 mod perform;
 pub mod tamper;
 mod witness;
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use spillway_core::id::{LedgerId, NAMESPACE};
-use spillway_core::{Answer, Effect, Input, InstanceId, Planner};
-use spillway_engine::calibration::Calibration;
+use spillway_core::{Answer, Effect, Input, Planner};
 use spillway_engine::{Engine, Step};
 use spillway_planner::Spillway;
 use uuid::Uuid;
 
 use crate::agenda::Agenda;
 use crate::cloud::{RECEIVE_MAX, SimCloud};
-use crate::fault::{Coverage, Fault};
-use crate::invariants::{Invariants, Violation};
+use crate::fault::Fault;
+use crate::invariants::Invariants;
 use crate::ledger::MemoryLedger;
 use crate::scenario::Scenario;
-use crate::score::Score;
 use crate::setting::{Chance, Spread};
 use crate::trace::Trace;
 use crate::world::Out;
 use crash::{Crash, Heard, Paused};
 use dispatcher::{Dispatcher, Turn};
 use listeners::{Commits, Listeners};
+pub use outcome::Outcome;
 use tamper::{Honest, Tamper};
 
 /// How long a receiver waits after a queue has refused it.
@@ -49,33 +47,6 @@ const EVENT_RECEIVERS: usize = 4;
 
 /// Nothing real takes so many steps at one moment: the loop would not let time pass.
 const STEPS_AT_ONCE_MAX: u32 = 100_000;
-
-/// What came of a run.
-#[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
-    /// How good it was.
-    pub score: Score,
-    /// What must never happen and did, oldest first; the first ones only.
-    pub violations: Vec<Violation>,
-    /// How many violations there were.
-    pub n_violations: u64,
-    /// Over every input and every step: equal hashes mean equal runs.
-    pub trace_hash: u64,
-    /// How many inputs the control loop took.
-    pub n_events: u64,
-    /// Whether all came to rest within the scenario's limit.
-    pub converged: bool,
-    /// How much time passed in it.
-    #[serde(serialize_with = "crate::score::as_seconds")]
-    pub lasted: SignedDuration,
-    /// Which faults happened, and how often.
-    pub coverage: Coverage,
-    /// For how long instances were paid that the ledger never had a record of.
-    #[serde(serialize_with = "crate::score::as_seconds")]
-    pub unrecorded: SignedDuration,
-    /// Calls that found their token bucket empty.
-    pub n_over_limit: u64,
-}
 
 /// A run that could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -471,42 +442,6 @@ impl<'s, 't> Runner<'s, 't> {
         if let Some(job) = job {
             let (event, now) = (self.n_events, self.now);
             self.invariants.check_started(event, now, job, &self.ledger, &self.cloud);
-        }
-    }
-
-    fn unrecorded(&self) -> SignedDuration {
-        let hosts = self.ledger.all_hosts();
-        let recorded: BTreeSet<&InstanceId> =
-            hosts.filter_map(|host| host.instance()).map(|instance| &instance.id).collect();
-        let instances = self.cloud.ec2().instances();
-        instances
-            .filter(|instance| !recorded.contains(&instance.id))
-            .map(|instance| {
-                let end = instance.ended.map_or(self.now, |(at, _)| at);
-                end.duration_since(instance.launched_at)
-            })
-            .fold(SignedDuration::ZERO, SignedDuration::saturating_add)
-    }
-
-    fn outcome(self, converged: bool) -> Outcome {
-        let mut score = Score::of(self.ledger.all_jobs(), &self.cloud, self.now);
-        score.n_crashes = self.n_crashes;
-        score.n_doubled_tasks = self.invariants.n_doubled_tasks();
-        score.calibration =
-            Calibration::of(self.ledger.all_jobs(), self.ledger.all_hosts(), self.now);
-        let mut coverage = self.cloud.coverage().clone();
-        coverage.add(Fault::Zombie, self.invariants.n_doubled_tasks());
-        Outcome {
-            score,
-            lasted: self.now.duration_since(self.scenario.start),
-            coverage,
-            unrecorded: self.unrecorded(),
-            n_over_limit: self.cloud.n_over_limit(),
-            violations: self.invariants.violations().to_vec(),
-            n_violations: self.invariants.n_violations(),
-            trace_hash: self.trace.hash(),
-            n_events: self.n_events,
-            converged,
         }
     }
 }

@@ -144,6 +144,6 @@ mod tests {
         assert_eq!(dry, [(secs(10), secs(30)), (secs(50), secs(70))]);
 
         let shifted = recording.dry(secs(20), secs(40));
-        assert_eq!(shifted, [(secs(0), secs(10)), (secs(30), secs(50))]);
+        assert_eq!(shifted, [(secs(0), secs(10)), (secs(30), secs(40))]);
     }
 }

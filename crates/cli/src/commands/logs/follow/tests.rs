@@ -1,3 +1,5 @@
+//! A log that grows, with a course of what the ledger shows and a log that is read by pieces.
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
