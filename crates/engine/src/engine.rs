@@ -130,8 +130,6 @@ pub struct Engine {
     pub(crate) observing: bool,
     /// Looks in a row of which some part could not be read.
     pub(crate) n_blind_looks: usize,
-    /// Attempts whose task ECS did not know, and in how many looks in a row.
-    pub(crate) missed: BTreeMap<(JobId, AttemptOrd), u32>,
     /// When the next look is due; a timer for an earlier plan of it is out of date.
     pub(crate) observe_at: Option<Timestamp>,
     pub(crate) reading_catalog: bool,
@@ -202,7 +200,6 @@ impl Engine {
             stop_at: BTreeMap::new(),
             observing: false,
             n_blind_looks: 0,
-            missed: BTreeMap::new(),
             observe_at: None,
             reading_catalog: false,
             arrivals: None,

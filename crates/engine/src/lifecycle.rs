@@ -240,6 +240,9 @@ impl Engine {
                 attempt.task_version = version;
             });
         }
+        if report.status != TaskStatus::Stopped {
+            self.found_alive(cx, id, ord);
+        }
         match report.status {
             TaskStatus::Pending | TaskStatus::Stopping => {}
             TaskStatus::Running => self.task_runs(cx, id, ord, report.started_at),

@@ -227,6 +227,10 @@ pub const GIVE_BACK_SECS: u32 = 60;
 /// last read is a minute after the task's end.
 pub const REPORT_READS_MAX: u32 = 5;
 
+/// How often the report of a shared task may be throttled or not answered before that counts as read too: half an hour, with
+/// [`CALL_RETRY_MAX`] between the last.
+pub const REPORT_UNREAD_MAX: u32 = 20;
+
 /// `CloudWatch` Logs answers so many `GetLogEvents` a second in a region (`CloudWatch` Logs quotas: 25, in some regions 10).
 pub const REPORT_CALLS_PER_SEC: u32 = 10;
 

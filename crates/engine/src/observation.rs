@@ -101,23 +101,8 @@ impl Engine {
         for task in seen.tasks.iter().flatten() {
             self.take_task(cx, task);
         }
-        if seen.tasks.is_some() {
-            self.note_missed_tasks(cx, asked_at, &seen.missing_tasks);
-        }
-    }
-
-    /// ECS forgets a stopped task within an hour, and shows a new one with a delay. How old a task is our clock tells, which may have
-    /// leaped: only one that is missing again and again is over.
-    fn note_missed_tasks(&mut self, cx: &mut Cx, asked_at: Timestamp, missing: &[TaskArn]) {
-        let missing = self.attempts_of(asked_at, missing);
-        self.missed.retain(|attempt, _| missing.contains(attempt));
-        for (job, ord) in missing {
-            let n_missed = self.missed.entry((job, ord)).or_default();
-            *n_missed = n_missed.saturating_add(1);
-            if limits::MISSES_BEFORE_GONE <= *n_missed {
-                self.missed.remove(&(job, ord));
-                self.task_missing(cx, job, ord);
-            }
+        for (job, ord) in self.attempts_of(asked_at, &seen.missing_tasks) {
+            self.task_missing(cx, job, ord);
         }
     }
 

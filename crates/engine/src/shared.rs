@@ -33,6 +33,8 @@ struct Task {
     children: BTreeSet<JobId>,
     report: Report,
     n_reads: u32,
+    /// How often it could not be, for a reason that may pass.
+    n_unread: u32,
     /// A read has been sent and not been answered.
     is_reading: bool,
     /// Why the last read failed.
@@ -194,9 +196,28 @@ impl Engine {
         self.read_later(cx, leader, ord);
     }
 
+    /// A shared task that ECS did not know for a while is there after all: it has not ended.
+    pub(crate) fn found_alive(&mut self, cx: &mut Cx, leader: JobId, ord: AttemptOrd) {
+        let ended =
+            self.live(leader, ord).and_then(|(_, live)| live.shared.as_ref()?.ended.as_ref());
+        let was_lost = ended.is_some_and(|ended| ended.failure == Some(FailureCategory::Unknown));
+        if !was_lost {
+            return;
+        }
+        self.update_attempt(cx, leader, |attempt| {
+            if let Some(shared) = &mut attempt.shared {
+                shared.ended = None;
+            }
+        });
+        if let Some(task) = self.shared_tasks.0.get_mut(&leader) {
+            (task.n_reads, task.n_unread) = (0, 0);
+        }
+    }
+
     /// The log comes a few seconds late.
     fn read_later(&mut self, cx: &mut Cx, leader: JobId, ord: AttemptOrd) {
-        let n_reads = self.shared_tasks.0.get(&leader).map_or(0, |task| task.n_reads);
+        let n_reads =
+            self.shared_tasks.0.get(&leader).map_or(0, |task| task.n_reads.max(task.n_unread));
         let pause = backoff(usize::try_from(n_reads).unwrap_or(0).saturating_add(1));
         self.timers.set(cx.now + pause, Timer::Report(leader, ord));
     }
@@ -229,7 +250,13 @@ impl Engine {
             return;
         };
         task.is_reading = false;
-        task.n_reads = task.n_reads.saturating_add(1);
+        match result {
+            // What could not be asked says nothing: only what was read counts, for as long as that may change.
+            Err(error) if error.is_retryable() && task.n_unread < limits::REPORT_UNREAD_MAX => {
+                task.n_unread = task.n_unread.saturating_add(1);
+            }
+            Ok(_) | Err(_) => task.n_reads = task.n_reads.saturating_add(1),
+        }
         match result {
             Ok(lines) => {
                 let key = report_key(&ClientToken::of_attempt(leader, ord));

@@ -4,7 +4,6 @@ use spillway_core::input::Answer;
 use spillway_core::job::FailureCategory;
 use spillway_core::task::{CloudEvent, FleetSnapshot, InstanceStatus, TaskStatus};
 use spillway_core::{Effect, JobState, Market};
-use spillway_engine::limits;
 
 use crate::rig::{Rig, secs};
 
@@ -161,20 +160,8 @@ fn a_task_that_ecs_has_forgotten_is_of_unknown_end_and_runs_again() {
     let task = attempt.task.clone().unwrap();
 
     rig.wait(secs(3600));
-    let look = |rig: &mut Rig| {
-        let snapshot = FleetSnapshot {
-            tasks: Some(Vec::new()),
-            missing_tasks: vec![task.clone()],
-            ..FleetSnapshot::default()
-        };
-        rig.answer(Answer::Observe { asked_at: rig.now, snapshot });
-    };
-
-    for _ in 1..limits::MISSES_BEFORE_GONE {
-        look(&mut rig);
-        assert_eq!(rig.status(job), "RUNNING", "one look may be wrong");
-    }
-    look(&mut rig);
+    let snapshot = FleetSnapshot { missing_tasks: vec![task], ..FleetSnapshot::default() };
+    rig.answer(Answer::Observe { asked_at: rig.now, snapshot });
 
     assert_eq!(rig.status(job), "RUNNABLE");
     let attempt = &rig.jobs[&job].attempts[0];

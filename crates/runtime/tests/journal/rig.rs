@@ -79,7 +79,8 @@ pub(crate) async fn commit(
     ledger: &mut impl spillway_core::port::Ledger,
     changes: &[Change],
 ) -> u32 {
-    for n_failed in 0..20 {
+    // More than any test lets go wrong.
+    for n_failed in 0..50 {
         match ledger.commit(crate::sample::at(0), changes).await {
             Ok(()) => return n_failed,
             Err(spillway_core::error::LedgerError::Unavailable { .. }) => {}

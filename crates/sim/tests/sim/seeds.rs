@@ -110,3 +110,30 @@ fn seed_1176_room_is_made_for_a_job_of_alternatives_that_the_plan_left_out() {
          message_duplicates,missing_notices,rebalances,redrives,slow_pulls,stale_reads,stuck_stops,surplus_hosts",
     );
 }
+
+#[test]
+fn seed_50_an_instance_that_lists_left_out_is_found_though_looks_fail() {
+    assert_mended(
+        50,
+        "agent_absences,clock_skews,host_hangs,host_stops,late_notices,log_delays,log_losses,odd_ends,outage-0,outage-1,\
+         pull_failures,rebalances,stale_reads,stuck_stops,unregistered_hosts",
+    );
+}
+
+#[test]
+fn seed_771_a_shared_task_that_ecs_did_not_know_for_a_while_has_not_ended() {
+    assert_mended(
+        771,
+        "event_duplicates,host_deaths,jobs-1,late_notices,list_gaps,long_outages,message_duplicates,missing_notices,multi-node,\
+         rebalances,unregistered_hosts",
+    );
+}
+
+#[test]
+fn seed_1559_what_could_not_be_read_of_a_report_is_not_what_it_does_not_tell() {
+    assert_mended(
+        1_559,
+        "clock_skews,foreign_events,host_deaths,host_hangs,host_stops,late_notices,list_gaps,long_outages,missing_notices,outage-0,\
+         outage-1,rebalances,reclaim-0,slow_pulls,stuck_stops,surplus_hosts",
+    );
+}
