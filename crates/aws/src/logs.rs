@@ -1,4 +1,4 @@
-//! Logs of tasks in CloudWatch Logs, page by page. A log that is not there (yet) is no error: it has no page.
+//! Logs of tasks in `CloudWatch` Logs, page by page. A log that is not there (yet) is no error: it has no page.
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsError;
@@ -39,7 +39,7 @@ impl TaskLogs {
     }
 
     /// The page of a log at `from`, or its first; none if there is no such log. At the end of the log the page is empty and leads to
-    /// itself (`CloudWatch` Logs API reference, "GetLogEvents"), until more has been written.
+    /// itself (`CloudWatch` Logs API reference, "`GetLogEvents`"), until more has been written.
     ///
     /// # Errors
     /// [`spillway_core::CloudError`], of `logs:GetLogEvents`.
