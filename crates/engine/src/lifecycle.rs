@@ -15,10 +15,9 @@ use crate::engine::{Cx, Engine};
 use crate::environment::spec_to_run;
 use crate::limits;
 use crate::retry::{
-    Verdict, backoff, classify, decide, decided, says_host_ended, status_reason_of,
+    Verdict, backoff, classify, decided, says_host_ended, status_reason_of, verdict,
 };
 use crate::shared::attempt_limit;
-use crate::time_limit::is_overdue;
 use crate::timer::Timer;
 
 /// How an attempt ended.
@@ -421,7 +420,7 @@ impl Engine {
             return;
         }
         let was_stopped_for = was_stopped_for.map(|stop| stop.cause);
-        match self.verdict(cx.now, id, &attempt, was_stopped_for) {
+        match verdict(cx.now, self.jobs.get(&id).map(AsRef::as_ref), &attempt, was_stopped_for) {
             Verdict::Succeed => {
                 let state = JobState::Succeeded { at: attempt.stopped_at };
                 self.move_job(cx, id, state, Some(attempt));
@@ -438,33 +437,6 @@ impl Engine {
             }
         }
         self.after_place_freed(cx, live.host);
-    }
-
-    /// What becomes of a job whose attempt has ended.
-    fn verdict(
-        &self,
-        now: Timestamp,
-        id: JobId,
-        attempt: &Attempt,
-        was_stopped_for: Option<StopCause>,
-    ) -> Verdict {
-        let (Some(job), true) = (self.jobs.get(&id), attempt.failure.is_some()) else {
-            // Most succeed, and success stands, whoever asked for the end.
-            return Verdict::Succeed;
-        };
-        match was_stopped_for {
-            // Whoever asked for the end gets it, however the task ended.
-            Some(StopCause::Terminated { reason }) => Verdict::Fail { reason },
-            Some(cause @ StopCause::JobTimeout) => Verdict::Fail { reason: cause.reason() },
-            _ => match decide(&job.spec, &job_with(job, attempt), attempt) {
-                Verdict::Retry { .. } if is_overdue(job, now) => {
-                    Verdict::Fail { reason: StopCause::JobTimeout.reason() }
-                }
-                verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => {
-                    verdict
-                }
-            },
-        }
     }
 
     /// Frees the place of a job that starts or runs, as long as its record says so.
@@ -492,11 +464,4 @@ impl Engine {
             self.advance_drain(cx, host);
         }
     }
-}
-
-fn job_with(job: &Job, attempt: &Attempt) -> Job {
-    let mut job = job.clone();
-    job.attempts.reserve_exact(1);
-    job.attempts.push(attempt.clone());
-    job
 }

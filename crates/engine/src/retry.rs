@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use spillway_core::job::{Attempt, FailureCategory, Job, JobSpec, StopCause};
 use spillway_core::retry::{RetryAction, first_match};
 use spillway_core::task::TaskReport;
 
 use crate::limits;
+use crate::time_limit::is_overdue;
 
 /// What happens to a job after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,37 @@ pub(crate) fn status_reason_of(report: &TaskReport) -> String {
     let said = report.stopped_reason.as_ref().filter(|reason| !reason.is_empty());
     let said = said.or(container_reason.filter(|reason| !reason.is_empty()));
     said.cloned().unwrap_or_else(|| "Essential container in task exited".to_owned())
+}
+
+/// What becomes of a job whose attempt has ended, and why it was stopped if it was.
+pub(crate) fn verdict(
+    now: Timestamp,
+    job: Option<&Job>,
+    attempt: &Attempt,
+    was_stopped_for: Option<StopCause>,
+) -> Verdict {
+    let (Some(job), true) = (job, attempt.failure.is_some()) else {
+        // Most succeed, and success stands, whoever asked for the end.
+        return Verdict::Succeed;
+    };
+    match was_stopped_for {
+        // Whoever asked for the end gets it, however the task ended.
+        Some(StopCause::Terminated { reason }) => Verdict::Fail { reason },
+        Some(cause @ StopCause::JobTimeout) => Verdict::Fail { reason: cause.reason() },
+        _ => match decide(&job.spec, &job_with(job, attempt), attempt) {
+            Verdict::Retry { .. } if is_overdue(job, now) => {
+                Verdict::Fail { reason: StopCause::JobTimeout.reason() }
+            }
+            verdict @ (Verdict::Retry { .. } | Verdict::Succeed | Verdict::Fail { .. }) => verdict,
+        },
+    }
+}
+
+fn job_with(job: &Job, attempt: &Attempt) -> Job {
+    let mut job = job.clone();
+    job.attempts.reserve_exact(1);
+    job.attempts.push(attempt.clone());
+    job
 }
 
 /// What follows for a job whose `attempts` already include the one that just ended.
