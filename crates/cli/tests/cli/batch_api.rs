@@ -244,7 +244,9 @@ fn a_job_is_known_before_a_dispatcher_has_taken_it() {
     assert_eq!(tags.body["tags"], json!({"team": "a"}));
 
     let _dispatcher = home.serve_with("s.toml", "l.db", &[SPOOL]);
-    client.until(id, |job| job["status"] == "SUCCEEDED");
+    for id in [id, first.body["jobId"].as_str().unwrap()] {
+        client.until(id, |job| job["status"] == "SUCCEEDED");
+    }
     assert_eq!(
         client.names(&json!({"jobQueue": "default", "jobStatus": "SUCCEEDED"})).0.len(),
         2,
