@@ -97,7 +97,7 @@ impl Follow<'_> {
             let has_ended =
                 is_newer || is_over || newest.as_ref().is_some_and(|newest| newest.has_ended);
             if has_ended && LOOKS_AFTER_END <= n_silent {
-                match newest.filter(|_| is_newer) {
+                match place::after(&job, &self.wish, place.attempt) {
                     Some(next) => {
                         self.output.note(&format!("attempt {}", next.attempt));
                         (at, from, n_silent) = (Some(next), None, 0);

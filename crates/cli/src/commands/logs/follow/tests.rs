@@ -168,6 +168,18 @@ async fn the_log_of_the_next_attempt_follows() {
 }
 
 #[tokio::test]
+async fn no_attempt_is_passed_over_though_it_ends_before_anybody_looks() {
+    let all = || vec![over(1, true), over(2, true), over(3, true)];
+    let jobs = vec![running(1), failed(all())];
+
+    let (ended, read) = follow(jobs).await;
+
+    assert_eq!(ended.unwrap(), ExitStatus::Ok);
+    let streams: Vec<&str> = read.iter().map(|line| &line[14..15]).collect();
+    assert_eq!(streams, ["1", "1", "2", "2", "3", "3"]);
+}
+
+#[tokio::test]
 async fn a_job_that_ended_without_a_task_has_no_log_and_says_so() {
     let (ended, read) = follow(vec![waiting(), failed(vec![over(1, false)])]).await;
 
