@@ -30,6 +30,7 @@ mod refusals;
 mod restart;
 mod retry_rules;
 mod rig;
+mod scarce_gangs;
 mod schedules;
 mod time_limits;
 mod variants;
