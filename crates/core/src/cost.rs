@@ -13,6 +13,17 @@ pub fn bill(price: MicroUsdPerHour, launched_at: Timestamp, ended_at: Timestamp)
     price.cost_of(ended_at.duration_since(launched_at).max(BILLED_MIN))
 }
 
+/// What an instance that ran from `launched_at` to `ended_at` had cost by `at`: nothing before its launch, and its bill from its end on.
+/// It never falls, so that what it cost between two times is the difference, and the parts sum to the bill.
+pub fn billed_by(
+    price: MicroUsdPerHour,
+    launched_at: Timestamp,
+    ended_at: Timestamp,
+    at: Timestamp,
+) -> MicroUsd {
+    if at < launched_at { MicroUsd::ZERO } else { bill(price, launched_at, at.min(ended_at)) }
+}
+
 /// An attempt's part of its host's cost for the `held` time it kept its place.
 ///
 /// Its share is the mean, over the dimensions the host has, of the part it reserves: the shares of all that fit on a

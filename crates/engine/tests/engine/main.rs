@@ -9,6 +9,7 @@
 
 mod arrays;
 mod breakers;
+mod budgets;
 mod chaos;
 mod coalesced;
 mod containers;
@@ -31,6 +32,7 @@ mod restart;
 mod retry_rules;
 mod rig;
 mod schedules;
+mod surges;
 mod time_limits;
 mod variants;
 mod way_of_one_job;
