@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use spillway_core::spending::{day_of, midnight};
-use spillway_core::{Host, HostState, Job, Launch, LaunchState, MicroUsd, cost};
+use spillway_core::{Attempt, Host, HostState, Job, Launch, LaunchState, MicroUsd, cost};
 use spillway_engine::{BudgetRules, BudgetScope};
 
 use super::{Invariants, Moment};
@@ -99,29 +99,34 @@ fn of_attempts(
     (from, until): (Timestamp, Timestamp),
     ledger: &MemoryLedger,
 ) -> Vec<(MicroUsd, u64)> {
-    let live = job.state.live_attempt().filter(|live| !live.awaits_main);
-    let live = live.map(|live| (live.host, live.placed_at, Timestamp::MAX, None));
-    let ended = job
-        .attempts
-        .iter()
-        .map(|attempt| (attempt.host, attempt.placed_at, attempt.stopped_at, Some(attempt)));
-    let part = |(host, placed_at, stopped_at, attempt): (_, Timestamp, Timestamp, _)| {
-        let host = ledger.get_host(host)?;
-        let by = |at: Timestamp| {
-            let held = at.min(stopped_at).duration_since(placed_at);
-            match attempt {
-                // The number of those it shared its task with is in its record, not in the job any more.
-                Some(spillway_core::Attempt { cost, .. }) => {
-                    let all = stopped_at.duration_since(placed_at).as_millis().max(1);
-                    let part = u128::try_from(held.as_millis().clamp(0, all)).unwrap_or(0);
-                    let micro = u128::from(cost.get()) * part / u128::try_from(all).unwrap_or(1);
-                    MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX))
-                }
-                None => job.cost_of(host.price, held, &host.capacity, 0),
-            }
-        };
-        let hours = until.min(stopped_at).duration_since(placed_at).as_hours();
-        Some((by(until).saturating_sub(by(from)), hours.max(0).unsigned_abs()))
+    let mut parts = Vec::new();
+    let part = |by: &dyn Fn(Timestamp) -> MicroUsd, placed_at: Timestamp| {
+        let hours = until.duration_since(placed_at).as_hours().max(0);
+        (by(until).saturating_sub(by(from)), hours.unsigned_abs())
     };
-    live.into_iter().chain(ended).filter_map(part).collect()
+    let live = job.state.live_attempt().filter(|live| !live.awaits_main);
+    if let Some((live, host)) = live.and_then(|live| Some((live, ledger.get_host(live.host)?))) {
+        let by = |at: Timestamp| {
+            job.cost_of(host.price, at.duration_since(live.placed_at), &host.capacity, 0)
+        };
+        parts.push(part(&by, live.placed_at));
+    }
+    // How many shared the task of an attempt is in its record and not in the job any more: its cost is taken to come up evenly.
+    parts.extend(job.attempts.iter().map(|ended| {
+        let by = |at: Timestamp| evenly(ended, at);
+        part(&by, ended.placed_at)
+    }));
+    parts
+}
+
+/// What of an attempt's cost had come up by then.
+fn evenly(ended: &Attempt, at: Timestamp) -> MicroUsd {
+    let millis = |until: Timestamp| {
+        u128::try_from(until.duration_since(ended.placed_at).as_millis()).unwrap_or(0)
+    };
+    if ended.stopped_at <= at {
+        return ended.cost;
+    }
+    let micro = u128::from(ended.cost.get()) * millis(at) / millis(ended.stopped_at).max(1);
+    MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX))
 }
