@@ -127,7 +127,7 @@ impl Engine {
         match &plan.verdict {
             GangVerdict::Start => self.start_gang(cx, question, plan),
             GangVerdict::Hold { in_secs } => {
-                let since = self.gangs.hold(cx.now, id);
+                let since = self.gangs.hold(cx.now, id, pool);
                 self.replan_later(since + limits::GANG_HOLD_MAX);
                 let expected = SignedDuration::from_secs((*in_secs).into());
                 self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));

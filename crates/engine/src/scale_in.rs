@@ -28,9 +28,15 @@ impl Engine {
         let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
         let is_reserved = entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class));
-        if is_reserved || entry.held_for.is_some_and(|gang| self.gangs.waits(gang)) {
+        let is_held = entry.held_for.is_some_and(|gang| self.gangs.waits(gang));
+        if is_reserved || is_held {
             // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
             due = due.max(cx.now + self.config.idle_timeout);
+        }
+        if is_held && !is_reserved {
+            // One multi-node job after another may keep it for hosts that never come; together no longer than one of them may.
+            let longest = limits::GANG_HOLD_MAX.max(self.config.idle_timeout);
+            due = due.min(idle_since + longest + self.config.idle_timeout);
         }
         if cx.now < due {
             self.timers.set(due, Timer::Idle(id));

@@ -140,7 +140,7 @@ pub struct Invariants {
     /// Whether the dispatcher's clock leaps, so that what is new may seem long ago.
     clock_leaps: bool,
     n_doubled_tasks: u64,
-    n_violations: u64,
+    n_violations: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
 }
 
@@ -184,7 +184,7 @@ impl Invariants {
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,
-            n_violations: 0,
+            n_violations: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
@@ -194,9 +194,9 @@ impl Invariants {
         &self.violations
     }
 
-    /// How many violations there were.
-    pub const fn n_violations(&self) -> u64 {
-        self.n_violations
+    /// How many violations there were, by the invariant's name.
+    pub const fn n_violations(&self) -> &BTreeMap<&'static str, u64> {
+        &self.n_violations
     }
 
     /// How often a job had a second task while a first, declared lost, was still alive.
@@ -302,7 +302,7 @@ impl Invariants {
     }
 
     fn violate(&mut self, invariant: &'static str, moment: Moment, text: String) {
-        self.n_violations += 1;
+        *self.n_violations.entry(invariant).or_default() += 1;
         if self.violations.len() < VIOLATIONS_KEPT_MAX {
             let Moment { event, now } = moment;
             self.violations.push(Violation { invariant, event, at: now, text });

@@ -2,8 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use spillway_core::effect::{Effect, TaskRequest};
+use spillway_core::effect::{
+    Effect, LaunchAnswer, LaunchRequest, PoolError, PoolFault, TaskRequest,
+};
 use spillway_core::job::FailureCategory;
+use spillway_core::launch::PoolChoice;
 use spillway_core::message::{Ending, end_job};
 use spillway_core::task::{FleetSnapshot, InstanceReport, InstanceStatus, TaskStatus};
 use spillway_core::{Answer, CpuUnits, JobId, JobState, Market};
@@ -408,4 +411,60 @@ fn room_that_is_kept_is_given_up_after_a_while() {
     rig.wait(limits::GANG_HOLD_MAX);
 
     assert!(rig.take_effects().iter().any(is_drain), "nothing is kept for ever");
+}
+
+/// What one keeps for as long as may be is not kept as long again by the next.
+#[test]
+fn room_is_not_kept_by_one_job_after_another() {
+    let mut rig = rig(Some(2));
+    let two_vcpus =
+        r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#;
+    rig.run_job("busy", "", two_vcpus, 1);
+    rig.run_job("brief", "", two_vcpus, 2);
+    for token in ["a", "b", "c", "d"] {
+        rig.send(gang(token, 2, r#","market":"any""#, ""));
+    }
+    rig.wait(secs(2));
+    rig.exits(job_id("brief"), 0);
+    rig.take_effects();
+
+    rig.wait(limits::GANG_HOLD_MAX + rig.config.idle_timeout.saturating_mul(2));
+
+    let is_drain = |effect: &Effect| matches!(effect, Effect::Drain { .. });
+    assert!(rig.take_effects().iter().any(is_drain), "nothing is kept for ever");
+}
+
+#[test]
+fn a_job_whose_first_pool_has_nothing_goes_to_the_next() {
+    let mut config = config();
+    config.pools = vec![
+        pool("cheap", vec![Market::Spot], Caps::default()),
+        pool("rest", vec![Market::OnDemand], Caps::default()),
+    ];
+    let mut rig = Rig::with(config);
+    rig.send(gang("g", 3, r#","market":"any""#, ""));
+    rig.wait(secs(2));
+
+    // Spot has nothing anywhere.
+    let mut launches = Vec::new();
+    for _ in 0..20 {
+        launches = rig.take_launches();
+        if launches.iter().any(|launch| launch.choices[0].pool.market == Market::OnDemand) {
+            break;
+        }
+        for launch in &launches {
+            let dry = |choice: &PoolChoice| PoolError {
+                pool: Some(choice.pool.clone()),
+                fault: PoolFault::NoCapacity,
+                code: "InsufficientInstanceCapacity".into(),
+            };
+            let errors = launch.choices.iter().map(dry).collect();
+            let answer = LaunchAnswer { instances: Vec::new(), errors };
+            rig.answer(Answer::Launch { launch: launch.launch, result: Ok(answer) });
+        }
+        rig.wait(secs(2));
+    }
+
+    let on_demand = |launch: &&LaunchRequest| launch.choices[0].pool.market == Market::OnDemand;
+    assert_eq!(launches.iter().filter(on_demand).map(|launch| launch.count).sum::<u32>(), 3);
 }
