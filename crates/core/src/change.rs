@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::array::ArrayRecord;
@@ -16,9 +17,11 @@ use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
 use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
+use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::schedule::ScheduleRecord;
 use crate::scheduling::{Gate, Pausable, ShareUse};
+use crate::spending::Payer;
 
 /// A pool that is left alone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +125,16 @@ pub enum Change {
         /// What it has used.
         used: Option<ShareUse>,
     },
+    /// What has come up in a day (UTC) for somebody, as far as it is closed: of hosts that are gone, of attempts that have ended. None
+    /// forgets it.
+    PutSpending {
+        /// The day.
+        day: Date,
+        /// For whom.
+        payer: Payer,
+        /// How much.
+        spent: Option<MicroUsd>,
+    },
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -151,6 +164,7 @@ impl Change {
             | Self::PutGate { .. }
             | Self::PutBreaker { .. }
             | Self::PutShare { .. }
+            | Self::PutSpending { .. }
             | Self::Counters { .. } => None,
         }
     }
@@ -211,6 +225,8 @@ pub struct LedgerState {
     pub breakers: BTreeMap<BreakerId, Breaker>,
     /// What the shares of queues have used.
     pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
+    /// What has come up in each of the last days, as far as it is closed.
+    pub spending: BTreeMap<(Date, Payer), MicroUsd>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -235,6 +251,7 @@ impl LedgerState {
             gates: BTreeMap::new(),
             breakers: BTreeMap::new(),
             shares: BTreeMap::new(),
+            spending: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }

@@ -68,6 +68,7 @@ impl Engine {
         if self.plan_due().is_none_or(|due| cx.now < due) {
             return;
         }
+        self.look_at_budgets(cx.now);
         self.arrivals = None;
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
@@ -412,6 +413,7 @@ impl Engine {
             return all_kept;
         };
         let allowed = self.let_buy(cx.now, self.allowed_hosts(pool, planned));
+        let allowed = self.let_spend(cx.now, allowed);
         let mut left = self.probed(cx, planned.arch, allowed);
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
@@ -419,6 +421,9 @@ impl Engine {
             let id = LaunchId::derive(self.ledger, self.n_launches);
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            if let Some(host) = hosts.first() {
+                self.buy_as_probe(cx, *host);
+            }
             let offering = self.catalog.get(&first.pool);
             let on_demand_price = self.on_demand_price(&first.pool);
             for host in &hosts {

@@ -60,12 +60,16 @@ impl Engine {
         let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
             return;
         };
+        let is_surplus = !self.could_anybody_start(cx.now);
         let state = HostState::Draining {
             instance: instance.clone(),
             container_instance: Some(container_instance.clone()),
             since: cx.now,
             cause: DrainCause::Idle,
         };
+        if let Some(entry) = self.fleet.get_mut(id) {
+            entry.is_surplus = is_surplus;
+        }
         self.move_host(cx, id, state);
         self.advance_drain(cx, id);
     }
@@ -233,6 +237,8 @@ impl Engine {
             let pool = entry.host.pool.clone();
             self.hazard_learnt(cx, &pool);
         }
+        self.book_host(cx.now, id, at);
+        self.note_host_over(cx, id, at);
         self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
         self.fleet.remove(id);
         if let Some(container_instance) = container_instance {

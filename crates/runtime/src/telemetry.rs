@@ -41,8 +41,10 @@ pub const MESSAGES: &str = "spillway_messages_total";
 pub const DEAD_LETTERS: &str = "spillway_dlq_total";
 /// Refusals of capacity pools. Label `fault`.
 pub const POOL_REFUSALS: &str = "spillway_pool_refusals_total";
-/// What is left alone after failures, but for probes. Label `kind`: `image`, `call` or `host`.
+/// What is left alone after failures, but for probes. Label `kind`: `image`, `call`, `host` or `spend`.
 pub const BREAKERS_OPEN: &str = "spillway_breakers_open";
+/// What is spent of each budget in its current period; at 1 nothing of its scope starts. Label `budget`: its name.
+pub const BUDGET_SPENT: &str = "spillway_budget_spent_ratio";
 /// Notices that EC2 takes an instance back.
 pub const SPOT_NOTICES: &str = "spillway_spot_notices_total";
 /// Attempts that ended. Label `outcome`: `succeeded`, or the category of the failure.
@@ -96,7 +98,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 26] = {
+pub const ALL: [Metric; 27] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -121,6 +123,7 @@ pub const ALL: [Metric; 26] = {
         metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
         metric(SPOT_NOTICES, Counter, count, &[], "Notices that EC2 takes an instance back."),
         metric(BREAKERS_OPEN, Gauge, count, &["kind"], "What is left alone after failures."),
+        metric(BUDGET_SPENT, Gauge, None, &["budget"], "Part of a budget that is spent, 1 is all."),
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
         metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
@@ -146,7 +149,7 @@ const fn label(metric: &'static str, name: &'static str, values: &'static str) -
 }
 
 /// Every label of every metric.
-pub const LABELS: [Label; 16] = [
+pub const LABELS: [Label; 17] = [
     label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
     label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
     label(
@@ -169,7 +172,8 @@ pub const LABELS: [Label; 16] = [
     label(MESSAGES, "queue", "`jobs`, `events`"),
     label(DEAD_LETTERS, "reason", "the code on the dead letter, such as `INVALID_JSON`"),
     label(POOL_REFUSALS, "fault", "`no-capacity`, `unsupported`, `quota`, `subnet-full`, `other`"),
-    label(BREAKERS_OPEN, "kind", "`image`, `call`, `host`"),
+    label(BREAKERS_OPEN, "kind", "`image`, `call`, `host`, `spend`"),
+    label(BUDGET_SPENT, "budget", "the name of a `[[budget]]` of the configuration"),
     label(
         ATTEMPTS,
         "outcome",

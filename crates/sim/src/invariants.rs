@@ -16,6 +16,7 @@
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | E1 | an event is deleted only after what it says is durable |
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
+//! | U1 | once a budget is spent nothing of its scope is started, and where it is everybody's nothing is bought, until its next period |
 //! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | N1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
 //! | N2 | no nodes of an attempt run without the others for more than [`PARTIAL_MAX`], twice the start time-out and three looks, while somebody could end them |
@@ -30,6 +31,7 @@
 //! All checks cost a few look-ups per change, so they are always on.
 
 mod books;
+mod budgets;
 mod changes;
 mod effects;
 mod gangs;

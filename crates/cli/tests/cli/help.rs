@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 46] = [
+const VERBS: [&str; 47] = [
     "",
     "serve",
     "submit",
@@ -38,6 +38,7 @@ const VERBS: [&str; 46] = [
     "top",
     "calibration",
     "cost",
+    "budgets",
     "report",
     "cancel",
     "terminate",

@@ -9,6 +9,7 @@
 mod bad_input;
 mod batch_api;
 mod breakers;
+mod budgets;
 #[cfg(feature = "aws")]
 mod cloud;
 mod cost;

@@ -196,6 +196,12 @@ impl Rig {
                     None => self.state.shares.remove(&(queue, share)),
                 };
             }
+            Change::PutSpending { day, payer, spent } => {
+                match spent {
+                    Some(spent) => self.state.spending.insert((day, payer), spent),
+                    None => self.state.spending.remove(&(day, payer)),
+                };
+            }
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;

@@ -4,6 +4,8 @@
 //! classes of faults off, and how many it leaves on is drawn too ("swarm testing"): where everything goes wrong all the time, what needs
 //! a quiet hour to happen never does.
 
+mod budgets;
+
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,6 +61,7 @@ pub fn random(seed: u64) -> Scenario {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
     random_queues(dice, &mut engine);
+    budgets::random(dice, &mut engine);
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
@@ -100,7 +103,7 @@ pub fn random(seed: u64) -> Scenario {
         name: format!("random-{seed}"),
         seed,
         start: "2026-01-05T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH),
-        limit: LIMIT,
+        limit: if engine.budgets.is_empty() { LIMIT } else { budgets::LIMIT },
         engine,
         world,
         workload: Workload { groups, raw: random_poison(dice) },

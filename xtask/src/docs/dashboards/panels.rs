@@ -83,6 +83,13 @@ fn money() -> Row {
                     grown(t::ATTEMPT_DOLLARS, "24h", "of it attempts"),
                 ],
             ),
+            dispatched(
+                "Budgets",
+                "What is spent of each in its day, week or month. At 1 nothing of its scope starts before the next: `spillway budgets`.",
+                Unit::Count,
+                24,
+                vec![now(t::BUDGET_SPENT, &["budget"], "{{budget}}")],
+            ),
         ],
     }
 }
