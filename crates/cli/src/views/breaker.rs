@@ -60,8 +60,8 @@ pub(crate) fn remedy(id: &BreakerId) -> String {
             "look at the console output of the instance, the AMI for {subject}, its role and its route to ECS"
         ),
         BreakerKind::Quota => format!(
-            "raise the quota of EC2 that {subject} is (Service Quotas, vCPUs), or say in limits.quotas what there is; other instances \
-             of the account count against it"
+            "ask for more of EC2's vCPU quota {subject} in Service Quotas, or say in limits.vcpu-quotas what there is; other \
+             instances of the account count against it"
         ),
         BreakerKind::Spend => "see with `spillway cost --by host,type,market --since 1h` what was paid and with `spillway jobs list` \
             how attempts ended: machines come and go before any of their jobs is done"
