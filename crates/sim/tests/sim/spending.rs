@@ -1,5 +1,7 @@
 //! Whole runs in which money is at its end, or is paid in vain: what is bought, and when it goes on.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "of all changes few are of interest here")]
+
 use std::io;
 use std::path::Path;
 
