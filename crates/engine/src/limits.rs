@@ -216,6 +216,10 @@ pub const GANG_HOLD_MAX: SignedDuration = SignedDuration::from_mins(15);
 /// After that others have their turn for so long.
 pub const GANG_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
+/// Twice as long each time that hosts for a multi-node job were bought in vain, at most so long. Who has been refused for hours
+/// waits for a quota to be raised, and every try is paid.
+pub const GANG_PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
+
 /// EC2 says when an instance has ended; if it does not, it is told again.
 pub const TERMINATE_REPEAT: SignedDuration = SignedDuration::from_mins(2);
 

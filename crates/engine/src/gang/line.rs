@@ -17,6 +17,8 @@ pub(crate) struct GangLine {
     held: BTreeMap<JobId, (Option<usize>, Timestamp)>,
     /// Until when none is.
     paused_until: BTreeMap<JobId, Timestamp>,
+    /// How often hosts were bought for one and others that it needs could not be.
+    n_vain: BTreeMap<JobId, u32>,
     /// Those that would be in line if all nodes of their last attempt had ended.
     blocked: BTreeSet<JobId>,
     /// The hosts that have a node on them.
@@ -41,6 +43,7 @@ impl GangLine {
     pub(crate) fn forget(&mut self, id: JobId) {
         self.held.remove(&id);
         self.paused_until.remove(&id);
+        self.n_vain.remove(&id);
         self.blocked.remove(&id);
     }
 
@@ -104,6 +107,13 @@ impl GangLine {
     pub(crate) fn pause(&mut self, id: JobId, until: Timestamp) {
         self.held.remove(&id);
         self.paused_until.insert(id, until);
+    }
+
+    /// What was kept or bought for one was in vain: how often before.
+    pub(crate) fn was_in_vain(&mut self, id: JobId) -> u32 {
+        let n = self.n_vain.entry(id).or_insert(0);
+        *n = n.saturating_add(1);
+        *n - 1
     }
 
     /// Those that room has been kept for as long as may be. Pauses that are over are forgotten.
