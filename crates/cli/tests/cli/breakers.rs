@@ -16,6 +16,7 @@ fn left_alone(target: BreakerId, reason: &str) -> Change {
         n_failed: 4,
         n_probes: 1,
         ceiling: None,
+        ceiling: None,
         state: BreakerState::Open { probe_at: NEXT.parse().unwrap() },
     };
     Change::PutBreaker { target, breaker: Some(Box::new(breaker)) }
@@ -105,5 +106,5 @@ fn an_order_to_use_something_again_is_checked_before_it_is_sent() {
         json!({"version": 1, "action": "ResetBreaker", "kind": "image", "subject": "busybox:nope"});
     assert_eq!(sent["spillway"], expected);
     assert_eq!(odd.code, Some(2), "{odd}");
-    assert!(odd.stderr.contains("it is image, call, host or spend"), "{odd}");
+    assert!(odd.stderr.contains("it is image, call, host, quota or spend"), "{odd}");
 }

@@ -13,7 +13,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (seq, ord)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE breakers (
-    kind    TEXT NOT NULL,            -- image, call, host or spend
+    kind    TEXT NOT NULL,            -- image, call, host, quota or spend
     subject TEXT NOT NULL,            -- which of those
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)
