@@ -100,9 +100,12 @@ impl Engine {
         self.breakers.surge.note(cx.now, Past { launched_at, ended_at, price, in_vain });
         if self.breakers.surge.probe == Some(id) {
             self.breakers.surge.probe = None;
-            if has_failed {
+            if in_vain {
                 let reason = format!("the probe ran nothing to its end within {}", text(lived));
                 self.note_failed(cx, &BreakerId::spend(), &reason, RULE, true);
+            } else if has_failed {
+                // It did not come and go: where jobs are longer than Spot hosts live, that is no surge.
+                self.note_worked(cx, &BreakerId::spend());
             } else {
                 self.probe_again_at(cx, &BreakerId::spend(), cx.now);
             }
