@@ -10,6 +10,7 @@ use crate::breaker::{Breaker, BreakerId};
 use crate::catalog::{InstanceType, PoolId};
 use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
+use crate::heard::Heard;
 use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
 use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
@@ -122,6 +123,8 @@ pub enum Change {
         /// What it has used.
         used: Option<ShareUse>,
     },
+    /// A message of the job queue was taken or refused. For the record alone.
+    Heard(Box<Heard>),
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -151,6 +154,7 @@ impl Change {
             | Self::PutGate { .. }
             | Self::PutBreaker { .. }
             | Self::PutShare { .. }
+            | Self::Heard(_)
             | Self::Counters { .. } => None,
         }
     }

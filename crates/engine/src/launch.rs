@@ -86,7 +86,7 @@ impl Engine {
             self.not_launched(cx, *host);
         }
         let errors = vec!["not answered in time; planned anew".to_owned()];
-        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors };
+        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
         self.observe_soon(cx);
         self.replan_by(cx.now);
@@ -104,7 +104,7 @@ impl Engine {
             self.not_launched(cx, *host);
         }
         let errors = vec![error.to_string()];
-        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors };
+        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
     }
 
@@ -129,7 +129,7 @@ impl Engine {
             fault,
             code: error.to_string(),
         });
-        let answer = LaunchAnswer { instances: Vec::new(), errors: errors.collect() };
+        let answer = LaunchAnswer { errors: errors.collect(), ..LaunchAnswer::default() };
         self.settle_launch(cx, id, answer);
     }
 
@@ -158,7 +158,8 @@ impl Engine {
         if is_short {
             self.replan_by(cx.now);
         }
-        launch.state = LaunchState::Settled { at: cx.now, n_launched, errors };
+        launch.state =
+            LaunchState::Settled { at: cx.now, n_launched, errors, request_id: answer.request_id };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
     }
 

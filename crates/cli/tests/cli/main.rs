@@ -15,6 +15,7 @@ mod cost;
 mod definitions;
 mod demo;
 mod dispatcher;
+mod events;
 mod help;
 mod ledger;
 mod many;

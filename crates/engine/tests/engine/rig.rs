@@ -196,6 +196,7 @@ impl Rig {
                     None => self.state.shares.remove(&(queue, share)),
                 };
             }
+            Change::Heard(_) => {}
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;
@@ -384,7 +385,7 @@ impl Rig {
             pool: request.choices[0].pool.clone(),
             launched_at: Some(self.now),
         });
-        let answer = LaunchAnswer { instances: instances.collect(), errors: Vec::new() };
+        let answer = LaunchAnswer { instances: instances.collect(), ..LaunchAnswer::default() };
         self.answer(Answer::Launch { launch: request.launch, result: Ok(answer) });
     }
 

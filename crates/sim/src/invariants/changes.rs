@@ -74,6 +74,7 @@ impl Invariants {
             | Change::PutGate { .. }
             | Change::PutBreaker { .. }
             | Change::PutShare { .. }
+            | Change::Heard(_)
             | Change::Counters { .. } => false,
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutBreaker { .. }
             | Change::PutShare { .. }
             | Change::PutSchedule(_)
+            | Change::Heard(_)
             | Change::Counters { .. } => None,
         };
         if let Some(fault) = shown {
