@@ -9,6 +9,7 @@
 mod bad_input;
 mod batch_api;
 mod breakers;
+mod browser;
 #[cfg(feature = "aws")]
 mod cloud;
 mod cost;
