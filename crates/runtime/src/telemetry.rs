@@ -51,6 +51,8 @@ pub const ATTEMPTS: &str = "spillway_attempts_total";
 pub const ATTEMPT_DOLLARS: &str = "spillway_attempt_dollars";
 /// What hosts have cost since the start, booked when they are gone. Less [`ATTEMPT_DOLLARS`] it is what boot and idleness cost.
 pub const HOST_DOLLARS: &str = "spillway_host_dollars";
+/// Spans of jobs' traces that went out. Label `outcome`: `sent`, or `failed`, which are sent again.
+pub const TRACE_SPANS: &str = "spillway_trace_spans_total";
 /// Whether this dispatcher leads: 1, or 0 while it stands by.
 pub const LEADER: &str = "spillway_leader";
 /// How often the leader of a shared ledger has changed, as its leader knows it; 0 of one that stands by. There is none for a ledger in
@@ -96,7 +98,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 26] = {
+pub const ALL: [Metric; 27] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -124,6 +126,7 @@ pub const ALL: [Metric; 26] = {
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
         metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
+        metric(TRACE_SPANS, Counter, count, &["outcome"], "Spans of traces that went out."),
         metric(LEADER, Gauge, count, &[], "Whether this dispatcher leads."),
         metric(EPOCH, Gauge, count, &[], "How often the leader of the ledger has changed."),
         metric(PANICS, Counter, count, &[], "Tasks of the dispatcher that panicked."),
@@ -146,7 +149,7 @@ const fn label(metric: &'static str, name: &'static str, values: &'static str) -
 }
 
 /// Every label of every metric.
-pub const LABELS: [Label; 16] = [
+pub const LABELS: [Label; 17] = [
     label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
     label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
     label(
@@ -175,6 +178,7 @@ pub const LABELS: [Label; 16] = [
         "outcome",
         "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`, `held`",
     ),
+    label(TRACE_SPANS, "outcome", "`sent`, `failed`"),
 ];
 
 /// Tells the installed recorder what every metric means. Call it once, after installing one.

@@ -223,6 +223,13 @@ fn dispatcher() -> Row {
                     total(t::PANICS, &[], "panics"),
                 ],
             ),
+            dispatched(
+                "Traces",
+                "Spans of jobs' traces that went to the collector, where one is named. What failed is sent again.",
+                Unit::PerSecond,
+                24,
+                vec![rate(t::TRACE_SPANS, &["outcome"], "{{outcome}}")],
+            ),
         ],
     }
 }

@@ -15,7 +15,7 @@ use crate::config::{Config, LedgerPlace};
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::spool::Spool;
-use crate::{dispatch, ledger, news, shared};
+use crate::{dispatch, ledger, news, shared, traces};
 
 type AccountPorts = Ports<SqsJobs, SqsEvents, Ec2Compute, EcsCluster, AwsPrices>;
 
@@ -99,8 +99,9 @@ fn tell(
     config: &Config,
     stop: &CancellationToken,
 ) -> Telling {
-    match sink {
+    let telling = match sink {
         Some(sink) => Some(news::tell(outbox, sink, stop.clone())),
         None => news::tell_file(outbox, config, stop.clone()),
-    }
+    };
+    traces::beside(telling, config, stop)
 }
