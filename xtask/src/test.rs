@@ -30,7 +30,7 @@ pub(crate) const PURE: [&str; 8] = [
     "spillway-dynamodb",
     "--no-default-features",
     "--features",
-    "xtask/docs,xtask/bench,spillway/otel",
+    "xtask/docs,xtask/bench",
 ];
 
 /// What needs the SDK, besides the CLI.

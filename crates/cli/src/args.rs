@@ -159,6 +159,9 @@ pub enum Command {
     /// Say what was paid, what for and for whom
     #[command(long_about = commands::cost::LONG_ABOUT)]
     Cost(commands::cost::CostArgs),
+    /// List the budgets: what is spent, what is left, and when the next period begins
+    #[command(long_about = commands::budgets::LONG_ABOUT)]
+    Budgets(commands::budgets::BudgetsArgs),
     /// Write a page about a time, a queue or a simulated run
     #[command(long_about = commands::report::LONG_ABOUT)]
     Report(commands::report::ReportArgs),

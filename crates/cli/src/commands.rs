@@ -2,6 +2,7 @@
 
 pub mod batch_api;
 pub mod breakers;
+pub mod budgets;
 pub mod calibration;
 pub mod cancel;
 pub mod completions;
@@ -52,6 +53,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Ledger(command) => Box::pin(ledger::run(command, context)).await,
         Command::Events(args) => Box::pin(events::run(args, context)).await,
         Command::Cost(args) => cost::run(args, context),
+        Command::Budgets(args) => budgets::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,

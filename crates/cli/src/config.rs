@@ -2,6 +2,7 @@
 //!
 //! The structs here are the only list of the keys: names, defaults, help and JSON Schema all come from them.
 
+mod budgets;
 mod events;
 mod jobs;
 pub mod layers;
@@ -18,6 +19,7 @@ use spillway_core::{Arch, Market, MixRules, QueueName, Quotas};
 use spillway_engine::limits as engine_limits;
 use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
+pub use budgets::BudgetConfig;
 pub use events::EventsConfig;
 pub use jobs::{JobsConfig, JobsException};
 pub use ledger::{LedgerPlace, LedgerPlaceError};
@@ -26,7 +28,7 @@ pub use queues::{PoolConfig, QueueConfig, ShareConfig};
 pub use layers::{
     ConfigError, Environment, Key, Origin, Override, Resolved, keys, resolve, schema,
 };
-use values::{Cap, ConsumableTotal, Count, Price, QueuePatience, Span, VcpuQuota, Vcpus};
+use values::{Cap, ConsumableTotal, Count, Dollars, Price, QueuePatience, Span, VcpuQuota, Vcpus};
 
 /// Everything that can be configured. Keys are written in kebab-case, nested ones with a dot: `limits.max-hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +44,8 @@ pub struct Config {
     pub queue: Vec<QueueConfig>,
     /// Parts of what may be bought, as `[[pool]]`, each with its own limits. None: all is one.
     pub pool: Vec<PoolConfig>,
+    /// How much may be spent in a day, a week or a month, as `[[budget]]`.
+    pub budget: Vec<BudgetConfig>,
     /// Things that jobs take and give back and that there are only so many of (`consumableResourceProperties`):
     /// `["licences=10"]`.
     #[schemars(with = "Vec<String>")]
@@ -152,6 +156,9 @@ pub struct LimitsConfig {
     pub max_vcpus: Cap<Vcpus>,
     /// Dollars per hour over all hosts.
     pub max_price_per_hour: Cap<Price>,
+    /// Nothing but a single probe is bought when at least so many dollars, and at least half of all that was paid within half an hour,
+    /// went to hosts that were gone again and had run nothing to its end.
+    pub spend_surge_floor: Cap<Dollars>,
     /// vCPUs over the hosts that one of EC2's quotas counts: `["on-demand/standard=256", "spot/g=64"]`. The groups of families are
     /// standard (A, C, D, H, I, M, R, T, Z), g (G and VT), p, f, x, inf, trn, dl, hpc and u. What is not named is not limited.
     #[schemars(with = "Vec<String>")]
@@ -213,6 +220,7 @@ impl Default for Config {
             queues: vec![fixed("default")],
             queue: Vec::new(),
             pool: Vec::new(),
+            budget: Vec::new(),
             consumable_resources: Vec::new(),
             ledger: LedgerPlace::File(PathBuf::from("spillway.db")),
             ledger_copy: PathBuf::from("spillway-copy.db"),
@@ -262,6 +270,7 @@ impl Default for LimitsConfig {
             max_hosts: Cap::At(Count(engine_limits::HOSTS_MAX_DEFAULT)),
             max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
             max_price_per_hour: Cap::None,
+            spend_surge_floor: Cap::At(Dollars(engine_limits::SPEND_SURGE_FLOOR_DEFAULT)),
             vcpu_quotas: Vec::new(),
             on_demand_base_vcpus: Vcpus(MixRules::NONE.on_demand_base),
             max_spot_percent: Cap::None,
@@ -323,6 +332,8 @@ impl Config {
                 .iter()
                 .map(|of| (of.name.clone(), of.total))
                 .collect(),
+            budgets: self.budget.iter().map(BudgetConfig::rules).collect(),
+            surge_floor: self.limits.spend_surge_floor.get().map(|n| n.0),
             limits: Limits {
                 hosts_max: self.limits.max_hosts.get().map(|n| n.0),
                 cpu_max: self.limits.max_vcpus.get().map(|n| n.0),

@@ -35,12 +35,6 @@ mod cloudless;
 mod shared;
 #[cfg(not(feature = "aws"))]
 use cloudless as shared;
-#[cfg(feature = "otel")]
-mod traces;
-#[cfg(not(feature = "otel"))]
-mod untraced;
-#[cfg(not(feature = "otel"))]
-use untraced as traces;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ pub mod array;
 mod asked;
 pub mod attempt;
 pub mod breaker;
+pub mod budget;
 pub mod calibration;
 pub mod container;
 pub mod cost;

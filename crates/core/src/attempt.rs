@@ -36,7 +36,7 @@ pub enum FailureCategory {
     Invalid,
     /// Nobody knows how it ended: free.
     Unknown,
-    /// It was never started, because a breaker had opened: free, however often.
+    /// It was never started, because a breaker had opened or a budget was spent: free, however often.
     Held,
 }
 

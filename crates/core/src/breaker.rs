@@ -17,11 +17,13 @@ pub enum BreakerKind {
     Call,
     /// Hosts that do not register; the subject is their architecture.
     Host,
+    /// Money that is paid without a purpose; the subject is [`BreakerId::FLEET`].
+    Spend,
 }
 
 impl BreakerKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Image, Self::Call, Self::Host];
+    pub const ALL: [Self; 4] = [Self::Image, Self::Call, Self::Host, Self::Spend];
 
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl BreakerKind {
             Self::Image => "image",
             Self::Call => "call",
             Self::Host => "host",
+            Self::Spend => "spend",
         }
     }
 }
@@ -41,7 +44,7 @@ impl fmt::Display for BreakerKind {
 
 /// A word that is no kind of breaker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{said:?} is no kind of breaker: it is image, call or host")]
+#[error("{said:?} is no kind of breaker: it is image, call, host or spend")]
 pub struct UnknownBreakerKind {
     /// What was said.
     pub said: String,
@@ -66,6 +69,14 @@ pub struct BreakerId {
 }
 
 impl BreakerId {
+    /// The one subject of [`BreakerKind::Spend`]: whatever money is paid for, it is paid for all hosts alike.
+    pub const FLEET: &'static str = "fleet";
+
+    /// That of buying hosts, as far as they are bought in vain.
+    pub fn spend() -> Self {
+        Self { kind: BreakerKind::Spend, subject: Self::FLEET.to_owned() }
+    }
+
     /// That of an image.
     pub fn image(reference: &str) -> Self {
         Self { kind: BreakerKind::Image, subject: reference.to_owned() }
@@ -107,7 +118,7 @@ pub enum BreakerState {
 /// A breaker that is not closed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Breaker {
-    /// What went wrong last, in AWS's words.
+    /// What went wrong last, in AWS's words where it was AWS that said it.
     pub reason: String,
     /// Since when it has been open.
     pub since: Timestamp,

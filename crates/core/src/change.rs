@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::array::ArrayRecord;
@@ -17,9 +18,11 @@ use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
 use crate::job::{Attempt, BodyHash, Job, JobState};
 use crate::kind::KindId;
 use crate::launch::Launch;
+use crate::money::MicroUsd;
 use crate::quantity::Resources;
 use crate::schedule::ScheduleRecord;
 use crate::scheduling::{Gate, Pausable, ShareUse};
+use crate::spending::Payer;
 
 /// A pool that is left alone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,6 +128,16 @@ pub enum Change {
     },
     /// A message of the job queue was taken or refused. For the record alone.
     Heard(Box<Heard>),
+    /// What has come up in a day (UTC) for somebody, as far as it is closed: of hosts that are gone, of attempts that have ended. None
+    /// forgets it.
+    PutSpending {
+        /// The day.
+        day: Date,
+        /// For whom.
+        payer: Payer,
+        /// How much.
+        spent: Option<MicroUsd>,
+    },
     /// How many launches and jobs there have ever been: the next ones' numbers.
     Counters {
         /// Launches.
@@ -155,6 +168,7 @@ impl Change {
             | Self::PutBreaker { .. }
             | Self::PutShare { .. }
             | Self::Heard(_)
+            | Self::PutSpending { .. }
             | Self::Counters { .. } => None,
         }
     }
@@ -215,6 +229,8 @@ pub struct LedgerState {
     pub breakers: BTreeMap<BreakerId, Breaker>,
     /// What the shares of queues have used.
     pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
+    /// What has come up in each of the last days, as far as it is closed.
+    pub spending: BTreeMap<(Date, Payer), MicroUsd>,
     /// How many launches there have ever been.
     pub n_launches: u64,
     /// How many jobs there have ever been.
@@ -239,6 +255,7 @@ impl LedgerState {
             gates: BTreeMap::new(),
             breakers: BTreeMap::new(),
             shares: BTreeMap::new(),
+            spending: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }

@@ -13,6 +13,17 @@ pub fn bill(price: MicroUsdPerHour, launched_at: Timestamp, ended_at: Timestamp)
     price.cost_of(ended_at.duration_since(launched_at).max(BILLED_MIN))
 }
 
+/// What an instance that ran from `launched_at` to `ended_at` had cost by `at`: nothing up to its launch, and its bill from its end on.
+/// It never falls, so that what it cost between two times is the difference, and the parts sum to the bill.
+pub fn billed_by(
+    price: MicroUsdPerHour,
+    launched_at: Timestamp,
+    ended_at: Timestamp,
+    at: Timestamp,
+) -> MicroUsd {
+    if at <= launched_at { MicroUsd::ZERO } else { bill(price, launched_at, at.min(ended_at)) }
+}
+
 /// An attempt's part of its host's cost for the `held` time it kept its place.
 ///
 /// Its share is the mean, over the dimensions the host has, of the part it reserves: the shares of all that fit on a
@@ -70,6 +81,17 @@ mod tests {
         let bill = bill(price, start, start + SignedDuration::from_secs(5));
 
         assert_eq!(bill, MicroUsd::new(60_000));
+    }
+
+    #[test]
+    fn what_is_launched_at_midnight_is_of_the_day_that_begins() {
+        let price = MicroUsdPerHour::new(3_600_000);
+        let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(600).unwrap());
+        let by = |secs: i64| billed_by(price, start, end, Timestamp::from_second(secs).unwrap());
+
+        let course = [-1, 0, 1, 60, 61, 600, 9_000].map(by);
+
+        assert_eq!(course.map(MicroUsd::get), [0, 0, 60_000, 60_000, 61_000, 600_000, 600_000]);
     }
 
     #[test]

@@ -118,6 +118,10 @@ text_id!(
     PoolName, "a pool name (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
 );
 text_id!(
+    /// The name of a budget, as the configuration has it.
+    BudgetName, "the name of a budget (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
+);
+text_id!(
     /// The name of a consumable resource: something that there is only so much of, such as licences.
     ConsumableName, "the name of a consumable resource (1 to 128 letters, digits, '-' or '_', starting with a letter or digit)", is_batch_name
 );

@@ -44,6 +44,7 @@ pub mod quota;
 pub mod retry;
 pub mod schedule;
 pub mod scheduling;
+pub mod spending;
 pub mod spot;
 pub mod table;
 pub mod target;
@@ -69,8 +70,8 @@ pub use heard::{Asked, Heard};
 pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{
-    AttemptOrd, ClientToken, ConsumableName, ContainerInstanceArn, HostId, InstanceId, JobId,
-    JobName, LaunchId, PoolName, QueueName, ShareId, TaskArn, Zone,
+    AttemptOrd, BudgetName, ClientToken, ConsumableName, ContainerInstanceArn, HostId, InstanceId,
+    JobId, JobName, LaunchId, PoolName, QueueName, ShareId, TaskArn, Zone,
 };
 pub use input::{Answer, Input};
 pub use job::{Attempt, Expectation, FailureCategory, Job, JobSpec, JobState, StopCause};
@@ -85,5 +86,6 @@ pub use quota::{Quota, QuotaGroup, Quotas};
 pub use retry::{MemoryGrowth, RetryAction, RetryRule};
 pub use schedule::ScheduleRecord;
 pub use scheduling::{Gate, Pausable, Scheduling, ShareUse};
+pub use spending::Payer;
 pub use target::JobTarget;
 pub use variant::{ChoiceId, Variant, VariantOrd, Variants, Way};

@@ -1,11 +1,12 @@
 //! What has failed again and again is left alone, tried by a single probe now and then, and used again once that succeeds. Here:
-//! what is open, how it opens, is probed and closes. What counts as a failure of what is said by `images`, `calls` and `hosts`;
+//! what is open, how it opens, is probed and closes. What counts as a failure of what is said by `images`, `calls`, `hosts` and `spend`;
 //! `listing` says who waits for which.
 
 mod calls;
 mod hosts;
 mod images;
 mod listing;
+mod spend;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +29,8 @@ pub(crate) struct Breakers {
     failing: BTreeMap<BreakerId, u32>,
     /// The jobs whose live attempt is a probe, and of what.
     probes: BTreeMap<JobId, Vec<BreakerId>>,
+    /// What was paid for hosts of late.
+    surge: spend::Surge,
 }
 
 /// When something is left alone, and for how long.
@@ -49,7 +52,7 @@ impl Rule {
 
 impl Breakers {
     pub(crate) fn new(open: BTreeMap<BreakerId, Breaker>) -> Self {
-        Self { open, failing: BTreeMap::new(), probes: BTreeMap::new() }
+        Self { open, ..Self::default() }
     }
 
     /// Takes up what was under way; returns when probes may go.
@@ -176,6 +179,9 @@ impl Engine {
         if self.breakers.open.remove(id).is_none() {
             return false;
         }
+        if id.kind == BreakerKind::Spend {
+            self.breakers.surge.forget();
+        }
         for probed in self.breakers.probes.values_mut() {
             probed.retain(|other| other != id);
         }
@@ -208,7 +214,7 @@ impl Engine {
         let ordered_at = sent.sent_at.unwrap_or(cx.now);
         if self.breakers.get(id).is_some_and(|breaker| breaker.since <= ordered_at) {
             match id.kind {
-                BreakerKind::Image | BreakerKind::Call => {
+                BreakerKind::Image | BreakerKind::Call | BreakerKind::Spend => {
                     self.note_worked(cx, id);
                 }
                 BreakerKind::Host => self.reset_hosts(cx, id),
@@ -223,7 +229,7 @@ impl Engine {
             breaker.probe_at().is_some_and(|at| limits::BREAKER_KEPT <= cx.now.duration_since(at))
         };
         let over = self.breakers.open.iter().filter(|(id, breaker)| match id.kind {
-            BreakerKind::Image | BreakerKind::Call => is_over(breaker),
+            BreakerKind::Image | BreakerKind::Call | BreakerKind::Spend => is_over(breaker),
             BreakerKind::Host => false,
         });
         for id in over.map(|(id, _)| id.clone()).collect::<Vec<_>>() {

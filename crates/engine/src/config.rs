@@ -1,5 +1,6 @@
 //! What the operator decides about the control loop. Resolved before it starts; no field is optional by accident.
 
+mod budgets;
 mod queues;
 
 use std::collections::BTreeMap;
@@ -8,11 +9,12 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spillway_core::catalog::Offering;
 use spillway_core::plan::{FilterKind, FilterSet, PlanPolicy};
-use spillway_core::{Arch, CpuUnits, Market, MicroUsdPerHour, PoolId, QueueName, Quotas};
+use spillway_core::{Arch, CpuUnits, Market, MicroUsd, MicroUsdPerHour, PoolId, QueueName, Quotas};
 
 use crate::limits;
 use crate::policy::{JobPolicy, matches};
 
+pub use budgets::{BudgetRules, BudgetScope, WARN_PERCENT_DEFAULT};
 pub use queues::{
     CapKind, Caps, Consumables, FairShare, PoolRules, QueueRules, SHARE_DECAY_DEFAULT,
     SharePattern, ShareRules, Weight,
@@ -109,6 +111,12 @@ pub struct EngineConfig {
     /// Things that there are only so many of, and how many.
     #[serde(default)]
     pub consumables: Consumables,
+    /// How much may be spent in a day, a week or a month.
+    #[serde(default)]
+    pub budgets: Vec<BudgetRules>,
+    /// From how much money on that is paid in vain a breaker opens; none never does. See [`limits::SPEND_WINDOW`].
+    #[serde(default)]
+    pub surge_floor: Option<MicroUsd>,
     /// How much may run at once.
     pub limits: Limits,
     /// What may be bought.
@@ -146,6 +154,8 @@ impl Default for EngineConfig {
             queue_rules: BTreeMap::new(),
             pools: Vec::new(),
             consumables: BTreeMap::new(),
+            budgets: Vec::new(),
+            surge_floor: Some(limits::SPEND_SURGE_FLOOR_DEFAULT),
             limits: Limits {
                 hosts_max: Some(limits::HOSTS_MAX_DEFAULT),
                 cpu_max: Some(limits::CPU_MAX_DEFAULT),

@@ -18,6 +18,7 @@ pub use held_back::HeldBack;
 pub(crate) use remaining::Room;
 
 use crate::breakers::Breakers;
+use crate::budgets::Budgets;
 use crate::config::EngineConfig;
 use crate::gang::GangLine;
 use crate::in_use::InUse;
@@ -37,6 +38,7 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) in_use: &'a InUse,
     pub(crate) gates: &'a BTreeMap<Pausable, Gate>,
     pub(crate) breakers: &'a Breakers,
+    pub(crate) budgets: &'a Budgets,
 }
 
 /// Which queues are meant, what there is for them, and who is spoken for already.
@@ -157,6 +159,9 @@ impl Dispatch<'_> {
             if pools.all(|pool| is_paused(&Pausable::Pool(pool.name.clone()))) {
                 return Some(HeldBack::PoolsPaused { queue: lane.queue.clone() });
             }
+        }
+        if let Some(why) = self.budgets.shut(lane) {
+            return Some(why);
         }
         let missing =
             lane.consumes.keys().find(|name| !self.config.consumables.contains_key(*name));

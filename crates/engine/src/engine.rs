@@ -19,6 +19,7 @@ use spillway_planner::Spillway;
 use crate::array::ArrayJob;
 use crate::backfill::Hold;
 use crate::breakers::Breakers;
+use crate::budgets::Budgets;
 use crate::calls::{Call, Calls};
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
@@ -112,6 +113,8 @@ pub struct Engine {
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
     /// What is left alone after failures.
     pub(crate) breakers: Breakers,
+    /// What has been spent, and whom that stops.
+    pub(crate) budgets: Budgets,
     /// As read; none until the first answer.
     pub(crate) raw_catalog: Option<Catalog>,
     /// What may be bought of it, with what was learnt.
@@ -165,6 +168,7 @@ impl Engine {
         now: Timestamp,
         planner: Box<dyn Planner>,
     ) -> Self {
+        let budgets = Budgets::new(&config.budgets, state.spending);
         let mut engine = Self {
             config,
             planner,
@@ -189,6 +193,7 @@ impl Engine {
             learned: state.learned,
             cooling: state.cooling,
             breakers: Breakers::new(state.breakers),
+            budgets,
             raw_catalog: None,
             catalog: Arc::default(),
             pool_catalogs: Vec::new(),
@@ -223,6 +228,7 @@ impl Engine {
         }
         engine.resume_jobs(now, state.jobs, state.arrays);
         engine.resume_breakers(now);
+        engine.look_at_budgets(now);
         engine
     }
 
@@ -250,6 +256,7 @@ impl Engine {
         self.settle(&mut cx);
         self.memory.take_changes(&mut cx.changes);
         self.in_use.take_changes(&mut cx.changes);
+        self.budgets.take_changes(&mut cx.changes);
         if counters != (self.n_launches, self.n_jobs) {
             let (n_launches, n_jobs) = (self.n_launches, self.n_jobs);
             cx.changes.push(Change::Counters { n_launches, n_jobs });
@@ -282,6 +289,7 @@ impl Engine {
                 Timer::AgentAway(host) => self.agent_stayed_away(cx, host),
                 Timer::Observe => self.observe(cx),
                 Timer::Catalog => self.read_catalog(cx),
+                Timer::Budget => self.look_at_budgets(cx.now),
             }
         }
     }

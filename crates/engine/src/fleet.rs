@@ -67,6 +67,10 @@ pub(crate) struct Entry {
     pub(crate) held_for: Option<JobId>,
     /// When EC2 was first seen to have ended it.
     pub(crate) ended_at: Option<Timestamp>,
+    /// An attempt has ended on it by itself or by order, or may have before this dispatcher knew it.
+    pub(crate) has_worked: bool,
+    /// It was given back when nobody was left whom it could have served.
+    pub(crate) is_surplus: bool,
 }
 
 impl Entry {
@@ -92,6 +96,8 @@ impl Entry {
             address: None,
             held_for: None,
             ended_at: None,
+            has_worked: false,
+            is_surplus: false,
         }
     }
 

@@ -65,14 +65,24 @@ impl Engine {
     /// Room that has been kept for one job for as long as may be is others' for a while.
     pub(crate) fn end_long_holds(&mut self, now: Timestamp) {
         for id in self.gangs.held_too_long(now) {
-            self.pause(now, id);
+            self.pause(now, id, limits::GANG_PAUSE);
         }
     }
 
-    fn pause(&mut self, now: Timestamp, id: JobId) {
-        let until = now + limits::GANG_PAUSE;
+    fn pause(&mut self, now: Timestamp, id: JobId, time: SignedDuration) {
+        let until = now + time;
         self.gangs.pause(id, until);
         self.replan_later(until);
+    }
+
+    /// Hosts were bought for a job, and no pool has the others: they go back. If that happens again and again, less and less
+    /// often, as a quota may be smaller than the job.
+    fn pause_in_vain(&mut self, now: Timestamp, id: JobId) {
+        if let Some(n_doublings) = self.gangs.was_in_vain(id).checked_sub(1) {
+            let factor = 1_i32.checked_shl(n_doublings).unwrap_or(i32::MAX);
+            let time = limits::GANG_PAUSE.saturating_mul(factor.max(1));
+            self.pause(now, id, time.min(limits::GANG_PAUSE_MAX));
+        }
     }
 
     /// The multi-node jobs in the planner's question.
@@ -127,7 +137,7 @@ impl Engine {
         match &plan.verdict {
             GangVerdict::Start => self.start_gang(cx, question, plan),
             GangVerdict::Hold { in_secs } => {
-                let since = self.gangs.hold(cx.now, id);
+                let since = self.gangs.hold(cx.now, id, pool);
                 self.replan_later(since + limits::GANG_HOLD_MAX);
                 let expected = SignedDuration::from_secs((*in_secs).into());
                 self.replan_later(cx.now + expected.max(limits::ROOM_RECHECK_MIN));
@@ -144,8 +154,13 @@ impl Engine {
                 let was_held = self.gangs.let_go(id);
                 match reason {
                     // What room was kept for will not come in the time that is left.
-                    WaitReason::RoomExpected { .. } if was_held => self.pause(cx.now, id),
+                    WaitReason::RoomExpected { .. } if was_held => {
+                        self.pause(cx.now, id, limits::GANG_PAUSE);
+                    }
                     WaitReason::CoolingDown { until, .. } => {
+                        if was_held {
+                            self.pause_in_vain(cx.now, id);
+                        }
                         self.replan_later((*until).max(cx.now + limits::CALL_RETRY));
                     }
                     WaitReason::RoomExpected { in_secs } => {

@@ -26,7 +26,14 @@ impl Engine {
             return;
         }
         if limits::LAUNCH_STALE_AFTER <= cx.now.duration_since(open.launch.decided_at) {
-            self.abandon_launch(cx, id);
+            self.drop_launch(cx, id, "not answered in time; planned anew".to_owned());
+            return;
+        }
+        if self.drop_launch_if_spent(cx, id) {
+            return;
+        }
+        if self.has_bought_nothing(id) && self.is_held_by_surge(id) {
+            self.call_off(cx, id, "not bought: money is paid in vain".to_owned());
             return;
         }
         if let Gate::Later(at) = self.gate(cx, CREATE_FLEET) {
@@ -61,7 +68,7 @@ impl Engine {
             Err(error) => match error {
                 // Nothing was bought, and what to buy is decided anew when it is allowed again.
                 CloudError::Denied { .. } if self.has_bought_nothing(id) => {
-                    self.call_off(cx, id, &error);
+                    self.call_off(cx, id, error.to_string());
                 }
                 // The account may change: one probe now and then, with the same token.
                 CloudError::Unsettled { .. }
@@ -79,15 +86,9 @@ impl Engine {
         }
     }
 
-    /// Gives up a launch that nobody answered. Its hosts were perhaps bought; then they are found by their tag.
-    fn abandon_launch(&mut self, cx: &mut Cx, id: LaunchId) {
-        let Some(mut launch) = self.launches.remove(&id).map(|open| open.launch) else { return };
-        for host in &launch.hosts {
-            self.not_launched(cx, *host);
-        }
-        let errors = vec!["not answered in time; planned anew".to_owned()];
-        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
-        cx.changes.push(Change::PutLaunch(Box::new(launch)));
+    /// Gives up a launch whose call is not sent again. Its hosts were perhaps bought; then they are found by their tag.
+    pub(crate) fn drop_launch(&mut self, cx: &mut Cx, id: LaunchId, why: String) {
+        self.call_off(cx, id, why);
         self.observe_soon(cx);
         self.replan_by(cx.now);
     }
@@ -97,13 +98,13 @@ impl Engine {
         self.launches.get(&id).is_some_and(|open| !open.may_have_bought)
     }
 
-    /// Gives up a launch that was not allowed.
-    fn call_off(&mut self, cx: &mut Cx, id: LaunchId, error: &CloudError) {
+    /// Gives up a launch, and says why.
+    fn call_off(&mut self, cx: &mut Cx, id: LaunchId, why: String) {
         let Some(mut launch) = self.launches.remove(&id).map(|open| open.launch) else { return };
         for host in &launch.hosts {
             self.not_launched(cx, *host);
         }
-        let errors = vec![error.to_string()];
+        let errors = vec![why];
         launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
     }
@@ -207,6 +208,7 @@ impl Engine {
         if let Some(arch) = arch {
             self.note_not_launched(cx, arch);
         }
+        self.note_not_bought(cx, id);
     }
 
     /// EC2 may give more than was asked for; they are paid for, so they are recorded.

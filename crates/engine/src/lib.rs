@@ -9,12 +9,13 @@
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
 //! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock. `breakers` leaves alone what has failed
-//! again and again.
+//! again and again, and `budgets` stops whoever has spent what may be spent.
 
 mod admission;
 mod array;
 mod backfill;
 mod breakers;
+mod budgets;
 pub mod calibration;
 mod calls;
 pub mod config;
@@ -53,10 +54,11 @@ mod time_limit;
 mod timer;
 mod waiting;
 
+pub use budgets::{BudgetStanding, BudgetState, SpentBudget};
 pub use calls::ApiBudget;
 pub use config::{
-    CapKind, Caps, EngineConfig, FairShare, Limits, OfferingFilter, Patience, PoolRules,
-    QueueRules, SharePattern, ShareRules, Weight,
+    BudgetRules, BudgetScope, CapKind, Caps, EngineConfig, FairShare, Limits, OfferingFilter,
+    Patience, PoolRules, QueueRules, SharePattern, ShareRules, Weight,
 };
 pub use dispatch::HeldBack;
 pub use engine::{Engine, Step};

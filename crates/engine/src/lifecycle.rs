@@ -104,6 +104,9 @@ impl Engine {
             return;
         }
         let (placed_at, instance) = (attempt.placed_at, instance.id);
+        if self.call_off_if_spent(cx, id, ord) {
+            return;
+        }
         let is_let = self.let_send_start(cx, id, ord);
         let Some((job, _)) = self.live(id, ord).filter(|_| is_let) else { return };
         if limits::START_TOKEN_LIFE <= cx.now.duration_since(placed_at) {
@@ -384,6 +387,7 @@ impl Engine {
         let host = self.fleet.get(live.host).map(|entry| &entry.host);
         let (Some(host), Some(cost)) = (host, cost) else { return };
         let Some(instance) = host.instance() else { return };
+        let (stopped_at, place_in_task) = (end.stopped_at, end.place_in_task);
         let attempt = Attempt {
             ord,
             host: live.host,
@@ -403,6 +407,8 @@ impl Engine {
             expected: live.expected,
             shared: end.shared.map(Box::new),
         };
+        self.book_attempt(cx.now, id, stopped_at, place_in_task);
+        self.note_worked_on(cx, attempt.host, attempt.failure);
         // Of one whose shared task was lost nobody knows whether it ran.
         let is_known = attempt.failure.is_none()
             || attempt.shared.as_ref().is_none_or(|shared| shared.ran.is_some());

@@ -1,7 +1,7 @@
 //! Every limit and default of the control loop, with its reason.
 
 use jiff::SignedDuration;
-use spillway_core::CpuUnits;
+use spillway_core::{CpuUnits, MicroUsd};
 
 /// A new installation cannot run away with more hosts than this. Raise it in the configuration.
 pub const HOSTS_MAX_DEFAULT: u32 = 100;
@@ -55,6 +55,32 @@ pub const BREAKER_REASON_MAX: usize = 400;
 
 /// How many things that have begun to fail are counted. Whoever fails in more ways than that is counted anew.
 pub const FAILING_MAX: usize = 1_000;
+
+/// Over how long money that is paid in vain is summed up. A host that fails needs a boot and an idle time-out to be seen to have
+/// failed, a quarter of an hour where it never registers: in half an hour one that is bought again and again is seen twice. What is
+/// lost of longer lives is Spot's usual loss, which is priced in, and no surge.
+pub const SPEND_WINDOW: SignedDuration = SignedDuration::from_mins(30);
+
+/// So much paid in vain within the window is a surge, if it is also [`SPEND_SURGE_PERCENT`] of all. A fleet within the default limits
+/// ([`CPU_MAX_DEFAULT`]) costs about $25 in that time, so this is 40 % of the largest of those.
+pub const SPEND_SURGE_FLOOR_DEFAULT: MicroUsd = MicroUsd::new(10_000_000);
+
+/// Where less than this part of the money is paid in vain, in percent, most of the fleet works and goes on working.
+pub const SPEND_SURGE_PERCENT: u64 = 50;
+
+/// How long nothing is bought at first when money was paid in vain. Each probe costs a host's few minutes, and what brings hosts down
+/// as they come (Spot that is taken back, hosts that refuse tasks) passes within minutes to hours.
+pub const SPEND_PROBE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Spending that nothing reports grows while hosts run: it is looked at again within this time.
+pub const BUDGET_RECHECK_MAX: SignedDuration = SignedDuration::from_mins(1);
+
+/// But not sooner than this: a second of a fleet at $1,000 an hour is 28 cents.
+pub const BUDGET_RECHECK_MIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// So many days of spending are kept: the longest period, and what ends some days after it. A day is a row for each share that spent
+/// something in it.
+pub const SPENDING_DAYS_KEPT: i64 = 40;
 
 /// Where hosts do not register, one is bought to see whether they do again, this long after the last that did not.
 pub const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(30);
@@ -189,6 +215,10 @@ pub const GANG_HOLD_MAX: SignedDuration = SignedDuration::from_mins(15);
 
 /// After that others have their turn for so long.
 pub const GANG_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Twice as long each time that hosts for a multi-node job were bought in vain, at most so long. Who has been refused for hours
+/// waits for a quota to be raised, and every try is paid.
+pub const GANG_PAUSE_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 /// EC2 says when an instance has ended; if it does not, it is told again.
 pub const TERMINATE_REPEAT: SignedDuration = SignedDuration::from_mins(2);

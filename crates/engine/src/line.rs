@@ -91,6 +91,7 @@ impl Engine {
     /// What a job holds follows from its state, whenever that changes.
     pub(crate) fn note_holding(&mut self, now: Timestamp, id: JobId) {
         let holding = self.holding_of(id);
+        self.note_running(id, holding.as_ref().map(|holding| holding.price));
         self.in_use.hold(&self.config, now, id, holding);
     }
 

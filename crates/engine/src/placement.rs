@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::coalesce::SharedTask;
 use spillway_core::job::LiveAttempt;
 use spillway_core::launch::LaunchState;
-use spillway_core::plan::{NoFit, Placement, PlannedLaunch, Report, WaitReason};
+use spillway_core::plan::{GangVerdict, NoFit, Placement, PlannedLaunch, Report, WaitReason};
 use spillway_core::{
     Change, Expectation, Host, HostId, HostState, JobId, JobState, Launch, LaunchId, OrdSet,
     Planned, VariantOrd,
@@ -44,6 +44,14 @@ pub(crate) enum BoughtFor<'a> {
     Gang(JobId),
 }
 
+/// Who has found a place in an earlier stage of a plan, or waits for one there.
+#[derive(Debug, Default)]
+struct Kept {
+    /// How many of each group.
+    groups: BTreeMap<GroupKey, u32>,
+    gangs: BTreeSet<JobId>,
+}
+
 impl Engine {
     /// When the next plan is due: arrivals are gathered for a moment, other reasons are not.
     pub(crate) fn plan_due(&self) -> Option<Timestamp> {
@@ -60,6 +68,7 @@ impl Engine {
         if self.plan_due().is_none_or(|due| cx.now < due) {
             return;
         }
+        self.look_at_budgets(cx.now);
         self.arrivals = None;
         self.replan_at = None;
         self.replan_later.retain(|at| cx.now < *at);
@@ -71,7 +80,7 @@ impl Engine {
         self.end_long_holds(cx.now);
         self.report = Report::default();
         let stages = self.stages();
-        let mut kept: BTreeMap<GroupKey, u32> = BTreeMap::new();
+        let mut kept = Kept::default();
         let mut asked: BTreeSet<usize> = BTreeSet::new();
         for stage in &stages {
             self.plan_stage(cx, stage, &mut kept, &mut asked);
@@ -90,19 +99,19 @@ impl Engine {
         &mut self,
         cx: &mut Cx,
         stage: &Stage,
-        kept: &mut BTreeMap<GroupKey, u32>,
+        kept: &mut Kept,
         asked: &mut BTreeSet<usize>,
     ) {
         let pool = stage.pool;
         self.serve_hold(cx, pool);
-        let mut selection = self.selection(cx.now, stage, kept, false);
+        let mut selection = self.selection(cx.now, stage, &kept.groups, false);
         if let Some(head) = selection.head
             && !self.holds.contains_key(&pool.unwrap_or(0))
             && Self::could_be_passed(&selection, &head.0)
             && self.make_room(cx.now, pool, head)
         {
             self.serve_hold(cx, pool);
-            selection = self.selection(cx.now, stage, kept, false);
+            selection = self.selection(cx.now, stage, &kept.groups, false);
         }
         if selection.is_cut {
             self.replan_later(cx.now);
@@ -110,7 +119,7 @@ impl Engine {
         let bands = self.bands(selection);
         let n_bands = bands.len();
         // Multi-node jobs are asked about with the first jobs of the stage, and go before them.
-        let mut gangs = self.gang_selection(cx.now, pool, stage).asked;
+        let mut gangs = self.gang_selection(cx.now, pool, stage, &kept.gangs).asked;
         for (ord, (scope, selection)) in bands.into_iter().enumerate() {
             let gangs = std::mem::take(&mut gangs);
             let (mut question, mut planned) =
@@ -123,7 +132,7 @@ impl Engine {
             {
                 // It is asked again, without what is kept for the first in line.
                 self.serve_hold(cx, pool);
-                let selection = self.selection(cx.now, stage, kept, false);
+                let selection = self.selection(cx.now, stage, &kept.groups, false);
                 let of_scope = self.bands(selection).into_iter().find(|band| band.0.is_none());
                 let selection = of_scope.map(|(_, selection)| selection).unwrap_or_default();
                 (question, planned) = self.ask(cx.now, pool, scope.as_ref(), &selection, &gangs);
@@ -165,18 +174,22 @@ impl Engine {
         stage: &Stage,
         question: &mut Question,
         planned: &Planned,
-        kept: &mut BTreeMap<GroupKey, u32>,
+        kept: &mut Kept,
     ) {
         let Planned { plan, report } = planned;
         for gang in &plan.gangs {
             self.carry_out_gang(cx, question, stage.pool, gang);
+            // Those for which nothing was found go on to the next pool.
+            if matches!(gang.verdict, GangVerdict::Start | GangVerdict::Hold { .. }) {
+                kept.gangs.insert(gang.job);
+            }
         }
         for placement in &plan.placements {
             self.place(cx, question, placement);
         }
         let mut keep = |of: Vec<(GroupKey, u32)>| {
             for (group, count) in of {
-                *kept.entry(group).or_default() += count;
+                *kept.groups.entry(group).or_default() += count;
             }
         };
         // Only now is it known which jobs still wait.
@@ -400,6 +413,7 @@ impl Engine {
             return all_kept;
         };
         let allowed = self.let_buy(cx.now, self.allowed_hosts(pool, planned));
+        let allowed = self.let_spend(cx.now, allowed);
         let mut left = self.probed(cx, planned.arch, allowed);
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
@@ -407,6 +421,9 @@ impl Engine {
             let id = LaunchId::derive(self.ledger, self.n_launches);
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
+            if let Some(host) = hosts.first() {
+                self.buy_as_probe(cx, *host);
+            }
             let offering = self.catalog.get(&first.pool);
             let on_demand_price = self.on_demand_price(&first.pool);
             for host in &hosts {

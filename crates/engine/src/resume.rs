@@ -41,6 +41,7 @@ impl Engine {
         }
         let pool = self.config.pool_of_host(&host);
         let mut entry = Entry::new(host, pool, now);
+        entry.has_worked = true;
         entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
         entry.interrupted = matches!(
             entry.host.state,
@@ -99,6 +100,7 @@ impl Engine {
                 self.limit_job(id);
                 self.take_place(id);
                 if let Some(holding) = self.holding_of(id) {
+                    self.note_running(id, Some(holding.price));
                     self.in_use.resume(id, holding);
                 }
                 return;

@@ -23,6 +23,7 @@ impl Engine {
             in_use: &self.in_use,
             gates: &self.gates,
             breakers: &self.breakers,
+            budgets: &self.budgets,
         }
     }
 

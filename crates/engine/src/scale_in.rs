@@ -28,9 +28,15 @@ impl Engine {
         let Some(idle_since) = entry.idle_since.filter(|_| entry.live().is_empty()) else { return };
         let mut due = idle_since + self.config.idle_timeout;
         let is_reserved = entry.host.reserved.iter().any(|(class, _)| self.waiting.has(class));
-        if is_reserved || entry.held_for.is_some_and(|gang| self.gangs.waits(gang)) {
+        let is_held = entry.held_for.is_some_and(|gang| self.gangs.waits(gang));
+        if is_reserved || is_held {
             // The plan in hand keeps it for work that waits: to give it back would be to buy it again.
             due = due.max(cx.now + self.config.idle_timeout);
+        }
+        if is_held && !is_reserved {
+            // One multi-node job after another may keep it for hosts that never come; together no longer than one of them may.
+            let longest = limits::GANG_HOLD_MAX.max(self.config.idle_timeout);
+            due = due.min(idle_since + longest + self.config.idle_timeout);
         }
         if cx.now < due {
             self.timers.set(due, Timer::Idle(id));
@@ -54,12 +60,16 @@ impl Engine {
         let HostState::Registered { instance, container_instance, .. } = &entry.host.state else {
             return;
         };
+        let is_surplus = !self.could_anybody_start(cx.now);
         let state = HostState::Draining {
             instance: instance.clone(),
             container_instance: Some(container_instance.clone()),
             since: cx.now,
             cause: DrainCause::Idle,
         };
+        if let Some(entry) = self.fleet.get_mut(id) {
+            entry.is_surplus = is_surplus;
+        }
         self.move_host(cx, id, state);
         self.advance_drain(cx, id);
     }
@@ -227,6 +237,8 @@ impl Engine {
             let pool = entry.host.pool.clone();
             self.hazard_learnt(cx, &pool);
         }
+        self.book_host(cx.now, id, at);
+        self.note_host_over(cx, id, at);
         self.move_host(cx, id, HostState::Gone { instance, at, cause, bill });
         self.fleet.remove(id);
         if let Some(container_instance) = container_instance {

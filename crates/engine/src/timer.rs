@@ -46,6 +46,8 @@ pub(crate) enum Timer {
     Observe,
     /// Prices are to be read.
     Catalog,
+    /// A budget may be spent by now, or begin anew.
+    Budget,
 }
 
 /// All timers, soonest first.

@@ -41,8 +41,10 @@ pub const MESSAGES: &str = "spillway_messages_total";
 pub const DEAD_LETTERS: &str = "spillway_dlq_total";
 /// Refusals of capacity pools. Label `fault`.
 pub const POOL_REFUSALS: &str = "spillway_pool_refusals_total";
-/// What is left alone after failures, but for probes. Label `kind`: `image`, `call` or `host`.
+/// What is left alone after failures, but for probes. Label `kind`: `image`, `call`, `host` or `spend`.
 pub const BREAKERS_OPEN: &str = "spillway_breakers_open";
+/// What is spent of each budget in its current period; at 1 nothing of its scope starts. Label `budget`: its name.
+pub const BUDGET_SPENT: &str = "spillway_budget_spent_ratio";
 /// Notices that EC2 takes an instance back.
 pub const SPOT_NOTICES: &str = "spillway_spot_notices_total";
 /// Attempts that ended. Label `outcome`: `succeeded`, or the category of the failure.
@@ -51,8 +53,6 @@ pub const ATTEMPTS: &str = "spillway_attempts_total";
 pub const ATTEMPT_DOLLARS: &str = "spillway_attempt_dollars";
 /// What hosts have cost since the start, booked when they are gone. Less [`ATTEMPT_DOLLARS`] it is what boot and idleness cost.
 pub const HOST_DOLLARS: &str = "spillway_host_dollars";
-/// Spans of jobs' traces that went out. Label `outcome`: `sent`, or `failed`, which are sent again.
-pub const TRACE_SPANS: &str = "spillway_trace_spans_total";
 /// Whether this dispatcher leads: 1, or 0 while it stands by.
 pub const LEADER: &str = "spillway_leader";
 /// How often the leader of a shared ledger has changed, as its leader knows it; 0 of one that stands by. There is none for a ledger in
@@ -123,10 +123,10 @@ pub const ALL: [Metric; 27] = {
         metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
         metric(SPOT_NOTICES, Counter, count, &[], "Notices that EC2 takes an instance back."),
         metric(BREAKERS_OPEN, Gauge, count, &["kind"], "What is left alone after failures."),
+        metric(BUDGET_SPENT, Gauge, None, &["budget"], "Part of a budget that is spent, 1 is all."),
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),
         metric(HOST_DOLLARS, Gauge, None, &[], "What hosts have cost, in dollars."),
-        metric(TRACE_SPANS, Counter, count, &["outcome"], "Spans of traces that went out."),
         metric(LEADER, Gauge, count, &[], "Whether this dispatcher leads."),
         metric(EPOCH, Gauge, count, &[], "How often the leader of the ledger has changed."),
         metric(PANICS, Counter, count, &[], "Tasks of the dispatcher that panicked."),
@@ -172,13 +172,13 @@ pub const LABELS: [Label; 17] = [
     label(MESSAGES, "queue", "`jobs`, `events`"),
     label(DEAD_LETTERS, "reason", "the code on the dead letter, such as `INVALID_JSON`"),
     label(POOL_REFUSALS, "fault", "`no-capacity`, `unsupported`, `quota`, `subnet-full`, `other`"),
-    label(BREAKERS_OPEN, "kind", "`image`, `call`, `host`"),
+    label(BREAKERS_OPEN, "kind", "`image`, `call`, `host`, `spend`"),
+    label(BUDGET_SPENT, "budget", "the name of a `[[budget]]` of the configuration"),
     label(
         ATTEMPTS,
         "outcome",
         "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`, `held`",
     ),
-    label(TRACE_SPANS, "outcome", "`sent`, `failed`"),
 ];
 
 /// Tells the installed recorder what every metric means. Call it once, after installing one.

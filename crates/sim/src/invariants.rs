@@ -16,6 +16,7 @@
 //! | D1 | a job runs only after all that it waits for has ended as it must |
 //! | E1 | an event is deleted only after what it says is durable |
 //! | G1 | a host is given up for gone only after EC2 has ended it, or has left it out of its lists |
+//! | U1 | once a budget is spent nothing of its scope is started, and where it is everybody's nothing is bought, until its next period |
 //! | Q1 | no queue or share holds more than its caps say, and no more of a consumable resource is held than there is |
 //! | N1 | all nodes of a multi-node job are on hosts or none, each on its own; none starts before the main one runs or goes on after it |
 //! | N2 | no nodes of an attempt run without the others for more than [`PARTIAL_MAX`], twice the start time-out and three looks, while somebody could end them |
@@ -30,6 +31,7 @@
 //! All checks cost a few look-ups per change, so they are always on.
 
 mod books;
+mod budgets;
 mod changes;
 mod effects;
 mod gangs;
@@ -138,7 +140,7 @@ pub struct Invariants {
     /// Whether the dispatcher's clock leaps, so that what is new may seem long ago.
     clock_leaps: bool,
     n_doubled_tasks: u64,
-    n_violations: u64,
+    n_violations: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
 }
 
@@ -182,7 +184,7 @@ impl Invariants {
             cpu: 0,
             price: 0,
             n_doubled_tasks: 0,
-            n_violations: 0,
+            n_violations: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
@@ -192,9 +194,9 @@ impl Invariants {
         &self.violations
     }
 
-    /// How many violations there were.
-    pub const fn n_violations(&self) -> u64 {
-        self.n_violations
+    /// How many violations there were, by the invariant's name.
+    pub const fn n_violations(&self) -> &BTreeMap<&'static str, u64> {
+        &self.n_violations
     }
 
     /// How often a job had a second task while a first, declared lost, was still alive.
@@ -300,7 +302,7 @@ impl Invariants {
     }
 
     fn violate(&mut self, invariant: &'static str, moment: Moment, text: String) {
-        self.n_violations += 1;
+        *self.n_violations.entry(invariant).or_default() += 1;
         if self.violations.len() < VIOLATIONS_KEPT_MAX {
             let Moment { event, now } = moment;
             self.violations.push(Violation { invariant, event, at: now, text });

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use spillway_core::array;
 use spillway_core::catalog::InstanceType;
 use spillway_core::change::{Cooldown, EndedJob};
@@ -22,8 +23,8 @@ use spillway_core::job::JobStatus;
 use spillway_core::port::Ledger;
 use spillway_core::{
     Attempt, Breaker, BreakerId, Change, Durations, Gate, History, Host, Job, JobId, JobState,
-    Launch, LaunchId, LaunchState, LedgerState, Pausable, PoolId, QueueName, Resources,
-    ScheduleRecord, ShareId, ShareUse,
+    Launch, LaunchId, LaunchState, LedgerState, MicroUsd, Pausable, Payer, PoolId, QueueName,
+    Resources, ScheduleRecord, ShareId, ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -71,6 +72,7 @@ pub struct MemoryLedger {
     gates: BTreeMap<Pausable, Gate>,
     breakers: BTreeMap<BreakerId, Breaker>,
     shares: BTreeMap<(QueueName, ShareId), ShareUse>,
+    spending: BTreeMap<(Date, Payer), MicroUsd>,
     n_launches: u64,
     n_jobs: u64,
 }
@@ -104,6 +106,7 @@ impl MemoryLedger {
             gates: BTreeMap::new(),
             breakers: BTreeMap::new(),
             shares: BTreeMap::new(),
+            spending: BTreeMap::new(),
             n_launches: 0,
             n_jobs: 0,
         }
@@ -263,6 +266,7 @@ impl MemoryLedger {
                 | Change::PutBreaker { .. }
                 | Change::PutShare { .. }
                 | Change::Heard(_)
+                | Change::PutSpending { .. }
                 | Change::Counters { .. } => {}
             }
         }
@@ -320,35 +324,21 @@ impl MemoryLedger {
             Change::PutGate { target, gate } => {
                 self.gates.insert(target.clone(), *gate);
             }
-            Change::PutBreaker { target, breaker } => match breaker {
-                Some(breaker) => {
-                    self.breakers.insert(target.clone(), breaker.as_ref().clone());
-                }
-                None => {
-                    self.breakers.remove(target);
-                }
-            },
+            Change::PutBreaker { target, breaker } => {
+                put(&mut self.breakers, target.clone(), breaker.as_deref().cloned());
+            }
             Change::PutShare { queue, share, used } => {
-                let of = (queue.clone(), share.clone());
-                match used {
-                    Some(used) => self.shares.insert(of, *used),
-                    None => self.shares.remove(&of),
-                };
+                put(&mut self.shares, (queue.clone(), share.clone()), *used);
+            }
+            Change::PutSpending { day, payer, spent } => {
+                put(&mut self.spending, (*day, payer.clone()), *spent);
             }
             Change::Learn { instance_type, registered } => {
                 self.learned.insert(instance_type.clone(), *registered);
             }
-            Change::Cool { pool, cooldown: Some(cooldown) } => {
-                self.cooling.insert(pool.clone(), *cooldown);
-            }
-            Change::Cool { pool, cooldown: None } => {
-                self.cooling.remove(pool);
-            }
-            Change::PutKind { kind, history: Some(known) } => {
-                self.history.kinds.insert(*kind, known.as_ref().clone());
-            }
-            Change::PutKind { kind, history: None } => {
-                self.history.kinds.remove(kind);
+            Change::Cool { pool, cooldown } => put(&mut self.cooling, pool.clone(), *cooldown),
+            Change::PutKind { kind, history } => {
+                put(&mut self.history.kinds, *kind, history.as_deref().cloned());
             }
             Change::PutSpot { instance_type, zone, evidence } => {
                 self.history.spot.insert((instance_type.clone(), zone.clone()), *evidence);
@@ -397,10 +387,19 @@ impl MemoryLedger {
             gates: self.gates.clone(),
             breakers: self.breakers.clone(),
             shares: self.shares.clone(),
+            spending: self.spending.clone(),
             n_launches: self.n_launches,
             n_jobs: self.n_jobs,
         }
     }
+}
+
+/// Writes what is known of something; none forgets it.
+fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
 }
 
 fn is_gone(host: &Host) -> bool {

@@ -27,7 +27,7 @@ pub enum BreakersCommand {
 
 const LIST_ABOUT: &str = "\
 Lists what the dispatcher leaves alone after failures: images that cannot be pulled, calls that are not allowed, architectures whose \
-hosts do not register. Says since when, how often it failed, what AWS said, and when a single probe tries it again; if that \
+hosts do not register, and buying where hosts come and go and run nothing to its end. Says since when, how often it failed, what went wrong, and when a single probe tries it again; if that \
 succeeds, everything goes on by itself.
 
 Examples:
@@ -41,12 +41,13 @@ alone again.
 Examples:
   spillway breakers reset image registry.example.org/align:7
   spillway breakers reset call ecs:RunTask
-  spillway breakers reset host arm64";
+  spillway breakers reset host arm64
+  spillway breakers reset spend fleet";
 
 /// Flags of `breakers reset`.
 #[derive(Debug, Args)]
 pub struct ResetArgs {
-    /// What it is about: image, call or host
+    /// What it is about: image, call, host or spend
     #[arg(value_name = "KIND")]
     pub kind: BreakerKind,
     /// Which of those, as `breakers list` shows it

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::{Breaker, BreakerId};
+use spillway_engine::{BudgetStanding, BudgetState};
 
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
@@ -14,10 +16,11 @@ use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 use crate::views::breaker::remedy;
+use crate::views::budget;
 
 pub(crate) const LONG_ABOUT: &str = "\
 Looks whether everything the dispatcher needs is there: configuration, ledger, credentials, queues, cluster, roles, \
-images, prices; and whether the dispatcher leaves something alone after failures. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
+images, prices; whether the dispatcher leaves something alone after failures, and what is spent of each budget. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
 
 Exit code 0 if nothing failed; warnings do not count. Otherwise the code that `spillway serve` would end with: 6 if the \
 configuration or something in the account is wrong, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
@@ -123,6 +126,7 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<ExitStatus> {
             findings.push(configuration(resolved));
             findings.push(record(&resolved.config));
             findings.extend(breakers(&resolved.config));
+            findings.extend(budgets(&resolved.config));
             if !args.local {
                 findings.extend(account(&resolved.config).await);
             }
@@ -189,6 +193,22 @@ fn breakers(config: &Config) -> Vec<Finding> {
         found.hint(Some(remedy(id)))
     };
     open.iter().map(finding).collect()
+}
+
+/// What is spent of each budget: one that stops jobs has failed. Nothing where the ledger cannot be read.
+fn budgets(config: &Config) -> Vec<Finding> {
+    let standings = super::budgets::standings(config, Timestamp::now()).unwrap_or_default();
+    let finding = |standing: &BudgetStanding| {
+        let outcome = match standing.state() {
+            BudgetState::Ok => Outcome::Ok,
+            BudgetState::Warning => Outcome::Warning,
+            BudgetState::Stopped => Outcome::Failed,
+        };
+        let name = format!("budget {}", standing.rules.name);
+        let hint = (outcome != Outcome::Ok).then(|| budget::remedy(standing));
+        Finding::new(&name, outcome, budget::sentence(standing)).hint(hint)
+    };
+    standings.iter().map(finding).collect()
 }
 
 #[cfg(feature = "aws")]

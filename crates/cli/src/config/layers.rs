@@ -314,6 +314,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         return wrong(second, &format!("{first} is set too, and news goes to one place"));
     }
     check_queues(config)?;
+    super::budgets::check(config)?;
     if !(1..=300).contains(&config.plan.max_choices.0) {
         return wrong("plan.max-choices", "EC2 takes 1 to 300 choices in one launch");
     }

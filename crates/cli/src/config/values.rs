@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use spillway_core::{ConsumableName, CpuUnits, MiB, MicroUsdPerHour, QueueName, Quota};
+use spillway_core::{ConsumableName, CpuUnits, MiB, MicroUsd, MicroUsdPerHour, QueueName, Quota};
 use spillway_engine::Weight;
 
 /// A text or a number, as text: `4` and `"4"` are the same.
@@ -136,6 +136,14 @@ value!(
     "a price per hour such as \"$12.50\"",
     |text| text.parse().ok(),
     |price| price.to_string().trim_end_matches("/h").to_owned()
+);
+value!(
+    /// Dollars.
+    Dollars(MicroUsd),
+    "number",
+    "an amount of money such as \"$12.50\"",
+    |text| text.parse().ok(),
+    ToString::to_string
 );
 value!(
     /// A whole number.

@@ -59,6 +59,9 @@ pub(crate) fn remedy(id: &BreakerId) -> String {
         BreakerKind::Host => format!(
             "look at the console output of the instance, the AMI for {subject}, its role and its route to ECS"
         ),
+        BreakerKind::Spend => "see with `spillway cost --by host,type,market --since 1h` what was paid and with `spillway jobs list` \
+            how attempts ended: machines come and go before any of their jobs is done"
+            .to_owned(),
     };
     format!("{mend}; a probe finds it mended by itself, `spillway breakers reset {id}` at once")
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use spillway_core::{Job, JobState, Pausable};
-use spillway_engine::{CapKind, Engine, Held, HeldBack};
+use spillway_engine::{CapKind, Engine, Held, HeldBack, SpentBudget};
 
 use crate::views::breaker::remedy;
 use crate::views::time_text;
@@ -57,9 +57,27 @@ pub(crate) fn ways_out(why: &HeldBack, job: &Job, engine: &Engine, now: Timestam
             }
             ways
         }
+        HeldBack::Budget(spent) => budget(spent),
         HeldBack::BreakerOpen { target, .. } => vec![remedy(target)],
         HeldBack::NodesToEnd | HeldBack::NoRoom | HeldBack::MakingRoom => Vec::new(),
     }
+}
+
+/// By how much a budget would have to be more, and when the next begins without that.
+fn budget(budget: &SpentBudget) -> Vec<String> {
+    let SpentBudget { name, scope, period, amount, spent, resets_at } = budget;
+    // A budget of just what is spent is spent.
+    let raised = format!(
+        "an amount of more than {spent} for the budget {name}, by more than {} above {amount}, would let it start",
+        spent.saturating_sub(*amount)
+    );
+    vec![
+        raised,
+        format!(
+            "the next {period} begins {}: {scope} may spend {amount} again",
+            time_text(*resets_at)
+        ),
+    ]
 }
 
 fn resumed(what: &str, name: &str, since: Option<Timestamp>) -> String {

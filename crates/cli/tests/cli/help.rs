@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 47] = [
+const VERBS: [&str; 48] = [
     "",
     "serve",
     "submit",
@@ -39,6 +39,7 @@ const VERBS: [&str; 47] = [
     "events",
     "calibration",
     "cost",
+    "budgets",
     "report",
     "cancel",
     "terminate",

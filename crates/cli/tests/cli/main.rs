@@ -10,6 +10,7 @@ mod bad_input;
 mod batch_api;
 mod breakers;
 mod browser;
+mod budgets;
 #[cfg(feature = "aws")]
 mod cloud;
 mod cost;
@@ -30,7 +31,5 @@ mod schedules;
 mod simulate;
 mod submit;
 mod top;
-#[cfg(feature = "otel")]
-mod traces;
 mod verify;
 mod why;

@@ -72,9 +72,10 @@ impl Engine {
         self.fail_in_line(cx, &ids, &reason);
     }
 
-    /// Whether a job may start beside the breakers that are open.
+    /// Whether a job may start beside the breakers that are open and the budgets that are spent.
     pub(crate) fn is_let_start(&self, cx: &Cx, spec: &JobSpec) -> bool {
-        self.breakers.is_empty() || self.breakers.may_start(cx.now, &rests_on(spec))
+        let is_whole = self.breakers.is_empty() || self.breakers.may_start(cx.now, &rests_on(spec));
+        is_whole && self.budgets.let_start(&spec.queue, || spec.share())
     }
 
     /// An attempt has begun: where a probe may go, it is that.

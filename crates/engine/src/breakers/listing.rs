@@ -50,11 +50,11 @@ pub(super) fn images_of(spec: &JobSpec, variant: VariantOrd) -> Vec<BreakerId> {
 }
 
 impl Engine {
-    /// Why no host is bought for a job, if that is because of a breaker: buying is not allowed, or hosts of its architecture do not
-    /// register.
+    /// Why no host is bought for a job, if that is because of a breaker: buying is not allowed, is done in vain, or hosts of its
+    /// architecture do not register.
     pub fn why_not_bought(&self, job: &Job) -> Option<HeldBack> {
         let hosts = job.spec.arch.filter(|_| job.spec.variants.is_none()).map(BreakerId::host);
-        let ids = [Some(BreakerId::call(CREATE_FLEET)), hosts];
+        let ids = [Some(BreakerId::call(CREATE_FLEET)), Some(BreakerId::spend()), hosts];
         ids.into_iter().flatten().find_map(|target| {
             let breaker = self.breakers.get(&target)?.clone();
             Some(HeldBack::BreakerOpen { target, breaker })

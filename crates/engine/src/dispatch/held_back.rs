@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use spillway_core::{Breaker, BreakerId, ConsumableName, QueueName, ShareId};
 
+use crate::budgets::SpentBudget;
 use crate::config::CapKind;
 
 /// Why a job that could run is not offered to the planner.
@@ -49,6 +50,8 @@ pub enum HeldBack {
         /// How that stands.
         breaker: Breaker,
     },
+    /// What may be spent in this period is spent.
+    Budget(Box<SpentBudget>),
     /// There is not enough of a consumable resource.
     Consumable {
         /// Which.
@@ -78,6 +81,7 @@ impl HeldBack {
             Self::ShareCap { .. } => "share-cap",
             Self::ComputeReservation { .. } => "compute-reservation",
             Self::BreakerOpen { .. } => "breaker-open",
+            Self::Budget(_) => "budget",
             Self::Consumable { .. } => "consumable-resource",
             Self::NodesToEnd => "nodes-to-end",
             Self::NoRoom => "limit-reached",
@@ -99,6 +103,7 @@ impl fmt::Display for HeldBack {
                 write!(f, "compute-reservation of queue {queue} is kept for shares without jobs")
             }
             Self::BreakerOpen { target, breaker } => write!(f, "{target} {breaker}"),
+            Self::Budget(spent) => spent.fmt(f),
             Self::Consumable { name, total: 0, .. } => {
                 write!(f, "there is no consumable resource {name}")
             }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::breakers::Breakers;
+use crate::budgets::Budgets;
 use crate::config::{Caps, FairShare, QueueRules, ShareRules};
 use crate::in_use::Holding;
 use crate::waiting::GroupKey;
@@ -26,6 +27,7 @@ struct Bench {
     gangs: GangLine,
     gates: BTreeMap<Pausable, Gate>,
     breakers: Breakers,
+    budgets: Budgets,
     now: Timestamp,
     n_jobs: u64,
 }
@@ -71,6 +73,7 @@ impl Bench {
             gangs: GangLine::default(),
             gates: BTreeMap::new(),
             breakers: Breakers::default(),
+            budgets: Budgets::default(),
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             n_jobs: 0,
         }
@@ -115,6 +118,7 @@ impl Bench {
             in_use: &self.in_use,
             gates: &self.gates,
             breakers: &self.breakers,
+            budgets: &self.budgets,
         };
         dispatch.select(&asked)
     }

@@ -13,10 +13,12 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(crate) struct GangLine {
     line: BTreeMap<(LinePlace, JobId), Lane>,
-    /// Since when room has been kept for one.
-    held_since: BTreeMap<JobId, Timestamp>,
+    /// Of which pool room is kept for one, and since when.
+    held: BTreeMap<JobId, (Option<usize>, Timestamp)>,
     /// Until when none is.
     paused_until: BTreeMap<JobId, Timestamp>,
+    /// How often hosts were bought for one and others that it needs could not be.
+    n_vain: BTreeMap<JobId, u32>,
     /// Those that would be in line if all nodes of their last attempt had ended.
     blocked: BTreeSet<JobId>,
     /// The hosts that have a node on them.
@@ -39,8 +41,9 @@ impl GangLine {
 
     /// What was remembered of one's wait counts no more.
     pub(crate) fn forget(&mut self, id: JobId) {
-        self.held_since.remove(&id);
+        self.held.remove(&id);
         self.paused_until.remove(&id);
+        self.n_vain.remove(&id);
         self.blocked.remove(&id);
     }
 
@@ -83,27 +86,41 @@ impl GangLine {
         }
     }
 
-    /// Room is kept for one: since when.
-    pub(crate) fn hold(&mut self, now: Timestamp, id: JobId) -> Timestamp {
-        *self.held_since.entry(id).or_insert(now)
+    /// Room of a pool is kept for one: since when.
+    pub(crate) fn hold(&mut self, now: Timestamp, id: JobId, pool: Option<usize>) -> Timestamp {
+        let held = self.held.entry(id).or_insert((pool, now));
+        held.0 = pool;
+        held.1
+    }
+
+    /// Of which pool room is kept for one; none if of none, or if there are no pools.
+    pub(crate) fn held_in(&self, id: JobId) -> Option<usize> {
+        self.held.get(&id).and_then(|(pool, _)| *pool)
     }
 
     /// No room is kept for one any more; whether it was.
     pub(crate) fn let_go(&mut self, id: JobId) -> bool {
-        self.held_since.remove(&id).is_some()
+        self.held.remove(&id).is_some()
     }
 
     /// None is kept for one until then.
     pub(crate) fn pause(&mut self, id: JobId, until: Timestamp) {
-        self.held_since.remove(&id);
+        self.held.remove(&id);
         self.paused_until.insert(id, until);
+    }
+
+    /// What was kept or bought for one was in vain: how often before.
+    pub(crate) fn was_in_vain(&mut self, id: JobId) -> u32 {
+        let n = self.n_vain.entry(id).or_insert(0);
+        *n = n.saturating_add(1);
+        *n - 1
     }
 
     /// Those that room has been kept for as long as may be. Pauses that are over are forgotten.
     pub(crate) fn held_too_long(&mut self, now: Timestamp) -> Vec<JobId> {
         self.paused_until.retain(|_, until| now < *until);
         let is_over = |since: &Timestamp| limits::GANG_HOLD_MAX <= now.duration_since(*since);
-        let over = self.held_since.iter().filter(|(_, since)| is_over(since));
+        let over = self.held.iter().filter(|(_, (_, since))| is_over(since));
         over.map(|(id, _)| *id).collect()
     }
 
@@ -112,8 +129,8 @@ impl GangLine {
         if self.paused_until.get(&id).is_some_and(|until| now < *until) {
             return SignedDuration::ZERO;
         }
-        let held =
-            self.held_since.get(&id).map_or(SignedDuration::ZERO, |at| now.duration_since(*at));
+        let since = self.held.get(&id).map(|(_, since)| *since);
+        let held = since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
         limits::GANG_HOLD_MAX - held
     }
 }

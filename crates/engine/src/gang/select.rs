@@ -1,6 +1,6 @@
 //! Which multi-node jobs a pool is asked about, and why it is not asked about the others. Buys and places nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use spillway_core::{Job, JobId, QueueName};
@@ -20,24 +20,26 @@ pub(crate) struct GangSelection {
 
 impl Engine {
     /// The multi-node jobs that a pool is asked about now, in the order in which they go: not those whose queue is paused, nor
-    /// those whose caps, reservations or counters leave no room for all of their nodes, beside others that go first.
+    /// those whose caps, reservations or counters leave no room for all of their nodes, beside others that go first, nor those
+    /// that have found what they wait for in another pool (`kept`).
     pub(crate) fn gang_selection(
         &self,
         now: Timestamp,
         pool: Option<usize>,
         is_meant: &dyn IsMeant,
+        kept: &BTreeSet<JobId>,
     ) -> GangSelection {
         let dispatch = self.dispatch(now);
         let mut selection = GangSelection::default();
         let mut line = Vec::new();
         for (place, id, lane) in self.gangs.iter() {
             let Some(job) = self.jobs.get(&id) else { continue };
-            if !is_meant.is_meant(&lane.queue) {
+            if kept.contains(&id) || !is_meant.is_meant(&lane.queue) {
                 continue;
             }
             if let Some(why) = dispatch.shut(lane) {
                 selection.held.push((id, why));
-            } else if pool.is_none() || self.pool_of_gang(job) == pool {
+            } else if self.is_asked_in(job, pool) {
                 line.push((dispatch.rank(lane), place, id, lane));
             }
         }
@@ -75,7 +77,9 @@ impl Engine {
     /// Why multi-node jobs that could run are not asked about in any pool.
     pub(crate) fn held_back_gangs(&self, now: Timestamp) -> BTreeMap<JobId, HeldBack> {
         let in_stages = self.stages();
-        let of_stages = in_stages.iter().map(|stage| self.gang_selection(now, stage.pool, stage));
+        let kept = BTreeSet::new();
+        let of_stages =
+            in_stages.iter().map(|stage| self.gang_selection(now, stage.pool, stage, &kept));
         let mut held: BTreeMap<JobId, HeldBack> =
             of_stages.flat_map(|selection| selection.held).collect();
         held.extend(self.gangs.blocked().map(|id| (id, HeldBack::NodesToEnd)));
@@ -87,13 +91,30 @@ impl Engine {
         held
     }
 
-    /// The pool that has all nodes of a job: the first of its queue's that is not paused and could hold them.
+    /// Whether a pool is one that may hold all nodes of a job; where room of a pool is kept for it, only that one.
+    fn is_asked_in(&self, job: &Job, pool: Option<usize>) -> bool {
+        let Some(at) = pool else { return true };
+        let held_in = self.gangs.held_in(job.id);
+        if let Some(held_in) = held_in.filter(|held_in| !self.is_pool_paused(*held_in)) {
+            return held_in == at;
+        }
+        // It is told that it fits nowhere by the first of them.
+        let fits = self.admit_in(pool, &job.spec).is_ok();
+        fits || self.pool_of_gang(job) == pool
+    }
+
+    /// The pool that is asked first for all nodes of a job: that in which room is kept for it, else the first of its queue's that is
+    /// not paused and could hold them.
     pub(crate) fn pool_of_gang(&self, job: &Job) -> Option<usize> {
         if self.config.pools.is_empty() {
             return None;
         }
+        let is_open = |pool: &usize| !self.is_pool_paused(*pool);
+        if let Some(held_in) = self.gangs.held_in(job.id).filter(is_open) {
+            return Some(held_in);
+        }
         let pools = self.config.pools_of(&job.spec.queue);
-        let mut open = pools.iter().copied().filter(|pool| !self.is_pool_paused(*pool));
+        let mut open = pools.iter().copied().filter(is_open);
         if self.admit_somewhere(&job.spec).is_err() {
             return open.next();
         }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use spillway_core::effect::{Effect, TaskRequest};
+use spillway_core::effect::TaskRequest;
 use spillway_core::job::FailureCategory;
 use spillway_core::message::{Ending, end_job};
 use spillway_core::task::{FleetSnapshot, InstanceReport, InstanceStatus, TaskStatus};
@@ -13,7 +13,7 @@ use spillway_engine::{
 
 use crate::rig::{Rig, job_id, secs};
 
-fn gang(token: &str, n: u32, spillway: &str, extra: &str) -> String {
+pub(crate) fn gang(token: &str, n: u32, spillway: &str, extra: &str) -> String {
     format!(
         r#"{{"jobName":"{token}","jobQueue":"default","jobDefinition":{{"type":"multinode","nodeProperties":
         {{"numNodes":{n},"mainNode":0,"nodeRangeProperties":[{{"targetNodes":"0:","container":{{"image":"busybox",
@@ -22,20 +22,20 @@ fn gang(token: &str, n: u32, spillway: &str, extra: &str) -> String {
     )
 }
 
-fn config() -> EngineConfig {
+pub(crate) fn config() -> EngineConfig {
     let queues = vec!["default".parse().unwrap()];
     let mut config = EngineConfig { queues, ..EngineConfig::default() };
     config.jobs.rules.host_network = true;
     config
 }
 
-fn rig(hosts_max: Option<u32>) -> Rig {
+pub(crate) fn rig(hosts_max: Option<u32>) -> Rig {
     let mut config = config();
     config.limits.hosts_max = hosts_max;
     Rig::with(config)
 }
 
-fn pool(name: &str, markets: Vec<Market>, caps: Caps) -> PoolRules {
+pub(crate) fn pool(name: &str, markets: Vec<Market>, caps: Caps) -> PoolRules {
     let offerings = OfferingFilter { markets, ..OfferingFilter::default() };
     PoolRules { name: name.parse().unwrap(), offerings, caps }
 }
@@ -378,34 +378,4 @@ fn nodes_on_their_hosts_network_are_refused_unless_the_operator_allows_it() {
     rig.send(gang("g", 2, "", ""));
 
     assert!(reason(&rig, job_id("g")).contains("jobs.allow-host-network"));
-}
-
-/// One host is free and one is not: the free one is kept, and for how long is limited.
-#[test]
-fn room_that_is_kept_is_given_up_after_a_while() {
-    let mut rig = rig(Some(2));
-    rig.run_job(
-        "busy",
-        "",
-        r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#,
-        1,
-    );
-    rig.run_job(
-        "brief",
-        "",
-        r#","containerOverrides":{"resourceRequirements":[{"type":"VCPU","value":"2"}]}"#,
-        2,
-    );
-    rig.send(gang("g", 2, r#","market":"any""#, ""));
-    rig.wait(secs(2));
-    rig.exits(job_id("brief"), 0);
-    rig.take_effects();
-
-    rig.wait(rig.config.idle_timeout.saturating_mul(3));
-    let is_drain = |effect: &Effect| matches!(effect, Effect::Drain { .. });
-    assert!(!rig.take_effects().iter().any(is_drain), "its host is kept");
-    assert_eq!(rig.status(job_id("g")), "RUNNABLE");
-    rig.wait(limits::GANG_HOLD_MAX);
-
-    assert!(rig.take_effects().iter().any(is_drain), "nothing is kept for ever");
 }

@@ -9,6 +9,7 @@
 
 mod arrays;
 mod breakers;
+mod budgets;
 mod chaos;
 mod coalesced;
 mod containers;
@@ -30,7 +31,9 @@ mod refusals;
 mod restart;
 mod retry_rules;
 mod rig;
+mod scarce_gangs;
 mod schedules;
+mod surges;
 mod time_limits;
 mod variants;
 mod way_of_one_job;

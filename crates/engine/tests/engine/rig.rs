@@ -197,6 +197,12 @@ impl Rig {
                 };
             }
             Change::Heard(_) => {}
+            Change::PutSpending { day, payer, spent } => {
+                match spent {
+                    Some(spent) => self.state.spending.insert((day, payer), spent),
+                    None => self.state.spending.remove(&(day, payer)),
+                };
+            }
             Change::PutBoots(boots) => self.state.history.boots = boots,
             Change::Counters { n_launches, n_jobs } => {
                 self.state.n_launches = n_launches;

@@ -172,6 +172,7 @@ pub(super) fn committed(changes: &[Change]) {
             | Change::PutKind { .. }
             | Change::PutBoots(_)
             | Change::Heard(_)
+            | Change::PutSpending { .. }
             | Change::Counters { .. } => {}
         }
     }
@@ -237,6 +238,10 @@ pub(super) fn gauges(engine: &Engine, now: Timestamp) {
     for kind in BreakerKind::ALL {
         let n = engine.breakers().keys().filter(|id| id.kind == kind).count();
         gauge!(telemetry::BREAKERS_OPEN, "kind" => kind.as_str()).set(float(n));
+    }
+    for standing in engine.budget_standings(now) {
+        let budget = standing.rules.name.to_string();
+        gauge!(telemetry::BUDGET_SPENT, "budget" => budget).set(standing.spent_ratio());
     }
     let report = engine.report();
     gauge!(telemetry::PLAN_BOUND).set(report.bound.as_usd_f64());

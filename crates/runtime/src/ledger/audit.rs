@@ -94,6 +94,7 @@ impl<'c> Commit<'c> {
             | Change::PutSchedule(_)
             | Change::PutGate { .. }
             | Change::PutShare { .. }
+            | Change::PutSpending { .. }
             | Change::Counters { .. } => Vec::new(),
         })
     }

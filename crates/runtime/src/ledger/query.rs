@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use spillway_core::change::{Cooldown, EndedJob, LedgerState};
@@ -17,8 +18,8 @@ use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{
-    Breaker, BreakerId, Gate, History, Host, HostId, JobId, Launch, Pausable, PoolId, QueueName,
-    Resources, ScheduleRecord, ShareId, ShareUse,
+    Breaker, BreakerId, Gate, History, Host, HostId, JobId, Launch, MicroUsd, Pausable, Payer,
+    PoolId, QueueName, Resources, ScheduleRecord, ShareId, ShareUse,
 };
 use uuid::Uuid;
 
@@ -68,6 +69,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         gates: gates(connection)?,
         breakers: breakers(connection)?,
         shares: shares(connection)?,
+        spending: spending(connection)?,
         n_launches: natural("n_launches", n_launches)?,
         n_jobs: natural("n_jobs", n_jobs)?,
     })
@@ -241,6 +243,27 @@ fn shares(connection: &Connection) -> Outcome<BTreeMap<(QueueName, ShareId), Sha
         shares.insert(of, parse(&what, row, 0)?);
     }
     Ok(shares)
+}
+
+fn spending(connection: &Connection) -> Outcome<BTreeMap<(Date, Payer), MicroUsd>> {
+    let mut statement = connection.prepare("SELECT day, queue, share, micro FROM spending")?;
+    let mut rows = statement.query([])?;
+    let mut spending = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (day, queue, share): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let what = || format!("what was spent on {day}");
+        let payer = if queue.is_empty() {
+            Payer::All
+        } else {
+            Payer::Share {
+                queue: queue.parse().map_err(|error| Failure::record(&what(), &error))?,
+                share: share.parse().map_err(|error| Failure::record(&what(), &error))?,
+            }
+        };
+        let date = day.parse().map_err(|error| Failure::record(&what(), &error))?;
+        spending.insert((date, payer), MicroUsd::new(natural("micro", row.get(3)?)?));
+    }
+    Ok(spending)
 }
 
 fn learned(connection: &Connection) -> Outcome<BTreeMap<String, Resources>> {

@@ -78,9 +78,9 @@ CREATE TABLE gates (
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
--- What is left alone after failures: images, calls, hosts. One that is closed has no row.
+-- What is left alone after failures: images, calls, hosts, spending. One that is closed has no row.
 CREATE TABLE breakers (
-    kind    TEXT NOT NULL,            -- image, call or host
+    kind    TEXT NOT NULL,            -- image, call, host or spend
     subject TEXT NOT NULL,            -- which of those
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)
@@ -92,6 +92,16 @@ CREATE TABLE shares (
     share TEXT NOT NULL,
     used  TEXT NOT NULL,              -- JSON, ShareUse
     PRIMARY KEY (queue, share)
+) STRICT, WITHOUT ROWID;
+
+-- What has come up in each of the last days (UTC), of hosts that are gone and attempts that have ended. What all hosts cost has no queue
+-- and no share; the others are what attempts of a share carry of it.
+CREATE TABLE spending (
+    day   TEXT    NOT NULL,           -- 2026-01-31
+    queue TEXT    NOT NULL,
+    share TEXT    NOT NULL,
+    micro INTEGER NOT NULL,           -- millionths of a dollar
+    PRIMARY KEY (day, queue, share)
 ) STRICT, WITHOUT ROWID;
 
 -- Multi-node jobs. The job is its main node; its other nodes are rows of children by their index, from the first time they are

@@ -4,12 +4,14 @@ mod children;
 mod nodes;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
 use spillway_core::{
-    Breaker, BreakerId, Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, Pausable,
+    Breaker, BreakerId, Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, MicroUsd,
+    Pausable, Payer,
 };
 
 use super::audit;
@@ -154,6 +156,7 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
         }
         // It is in the audit record, with what it led to.
         Change::Heard(_) => Ok(()),
+        Change::PutSpending { day, payer, spent } => put_spending(tx, *day, payer, *spent),
         Change::PutBoots(boots) => {
             tx.prepare_cached("UPDATE meta SET boots = ?1")?.execute([json(boots)?])?;
             Ok(())
@@ -332,6 +335,28 @@ fn put_breaker(tx: &Transaction<'_>, id: &BreakerId, breaker: Option<&Breaker>) 
     let sql = "INSERT INTO breakers (kind, subject, breaker) VALUES (?1, ?2, ?3)
         ON CONFLICT (kind, subject) DO UPDATE SET breaker = excluded.breaker";
     tx.prepare_cached(sql)?.execute(params![kind, subject, json(breaker)?])?;
+    Ok(())
+}
+
+fn put_spending(
+    tx: &Transaction<'_>,
+    day: Date,
+    payer: &Payer,
+    spent: Option<MicroUsd>,
+) -> Outcome<()> {
+    let (queue, share) = match payer {
+        Payer::All => ("", ""),
+        Payer::Share { queue, share } => (queue.as_str(), share.as_str()),
+    };
+    let day = day.to_string();
+    let Some(spent) = spent else {
+        let sql = "DELETE FROM spending WHERE day = ?1 AND queue = ?2 AND share = ?3";
+        tx.prepare_cached(sql)?.execute(params![day, queue, share])?;
+        return Ok(());
+    };
+    let sql = "INSERT INTO spending (day, queue, share, micro) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (day, queue, share) DO UPDATE SET micro = excluded.micro";
+    tx.prepare_cached(sql)?.execute(params![day, queue, share, whole(spent.get())?])?;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ CREATE TABLE audit (
     detail TEXT                       -- JSON, AuditDetail; none where there is nothing more to say
 ) STRICT;
 CREATE TABLE breakers (
-    kind    TEXT NOT NULL,            -- image, call or host
+    kind    TEXT NOT NULL,            -- image, call, host or spend
     subject TEXT NOT NULL,            -- which of those
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)
@@ -133,6 +133,13 @@ CREATE TABLE specs (
     spec     TEXT NOT NULL,         -- JSON, JobSpec
     warnings TEXT NOT NULL          -- JSON, a list of strings
 ) STRICT;
+CREATE TABLE spending (
+    day   TEXT    NOT NULL,           -- 2026-01-31
+    queue TEXT    NOT NULL,
+    share TEXT    NOT NULL,
+    micro INTEGER NOT NULL,           -- millionths of a dollar
+    PRIMARY KEY (day, queue, share)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE spot (
     instance_type TEXT NOT NULL,
     zone          TEXT NOT NULL,
@@ -212,7 +219,7 @@ INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"],"request_id":"59dbff89-35bd-4eac-99ed-be587EXAMPLE"}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'13a7c51e2ba24a0d9513129b557b603a', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO meta VALUES (1, x'48671d4839984cc09948f82e3a0fe785', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');
@@ -221,4 +228,6 @@ INSERT INTO specs VALUES (2, '{"name":"align","queue":"other","container":{"imag
 INSERT INTO specs VALUES (3, '{"name":"odd","queue":"other","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '["jobDefinition.x: unknown key"]');
 INSERT INTO specs VALUES (4, '{"name":"job-4","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false,"array":{"indexes":{"first":10,"step":2,"size":5},"max_concurrency":3,"sequential":false}}', '[]');
 INSERT INTO specs VALUES (10, '{"name":"job-10","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false,"gang":{"main":1,"groups":[{"first":0,"last":2,"container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048}}]}}', '[]');
+INSERT INTO spending VALUES ('2026-01-01', '', '', 1234567);
+INSERT INTO spending VALUES ('2026-01-01', 'default', 'teamA', 1234567);
 INSERT INTO spot VALUES ('c5.large', 'us-east-1a', '{"interruptions_milli":1000,"host_secs":7200,"as_of":"2026-01-01T12:01:30.123456789Z"}');

@@ -12,7 +12,7 @@ use crate::contract::Subject;
 use crate::sample::{
     add, add_child, array, at, attempt, cool, end_children, gone, job, job_id, learn, move_child,
     moved, open, pause, put_boots, put_host, put_kind, put_launch, put_spot, registered, running,
-    settled, use_share,
+    settled, spend, use_share,
 };
 use crate::subjects::{Copy, InFile, InJournal, InMemory};
 use crate::table::MemoryTable;
@@ -68,6 +68,8 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (1..9_u32).prop_map(put_boots),
         1 => any::<bool>().prop_map(pause),
         1 => proptest::option::of(0..9_u64).prop_map(use_share),
+        1 => (proptest::option::of(0..9_u64), 0..2_usize)
+            .prop_map(|(micro, which)| spend(micro)[which].clone()),
         1 => (any::<u32>(), any::<u32>()).prop_map(|(a, b)| {
             Change::Counters { n_launches: a.into(), n_jobs: b.into() }
         }),

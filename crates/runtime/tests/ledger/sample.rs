@@ -15,7 +15,7 @@ use spillway_core::{
     Arch, Attempt, AttemptOrd, Breaker, BreakerId, BreakerState, Change, CpuUnits,
     DefinitionRecord, Durations, Expectation, FailureCategory, Gate, Hazard, Host, HostId,
     HostState, Instance, Job, JobId, JobSpec, JobState, KindHistory, KindId, Launch, LaunchId,
-    LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, Pausable, PoolId, Resources,
+    LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, Pausable, Payer, PoolId, Resources,
     ScheduleRecord, ShareUse, SpotEvidence,
 };
 use spillway_core::{Gang, GpuKinds};
@@ -348,11 +348,23 @@ pub(crate) fn use_share(used: Option<u64>) -> Change {
     Change::PutShare { queue, share, used }
 }
 
+/// What the share `teamA` of the queue `default` has spent on new year's day, and all together.
+pub(crate) fn spend(micro: Option<u64>) -> [Change; 2] {
+    let (queue, share) = ("default".parse().unwrap(), "teamA".parse().unwrap());
+    let day = jiff::civil::date(2026, 1, 1);
+    [Payer::All, Payer::Share { queue, share }].map(|payer| Change::PutSpending {
+        day,
+        payer,
+        spent: micro.map(MicroUsd::new),
+    })
+}
+
 /// One of everything, in each state that is written differently.
 pub(crate) fn one_of_everything() -> Vec<Change> {
     let mut odd = named(job(3), "odd", "other");
     odd.warnings = vec!["jobDefinition.x: unknown key".into()];
     odd.state = JobState::Failed { at: at(0), reason: "too large: memory".into() };
+    let [spent_by_all, spent_by_share] = spend(Some(1_234_567));
     vec![
         add(&job(0)),
         add(&job(1)),
@@ -384,6 +396,8 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         pause(true),
         breaker(true),
         use_share(Some(900)),
+        spent_by_all,
+        spent_by_share,
         Change::Counters { n_launches: 2, n_jobs: 10 },
     ]
 }

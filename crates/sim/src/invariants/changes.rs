@@ -60,6 +60,7 @@ impl Invariants {
                 self.follow_host(moment, host, cloud)
             }
             Change::PutLaunch(launch) => {
+                self.check_bought(moment, launch, ledger);
                 self.follow_launch(launch);
                 false
             }
@@ -75,6 +76,7 @@ impl Invariants {
             | Change::PutBreaker { .. }
             | Change::PutShare { .. }
             | Change::Heard(_)
+            | Change::PutSpending { .. }
             | Change::Counters { .. } => false,
         }
     }
@@ -123,6 +125,7 @@ impl Invariants {
         let is_new = before.is_none_or(|b| b.ord != attempt.ord);
         if is_new {
             self.check_placed(moment, job, attempt.host, ledger, cloud);
+            self.check_budgets(moment, job, attempt.placed_at, ledger);
             self.check_dependencies(moment, job, ledger);
         }
     }

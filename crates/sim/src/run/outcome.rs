@@ -1,6 +1,6 @@
 //! What came of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -21,6 +21,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// How many violations there were.
     pub n_violations: u64,
+    /// The same by the invariant's name.
+    pub n_violations_of: BTreeMap<&'static str, u64>,
     /// Over every input and every step: equal hashes mean equal runs.
     pub trace_hash: u64,
     /// How many inputs the control loop took.
@@ -69,7 +71,8 @@ impl Runner<'_, '_> {
             unrecorded: self.unrecorded(),
             n_over_limit: self.cloud.n_over_limit(),
             violations: self.invariants.violations().to_vec(),
-            n_violations: self.invariants.n_violations(),
+            n_violations: self.invariants.n_violations().values().sum(),
+            n_violations_of: self.invariants.n_violations().clone(),
             trace_hash: self.trace.hash(),
             n_events: self.n_events,
             converged,

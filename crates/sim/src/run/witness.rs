@@ -42,6 +42,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutGate { .. }
             | Change::PutBreaker { .. }
             | Change::PutShare { .. }
+            | Change::PutSpending { .. }
             | Change::PutSchedule(_)
             | Change::Heard(_)
             | Change::Counters { .. } => None,

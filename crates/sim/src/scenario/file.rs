@@ -1,5 +1,6 @@
 //! The TOML form of a scenario. What is not said keeps its default; what is not known is refused.
 
+mod budgets;
 mod queues;
 mod workload;
 
@@ -16,6 +17,7 @@ use spillway_engine::EngineConfig;
 use super::{Scenario, ScenarioError};
 use crate::setting::{Chance, Span, Spread};
 use crate::world::{Faults, Out, Outage, PoolPattern, PoolRule, Reclaim, WorldConfig};
+use budgets::BudgetFile;
 use queues::{EnginePoolFile, QueueFile};
 use workload::WorkloadFile;
 
@@ -57,6 +59,10 @@ struct EngineFile {
     pools: Vec<EnginePoolFile>,
     #[serde(default)]
     consumables: BTreeMap<ConsumableName, u64>,
+    #[serde(default)]
+    budgets: Vec<BudgetFile>,
+    /// Dollars; unsaid, the control loop's own.
+    surge_floor: Option<String>,
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
@@ -213,6 +219,7 @@ impl EngineFile {
             config.limits.price_max = Some(price);
         }
         queues::resolve(&mut config, self.queue, self.pools, self.consumables)?;
+        budgets::resolve(&mut config, self.budgets, self.surge_floor.as_deref())?;
         config.plan.mix = self.mix.resolve();
         for (quota, vcpus) in self.vcpu_quotas {
             config.limits.quotas.set(quota, Some(CpuUnits::from_vcpus(vcpus)));

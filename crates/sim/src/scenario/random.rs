@@ -4,6 +4,8 @@
 //! classes of faults off, and how many it leaves on is drawn too ("swarm testing"): where everything goes wrong all the time, what needs
 //! a quiet hour to happen never does.
 
+mod budgets;
+
 use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,6 +61,7 @@ pub fn random(seed: u64) -> Scenario {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
     random_queues(dice, &mut engine);
+    budgets::random(dice, &mut engine);
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
     engine.observe_every = SignedDuration::from_secs(pick(&mut roll, &[30, 60, 300]));
@@ -88,11 +91,19 @@ pub fn random(seed: u64) -> Scenario {
             group.market = Some("any".to_owned());
         }
     }
+    if let Some(vcpus_max) = world.spot_vcpus_max {
+        // And so would one that needs more Spot at once than the account may have.
+        for group in groups.iter_mut().filter(|g| g.market.as_deref() == Some("spot")) {
+            if u64::from(vcpus_max) < spot_vcpus_at_once(group) {
+                group.market = Some("any".to_owned());
+            }
+        }
+    }
     Scenario {
         name: format!("random-{seed}"),
         seed,
         start: "2026-01-05T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH),
-        limit: LIMIT,
+        limit: if engine.budgets.is_empty() { LIMIT } else { budgets::LIMIT },
         engine,
         world,
         workload: Workload { groups, raw: random_poison(dice) },
@@ -399,6 +410,13 @@ fn keep_tasks_small(group: &mut JobGroup) {
     let by_memory = LARGEST.1 / size.memory.get().max(1);
     let n = by_cpu.min(by_memory).min(if 0 < size.gpus { 1 } else { u32::MAX });
     rule.parallel = rule.parallel.min(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
+}
+
+/// How many vCPUs the smallest hosts have that hold one job of a group, all its nodes at once: hosts have 2, 4, 8 and so on.
+fn spot_vcpus_at_once(group: &JobGroup) -> u64 {
+    let of_size = |size: &Size| u64::from(size.cpu.get()).div_ceil(1024).next_power_of_two().max(2);
+    let largest = group.sizes.iter().map(of_size).max().unwrap_or(0);
+    largest * u64::from(group.nodes.unwrap_or(1))
 }
 
 /// In every second scenario arrays share tasks, where they may.

@@ -1,5 +1,6 @@
 //! Every invariant can fire: each test takes a step that breaks one and sees it named; its sound twin passes.
 
+mod budgets;
 mod gangs;
 mod stage;
 mod variants;

@@ -15,4 +15,5 @@ mod ports;
 mod runs;
 mod score;
 mod seeds;
+mod spending;
 mod variants;

@@ -82,6 +82,8 @@ found_within_200_seeds! {
     ended_jobs_are_forgotten_in_a_crash,
     hosts_are_forgotten_in_a_crash,
     dependencies_are_forgotten_in_a_crash,
+    spending_is_forgotten_in_a_crash,
+    spending_is_not_written_down,
     a_bill_is_left_out,
     messages_are_never_deleted,
     an_order_is_deleted_unread,

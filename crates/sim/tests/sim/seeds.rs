@@ -8,7 +8,12 @@ use spillway_sim::{dst, run};
 /// Runs a seed without some of its parts, named as `cargo xtask dst` prints them.
 fn assert_mended(seed: u64, without: &str) {
     // They were found when no job had several nodes.
-    let without = without.split(',').chain([dst::MULTI_NODE]).map(str::to_owned).collect();
+    assert_mended_with_nodes(seed, &format!("{without},{}", dst::MULTI_NODE));
+}
+
+/// The same where jobs may have several nodes.
+fn assert_mended_with_nodes(seed: u64, without: &str) {
+    let without = without.split(',').map(str::to_owned).collect();
 
     let outcome = run::run(&dst::scenario(seed, &without), None).unwrap();
 
@@ -136,4 +141,9 @@ fn seed_1559_what_could_not_be_read_of_a_report_is_not_what_it_does_not_tell() {
         "clock_skews,foreign_events,host_deaths,host_hangs,host_stops,late_notices,list_gaps,long_outages,missing_notices,outage-0,\
          outage-1,rebalances,reclaim-0,slow_pulls,stuck_stops,surplus_hosts",
     );
+}
+
+#[test]
+fn seed_291_hosts_are_not_kept_for_one_multi_node_job_after_another() {
+    assert_mended_with_nodes(291, "jobs-0");
 }

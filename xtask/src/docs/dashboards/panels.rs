@@ -83,6 +83,13 @@ fn money() -> Row {
                     grown(t::ATTEMPT_DOLLARS, "24h", "of it attempts"),
                 ],
             ),
+            dispatched(
+                "Budgets",
+                "What is spent of each in its day, week or month. At 1 nothing of its scope starts before the next: `spillway budgets`.",
+                Unit::Count,
+                24,
+                vec![now(t::BUDGET_SPENT, &["budget"], "{{budget}}")],
+            ),
         ],
     }
 }
@@ -222,13 +229,6 @@ fn dispatcher() -> Row {
                     total(t::COMMIT_FAILURES, &[], "failed commits"),
                     total(t::PANICS, &[], "panics"),
                 ],
-            ),
-            dispatched(
-                "Traces",
-                "Spans of jobs' traces that went to the collector, where one is named. What failed is sent again.",
-                Unit::PerSecond,
-                24,
-                vec![rate(t::TRACE_SPANS, &["outcome"], "{{outcome}}")],
             ),
         ],
     }

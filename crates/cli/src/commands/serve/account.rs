@@ -15,7 +15,7 @@ use crate::config::{Config, LedgerPlace};
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::spool::Spool;
-use crate::{dispatch, ledger, news, shared, traces};
+use crate::{dispatch, ledger, news, shared};
 
 type AccountPorts = Ports<SqsJobs, SqsEvents, Ec2Compute, EcsCluster, AwsPrices>;
 
@@ -99,9 +99,8 @@ fn tell(
     config: &Config,
     stop: &CancellationToken,
 ) -> Telling {
-    let telling = match sink {
+    match sink {
         Some(sink) => Some(news::tell(outbox, sink, stop.clone())),
         None => news::tell_file(outbox, config, stop.clone()),
-    };
-    traces::beside(telling, config, stop)
+    }
 }

@@ -389,6 +389,14 @@ pub(super) fn dependencies_are_forgotten_in_a_crash() -> Box<dyn Tamper> {
     }))
 }
 
+pub(super) fn spending_is_forgotten_in_a_crash() -> Box<dyn Tamper> {
+    Box::new(OnRestart(|state: &mut LedgerState| state.spending.clear()))
+}
+
+pub(super) fn spending_is_not_written_down() -> Box<dyn Tamper> {
+    without_changes(|change| matches!(change, Change::PutSpending { .. }))
+}
+
 pub(super) fn a_bill_is_left_out() -> Box<dyn Tamper> {
     on_step(|step| {
         for change in &mut step.changes {
