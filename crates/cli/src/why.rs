@@ -11,8 +11,8 @@ use spillway_core::host::{HostState, HostStatus};
 use spillway_core::job::JobStatus;
 use spillway_core::plan::GangVerdict;
 use spillway_core::{
-    CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState, LedgerState,
-    MicroUsdPerHour, Planner, Quota,
+    BreakerKind, CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState,
+    LedgerState, MicroUsdPerHour, Planner, Quota,
 };
 use spillway_engine::{Engine, HeldBack};
 use spillway_planner::Spillway;
@@ -176,6 +176,10 @@ pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<Stri
     notes.extend(state.launches.iter().filter_map(failing_call));
     notes.extend(limits(&state.hosts, config));
     notes.extend(cooling(state));
+    let quotas = state.breakers.iter().filter(|(id, _)| id.kind == BreakerKind::Quota);
+    notes.extend(
+        quotas.map(|(id, breaker)| format!("EC2 has refused to go beyond {id}: {breaker}")),
+    );
     notes
 }
 

@@ -7,6 +7,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::quantity::CpuUnits;
+use crate::quota::Quota;
+
 /// What a breaker is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,13 +20,15 @@ pub enum BreakerKind {
     Call,
     /// Hosts that do not register; the subject is their architecture.
     Host,
+    /// A quota of the account that EC2 has refused to go beyond; the subject is its name, as `spot/standard`.
+    Quota,
     /// Money that is paid without a purpose; the subject is [`BreakerId::FLEET`].
     Spend,
 }
 
 impl BreakerKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Image, Self::Call, Self::Host, Self::Spend];
+    pub const ALL: [Self; 5] = [Self::Image, Self::Call, Self::Host, Self::Quota, Self::Spend];
 
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +36,7 @@ impl BreakerKind {
             Self::Image => "image",
             Self::Call => "call",
             Self::Host => "host",
+            Self::Quota => "quota",
             Self::Spend => "spend",
         }
     }
@@ -44,7 +50,7 @@ impl fmt::Display for BreakerKind {
 
 /// A word that is no kind of breaker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{said:?} is no kind of breaker: it is image, call, host or spend")]
+#[error("{said:?} is no kind of breaker: it is image, call, host, quota or spend")]
 pub struct UnknownBreakerKind {
     /// What was said.
     pub said: String,
@@ -75,6 +81,11 @@ impl BreakerId {
     /// That of buying hosts, as far as they are bought in vain.
     pub fn spend() -> Self {
         Self { kind: BreakerKind::Spend, subject: Self::FLEET.to_owned() }
+    }
+
+    /// That of a quota.
+    pub fn quota(quota: Quota) -> Self {
+        Self { kind: BreakerKind::Quota, subject: quota.to_string() }
     }
 
     /// That of an image.
@@ -126,6 +137,9 @@ pub struct Breaker {
     pub n_failed: u32,
     /// How many probes have failed.
     pub n_probes: u32,
+    /// Of a quota: how much was in use, and so may be again, when EC2 refused more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<CpuUnits>,
     /// Where it stands.
     pub state: BreakerState,
 }
@@ -148,9 +162,12 @@ impl Breaker {
 impl fmt::Display for Breaker {
     /// Since when, how often and why, and what comes next; what it is about is said by its id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reason, since, n_failed, n_probes: _, state } = self;
+        let Self { reason, since, n_failed, n_probes: _, ceiling, state } = self;
         let times = if *n_failed == 1 { "time" } else { "times" };
         write!(f, "failed {n_failed} {times} since {since:.0}: {reason}; ")?;
+        if let Some(ceiling) = ceiling {
+            write!(f, "up to {ceiling} vCPUs are bought, ")?;
+        }
         match state {
             BreakerState::Open { probe_at } => write!(f, "one probe from {probe_at:.0} on"),
             BreakerState::HalfOpen { .. } => f.write_str("a probe is under way"),

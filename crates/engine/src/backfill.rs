@@ -125,7 +125,7 @@ impl Engine {
         let offerings: Vec<&Offering> =
             self.catalog_of(pool).offerings().iter().filter(would_do).collect();
         let fits_without = |gone: &BTreeSet<HostId>| {
-            let headroom = self.headroom_without(pool, gone);
+            let headroom = self.headroom_without(now, pool, gone);
             offerings.iter().any(|offering| self.is_buyable(pool, offering, &headroom))
         };
         let boot_secs = self.plan_policy().boot_secs;
@@ -155,10 +155,11 @@ impl Engine {
     /// What could be bought if some hosts were gone.
     fn headroom_without(
         &self,
+        now: Timestamp,
         pool: Option<usize>,
         gone: &BTreeSet<HostId>,
     ) -> spillway_core::plan::Headroom {
-        let mut headroom = self.headroom(pool);
+        let mut headroom = self.headroom(now, pool);
         for entry in gone.iter().filter_map(|id| self.fleet.get(*id)) {
             let (cpu, price) = (entry.host.capacity.cpu, entry.host.price);
             headroom.hosts = headroom.hosts.map(|left| left.saturating_add(1));
@@ -242,7 +243,7 @@ impl Engine {
             selection: &selection,
             gangs: &[],
             pool,
-            headroom: self.headroom(pool),
+            headroom: self.headroom(cx.now, pool),
             holds: &BTreeMap::new(),
         };
         let mut question = self.question(cx.now, &scope);

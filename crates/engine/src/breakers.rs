@@ -1,18 +1,21 @@
 //! What has failed again and again is left alone, tried by a single probe now and then, and used again once that succeeds. Here:
-//! what is open, how it opens, is probed and closes. What counts as a failure of what is said by `images`, `calls`, `hosts` and `spend`;
+//! what is open, how it opens, is probed and closes. What counts as a failure of what is said by `images`, `calls`, `hosts`, `quotas` and `spend`;
 //! `listing` says who waits for which.
 
 mod calls;
 mod hosts;
 mod images;
 mod listing;
+mod quotas;
 mod spend;
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::input::Delivery;
-use spillway_core::{Breaker, BreakerId, BreakerKind, BreakerState, Change, JobId};
+use spillway_core::{
+    Breaker, BreakerId, BreakerKind, BreakerState, Change, JobId, LaunchId, Quota,
+};
 
 use crate::engine::{Cx, Engine};
 use crate::intake::Fate;
@@ -29,6 +32,8 @@ pub(crate) struct Breakers {
     failing: BTreeMap<BreakerId, u32>,
     /// The jobs whose live attempt is a probe, and of what.
     probes: BTreeMap<JobId, Vec<BreakerId>>,
+    /// The launches that are probes of quotas.
+    beyond: BTreeMap<Quota, LaunchId>,
     /// What was paid for hosts of late.
     surge: spend::Surge,
 }
@@ -119,7 +124,8 @@ impl Breakers {
             let n_failed = self.failing.remove(id).unwrap_or(rule.n_failed_max);
             let state = BreakerState::Open { probe_at: now + rule.pause(0) };
             let reason = shortened(reason);
-            let breaker = Breaker { reason, since: now, n_failed, n_probes: 0, state };
+            let (since, ceiling) = (now, None);
+            let breaker = Breaker { reason, since, n_failed, n_probes: 0, ceiling, state };
             self.open.insert(id.clone(), breaker);
             return true;
         };
@@ -214,7 +220,10 @@ impl Engine {
         let ordered_at = sent.sent_at.unwrap_or(cx.now);
         if self.breakers.get(id).is_some_and(|breaker| breaker.since <= ordered_at) {
             match id.kind {
-                BreakerKind::Image | BreakerKind::Call | BreakerKind::Spend => {
+                BreakerKind::Image
+                | BreakerKind::Call
+                | BreakerKind::Quota
+                | BreakerKind::Spend => {
                     self.note_worked(cx, id);
                 }
                 BreakerKind::Host => self.reset_hosts(cx, id),
@@ -229,7 +238,9 @@ impl Engine {
             breaker.probe_at().is_some_and(|at| limits::BREAKER_KEPT <= cx.now.duration_since(at))
         };
         let over = self.breakers.open.iter().filter(|(id, breaker)| match id.kind {
-            BreakerKind::Image | BreakerKind::Call | BreakerKind::Spend => is_over(breaker),
+            BreakerKind::Image | BreakerKind::Call | BreakerKind::Quota | BreakerKind::Spend => {
+                is_over(breaker)
+            }
             BreakerKind::Host => false,
         });
         for id in over.map(|(id, _)| id.clone()).collect::<Vec<_>>() {

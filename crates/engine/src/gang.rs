@@ -176,6 +176,10 @@ impl Engine {
                             self.move_job(cx, id, JobState::Failed { at: cx.now, reason }, None);
                         }
                     }
+                    // A quota that EC2 has refused to go beyond.
+                    WaitReason::LimitReached { .. } if was_held => {
+                        self.pause_in_vain(cx.now, id);
+                    }
                     WaitReason::TooLarge(NoFit::NoOffering { .. })
                     | WaitReason::LimitReached { .. }
                     | WaitReason::StartRate { .. }

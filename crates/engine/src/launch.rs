@@ -104,6 +104,7 @@ impl Engine {
         for host in &launch.hosts {
             self.not_launched(cx, *host);
         }
+        self.note_quotas(cx, &launch, &[]);
         let errors = vec![why];
         launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
@@ -156,6 +157,7 @@ impl Engine {
             errors.push(format!("{} in {pool}", error.code));
         }
         self.cool_after(cx, &launch, &answer.errors, is_short);
+        self.note_quotas(cx, &launch, &answer.errors);
         if is_short {
             self.replan_by(cx.now);
         }
@@ -265,17 +267,18 @@ impl Engine {
         // One answer counts once against a pool, however often it names it.
         let mut cooled: BTreeSet<PoolId> = BTreeSet::new();
         for (pool, fault) in faults {
-            let (pools, base) = match fault {
-                PoolFault::NoCapacity | PoolFault::SubnetFull | PoolFault::Other => {
-                    (vec![pool], limits::POOL_COOLDOWN)
-                }
-                PoolFault::Unsupported => (vec![pool], limits::UNSUPPORTED_COOLDOWN),
-                PoolFault::QuotaReached => (self.quota_group_of(pool), limits::POOL_COOLDOWN),
+            let base = match fault {
+                // An account's vCPU quota counts a whole group of families in one market, so no other pool of it will do better (EC2
+                // service quotas, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" and its like).
+                PoolFault::QuotaReached if Quota::of(&pool).is_some() => continue,
+                PoolFault::NoCapacity
+                | PoolFault::SubnetFull
+                | PoolFault::QuotaReached
+                | PoolFault::Other => limits::POOL_COOLDOWN,
+                PoolFault::Unsupported => limits::UNSUPPORTED_COOLDOWN,
             };
-            for pool in pools {
-                if cooled.insert(pool.clone()) {
-                    self.cool(cx, pool, base);
-                }
+            if cooled.insert(pool.clone()) {
+                self.cool(cx, pool, base);
             }
         }
     }
@@ -298,19 +301,6 @@ impl Engine {
         }
         self.cooling.insert(pool.clone(), cooldown);
         cx.changes.push(Change::Cool { pool, cooldown: Some(cooldown) });
-    }
-
-    /// An account's vCPU quota counts a whole group of families in one market, so no other pool of it will do better
-    /// (EC2 service quotas, "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" and its like).
-    fn quota_group_of(&self, pool: PoolId) -> Vec<PoolId> {
-        let quota = Quota::of(&pool);
-        let others = self.catalog.offerings().iter().map(|offering| &offering.pool);
-        let same = others.filter(|other| quota.is_some() && Quota::of(other) == quota);
-        let mut pools: Vec<PoolId> = same.cloned().collect();
-        if !pools.contains(&pool) {
-            pools.push(pool);
-        }
-        pools
     }
 
     pub(crate) fn forget_cooldown(&mut self, cx: &mut Cx, pool: &PoolId) {

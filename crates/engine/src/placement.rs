@@ -160,7 +160,7 @@ impl Engine {
         selection: &Selection,
         gangs: &[JobId],
     ) -> (Question, Planned) {
-        let headroom = self.headroom_of_band(pool, band);
+        let headroom = self.headroom_of_band(now, pool, band);
         let scope = Scope { selection, gangs, pool, headroom, holds: &self.holds };
         let question = self.question(now, &scope);
         let policy = self.plan_policy_at(now);
@@ -419,6 +419,9 @@ impl Engine {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);
             left -= n_hosts;
             let id = LaunchId::derive(self.ledger, self.n_launches);
+            if !self.let_reach(cx, id, &planned.choices, n_hosts) {
+                break;
+            }
             self.n_launches += 1;
             let hosts: Vec<HostId> = (0..n_hosts).map(|ord| HostId::derive(id, ord)).collect();
             if let Some(host) = hosts.first() {

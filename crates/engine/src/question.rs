@@ -292,7 +292,7 @@ impl Engine {
         };
         let selection = self.dispatch(now).select(&asked);
         let gangs = self.gang_selection(now, pool, &Everyone, &BTreeSet::new()).asked;
-        let (headroom, holds) = (self.headroom(pool), BTreeMap::new());
+        let (headroom, holds) = (self.headroom(now, pool), BTreeMap::new());
         let scope = Scope { selection: &selection, gangs: &gangs, pool, headroom, holds: &holds };
         self.question(now, &scope)
     }

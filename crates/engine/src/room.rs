@@ -50,17 +50,11 @@ impl Engine {
     }
 
     /// How much may still be bought in a pool, or altogether.
-    pub(crate) fn headroom(&self, pool: Option<usize>) -> Headroom {
+    pub(crate) fn headroom(&self, now: Timestamp, pool: Option<usize>) -> Headroom {
         let all = self.totals_of(None);
         let limits = &self.config.limits;
-        let mut quotas = limits.quotas;
-        if !quotas.is_none() {
-            for entry in self.fleet.iter() {
-                quotas.take(&entry.host.pool, entry.host.capacity.cpu);
-            }
-        }
         let whole = Headroom {
-            quotas,
+            quotas: self.quotas_left(now),
             on_demand: None,
             spot: None,
             hosts: left_hosts(limits.hosts_max, all.n_hosts),
@@ -153,7 +147,7 @@ impl Engine {
         if holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
             return room;
         }
-        let headroom = self.headroom(pool);
+        let headroom = self.headroom(now, pool);
         let offerings = self.catalog_of(pool).offerings();
         let buyable = offerings.iter().filter(|o| self.is_buyable(pool, o, &headroom));
         let (mut cpu_most, mut cheapest) = (0_u64, u64::MAX);

@@ -141,8 +141,13 @@ impl Engine {
     }
 
     /// What may be bought for some jobs: what their pool leaves, and their own caps. A host that boots may become theirs.
-    pub(crate) fn headroom_of_band(&self, pool: Option<usize>, band: Option<&Band>) -> Headroom {
-        let whole = self.headroom(pool);
+    pub(crate) fn headroom_of_band(
+        &self,
+        now: Timestamp,
+        pool: Option<usize>,
+        band: Option<&Band>,
+    ) -> Headroom {
+        let whole = self.headroom(now, pool);
         if self.holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
             return nothing_to_buy(whole);
         }

@@ -42,12 +42,13 @@ Examples:
   spillway breakers reset image registry.example.org/align:7
   spillway breakers reset call ecs:RunTask
   spillway breakers reset host arm64
+  spillway breakers reset quota spot/standard
   spillway breakers reset spend fleet";
 
 /// Flags of `breakers reset`.
 #[derive(Debug, Args)]
 pub struct ResetArgs {
-    /// What it is about: image, call, host or spend
+    /// What it is about: image, call, host, quota or spend
     #[arg(value_name = "KIND")]
     pub kind: BreakerKind,
     /// Which of those, as `breakers list` shows it

@@ -59,6 +59,10 @@ pub(crate) fn remedy(id: &BreakerId) -> String {
         BreakerKind::Host => format!(
             "look at the console output of the instance, the AMI for {subject}, its role and its route to ECS"
         ),
+        BreakerKind::Quota => format!(
+            "ask for more of EC2's vCPU quota {subject} in Service Quotas, or say in limits.vcpu-quotas what there is; other \
+             instances of the account count against it"
+        ),
         BreakerKind::Spend => "see with `spillway cost --by host,type,market --since 1h` what was paid and with `spillway jobs list` \
             how attempts ended: machines come and go before any of their jobs is done"
             .to_owned(),

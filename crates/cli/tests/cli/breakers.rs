@@ -15,6 +15,7 @@ fn left_alone(target: BreakerId, reason: &str) -> Change {
         since: "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap(),
         n_failed: 4,
         n_probes: 1,
+        ceiling: None,
         state: BreakerState::Open { probe_at: NEXT.parse().unwrap() },
     };
     Change::PutBreaker { target, breaker: Some(Box::new(breaker)) }

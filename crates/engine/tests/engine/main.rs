@@ -27,6 +27,7 @@ mod mutate;
 mod mutated;
 mod pace;
 mod queues;
+mod quotas;
 mod refusals;
 mod restart;
 mod retry_rules;

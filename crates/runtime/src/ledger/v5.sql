@@ -80,7 +80,7 @@ CREATE TABLE gates (
 
 -- What is left alone after failures: images, calls, hosts, spending. One that is closed has no row.
 CREATE TABLE breakers (
-    kind    TEXT NOT NULL,            -- image, call, host or spend
+    kind    TEXT NOT NULL,            -- image, call, host, quota or spend
     subject TEXT NOT NULL,            -- which of those
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)

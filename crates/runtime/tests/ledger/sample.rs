@@ -335,6 +335,7 @@ pub(crate) fn breaker(is_open: bool) -> Change {
         since: at(30),
         n_failed: 4,
         n_probes: 1,
+        ceiling: None,
         state: BreakerState::Open { probe_at: at(630) },
     };
     let target = BreakerId::image("busybox:nope");
