@@ -21,7 +21,7 @@ CREATE TABLE audit (
     detail TEXT                       -- JSON, AuditDetail; none where there is nothing more to say
 ) STRICT;
 CREATE TABLE breakers (
-    kind    TEXT NOT NULL,            -- image, call, host or spend
+    kind    TEXT NOT NULL,            -- image, call, host, quota or spend
     subject TEXT NOT NULL,            -- which of those
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)
