@@ -105,5 +105,5 @@ fn an_order_to_use_something_again_is_checked_before_it_is_sent() {
         json!({"version": 1, "action": "ResetBreaker", "kind": "image", "subject": "busybox:nope"});
     assert_eq!(sent["spillway"], expected);
     assert_eq!(odd.code, Some(2), "{odd}");
-    assert!(odd.stderr.contains("it is image, call, host or spend"), "{odd}");
+    assert!(odd.stderr.contains("it is image, call, host, quota or spend"), "{odd}");
 }
