@@ -137,7 +137,7 @@ pub struct Breaker {
     pub n_failed: u32,
     /// How many probes have failed.
     pub n_probes: u32,
-    /// Of a quota: how much was in use, and so may be again, when EC2 refused more.
+    /// Of a quota: what may be in use of it, as far as is known; EC2 refused what would have been a vCPU more or larger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<CpuUnits>,
     /// Where it stands.

@@ -136,7 +136,7 @@ fn fleet_since(fleet: &Fleet, from: Timestamp, now: Timestamp) -> (MicroUsd, Mic
 /// All budgets, and what they count.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
-    budgets: Vec<Budget>,
+    all: Vec<Budget>,
     books: DayBooks,
     /// What costs something now; kept only where a budget counts it.
     live: BTreeMap<JobId, Running>,
@@ -146,13 +146,13 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(crate) fn new(rules: &[BudgetRules], books: BTreeMap<(Date, Payer), MicroUsd>) -> Self {
-        let budgets = rules.iter().cloned().map(Budget::new).collect();
-        Self { budgets, books: DayBooks::new(books), live: BTreeMap::new(), look_at: None }
+        let all = rules.iter().cloned().map(Budget::new).collect();
+        Self { all, books: DayBooks::new(books), live: BTreeMap::new(), look_at: None }
     }
 
     /// Whether there is none.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.budgets.is_empty()
+        self.all.is_empty()
     }
 
     /// A job's live attempt costs this from now on, or it has none.
@@ -161,12 +161,12 @@ impl Budgets {
             return;
         }
         if let Some(before) = self.live.remove(&id) {
-            for budget in self.budgets.iter_mut().filter(|budget| budget.counts(&before)) {
+            for budget in self.all.iter_mut().filter(|budget| budget.counts(&before)) {
                 budget.running.take(before.price, before.since.max(budget.from));
             }
         }
         if let Some(running) = running {
-            for budget in self.budgets.iter_mut().filter(|budget| budget.counts(&running)) {
+            for budget in self.all.iter_mut().filter(|budget| budget.counts(&running)) {
                 budget.running.add(running.price, running.since.max(budget.from));
             }
             self.live.insert(id, running);
@@ -181,7 +181,7 @@ impl Budgets {
         course: &Course<impl Fn(Timestamp) -> MicroUsd>,
     ) {
         for (day, part) in self.books.book(now, payer, course) {
-            for budget in &mut self.budgets {
+            for budget in &mut self.all {
                 let is_of = budget.days.0 <= day && day < budget.days.1;
                 if is_of && budget.rules.scope.counts(payer) {
                     budget.closed += part;
@@ -197,7 +197,7 @@ impl Budgets {
     /// Looks at all of them. Whether somebody is stopped now that was not, or the other way round; and when to look again.
     fn look(&mut self, now: Timestamp, fleet: &Fleet) -> (bool, Option<Timestamp>) {
         let (mut has_changed, mut next) = (false, None);
-        for budget in &mut self.budgets {
+        for budget in &mut self.all {
             let was_spent = budget.is_spent();
             if !budget.is_now(now) {
                 budget.begin(now, &self.books, &self.live);
@@ -214,7 +214,7 @@ impl Budgets {
     /// The budget that stops a share, of several the one that begins anew last.
     fn stopping(&self, queue: &QueueName, share: &ShareId) -> Option<&Budget> {
         let stopping = self
-            .budgets
+            .all
             .iter()
             .filter(|budget| budget.is_spent() && budget.rules.scope.stops(queue, share));
         stopping.max_by_key(|budget| budget.until)
@@ -222,8 +222,8 @@ impl Budgets {
 
     /// Whether nothing may be bought for anybody.
     fn stopping_all(&self) -> Option<&Budget> {
-        let all = |budget: &&Budget| budget.rules.scope == BudgetScope::Everything;
-        self.budgets.iter().filter(|budget| budget.is_spent()).find(all)
+        let is_of_all = |budget: &&Budget| budget.rules.scope == BudgetScope::Everything;
+        self.all.iter().filter(|budget| budget.is_spent()).find(is_of_all)
     }
 
     /// Why nothing of a lane starts, if a budget is in its way.

@@ -27,6 +27,17 @@ pub(crate) struct Run {
     pub(crate) since_sec: i64,
 }
 
+/// What a host was good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nothing yet.
+    None,
+    /// An attempt has ended on it by itself or by order, or may have before this dispatcher knew it.
+    Worked,
+    /// Nothing, and it was given back when nobody was left whom it could have served.
+    Surplus,
+}
+
 /// A host and what the control loop remembers of it; the latter is found again after a restart.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -67,10 +78,8 @@ pub(crate) struct Entry {
     pub(crate) held_for: Option<JobId>,
     /// When EC2 was first seen to have ended it.
     pub(crate) ended_at: Option<Timestamp>,
-    /// An attempt has ended on it by itself or by order, or may have before this dispatcher knew it.
-    pub(crate) has_worked: bool,
-    /// It was given back when nobody was left whom it could have served.
-    pub(crate) is_surplus: bool,
+    /// What it was good for.
+    pub(crate) purpose: Purpose,
 }
 
 impl Entry {
@@ -96,8 +105,7 @@ impl Entry {
             address: None,
             held_for: None,
             ended_at: None,
-            has_worked: false,
-            is_surplus: false,
+            purpose: Purpose::None,
         }
     }
 

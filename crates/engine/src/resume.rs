@@ -12,7 +12,7 @@ use spillway_core::{BreakerId, Host, HostState, Job, JobId, JobState};
 use crate::breakers::rests_on;
 use crate::calls::Call;
 use crate::engine::Engine;
-use crate::fleet::Entry;
+use crate::fleet::{Entry, Purpose};
 use crate::limits;
 use crate::shared::attempt_limit;
 use crate::timer::Timer;
@@ -41,7 +41,7 @@ impl Engine {
         }
         let pool = self.config.pool_of_host(&host);
         let mut entry = Entry::new(host, pool, now);
-        entry.has_worked = true;
+        entry.purpose = Purpose::Worked;
         entry.idle_since = Some(now + self.idle_left() - self.config.idle_timeout);
         entry.interrupted = matches!(
             entry.host.state,

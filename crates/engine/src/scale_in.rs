@@ -8,6 +8,7 @@ use spillway_core::{Effect, HostId, HostState, InstanceId};
 use crate::breakers::TERMINATE;
 use crate::calls::{Call, Calls};
 use crate::engine::{Cx, Engine};
+use crate::fleet::Purpose;
 use crate::limits;
 use crate::retry::backoff;
 use crate::timer::Timer;
@@ -67,8 +68,11 @@ impl Engine {
             since: cx.now,
             cause: DrainCause::Idle,
         };
-        if let Some(entry) = self.fleet.get_mut(id) {
-            entry.is_surplus = is_surplus;
+        if let Some(entry) = self.fleet.get_mut(id)
+            && is_surplus
+            && entry.purpose == Purpose::None
+        {
+            entry.purpose = Purpose::Surplus;
         }
         self.move_host(cx, id, state);
         self.advance_drain(cx, id);

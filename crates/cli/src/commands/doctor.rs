@@ -23,7 +23,7 @@ Looks whether everything the dispatcher needs is there: configuration, ledger, c
 images, prices; whether the dispatcher leaves something alone after failures, and what is spent of each budget. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
 
 Exit code 0 if nothing failed; warnings do not count. Otherwise the code that `spillway serve` would end with: 6 if the \
-configuration or something in the account is wrong, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
+configuration or something in the account is wrong or a budget is spent, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
 wrong.
 
 Examples:

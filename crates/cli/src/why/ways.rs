@@ -67,9 +67,9 @@ pub(crate) fn ways_out(why: &HeldBack, job: &Job, engine: &Engine, now: Timestam
 fn budget(budget: &SpentBudget) -> Vec<String> {
     let SpentBudget { name, scope, period, amount, spent, resets_at } = budget;
     // A budget of just what is spent is spent.
+    let more = spent.saturating_sub(*amount);
     let raised = format!(
-        "an amount of more than {spent} for the budget {name}, by more than {} above {amount}, would let it start",
-        spent.saturating_sub(*amount)
+        "an amount of more than {spent} for the budget {name}, which is {amount}, would let it start: {more} more"
     );
     vec![
         raised,

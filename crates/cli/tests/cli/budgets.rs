@@ -72,11 +72,11 @@ fn budgets_are_listed_with_what_is_spent_and_left() {
 
     settings(&home).bind(|| insta::assert_snapshot!(table));
     assert_eq!(json["budgets"][0]["scope"], "everything");
-    assert_eq!(json["budgets"][0]["spent_usd"], 123.0);
-    assert_eq!(json["budgets"][1]["left_usd"], 15.0);
+    assert_eq!(json["budgets"][0]["spent_usd"], json!(123.0));
+    assert_eq!(json["budgets"][1]["left_usd"], json!(15.0));
     assert_eq!(json["budgets"][1]["state"], "warning");
     assert_eq!(json["budgets"][2]["share"], "teamA");
-    assert_eq!(json["budgets"][2]["left_usd"], 0.0);
+    assert_eq!(json["budgets"][2]["left_usd"], json!(0.0));
     assert_eq!(json["budgets"][2]["state"], "stopped");
 }
 

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use spillway_core::effect::{PoolError, PoolFault};
 use spillway_core::launch::PoolChoice;
+use spillway_core::quantity::CPU_UNITS_PER_VCPU;
 use spillway_core::{BreakerId, CpuUnits, Launch, LaunchId, Quota, Quotas};
 
 use super::Rule;
@@ -97,6 +98,10 @@ impl Engine {
                 error.fault == PoolFault::QuotaReached && of == Some(quota)
             };
             let refusal = errors.iter().find(is_refusal);
+            let refused = errors.iter().filter(is_refusal);
+            let pools = refused.filter_map(|error| error.pool.as_ref().or(planned));
+            let smallest = pools.filter_map(|pool| self.catalog.get(pool));
+            let smallest = smallest.map(|offering| offering.capacity.cpu.get()).min().unwrap_or(0);
             let is_probe = self.breakers.beyond.get(&quota) == Some(&launch.id);
             if is_probe {
                 self.breakers.beyond.remove(&quota);
@@ -104,9 +109,11 @@ impl Engine {
             let (id, in_use) = (BreakerId::quota(quota), self.in_use_of(quota));
             if let Some(refusal) = refusal {
                 self.note_failed(cx, &id, &refusal.code, RULE, is_probe);
+                // The smallest of what was refused does not fit any more; what is smaller may.
+                let ceiling = in_use + u64::from(smallest.saturating_sub(CPU_UNITS_PER_VCPU));
                 if let Some(breaker) = self.breakers.open.get_mut(&id) {
-                    breaker.ceiling =
-                        Some(CpuUnits::new(u32::try_from(in_use).unwrap_or(u32::MAX)));
+                    let ceiling = u32::try_from(ceiling).unwrap_or(u32::MAX);
+                    breaker.ceiling = Some(CpuUnits::new(ceiling));
                 }
                 self.write_breaker(cx, &id);
             } else if is_probe {

@@ -16,6 +16,7 @@ use spillway_core::{
 
 use super::Rule;
 use crate::engine::{Cx, Engine};
+use crate::fleet::Purpose;
 use crate::limits;
 
 const RULE: Rule =
@@ -94,8 +95,7 @@ impl Engine {
         let Some(instance) = entry.host.instance() else { return };
         let (launched_at, price) = (instance.launched_at, entry.host.price);
         let lived = ended_at.duration_since(launched_at);
-        let is_surplus = entry.is_surplus;
-        let has_failed = !entry.has_worked && !is_surplus;
+        let has_failed = entry.purpose == Purpose::None;
         let in_vain = has_failed && lived < limits::SPEND_WINDOW;
         self.breakers.surge.note(cx.now, Past { launched_at, ended_at, price, in_vain });
         if self.breakers.surge.probe == Some(id) {
@@ -146,7 +146,7 @@ impl Engine {
             return;
         }
         if let Some(entry) = self.fleet.get_mut(host) {
-            entry.has_worked = true;
+            entry.purpose = Purpose::Worked;
         }
         if self.breakers.surge.probe == Some(host) {
             self.note_worked(cx, &BreakerId::spend());

@@ -109,6 +109,6 @@ impl Engine {
             let (spent, _) = then.look(now, &self.fleet);
             BudgetStanding { rules: then.rules, from: then.from, resets_at: then.until, spent }
         };
-        self.budgets.budgets.iter().map(standing).collect()
+        self.budgets.all.iter().map(standing).collect()
     }
 }

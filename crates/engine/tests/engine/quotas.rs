@@ -82,7 +82,7 @@ fn what_was_in_use_when_ec2_refused_more_is_as_much_as_is_bought() {
     let (mut rig, running) = with_two_of_four();
 
     assert_eq!(running.len(), 2);
-    assert_eq!(open(&rig).and_then(|b| b.ceiling), Some(CpuUnits::from_vcpus(4)));
+    assert_eq!(open(&rig).and_then(|b| b.ceiling), Some(CpuUnits::from_vcpus(5)));
     assert_eq!(launches_within(&mut rig, limits::POOL_COOLDOWN - secs(30)), []);
 }
 
@@ -137,7 +137,7 @@ fn a_dispatcher_that_starts_again_knows_what_there_is() {
 
     rig.restart();
 
-    assert_eq!(open(&rig).and_then(|b| b.ceiling), Some(CpuUnits::from_vcpus(4)));
+    assert_eq!(open(&rig).and_then(|b| b.ceiling), Some(CpuUnits::from_vcpus(5)));
     assert_eq!(launches_within(&mut rig, limits::POOL_COOLDOWN - secs(60)), []);
 }
 

@@ -84,7 +84,7 @@ pub struct ResetSpillway {
     /// `ResetBreaker`.
     #[schemars(required)]
     pub action: Option<ResetAction>,
-    /// What it is about: `image`, `call`, `host` or `spend`.
+    /// What it is about: `image`, `call`, `host`, `quota` or `spend`.
     #[schemars(required)]
     pub kind: Option<String>,
     /// Which of those, as `spillway breakers list` shows it.
