@@ -11,6 +11,7 @@ mod user_data;
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::RequestId as _;
 use aws_sdk_ec2::operation::create_fleet::{CreateFleetError, CreateFleetOutput};
 use spillway_core::effect::{CallResult, LaunchAnswer, LaunchRequest, LaunchedInstance};
 use spillway_core::id::DeploymentName;
@@ -88,7 +89,7 @@ impl Compute for Ec2Compute {
         let subnets = self.subnets.by_zone().await?;
         let (overrides, unplaced) = fleet::overrides(request, &subnets);
         if overrides.is_empty() {
-            return Ok(LaunchAnswer { instances: Vec::new(), errors: unplaced });
+            return Ok(LaunchAnswer { errors: unplaced, ..LaunchAnswer::default() });
         }
         let mut result = self.create_fleet(request, &overrides).await?;
         if result.as_ref().is_err_and(is_template_gone) {
@@ -141,7 +142,8 @@ impl Compute for Ec2Compute {
 /// A fleet that was refused as a whole: an answer where a pool's code says why, or the token is in use; else an error.
 fn fleet_error(error: &CallError<CreateFleetError>) -> CallResult<LaunchAnswer> {
     if let Some(code) = call::code_of(error) {
-        let answer = fleet::refused(code);
+        let mut answer = fleet::refused(code);
+        answer.request_id = error.request_id().map(str::to_owned);
         if !answer.errors.is_empty() {
             return Ok(answer);
         }

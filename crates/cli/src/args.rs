@@ -150,6 +150,9 @@ pub enum Command {
     /// See what it is doing and what that costs, live
     #[command(long_about = commands::top::LONG_ABOUT)]
     Top(commands::top::TopArgs),
+    /// Say what has happened: who asked for what, what was decided, and at what price
+    #[command(long_about = commands::events::LONG_ABOUT)]
+    Events(Box<commands::events::EventsArgs>),
     /// Hold predicted durations and interruptions against what came
     #[command(long_about = commands::calibration::LONG_ABOUT)]
     Calibration(commands::calibration::CalibrationArgs),

@@ -12,6 +12,7 @@ pub mod definitions;
 pub mod demo;
 pub mod doctor;
 pub mod end;
+pub mod events;
 pub mod hosts;
 pub mod init;
 pub mod jobs;
@@ -50,6 +51,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,
         Command::Calibration(args) => calibration::run(args, context),
         Command::Ledger(command) => Box::pin(ledger::run(command, context)).await,
+        Command::Events(args) => Box::pin(events::run(args, context)).await,
         Command::Cost(args) => cost::run(args, context),
         Command::Budgets(args) => budgets::run(args, context),
         Command::Report(args) => report::run(args, context),

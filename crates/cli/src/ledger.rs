@@ -14,12 +14,17 @@ pub type Reader = dyn LedgerReader;
 
 /// Opens it for reading, with the dispatcher up or down. Of one in a table the copy on this machine is brought up to date first.
 pub fn reader(config: &Config) -> Result<Box<Reader>, LedgerError> {
+    Ok(Box::new(audit_reader(config)?))
+}
+
+/// The same, for what only a ledger in a file keeps.
+pub fn audit_reader(config: &Config) -> Result<SqliteReader, LedgerError> {
     match &config.ledger {
-        LedgerPlace::File(path) => file_reader(path),
+        LedgerPlace::File(path) => SqliteReader::open(path),
         LedgerPlace::Table(table) => {
             make_folder(&config.ledger_copy)?;
             crate::shared::bring_up_to_date(table, config)?;
-            file_reader(&config.ledger_copy)
+            SqliteReader::open(&config.ledger_copy)
         }
     }
 }

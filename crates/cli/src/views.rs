@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod container;
 pub mod cost;
 pub mod definition;
+pub mod event;
 pub mod expected;
 pub mod host;
 pub mod job;

@@ -11,6 +11,7 @@ use crate::breaker::{Breaker, BreakerId};
 use crate::catalog::{InstanceType, PoolId};
 use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
+use crate::heard::Heard;
 use crate::history::{History, KindHistory, SpotEvidence};
 use crate::host::Host;
 use crate::id::{JobId, LedgerId, QueueName, ShareId, Zone};
@@ -125,6 +126,8 @@ pub enum Change {
         /// What it has used.
         used: Option<ShareUse>,
     },
+    /// A message of the job queue was taken or refused. For the record alone.
+    Heard(Box<Heard>),
     /// What has come up in a day (UTC) for somebody, as far as it is closed: of hosts that are gone, of attempts that have ended. None
     /// forgets it.
     PutSpending {
@@ -164,6 +167,7 @@ impl Change {
             | Self::PutGate { .. }
             | Self::PutBreaker { .. }
             | Self::PutShare { .. }
+            | Self::Heard(_)
             | Self::PutSpending { .. }
             | Self::Counters { .. } => None,
         }

@@ -85,6 +85,8 @@ pub struct LaunchAnswer {
     pub instances: Vec<LaunchedInstance>,
     /// What did not.
     pub errors: Vec<PoolError>,
+    /// AWS's id of the request.
+    pub request_id: Option<String>,
 }
 
 /// One call that starts an attempt.

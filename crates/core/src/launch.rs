@@ -60,5 +60,8 @@ pub enum LaunchState {
         n_launched: u32,
         /// What EC2 said of the pools it could not use, as `code in pool`.
         errors: Vec<String>,
+        /// AWS's id of the request that was answered, as `CloudTrail` has it; none of one that nobody answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
 }

@@ -6,6 +6,7 @@
 
 pub mod array;
 pub mod attempt;
+pub mod audit;
 pub mod breaker;
 pub mod catalog;
 pub mod change;
@@ -22,6 +23,7 @@ pub mod expected;
 pub mod filter;
 pub mod gang;
 pub mod gpu;
+pub mod heard;
 pub mod history;
 pub mod host;
 pub mod id;
@@ -51,6 +53,7 @@ pub mod task_spec;
 pub mod variant;
 
 pub use array::{ArraySpec, OrdSet};
+pub use audit::{AuditDetail, AuditEvent, AuditFilter, AuditKind};
 pub use breaker::{Breaker, BreakerId, BreakerKind, BreakerState};
 pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
@@ -63,6 +66,7 @@ pub use error::CloudError;
 pub use filter::{Glob, JobFilter, TagRule, TimeRange};
 pub use gang::Gang;
 pub use gpu::{GpuKind, GpuKinds};
+pub use heard::{Asked, Heard};
 pub use history::{History, KindHistory, SpotEvidence};
 pub use host::{Host, HostState, Instance};
 pub use id::{

@@ -10,7 +10,9 @@ use spillway_core::effect::{DeadLetter, Receipt};
 use spillway_core::input::Delivery;
 use spillway_core::job::{BodyHash, JobSpec, StopCause};
 use spillway_core::message::{self, Parsed, Rejection, Request, code};
-use spillway_core::{Change, Effect, Gate, Job, JobId, JobState, JobTarget, Pausable, QueueName};
+use spillway_core::{
+    Asked, Change, Effect, Gate, Heard, Job, JobId, JobState, JobTarget, Pausable, QueueName,
+};
 
 use crate::engine::{Cx, Engine};
 use crate::limits;
@@ -34,8 +36,13 @@ impl Engine {
     pub(crate) fn receive(&mut self, cx: &mut Cx, deliveries: Vec<Delivery>) {
         let mut receipts: Vec<Receipt> = Vec::new();
         for delivery in deliveries {
+            let n_changes = cx.changes.len();
+            let mut asked = None;
             let fate = match message::parse_with(&delivery.body, &self.definitions) {
-                Ok(parsed) => self.take_request(cx, &delivery, parsed),
+                Ok(parsed) => {
+                    asked = Some(asked_for(&parsed.request, &delivery));
+                    self.take_request(cx, &delivery, parsed)
+                }
                 Err(rejection) if rejection.code == code::UNKNOWN_DEFINITION => {
                     self.take_unresolved(cx, &delivery, &rejection)
                 }
@@ -44,11 +51,17 @@ impl Engine {
             match fate {
                 Fate::Delete => {
                     self.unknown_yet.remove(&delivery.message_id);
+                    // One that came again changes nothing, and is told once. What it led to comes behind it.
+                    if let Some(asked) = asked.filter(|_| n_changes < cx.changes.len()) {
+                        cx.changes.insert(n_changes, heard(&delivery, asked));
+                    }
                     receipts.push(delivery.receipt);
                 }
                 Fate::Leave => {}
                 Fate::Reject { code, reason } => {
                     let code = code.to_owned();
+                    let asked = Asked::Refused { code: code.clone(), reason: reason.clone() };
+                    cx.changes.push(heard(&delivery, asked));
                     let Delivery { receipt, message_id, body, .. } = delivery;
                     let letter = DeadLetter { receipt, message_id, body, code, reason };
                     cx.effects.push(Effect::DeadLetter(letter));
@@ -334,6 +347,30 @@ impl Engine {
             | JobState::Failed { .. } => {}
         }
     }
+}
+
+/// What a message that could be read asks for, for the record.
+fn asked_for(request: &Request, delivery: &Delivery) -> Asked {
+    match request {
+        Request::Submit { spec, client_token } => {
+            let token = client_token.as_deref().unwrap_or(&delivery.message_id);
+            Asked::Submit { job: JobId::derive(&spec.queue, token) }
+        }
+        Request::Register { name, .. } | Request::Deregister { name, .. } => {
+            Asked::Define { name: name.clone() }
+        }
+        Request::Schedule(request) => Asked::Schedule { name: request.name.clone() },
+        Request::Pause { target, is_paused: true } => Asked::Pause { target: target.clone() },
+        Request::Pause { target, is_paused: false } => Asked::Resume { target: target.clone() },
+        Request::ResetBreaker { target } => Asked::ResetBreaker { target: target.clone() },
+        Request::Cancel { target, reason } => Asked::end(target, reason, false),
+        Request::Terminate { target, reason } => Asked::end(target, reason, true),
+    }
+}
+
+fn heard(delivery: &Delivery, asked: Asked) -> Change {
+    let (message, sender) = (delivery.message_id.clone(), delivery.sender.clone());
+    Change::Heard(Box::new(Heard { message, sender, asked }))
 }
 
 fn rejected(rejection: &Rejection) -> Fate {

@@ -106,7 +106,7 @@ impl Engine {
         }
         self.note_quotas(cx, &launch, &[]);
         let errors = vec![why];
-        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors };
+        launch.state = LaunchState::Settled { at: cx.now, n_launched: 0, errors, request_id: None };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
     }
 
@@ -131,7 +131,7 @@ impl Engine {
             fault,
             code: error.to_string(),
         });
-        let answer = LaunchAnswer { instances: Vec::new(), errors: errors.collect() };
+        let answer = LaunchAnswer { errors: errors.collect(), ..LaunchAnswer::default() };
         self.settle_launch(cx, id, answer);
     }
 
@@ -161,7 +161,8 @@ impl Engine {
         if is_short {
             self.replan_by(cx.now);
         }
-        launch.state = LaunchState::Settled { at: cx.now, n_launched, errors };
+        launch.state =
+            LaunchState::Settled { at: cx.now, n_launched, errors, request_id: answer.request_id };
         cx.changes.push(Change::PutLaunch(Box::new(launch)));
     }
 

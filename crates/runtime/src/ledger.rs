@@ -7,6 +7,7 @@
 //! alone. Nothing here decides anything, and nothing is ever deleted.
 
 pub mod archive;
+mod audit;
 mod dump;
 mod error;
 mod outbox;
@@ -83,6 +84,21 @@ impl SqliteLedger {
     #[must_use]
     pub fn telling(self, events: EventRule) -> Self {
         Self { events: Some(events), ..self }
+    }
+
+    /// Writes several commits as one, for whoever does not need each on the disk by itself.
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`].
+    pub async fn commit_together(
+        &mut self,
+        commits: Vec<(Timestamp, Vec<Change>)>,
+    ) -> Result<(), LedgerError> {
+        let events = self.events.clone();
+        call(&self.store, move |connection| {
+            write::commit_together(connection, &commits, events.as_ref())
+        })
+        .await
     }
 
     /// Where news of jobs waits for whoever passes it on.

@@ -265,6 +265,7 @@ impl MemoryLedger {
                 | Change::PutGate { .. }
                 | Change::PutBreaker { .. }
                 | Change::PutShare { .. }
+                | Change::Heard(_)
                 | Change::PutSpending { .. }
                 | Change::Counters { .. } => {}
             }
@@ -342,6 +343,8 @@ impl MemoryLedger {
             Change::PutSpot { instance_type, zone, evidence } => {
                 self.history.spot.insert((instance_type.clone(), zone.clone()), *evidence);
             }
+            // Who said what is kept by ledgers in files alone.
+            Change::Heard(_) => {}
             Change::PutBoots(boots) => self.history.boots = boots.clone(),
             Change::Counters { n_launches, n_jobs } => {
                 self.n_launches = *n_launches;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ec2::operation::RequestId as _;
 use aws_sdk_ec2::operation::create_fleet::CreateFleetOutput;
 use aws_sdk_ec2::operation::create_fleet::builders::CreateFleetInputBuilder;
 use aws_sdk_ec2::types::{
@@ -157,7 +158,8 @@ pub(super) fn answer(
     request: &LaunchRequest,
     subnets: &SubnetByZone,
 ) -> LaunchAnswer {
-    let mut answer = LaunchAnswer::default();
+    let request_id = output.request_id().map(str::to_owned);
+    let mut answer = LaunchAnswer { request_id, ..LaunchAnswer::default() };
     for group in output.instances() {
         let place = Place::of(group.launch_template_and_overrides(), subnets);
         let instance_type = group.instance_type().map(InstanceType::as_str).or(place.instance_type);

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 47] = [
+const VERBS: [&str; 48] = [
     "",
     "serve",
     "submit",
@@ -36,6 +36,7 @@ const VERBS: [&str; 47] = [
     "logs",
     "hosts list",
     "top",
+    "events",
     "calibration",
     "cost",
     "budgets",

@@ -9,6 +9,7 @@
 mod bad_input;
 mod batch_api;
 mod breakers;
+mod browser;
 mod budgets;
 #[cfg(feature = "aws")]
 mod cloud;
@@ -16,6 +17,7 @@ mod cost;
 mod definitions;
 mod demo;
 mod dispatcher;
+mod events;
 mod help;
 mod ledger;
 mod many;

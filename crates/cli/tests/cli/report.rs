@@ -26,16 +26,16 @@ duration = ["30m", "90m"]
 interruptions = "20%"
 "#;
 
-fn home() -> (Home, Value) {
+pub(crate) fn home() -> (Home, Value) {
     Home::with_run(SCENARIO)
 }
 
-fn json(home: &Home, more: &[&str]) -> Value {
+pub(crate) fn json(home: &Home, more: &[&str]) -> Value {
     let args = [&["report", "--ledger", "run.db", "--format", "json"], more].concat();
     home.run(&args).json()
 }
 
-fn page(home: &Home, more: &[&str]) -> String {
+pub(crate) fn page(home: &Home, more: &[&str]) -> String {
     let args = [&["report", "--ledger", "run.db", "--output", "-"], more].concat();
     let ran = home.run(&args);
     assert_eq!(ran.code, Some(0), "{ran}");

@@ -18,7 +18,7 @@ fn dry(pool: spillway_core::PoolId) -> LaunchAnswer {
         fault: PoolFault::NoCapacity,
         code: "InsufficientInstanceCapacity".into(),
     };
-    LaunchAnswer { instances: Vec::new(), errors: vec![error] }
+    LaunchAnswer { errors: vec![error], ..LaunchAnswer::default() }
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_quota_stops_the_market_and_not_only_the_pool() {
         fault: PoolFault::QuotaReached,
         code: "MaxSpotInstanceCountExceeded".into(),
     };
-    let answer = LaunchAnswer { instances: Vec::new(), errors: vec![error] };
+    let answer = LaunchAnswer { errors: vec![error], ..LaunchAnswer::default() };
     rig.answer(Answer::Launch { launch: first.launch, result: Ok(answer) });
 
     assert_eq!(rig.take_launch().market, Market::OnDemand);

@@ -117,7 +117,7 @@ fn one_answer_counts_once_against_a_pool_however_often_it_names_it() {
         error(&dry, PoolFault::Other),
     ];
 
-    let answer = LaunchAnswer { instances: Vec::new(), errors };
+    let answer = LaunchAnswer { errors, ..LaunchAnswer::default() };
     rig.answer(Answer::Launch { launch: launch.launch, result: Ok(answer) });
 
     assert_eq!(rig.n_pool_failures(&dry), 1);
@@ -141,7 +141,7 @@ fn a_dry_pool_is_left_alone_even_when_another_gave_all() {
         fault: PoolFault::NoCapacity,
         code: "InsufficientInstanceCapacity".into(),
     };
-    let answer = LaunchAnswer { instances: vec![instance], errors: vec![error] };
+    let answer = LaunchAnswer { instances: vec![instance], errors: vec![error], request_id: None };
     rig.answer(Answer::Launch { launch: launch.launch, result: Ok(answer) });
 
     assert_eq!((rig.n_pool_failures(&dry), rig.n_pool_failures(&other)), (1, 0));

@@ -36,7 +36,11 @@ fn give_within(rig: &mut Rig, launch: &LaunchRequest, n: u32, first: u32) {
         code: "MaxSpotInstanceCountExceeded".into(),
     };
     let errors = if n < launch.count { launch.choices.iter().map(error).collect() } else { vec![] };
-    let answer = LaunchAnswer { instances: (first..first + n).map(given).collect(), errors };
+    let answer = LaunchAnswer {
+        instances: (first..first + n).map(given).collect(),
+        errors,
+        request_id: None,
+    };
     rig.answer(Answer::Launch { launch: launch.launch, result: Ok(answer) });
 }
 

@@ -196,6 +196,7 @@ impl Rig {
                     None => self.state.shares.remove(&(queue, share)),
                 };
             }
+            Change::Heard(_) => {}
             Change::PutSpending { day, payer, spent } => {
                 match spent {
                     Some(spent) => self.state.spending.insert((day, payer), spent),
@@ -390,7 +391,7 @@ impl Rig {
             pool: request.choices[0].pool.clone(),
             launched_at: Some(self.now),
         });
-        let answer = LaunchAnswer { instances: instances.collect(), errors: Vec::new() };
+        let answer = LaunchAnswer { instances: instances.collect(), ..LaunchAnswer::default() };
         self.answer(Answer::Launch { launch: request.launch, result: Ok(answer) });
     }
 

@@ -55,7 +55,7 @@ fn give_part(rig: &mut Rig, launch: &LaunchRequest, n: u32, first: u32) {
     };
     let instances = (first..first + n).map(given).collect();
     let errors = launch.choices.iter().map(dry).collect();
-    let answer = LaunchAnswer { instances, errors };
+    let answer = LaunchAnswer { instances, errors, request_id: None };
     rig.answer(Answer::Launch { launch: launch.launch, result: Ok(answer) });
 }
 

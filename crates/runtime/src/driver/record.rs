@@ -171,6 +171,7 @@ pub(super) fn committed(changes: &[Change]) {
             Change::Cool { cooldown: None, .. }
             | Change::PutKind { .. }
             | Change::PutBoots(_)
+            | Change::Heard(_)
             | Change::PutSpending { .. }
             | Change::Counters { .. } => {}
         }

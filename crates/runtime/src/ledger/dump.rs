@@ -29,10 +29,11 @@ pub(super) struct Tail {
 }
 
 /// Columns that hold JSON, of whatever table.
-pub(super) const JSON: [&str; 14] = [
+pub(super) const JSON: [&str; 15] = [
     "attempt",
     "boots",
     "cooldown",
+    "detail",
     "evidence",
     "gate",
     "history",

@@ -1,5 +1,6 @@
 //! Reads the ledger's tables back into the vocabulary. Shared by the writer and the readers.
 
+pub(super) mod audit;
 pub(super) mod children;
 pub(super) mod list;
 pub(super) mod nodes;

@@ -10,8 +10,8 @@ use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    Breaker, BreakerId, DefinitionRecord, Gate, Host, HostId, Job, JobId, Launch, Pausable,
-    QueueName, ScheduleRecord,
+    AuditEvent, AuditFilter, Breaker, BreakerId, DefinitionRecord, Gate, Host, HostId, Job, JobId,
+    Launch, Pausable, QueueName, ScheduleRecord,
 };
 
 use super::error::Outcome;
@@ -56,6 +56,16 @@ impl SqliteReader {
             read(&tx)
         };
         run().map_err(|failure| failure.at(&self.path))
+    }
+}
+
+impl SqliteReader {
+    /// What has happened, as far as the filter says: the newest, or where it says so the first behind an event. In order.
+    ///
+    /// # Errors
+    /// As [`LedgerReader::job`].
+    pub fn events(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, LedgerError> {
+        self.at_once(|tx| query::audit::events(tx, filter))
     }
 }
 

@@ -118,3 +118,14 @@ CREATE TABLE copied (
     seq      INTEGER NOT NULL,
     chain    TEXT    NOT NULL         -- what its number and all entries up to it come to, as hexadecimal digits
 ) STRICT;
+
+-- What has happened, one row each, behind each other and never changed. What a job's own record says of an attempt is not said again.
+CREATE TABLE audit (
+    n      INTEGER PRIMARY KEY,       -- from 1, without gaps
+    at     INTEGER NOT NULL,          -- of the commit, in milliseconds since 1970; never less than the one before
+    kind   TEXT    NOT NULL,
+    job    INTEGER,                   -- the job's or array's place in line, if it is about one
+    part   INTEGER,                   -- the index of its child; of a node of it -1 less the node's index
+    detail TEXT                       -- JSON, AuditDetail; none where there is nothing more to say
+) STRICT;
+CREATE INDEX audit_by_job ON audit (job, n) WHERE job IS NOT NULL;

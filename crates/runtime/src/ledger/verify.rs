@@ -9,7 +9,7 @@ use spillway_core::error::LedgerError;
 use spillway_core::job::{Attempt, JobSpec, JobState};
 use spillway_core::schedule::ScheduleRecord;
 use spillway_core::{
-    Breaker, DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse, SpotEvidence,
+    AuditDetail, Breaker, DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse, SpotEvidence,
 };
 
 use super::error::Outcome;
@@ -37,7 +37,7 @@ pub struct Verified {
 }
 
 /// What must select nothing, and what it means if it does. The first column names an example.
-const RULES: [(&str, &str); 18] = [
+const RULES: [(&str, &str); 20] = [
     ("a job has no record of what it is", "SELECT seq FROM jobs WHERE seq NOT IN (SELECT seq FROM specs)"),
     ("what a job is belongs to no job", "SELECT seq FROM specs WHERE seq NOT IN (SELECT seq FROM jobs)"),
     ("a tag belongs to no job", "SELECT seq FROM job_tags WHERE seq NOT IN (SELECT seq FROM jobs)"),
@@ -96,6 +96,12 @@ const RULES: [(&str, &str); 18] = [
     (
         "the number of launches is less than there are",
         "SELECT n_launches FROM meta WHERE n_launches < (SELECT count(*) FROM launches)",
+    ),
+    ("an event of the audit record belongs to no job", "SELECT n FROM audit WHERE job NOT IN (SELECT seq FROM jobs)"),
+    (
+        "the audit record has a gap, or goes back in time",
+        "SELECT n FROM (SELECT n, at, lag(n, 1, 0) OVER (ORDER BY n) AS before, lag(at) OVER (ORDER BY n) AS earlier FROM audit)
+            WHERE n <> before + 1 OR at < earlier",
     ),
     (
         "an event that was not passed on has no number",
@@ -218,6 +224,12 @@ fn records(connection: &Connection, flaws: &mut Vec<Flaw>) -> Outcome<()> {
     each::<Gate>(connection, "gates", "gate", flaws)?;
     each::<Breaker>(connection, "breakers", "breaker", flaws)?;
     each::<ShareUse>(connection, "shares", "used", flaws)?;
+    each::<AuditDetail>(
+        connection,
+        "(SELECT detail FROM audit WHERE detail IS NOT NULL)",
+        "detail",
+        flaws,
+    )?;
     each::<IgnoredAny>(connection, "outbox", "state", flaws)
 }
 

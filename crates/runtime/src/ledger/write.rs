@@ -14,6 +14,7 @@ use spillway_core::{
     Pausable, Payer,
 };
 
+use super::audit;
 use super::error::{BadChange, Failure, Outcome};
 use super::outbox::{self, EventRule};
 
@@ -30,6 +31,20 @@ pub(super) fn commit(
     Ok(())
 }
 
+/// Writes several commits as one: all of them, each with its own time, or none.
+pub(super) fn commit_together(
+    connection: &mut Connection,
+    commits: &[(Timestamp, Vec<Change>)],
+    events: Option<&EventRule>,
+) -> Outcome<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (now, changes) in commits {
+        apply_all(&tx, *now, changes, events)?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
 /// The same, in a transaction of the caller's.
 pub(super) fn apply_all(
     tx: &Transaction<'_>,
@@ -37,9 +52,12 @@ pub(super) fn apply_all(
     changes: &[Change],
     events: Option<&EventRule>,
 ) -> Outcome<()> {
+    let commit = audit::Commit::new(now, changes);
     for change in changes {
         let news = events.map(|rule| outbox::news(tx, rule, change)).transpose()?.flatten();
+        let happened = commit.rows(tx, change)?;
         apply(tx, change)?;
+        audit::put(tx, now, &happened)?;
         if let Some((id, state)) = news {
             outbox::put(tx, id, state, now)?;
         }
@@ -136,6 +154,8 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
             ])?;
             Ok(())
         }
+        // It is in the audit record, with what it led to.
+        Change::Heard(_) => Ok(()),
         Change::PutSpending { day, payer, spent } => put_spending(tx, *day, payer, *spent),
         Change::PutBoots(boots) => {
             tx.prepare_cached("UPDATE meta SET boots = ?1")?.execute([json(boots)?])?;

@@ -12,6 +12,14 @@ CREATE TABLE attempts (
     attempt TEXT    NOT NULL,       -- JSON, Attempt
     PRIMARY KEY (seq, ord)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+    n      INTEGER PRIMARY KEY,       -- from 1, without gaps
+    at     INTEGER NOT NULL,          -- of the commit, in milliseconds since 1970; never less than the one before
+    kind   TEXT    NOT NULL,
+    job    INTEGER,                   -- the job's or array's place in line, if it is about one
+    part   INTEGER,                   -- the index of its child; of a node of it -1 less the node's index
+    detail TEXT                       -- JSON, AuditDetail; none where there is nothing more to say
+) STRICT;
 CREATE TABLE breakers (
     kind    TEXT NOT NULL,            -- image, call, host, quota or spend
     subject TEXT NOT NULL,            -- which of those
@@ -138,6 +146,7 @@ CREATE TABLE spot (
     evidence      TEXT NOT NULL,    -- JSON, SpotEvidence
     PRIMARY KEY (instance_type, zone)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_by_job ON audit (job, n) WHERE job IS NOT NULL;
 CREATE INDEX children_by_end ON children (ended) WHERE ended IS NOT NULL;
 CREATE INDEX children_by_status ON children (seq, status, ord);
 CREATE INDEX children_listed ON children (seq, ord, status, ended, reason);
@@ -153,6 +162,32 @@ INSERT INTO attempts VALUES (1, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000
 INSERT INTO attempts VALUES (2, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO attempts VALUES (6, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
 INSERT INTO attempts VALUES (13, 1, '{"ord":1,"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"task":"arn:aws:ecs:us-east-1:1:task/c/6","placed_at":"2026-01-01T12:00:20.123456789Z","started_at":"2026-01-01T12:00:30.123456789Z","stopped_at":"2026-01-01T12:00:50.123456789Z","exit_code":3,"reason":"Essential container in task exited","failure":"exit","cost":1234,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}}');
+INSERT INTO audit VALUES (1, 1767268800123, 'job-accepted', 0, NULL, '{"target":"schedule nightly","sender":"AROAEXAMPLE:s"}');
+INSERT INTO audit VALUES (2, 1767268800123, 'job-accepted', 1, NULL, NULL);
+INSERT INTO audit VALUES (3, 1767268800123, 'job-accepted', 2, NULL, NULL);
+INSERT INTO audit VALUES (4, 1767268800123, 'job-refused', 3, NULL, NULL);
+INSERT INTO audit VALUES (5, 1767268800123, 'attempt-ended', 1, NULL, '{"attempt":1}');
+INSERT INTO audit VALUES (6, 1767268800123, 'attempt-running', 1, NULL, '{"attempt":2}');
+INSERT INTO audit VALUES (7, 1767268800123, 'attempt-ended', 2, NULL, '{"attempt":1}');
+INSERT INTO audit VALUES (8, 1767268800123, 'job-ended', 2, NULL, '{"status":"SUCCEEDED"}');
+INSERT INTO audit VALUES (9, 1767268800123, 'host-registered', NULL, NULL, '{"host":"00000000-0000-0000-0000-000000000001","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}');
+INSERT INTO audit VALUES (10, 1767268800123, 'host-gone', NULL, NULL, '{"host":"00000000-0000-0000-0000-000000000003","instance":"i-0123456789abcdef0","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000,"cost":500,"reason":"idle"}');
+INSERT INTO audit VALUES (11, 1767268800123, 'launch-decided', NULL, NULL, '{"launch":"00000000-0000-0000-0000-000000000001","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000,"choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"count":1}');
+INSERT INTO audit VALUES (12, 1767268800123, 'launch-answered', NULL, NULL, '{"launch":"00000000-0000-0000-0000-000000000001","count":1,"reason":"InsufficientInstanceCapacity in c5.large/us-east-1a/spot","request_id":"59dbff89-35bd-4eac-99ed-be587EXAMPLE"}');
+INSERT INTO audit VALUES (13, 1767268800123, 'launch-decided', NULL, NULL, '{"launch":"00000000-0000-0000-0000-000000000002","pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000,"choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"count":1}');
+INSERT INTO audit VALUES (14, 1767268800123, 'job-accepted', 4, NULL, NULL);
+INSERT INTO audit VALUES (15, 1767268800123, 'attempt-running', 4, 10, '{"attempt":1}');
+INSERT INTO audit VALUES (16, 1767268800123, 'attempt-running', 4, 12, '{"attempt":1}');
+INSERT INTO audit VALUES (17, 1767268800123, 'attempt-ended', 4, 12, '{"attempt":1}');
+INSERT INTO audit VALUES (18, 1767268800123, 'job-ended', 4, 12, '{"status":"SUCCEEDED"}');
+INSERT INTO audit VALUES (19, 1767268800123, 'job-children-ended', 4, NULL, '{"status":"FAILED","count":2,"reason":"not needed"}');
+INSERT INTO audit VALUES (20, 1767268800123, 'breaker-opened', NULL, NULL, '{"reason":"CannotPullContainerError: not found","target":"image busybox:nope"}');
+INSERT INTO audit VALUES (21, 1767268800123, 'job-accepted', 10, NULL, NULL);
+INSERT INTO audit VALUES (22, 1767268800123, 'attempt-running', 10, NULL, '{"attempt":1}');
+INSERT INTO audit VALUES (23, 1767268800123, 'attempt-running', 10, -1, '{"attempt":1}');
+INSERT INTO audit VALUES (24, 1767268800123, 'attempt-running', 10, -3, '{"attempt":1}');
+INSERT INTO audit VALUES (25, 1767268800123, 'attempt-ended', 10, -3, '{"attempt":1}');
+INSERT INTO audit VALUES (26, 1767268800123, 'job-waiting', 10, -3, '{"status":"PENDING"}');
 INSERT INTO breakers VALUES ('image', 'busybox:nope', '{"reason":"CannotPullContainerError: not found","since":"2026-01-01T12:00:30.123456789Z","n_failed":4,"n_probes":1,"state":{"kind":"open","probe_at":"2026-01-01T12:10:30.123456789Z"}}');
 INSERT INTO child_runs VALUES (4, 3, 4, '{"status":"FAILED","at":"2026-01-01T12:01:20.123456789Z","reason":"not needed"}');
 INSERT INTO children VALUES (4, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL);
@@ -181,7 +216,7 @@ INSERT INTO jobs VALUES (3, x'312e011d7ae956b2afe62826a0724313', 'other', 'odd',
 INSERT INTO jobs VALUES (4, x'cf48a260f9d85790b7fb159130cf490c', 'default', 'job-4', 'PENDING', -5, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"PENDING"}', NULL, NULL, 'default', 1767268800, NULL, NULL);
 INSERT INTO jobs VALUES (10, x'd80a4c7e5ed0592586e11aaecc26c930', 'default', 'job-10', 'RUNNING', -11, '2026-01-01T12:00:00.123456789Z', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL, 'default', 1767268800, NULL, NULL);
 INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_ended":"2026-01-01T12:01:30.123456789Z","took":[[25,0,0,1],[28,1,600,0]],"took_of_told":[]}');
-INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"]}}');
+INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"],"request_id":"59dbff89-35bd-4eac-99ed-be587EXAMPLE"}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
 INSERT INTO meta VALUES (1, x'48671d4839984cc09948f82e3a0fe785', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);

@@ -252,7 +252,8 @@ pub(crate) fn open() -> LaunchState {
 
 pub(crate) fn settled() -> LaunchState {
     let errors = vec!["InsufficientInstanceCapacity in c5.large/us-east-1a/spot".to_owned()];
-    LaunchState::Settled { at: at(8), n_launched: 1, errors }
+    let request_id = Some("59dbff89-35bd-4eac-99ed-be587EXAMPLE".to_owned());
+    LaunchState::Settled { at: at(8), n_launched: 1, errors, request_id }
 }
 
 pub(crate) fn put_launch(n: u128, decided_at: Timestamp, state: LaunchState) -> Change {

@@ -75,6 +75,7 @@ impl Invariants {
             | Change::PutGate { .. }
             | Change::PutBreaker { .. }
             | Change::PutShare { .. }
+            | Change::Heard(_)
             | Change::PutSpending { .. }
             | Change::Counters { .. } => false,
         }

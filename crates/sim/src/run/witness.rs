@@ -44,6 +44,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutShare { .. }
             | Change::PutSpending { .. }
             | Change::PutSchedule(_)
+            | Change::Heard(_)
             | Change::Counters { .. } => None,
         };
         if let Some(fault) = shown {

@@ -178,7 +178,7 @@ fn what_the_tag_finds_is_added_once_and_knows_better() {
     };
     let mut answer = LaunchAnswer {
         instances: vec![instance("i-0123456789abcdef0", "c5.large")],
-        errors: Vec::new(),
+        ..LaunchAnswer::default()
     };
 
     merge(
@@ -205,8 +205,8 @@ fn a_fleet_refused_as_a_whole_is_an_answer_only_if_it_is_about_pools_or_the_toke
 fn a_fleet_that_gave_nothing_for_want_of_a_right_is_denied() {
     let error = |code: &str| PoolError { pool: None, fault: PoolFault::Other, code: code.into() };
     let of = |codes: &[&str]| LaunchAnswer {
-        instances: Vec::new(),
         errors: codes.iter().map(|code| error(code)).collect(),
+        ..LaunchAnswer::default()
     };
 
     assert_eq!(denial(&of(&["UnauthorizedOperation"])), Some("UnauthorizedOperation"));

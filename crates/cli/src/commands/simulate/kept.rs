@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use spillway_core::Change;
-use spillway_core::port::Ledger as _;
 use spillway_runtime::ledger::SqliteLedger;
 use spillway_sim::run::Outcome;
 use spillway_sim::run::listeners::{Commits, Listeners};
@@ -77,7 +76,8 @@ fn trace(path: &Path) -> Result<BufWriter<File>, Complaint> {
 struct Batches {
     runtime: Handle,
     ledger: SqliteLedger,
-    waiting: Vec<Change>,
+    waiting: Vec<(Timestamp, Vec<Change>)>,
+    n_waiting: usize,
     now: Timestamp,
 }
 
@@ -93,22 +93,23 @@ impl Batches {
             runtime: Handle::current(),
             ledger: ledger::writer(path)?,
             waiting: Vec::new(),
+            n_waiting: 0,
             now: Timestamp::UNIX_EPOCH,
         })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let commit = self.ledger.commit(self.now, &self.waiting);
-        block_in_place(|| self.runtime.block_on(commit)).map_err(io::Error::other)?;
-        self.waiting.clear();
-        Ok(())
+        self.n_waiting = 0;
+        let commit = self.ledger.commit_together(std::mem::take(&mut self.waiting));
+        block_in_place(|| self.runtime.block_on(commit)).map_err(io::Error::other)
     }
 }
 
 impl Commits for Batches {
     fn commit(&mut self, now: Timestamp, changes: &[Change]) -> io::Result<()> {
         self.now = now;
-        self.waiting.extend_from_slice(changes);
-        if self.waiting.len() < CHANGES { Ok(()) } else { self.flush() }
+        self.n_waiting += changes.len();
+        self.waiting.push((now, changes.to_vec()));
+        if self.n_waiting < CHANGES { Ok(()) } else { self.flush() }
     }
 }

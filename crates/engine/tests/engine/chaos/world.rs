@@ -102,7 +102,7 @@ impl World {
             fault: PoolFault::NoCapacity,
             code: "InsufficientInstanceCapacity".into(),
         };
-        LaunchAnswer { instances: Vec::new(), errors: vec![error] }
+        LaunchAnswer { errors: vec![error], ..LaunchAnswer::default() }
     }
 
     /// The same token gives the same task, for a day.
