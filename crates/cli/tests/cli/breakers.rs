@@ -16,7 +16,6 @@ fn left_alone(target: BreakerId, reason: &str) -> Change {
         n_failed: 4,
         n_probes: 1,
         ceiling: None,
-        ceiling: None,
         state: BreakerState::Open { probe_at: NEXT.parse().unwrap() },
     };
     Change::PutBreaker { target, breaker: Some(Box::new(breaker)) }
