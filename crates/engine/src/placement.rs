@@ -413,7 +413,7 @@ impl Engine {
             return all_kept;
         };
         let allowed = self.let_buy(cx.now, self.allowed_hosts(pool, planned));
-        let allowed = self.let_spend(cx.now, allowed);
+        let allowed = self.let_spend(cx.now, allowed, matches!(bought_for, BoughtFor::Gang(_)));
         let mut left = self.probed(cx, planned.arch, allowed);
         while 0 < left {
             let n_hosts = left.min(limits::LAUNCH_HOSTS_MAX);

@@ -157,8 +157,9 @@ impl Engine {
     }
 
     /// How many of `n` hosts may be bought now: one at a time while it is not known whether they would be bought in vain.
-    pub(crate) fn let_spend(&self, now: Timestamp, n: u32) -> u32 {
-        if self.breakers.is_empty() {
+    /// One host shows nothing of a multi-node job, and what is bought for one in vain is bought less and less often by itself.
+    pub(crate) fn let_spend(&self, now: Timestamp, n: u32, for_gang: bool) -> u32 {
+        if self.breakers.is_empty() || for_gang {
             return n;
         }
         match self.breakers.get(&BreakerId::spend()) {
@@ -174,8 +175,11 @@ impl Engine {
             return false;
         }
         let open = self.launches.get(&launch);
-        let is_probe = |host: &HostId| self.breakers.surge.probe == Some(*host);
-        open.is_some_and(|open| !open.launch.hosts.iter().any(is_probe))
+        let is_let = |host: &HostId| {
+            let for_gang = self.fleet.get(*host).is_some_and(|entry| entry.held_for.is_some());
+            for_gang || self.breakers.surge.probe == Some(*host)
+        };
+        open.is_some_and(|open| !open.launch.hosts.iter().any(is_let))
     }
 
     /// A host is bought: where a probe may go, it is that.
