@@ -25,8 +25,16 @@ fn what_breaks(seed: u64, tamper: &mut dyn Tamper) -> Option<String> {
     }
 }
 
-fn assert_found(forge: fn() -> Box<dyn Tamper>) {
-    let found = (0..SEEDS).find_map(|seed| Some((seed, what_breaks(seed, forge().as_mut())?)));
+/// What breaks budgets needs some. They take months of virtual time, so whatever else is broken is looked for without first.
+const OF_BUDGETS: [&str; 3] =
+    ["spending_is_forgotten_in_a_crash", "spending_is_not_written_down", "a_bill_is_left_out"];
+
+fn assert_found(name: &str, forge: fn() -> Box<dyn Tamper>) {
+    let mut seeds: Vec<u64> = (0..SEEDS).collect();
+    let has_budgets = |seed: &u64| !random::random(*seed).engine.budgets.is_empty();
+    seeds.sort_by_key(|seed| has_budgets(seed) != OF_BUDGETS.contains(&name));
+    let mut seeds = seeds.into_iter();
+    let found = seeds.find_map(|seed| Some((seed, what_breaks(seed, forge().as_mut())?)));
 
     let Some((seed, _)) = found else { panic!("not found within {SEEDS} seeds") };
     let honest = run::run(&random::random(seed), None).unwrap();
@@ -38,7 +46,7 @@ macro_rules! found_within_200_seeds {
         $(
             #[test]
             fn $forgery() {
-                assert_found(forgeries::$forgery);
+                assert_found(stringify!($forgery), forgeries::$forgery);
             }
         )*
 
