@@ -142,6 +142,9 @@ impl Tally {
 /// The part that is whatever is multi-node of all groups: their jobs are single ones without it.
 pub const MULTI_NODE: &str = "multi-node";
 
+/// The part that is all budgets.
+pub const BUDGETS: &str = "budgets";
+
 /// What of a scenario can be left out to find what breaks it: fault classes that are on, outages, reclaims, groups of jobs, poison.
 pub fn parts(scenario: &Scenario) -> Vec<String> {
     let mut parts = Vec::new();
@@ -160,6 +163,9 @@ pub fn parts(scenario: &Scenario) -> Vec<String> {
     if scenario.workload.groups.iter().any(|group| group.nodes.is_some()) {
         parts.push(MULTI_NODE.to_owned());
     }
+    if !scenario.engine.budgets.is_empty() {
+        parts.push(BUDGETS.to_owned());
+    }
     parts
 }
 
@@ -173,6 +179,11 @@ pub fn leave_out(scenario: &mut Scenario, part: &str) {
         for group in &mut scenario.workload.groups {
             group.nodes = None;
         }
+        return;
+    }
+    if part == BUDGETS {
+        scenario.engine.budgets.clear();
+        scenario.limit = random::LIMIT;
         return;
     }
     let Some((kind, at)) = part.rsplit_once('-') else { return };

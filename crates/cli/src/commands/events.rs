@@ -189,8 +189,8 @@ async fn follow(mut filter: AuditFilter, context: &Context, pause: Duration) -> 
             let newest = newest(&reader)?;
             let events = reader.events(&filter)?;
             let is_first = filter.after.is_none();
-            let last = events.last().map(|event| event.n);
-            filter.after = last.or_else(|| filter.after.max(Some(newest)));
+            let shown = events.last().map(|event| event.n);
+            filter.after = shown.or_else(|| filter.after.max(Some(newest)));
             let (n, limit) = (events.len(), filter.limit);
             filter.limit = PAGE_EVENTS;
             if 0 < n {

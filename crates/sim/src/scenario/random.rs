@@ -35,7 +35,7 @@ const LARGEST: (u32, u32) = (8_192, 30_000);
 const FAULTS_UNTIL: SignedDuration = SignedDuration::from_hours(3);
 
 /// By when all must be at rest: a dispatcher may be away for a day and more, several times, and what it finds then takes its time.
-const LIMIT: SignedDuration = SignedDuration::from_hours(150);
+pub const LIMIT: SignedDuration = SignedDuration::from_hours(150);
 
 /// Messages that can never be a job.
 const POISON: [&str; 6] = [
