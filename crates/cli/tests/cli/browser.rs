@@ -87,6 +87,7 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// What a browser sees of a page; none, told loudly, where there is no browser.
+#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
 fn seen(home: &Home, page: &str) -> Option<Vec<Seen>> {
     let Some(chromium) = chromium() else {
         eprintln!("SKIPPED: there is no Chromium, so nobody has looked at the report's page");
