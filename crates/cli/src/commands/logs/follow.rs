@@ -57,12 +57,14 @@ impl Follow<'_> {
         let mut at: Option<Place> = None;
         let mut from: Option<String> = None;
         let mut n_silent = 0;
+        let mut has_waited = false;
         let mut progress = Some(self.output.progress());
         loop {
             let Some(job) = look()? else {
                 if let Some(progress) = &mut progress {
                     progress.set("the job is not accepted yet (is a dispatcher running?)");
                 }
+                has_waited = true;
                 tokio::time::sleep(pause).await;
                 continue;
             };
@@ -71,7 +73,9 @@ impl Follow<'_> {
             let is_over = job.state.status().is_terminal();
             let newest = place::of(&job, &self.wish).ok();
             if at.is_none() {
-                at.clone_from(&newest);
+                // Who has waited for the job wants all that came meanwhile.
+                let first = has_waited.then(|| place::after(&job, &self.wish, None)).flatten();
+                at = first.or_else(|| newest.clone());
                 if let Some(note) = at.as_ref().and_then(|place| place.note.as_ref()) {
                     self.output.note(note);
                 }
@@ -86,6 +90,7 @@ impl Follow<'_> {
                 if let Some(progress) = &mut progress {
                     progress.set(&format!("the job is {}", job.state.status()));
                 }
+                has_waited = true;
                 tokio::time::sleep(pause).await;
                 continue;
             };
@@ -97,7 +102,7 @@ impl Follow<'_> {
             let has_ended =
                 is_newer || is_over || newest.as_ref().is_some_and(|newest| newest.has_ended);
             if has_ended && LOOKS_AFTER_END <= n_silent {
-                match place::after(&job, &self.wish, place.attempt) {
+                match place::after(&job, &self.wish, Some(place.attempt)) {
                     Some(next) => {
                         self.output.note(&format!("attempt {}", next.attempt));
                         (at, from, n_silent) = (Some(next), None, 0);

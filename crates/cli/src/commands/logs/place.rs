@@ -95,11 +95,11 @@ pub(super) fn of(job: &Job, wish: &Wish<'_>) -> Result<Place, Complaint> {
     Ok(Place { group, stream, attempt, has_ended, note })
 }
 
-/// The log of the first attempt after this one that has a task; none if one attempt was asked for.
-pub(super) fn after(job: &Job, wish: &Wish<'_>, last: AttemptOrd) -> Option<Place> {
+/// The log of the first attempt after this one, if any, that has a task; none if one attempt was asked for.
+pub(super) fn after(job: &Job, wish: &Wish<'_>, last: Option<AttemptOrd>) -> Option<Place> {
     let ended = job.attempts.iter().map(|attempt| attempt.ord);
     let all = ended.chain(job.state.live_attempt().map(|live| live.ord));
-    let later = all.filter(|ord| wish.attempt.is_none() && last < *ord);
+    let later = all.filter(|ord| wish.attempt.is_none() && last < Some(*ord));
     later.map(|ord| of(job, &Wish { attempt: Some(ord.get()), ..*wish })).find_map(Result::ok)
 }
 
