@@ -94,6 +94,16 @@ fn why_does_not_name_what_a_job_does_not_need() {
 }
 
 #[test]
+fn why_tells_of_a_quota_that_ec2_refuses_to_go_beyond() {
+    let quota = BreakerId::quota("spot/standard".parse().unwrap());
+
+    let why = why(&home(&[(quota, "MaxSpotInstanceCountExceeded")])).to_string();
+
+    let told = "EC2 has refused to go beyond quota spot/standard: failed 4 times";
+    assert!(why.contains(told), "{why}");
+}
+
+#[test]
 fn an_order_to_use_something_again_is_checked_before_it_is_sent() {
     let home = Home::new();
 

@@ -5,7 +5,8 @@
 //! It opens when, of what was paid for all hosts within [`limits::SPEND_WINDOW`], at least [`limits::SPEND_SURGE_PERCENT`] percent and at
 //! least the configured floor went to hosts that were launched and ended within that time, on which no attempt ended by itself or by
 //! order. Not counted are those that were given back because nobody was left whom they could have served: that is whoever ended the
-//! work's doing.
+//! work's doing. Multi-node jobs get their hosts all the same: one host would be no probe of them, and the control loop has a back-off
+//! of its own for what is bought for one in vain.
 
 use std::collections::VecDeque;
 

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 use spillway_core::{Breaker, BreakerId, MicroUsd, message as order};
-use spillway_engine::EngineConfig;
+use spillway_engine::{EngineConfig, limits};
 
+use crate::gangs;
 use crate::rig::{Rig, message, secs};
 
 /// The floor is a tenth of a cent: two hosts' minute.
@@ -109,6 +110,43 @@ fn a_probe_that_fails_waits_twice_as_long() {
     assert_eq!(n_bought(&mut rig), 0);
     rig.wait(SignedDuration::from_mins(3));
     assert_eq!(n_bought(&mut rig), 1);
+}
+
+/// Where jobs are longer than Spot hosts live, hosts do not come and go: that is Spot's usual loss.
+#[test]
+fn a_probe_that_outlives_what_a_surge_is_lets_all_go_on() {
+    let mut rig = rig();
+    let mut n_given = 1;
+    taken_back(&mut rig, &mut n_given);
+    rig.wait(SignedDuration::from_mins(6));
+    let launch = rig.take_launch();
+    rig.give(&launch, n_given);
+    rig.register(n_given);
+    rig.wait(secs(2));
+    let start = rig.take_starts().pop().unwrap();
+    rig.accept(&start);
+    rig.runs(start.job);
+
+    rig.wait(limits::SPEND_WINDOW);
+    rig.terminated(n_given);
+    rig.wait(secs(60));
+
+    assert!(surge(&rig).is_none());
+}
+
+/// One host would show nothing of it; what is bought for it in vain is bought less and less often by itself.
+#[test]
+fn a_multi_node_job_gets_all_its_hosts_though_money_is_paid_in_vain() {
+    let mut config = gangs::config();
+    config.surge_floor = Some(MicroUsd::new(1_000));
+    let mut rig = Rig::with(config);
+    taken_back(&mut rig, &mut 1);
+
+    rig.send(gangs::gang("g", 3, r#","market":"any""#, ""));
+    rig.wait(secs(5));
+
+    assert!(surge(&rig).is_some());
+    assert_eq!(n_bought(&mut rig), 3);
 }
 
 #[test]

@@ -180,6 +180,17 @@ async fn no_attempt_is_passed_over_though_it_ends_before_anybody_looks() {
 }
 
 #[tokio::test]
+async fn who_has_waited_for_a_job_is_shown_its_first_attempt_though_it_has_ended() {
+    let jobs = vec![waiting(), failed(vec![over(1, true), over(2, true)])];
+
+    let (ended, read) = follow(jobs).await;
+
+    assert_eq!(ended.unwrap(), ExitStatus::Ok);
+    let streams: Vec<&str> = read.iter().map(|line| &line[14..15]).collect();
+    assert_eq!(streams, ["1", "1", "2", "2"]);
+}
+
+#[tokio::test]
 async fn a_job_that_ended_without_a_task_has_no_log_and_says_so() {
     let (ended, read) = follow(vec![waiting(), failed(vec![over(1, false)])]).await;
 
