@@ -46,9 +46,6 @@ pub(crate) struct Wanted {
     /// Leave parts of the scenarios out, by the names that a shrunk failure is printed with
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     without: Vec<String>,
-    /// Let one scenario in six have budgets. One of the first 2,000 does not come to rest with them: crates/sim/README.md says which
-    #[arg(long)]
-    budgets: bool,
     /// Write down what happens under the first seed, one JSON object per line
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -60,13 +57,11 @@ pub(crate) struct Wanted {
 /// Whether everything held.
 pub(crate) fn run(shell: &Shell, wanted: &Wanted) -> Result<bool> {
     let end = wanted.seed.checked_add(wanted.seeds).context("these go beyond the last seed")?;
-    let free = (!wanted.budgets).then(|| dst::BUDGETS.to_owned());
-    let without = wanted.without.iter().cloned().chain(free).collect();
     let hunt = Hunt {
         seeds: wanted.seed..end,
         doublecheck: wanted.doublecheck,
         n_threads: wanted.threads,
-        without,
+        without: wanted.without.clone(),
     };
     if let Some(path) = &wanted.trace {
         write_trace(&hunt, path)

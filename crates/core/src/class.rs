@@ -10,7 +10,7 @@ use crate::coalesce::ClassOfShared;
 use crate::gpu::GpuKinds;
 use crate::job::{FailureCategory, Job};
 use crate::kind::KindId;
-use crate::market::{Arch, MarketRule};
+use crate::market::{Arch, HostTraits, MarketRule};
 use crate::quantity::Resources;
 use crate::variant::{ChoiceId, VariantOrd, Way};
 
@@ -112,6 +112,13 @@ impl JobClass {
             Some(Choice::Taken(way)) => Some(way),
             Some(Choice::Open { .. }) | None => None,
         }
+    }
+
+    /// Whether such a job may run on such a host. Of one with alternatives it is not known before one is taken.
+    pub fn allows(&self, host: HostTraits) -> bool {
+        self.arch.is_none_or(|wanted| wanted == host.arch)
+            && self.market.allows(host.market)
+            && self.gpu_kinds.allows(host.gpu)
     }
 
     /// The least that its jobs need in each dimension, as whichever alternative.

@@ -11,7 +11,7 @@ use spillway_core::array;
 use spillway_core::job::LinePlace;
 use spillway_core::plan::{LimitKind, WaitReason};
 use spillway_core::{
-    Busy, HostId, HostTraits, JobClass, JobId, LaunchId, Offering, Planned, Resources, VariantOrd,
+    Busy, HostId, JobClass, JobId, LaunchId, Offering, Planned, Resources, VariantOrd,
 };
 
 pub(crate) use hold::{Hold, Making};
@@ -35,16 +35,6 @@ fn fits_after(need: &Resources, free: Resources, busy: &[Busy]) -> Option<u32> {
         free = free.checked_add(&freed)?;
     }
     Some(secs)
-}
-
-fn allows(class: &JobClass, host: HostTraits) -> bool {
-    class.arch.is_none_or(|wanted| wanted == host.arch)
-        && class.market.allows(host.market)
-        && class.gpu_kinds.allows(host.gpu)
-}
-
-const fn traits(entry: &Entry) -> HostTraits {
-    HostTraits { arch: entry.host.arch, market: entry.host.pool.market, gpu: entry.host.gpu }
 }
 
 impl Engine {
@@ -89,7 +79,7 @@ impl Engine {
         for entry in self.fleet.iter().filter(is_asked) {
             let id = entry.host.id;
             let busy = self.busy(now, entry, &mut forecasts);
-            if allows(class, traits(entry))
+            if class.allows(entry.host.traits())
                 && let Some(secs) = fits_after(&class.need, entry.free(), &busy)
             {
                 let candidate = (secs, id);
@@ -117,7 +107,7 @@ impl Engine {
     ) -> Option<(u32, BTreeSet<HostId>)> {
         let host_cpu_max = self.config.plan.host_cpu_max;
         let would_do = |offering: &&Offering| {
-            allows(class, offering.traits())
+            class.allows(offering.traits())
                 && class.need.fits(&offering.capacity)
                 && host_cpu_max.is_none_or(|max| offering.capacity.cpu <= max)
                 && self.cooling.get(&offering.pool).is_none_or(|cooldown| cooldown.until <= now)
@@ -226,8 +216,9 @@ impl Engine {
             |entry: &&Entry| entry.is_usable() && entry.is_ready(now) && entry.is_of(pool);
         let ways = self.ways_of_group(&hold.group);
         let start = |entry: &Entry| {
-            let has_room =
-                |class: &&JobClass| allows(class, traits(entry)) && class.need.fits(&entry.free());
+            let has_room = |class: &&JobClass| {
+                class.allows(entry.host.traits()) && class.need.fits(&entry.free())
+            };
             let class = ways.iter().find(has_room)?;
             Some((entry.host.id, class.way().map(|way| way.ord).unwrap_or_default()))
         };

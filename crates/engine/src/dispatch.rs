@@ -7,6 +7,7 @@
 mod held_back;
 mod remaining;
 mod reservation;
+mod rooms;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use spillway_core::{BreakerId, Gate, JobId, Pausable, QueueName, Resources, ShareId};
 
 pub use held_back::HeldBack;
-pub(crate) use remaining::Room;
+pub(crate) use rooms::{Room, Rooms};
 
 use crate::breakers::Breakers;
 use crate::budgets::Budgets;
@@ -41,10 +42,10 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) budgets: &'a Budgets,
 }
 
-/// Which queues are meant, what there is for them, and who is spoken for already.
+/// Who is meant, what there is for them, and who is spoken for already.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked<'a> {
-    pub(crate) room: Room,
+    pub(crate) room: Rooms,
     pub(crate) is_meant: &'a dyn IsMeant,
     /// How many of each group have been given a place that they do not have yet.
     pub(crate) kept: &'a BTreeMap<GroupKey, u32>,
@@ -58,6 +59,9 @@ pub(crate) struct Asked<'a> {
 /// Whether a queue's jobs are asked about.
 pub(crate) trait IsMeant: std::fmt::Debug {
     fn is_meant(&self, queue: &QueueName) -> bool;
+
+    /// Whether a group's jobs are, if their queue's are.
+    fn has_use_for(&self, group: &GroupKey) -> bool;
 }
 
 /// All queues are.
@@ -66,6 +70,10 @@ pub(crate) struct Everyone;
 
 impl IsMeant for Everyone {
     fn is_meant(&self, _queue: &QueueName) -> bool {
+        true
+    }
+
+    fn has_use_for(&self, _group: &GroupKey) -> bool {
         true
     }
 }
@@ -100,7 +108,7 @@ impl Dispatch<'_> {
                 continue;
             }
             let shut = self.shut(lane);
-            for (key, group) in groups {
+            for (key, group) in groups.filter(|(key, _)| asked.is_meant.has_use_for(key)) {
                 let need = key.class.need;
                 let of_key = key.class.least();
                 selection.least =
@@ -129,7 +137,7 @@ impl Dispatch<'_> {
         if ranks.all(|rank| Some(&rank) == first.as_ref()) {
             // Where nobody goes before anybody but by when they came, the planner may take those that are cheapest together;
             // `backfill` sees to it that nobody is passed for ever.
-            remaining.room = Room::ENDLESS;
+            remaining.room = Rooms::ENDLESS;
         }
         if remaining.holds(totals.values().map(|(lane, total)| (*lane, total))) {
             for (key, n, _) in all {

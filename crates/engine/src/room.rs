@@ -1,6 +1,6 @@
 //! How much room there is: on hosts, and within the limits of the installation and of pools. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use spillway_core::plan::{Headroom, PlannedLaunch};
 use spillway_core::{Catalog, CpuUnits, Gate, MicroUsdPerHour, Offering, Pausable, Resources};
 
 use crate::backfill::{Hold, Making};
-use crate::dispatch::{Dispatch, Room};
+use crate::dispatch::{Dispatch, Room, Rooms};
 use crate::engine::Engine;
 use crate::fleet::{Entry, Totals};
 
@@ -127,36 +127,32 @@ impl Engine {
         now: Timestamp,
         pool: Option<usize>,
         holds: &BTreeMap<usize, Hold>,
-    ) -> Room {
+    ) -> Rooms {
         if self.raw_catalog.is_none() {
             // What could be bought is not known; nobody is told that there is no room.
-            return Room::ENDLESS;
+            return Rooms::ENDLESS;
         }
-        let mut room = Room { cpu: 0, memory: 0, gpus: 0 };
         let boot_secs = 0;
         let is_asked = |entry: &Entry| entry.is_of(pool);
         let mut hosts = self.fleet.views(now, boot_secs, is_asked, |_| (Vec::new(), Vec::new()));
         for hold in holds.values() {
             hold.spare(&mut hosts);
         }
-        for host in hosts {
-            room.cpu = room.cpu.saturating_add(host.free.cpu.get().into());
-            room.memory = room.memory.saturating_add(host.free.memory.get().into());
-            room.gpus = room.gpus.saturating_add(host.free.gpus.into());
-        }
+        let room = Rooms::on(hosts.iter().map(|host| (host.traits(), host.free)));
         if holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
             return room;
         }
         let headroom = self.headroom(now, pool);
         let offerings = self.catalog_of(pool).offerings();
         let buyable = offerings.iter().filter(|o| self.is_buyable(pool, o, &headroom));
-        let (mut cpu_most, mut cheapest) = (0_u64, u64::MAX);
+        let (mut cpu_most, mut cheapest, mut kinds) = (0_u64, u64::MAX, BTreeSet::new());
         for offering in buyable {
             let cpu = u64::from(offering.capacity.cpu.get());
             cpu_most = cpu_most.max(cpu);
             // Per vCPU, rounded down: room may be told too large, never too small.
             let per_vcpu = offering.price.get().saturating_mul(1024).checked_div(cpu);
             cheapest = cheapest.min(per_vcpu.unwrap_or(u64::MAX));
+            kinds.insert(offering.traits());
         }
         if cpu_most == 0 {
             return room;
@@ -167,9 +163,9 @@ impl Engine {
         });
         let by_cpu = headroom.cpu.map(|left| left.get().into());
         let bought = [by_hosts, by_price, by_cpu].into_iter().flatten().min();
-        let cpu = bought.map_or(u64::MAX, |bought: u64| room.cpu.saturating_add(bought));
         // What is bought brings memory and GPUs, how much is not known yet.
-        Room { cpu, memory: u64::MAX, gpus: u64::MAX }
+        let to_buy = Room { cpu: bought.unwrap_or(u64::MAX), ..Room::ENDLESS };
+        room.and_to_buy(to_buy, kinds)
     }
 }
 

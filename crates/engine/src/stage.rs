@@ -11,6 +11,7 @@ use crate::backfill::Making;
 use crate::config::{Caps, EngineConfig};
 use crate::dispatch::{Asked, HeldBack, IsMeant, Selection};
 use crate::engine::Engine;
+use crate::lane::Lane;
 use crate::room::{least, left_hosts, left_price, nothing_to_buy};
 use crate::waiting::GroupKey;
 
@@ -24,9 +25,37 @@ pub(crate) struct Stage {
     pub(crate) is_last: bool,
 }
 
+impl Stage {
+    fn has(&self, queue: &QueueName) -> bool {
+        self.pool.is_none() || self.queues.contains(queue)
+    }
+}
+
+/// Who a stage is for: those of its queues for whom its pool could ever have a host.
+#[derive(Debug)]
+struct Meant<'a> {
+    stage: &'a Stage,
+    /// Of its queues, and for other pools alone.
+    strangers: BTreeSet<GroupKey>,
+}
+
+impl IsMeant for Meant<'_> {
+    fn is_meant(&self, queue: &QueueName) -> bool {
+        self.stage.has(queue)
+    }
+
+    fn has_use_for(&self, group: &GroupKey) -> bool {
+        !self.strangers.contains(group)
+    }
+}
+
 impl IsMeant for Stage {
     fn is_meant(&self, queue: &QueueName) -> bool {
-        self.pool.is_none() || self.queues.contains(queue)
+        self.has(queue)
+    }
+
+    fn has_use_for(&self, _group: &GroupKey) -> bool {
+        true
     }
 }
 
@@ -81,7 +110,8 @@ impl Engine {
         let protected: BTreeSet<(GroupKey, JobId)> =
             self.holds.values().map(|hold| (hold.group, hold.job)).collect();
         let room = self.room(now, stage.pool, &self.holds);
-        let asked = Asked { room, is_meant: stage, kept, protected: &protected, tells_why };
+        let meant = Meant { stage, strangers: self.strangers(stage) };
+        let asked = Asked { room, is_meant: &meant, kept, protected: &protected, tells_why };
         self.dispatch(now).select(&asked)
     }
 
@@ -178,16 +208,54 @@ impl Engine {
     /// Whether a group fits into nothing that any of its queue's pools has, as whichever of its alternatives.
     pub(crate) fn fits_nowhere(&self, group: &GroupKey) -> bool {
         let Some(lane) = self.lanes.get(group.lane) else { return false };
-        let key = |class: &JobClass| DemandKey {
-            need: class.need,
-            arch: class.arch,
-            gpu_kinds: class.gpu_kinds,
-            market: class.market,
-            expected_secs: None,
-            patience_secs: 0,
-            way: None,
-        };
         let mut ways = self.ways_of_group(group).into_iter();
-        ways.all(|class| self.admit_by_pools(&lane.queue, &[key(&class)]).is_err())
+        ways.all(|class| self.admit_by_pools(&lane.queue, &[key_of(&class)]).is_err())
+    }
+
+    /// The groups of a stage's queues that fit into nothing its pool has or could have, and into what another pool of their queue
+    /// could: to offer them here would keep its room from those who can use it.
+    fn strangers(&self, stage: &Stage) -> BTreeSet<GroupKey> {
+        let mut strangers = BTreeSet::new();
+        if stage.pool.is_none() {
+            return strangers;
+        }
+        // Few sizes are asked for, by however many lanes.
+        let mut known: BTreeMap<DemandKey, bool> = BTreeMap::new();
+        let mut has_any = |class: &JobClass| {
+            let key = key_of(class);
+            *known.entry(key).or_insert_with(|| {
+                self.admit_by_pool(stage.pool, &[key]).is_ok()
+                    || self.fleet.iter().filter(|entry| entry.is_of(stage.pool)).any(|entry| {
+                        class.allows(entry.host.traits()) && class.need.fits(&entry.host.capacity)
+                    })
+            })
+        };
+        for (ord, groups) in self.waiting.by_lane() {
+            let lane = self.lanes.get(ord).filter(|lane| stage.has(&lane.queue));
+            let has_choice = |lane: &&Lane| 1 < self.config.pools_of(&lane.queue).len();
+            if lane.filter(has_choice).is_none() {
+                continue;
+            }
+            for (key, _) in groups {
+                let is_here = self.ways_of_group(&key).iter().any(&mut has_any);
+                if !is_here && !self.fits_nowhere(&key) {
+                    strangers.insert(key);
+                }
+            }
+        }
+        strangers
+    }
+}
+
+/// What a class asks of a host, whatever it is expected to take.
+const fn key_of(class: &JobClass) -> DemandKey {
+    DemandKey {
+        need: class.need,
+        arch: class.arch,
+        gpu_kinds: class.gpu_kinds,
+        market: class.market,
+        expected_secs: None,
+        patience_secs: 0,
+        way: None,
     }
 }

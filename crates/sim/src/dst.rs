@@ -143,7 +143,7 @@ impl Tally {
 pub const MULTI_NODE: &str = "multi-node";
 
 /// The part that is all budgets.
-pub const BUDGETS: &str = "budgets";
+const BUDGETS: &str = "budgets";
 
 /// What of a scenario can be left out to find what breaks it: fault classes that are on, outages, reclaims, groups of jobs, poison.
 pub fn parts(scenario: &Scenario) -> Vec<String> {

@@ -5,40 +5,11 @@ use std::collections::BTreeMap;
 use spillway_core::{ConsumableName, QueueName, Resources, ShareId};
 
 use super::reservation::Reservation;
+use super::rooms::{Room, Rooms};
 use super::{Asked, Dispatch, HeldBack, Total};
 use crate::config::{CapKind, Caps};
 use crate::in_use::Amount;
 use crate::lane::Lane;
-
-/// Room on hosts there are and on those that may be bought. It may be more than there really is, never less: what does not fit
-/// beside others is found out by the planner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
-    pub(crate) cpu: u64,
-    pub(crate) memory: u64,
-    pub(crate) gpus: u64,
-}
-
-impl Room {
-    /// There is no limit.
-    pub(crate) const ENDLESS: Self = Self { cpu: u64::MAX, memory: u64::MAX, gpus: u64::MAX };
-
-    pub(super) fn fits(&self, need: &Resources) -> bool {
-        u64::from(need.cpu.get()) <= self.cpu
-            && u64::from(need.memory.get()) <= self.memory
-            && u64::from(need.gpus) <= self.gpus
-    }
-
-    /// Less by what a job needs; what has no end stays so.
-    pub(super) fn take(&mut self, need: &Resources, n: u64) {
-        let less = |left: u64, need: u64| {
-            if left == u64::MAX { left } else { left.saturating_sub(need.saturating_mul(n)) }
-        };
-        self.cpu = less(self.cpu, need.cpu.get().into());
-        self.memory = less(self.memory, need.memory.get().into());
-        self.gpus = less(self.gpus, need.gpus.into());
-    }
-}
 
 /// What is left of the caps of a queue or share.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +61,7 @@ impl Left {
     /// Who waits for this cap keeps it from those behind, or they would pass it for ever.
     fn close(&mut self, need: &Resources) {
         if self.whole.fits(need) {
-            self.room = Room { cpu: 0, memory: 0, gpus: 0 };
+            self.room = Room::NONE;
         }
     }
 
@@ -105,7 +76,7 @@ impl Left {
 /// What is left of everything.
 #[derive(Debug)]
 pub(super) struct Remaining {
-    pub(super) room: Room,
+    pub(super) room: Rooms,
     queues: BTreeMap<QueueName, Left>,
     /// Of shares with caps.
     shares: BTreeMap<QueueName, BTreeMap<Option<ShareId>, Left>>,
@@ -143,7 +114,8 @@ impl Remaining {
         }
         let reserved = |queue: &QueueName| Some((queue.clone(), of.reservation(queue)?));
         let reservations = queues.keys().filter_map(reserved).collect();
-        let mut remaining = Self { room: asked.room, queues, shares, reservations, consumables };
+        let room = asked.room.clone();
+        let mut remaining = Self { room, queues, shares, reservations, consumables };
         for (key, n) in asked.kept {
             let Some(lane) = of.lanes.get(key.lane) else { continue };
             // The room is what there is beside what is kept.
@@ -169,9 +141,8 @@ impl Remaining {
                 *sum = sum.saturating_add(each.saturating_mul(total.n_jobs));
             }
         }
-        let has_room = all.cpu <= self.room.cpu
-            && all.memory <= self.room.memory
-            && all.gpus <= self.room.gpus;
+        let room = self.room.sum();
+        let has_room = all.cpu <= room.cpu && all.memory <= room.memory && all.gpus <= room.gpus;
         has_room
             && queues.iter().all(|(queue, total)| {
                 self.queues.get(*queue).is_none_or(|left| left.holds(total))

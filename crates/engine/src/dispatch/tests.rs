@@ -105,7 +105,7 @@ impl Bench {
     }
 
     fn select_and_tell(&self, room_cpu: u64, tells_why: bool) -> Selection {
-        let room = Room { cpu: room_cpu, memory: u64::MAX, gpus: u64::MAX };
+        let room = Rooms::to_buy(Room { cpu: room_cpu, ..Room::ENDLESS });
         let (kept, protected) = (BTreeMap::new(), BTreeSet::new());
         let (is_meant, protected) = (&Everyone, &protected);
         let asked = Asked { room, is_meant, kept: &kept, protected, tells_why };

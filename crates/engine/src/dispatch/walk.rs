@@ -126,20 +126,20 @@ impl<'a> Walk<'a> {
             let Some(front) = self.fronts.get_mut(at) else { break };
             // Room may do for one of its alternatives; caps are to hold whichever it will be.
             let (key, lane) = (front.key, front.lane);
-            let (need, least) = (key.class.need, key.class.least());
+            let need = key.class.need;
             if limits::PICKS_MAX <= picks.len() {
                 selection.is_cut = true;
                 break;
             }
             let is_head_known = selection.head.is_some() || !self.protected.is_empty();
-            let is_full = selection.least.is_some_and(|least| !remaining.room.fits(&least));
+            let is_full = selection.least.is_some_and(|least| !remaining.room.fits_any(&least));
             if !self.tells_why && is_head_known && is_full {
                 break;
             }
             let is_protected = self.protected.contains(&(key, id));
             let why = if is_protected {
                 Some(HeldBack::MakingRoom)
-            } else if remaining.room.fits(&least) {
+            } else if remaining.room.has(&key.class) {
                 remaining.refusal(lane, &need)
             } else {
                 // It is the first without room only if nothing else keeps it back.
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
                 selection.held.insert(key, why);
             } else {
                 remaining.charge(lane, &need, 1);
-                remaining.room.take(&least, 1);
+                remaining.room.take(&key.class);
                 picks.push((key, id));
                 *selection.counts.entry(key).or_default() += 1;
             }

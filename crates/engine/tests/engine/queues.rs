@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use spillway_core::message::pause;
-use spillway_core::{JobId, Pausable, QueueName};
-use spillway_engine::{EngineConfig, FairShare, QueueRules};
+use spillway_core::{JobId, Market, Pausable, QueueName};
+use spillway_engine::{Caps, EngineConfig, FairShare, QueueRules};
 
+use crate::gangs::pool;
 use crate::rig::{Rig, job_id, message, secs};
 
 fn queue() -> QueueName {
@@ -155,4 +156,46 @@ fn a_large_job_that_the_limits_leave_out_is_not_passed_by_small_ones_for_ever() 
 
     let started: Vec<JobId> = rig.take_starts().iter().map(|start| start.job).collect();
     assert_eq!(started, [job_id("large")]);
+}
+
+/// A job of 2 vCPUs that goes before others of its share, or not, and may run in one market alone.
+fn prior(token: &str, priority: u32, market: &str) -> String {
+    let extra = format!(r#","shareIdentifier":"teamA","schedulingPriorityOverride":{priority}"#);
+    let spillway = format!(r#","market":"{market}""#);
+    message(token, &spillway, &extra).replace(r#""VCPU","value":"1""#, r#""VCPU","value":"2""#)
+}
+
+/// Starts what may start, on a new host of this number.
+fn comes_up(rig: &mut Rig, n: u32) -> Vec<JobId> {
+    let launch = rig.take_launch();
+    rig.give(&launch, n);
+    rig.register(n);
+    rig.wait(secs(1));
+    let starts = rig.take_starts();
+    for start in &starts {
+        rig.accept(start);
+        rig.runs(start.job);
+    }
+    starts.iter().map(|start| start.job).collect()
+}
+
+/// Found by random scenarios (seed 1970): a Spot host was bought again and again, and what it was bought for never started on it.
+#[test]
+fn whoever_waits_for_another_pool_takes_no_room_in_this_one() {
+    let one = Caps { hosts_max: Some(1), ..Caps::default() };
+    let pools =
+        vec![pool("spot", vec![Market::Spot], one), pool("od", vec![Market::OnDemand], one)];
+    let mut rig = Rig::with(EngineConfig { pools, ..config() });
+    rig.send(prior("busy", 5, "on-demand"));
+    rig.wait(secs(2));
+    assert_eq!(comes_up(&mut rig, 1), [job_id("busy")]);
+    for token in ["x", "y", "z"] {
+        rig.send(prior(token, 5, "on-demand"));
+    }
+    rig.wait(secs(2));
+
+    rig.send(prior("s", 0, "spot"));
+    rig.wait(secs(2));
+
+    assert_eq!(comes_up(&mut rig, 2), [job_id("s")]);
 }
