@@ -61,7 +61,7 @@ pub(crate) fn run(shell: &Shell, wanted: &Wanted) -> Result<bool> {
         seeds: wanted.seed..end,
         doublecheck: wanted.doublecheck,
         n_threads: wanted.threads,
-        without: wanted.without.clone(),
+        without: wanted.without.iter().cloned().collect(),
     };
     if let Some(path) = &wanted.trace {
         write_trace(&hunt, path)

@@ -348,6 +348,9 @@ impl SimCloud {
                 cloud.coverage.note(Fault::RunsForEver);
             }
             if !hears_nothing {
+                if let Some(log) = cloud.ecs.shared_log_mut(arn) {
+                    log.tell(now);
+                }
                 cloud.agenda.add(now + pause, Happening::TaskKilled(arn.clone()));
             }
             cloud.move_task(now, arn, TaskStatus::Stopping);

@@ -416,11 +416,6 @@ impl Ecs {
         if task.status == TaskStatus::Running && status != TaskStatus::Running {
             self.n_running = self.n_running.saturating_sub(1);
         }
-        if task.status == TaskStatus::Running
-            && let Some(log) = self.shared_logs.get_mut(&number)
-        {
-            log.cut(now);
-        }
         task.status = status;
         task.version += 1;
         task.before.push((now, status, task.version));

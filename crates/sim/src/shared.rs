@@ -26,6 +26,7 @@ struct Run {
     ends: Option<SignedDuration>,
     exit_code: i32,
     timed_out: bool,
+    ignores_sigterm: bool,
 }
 
 /// A shared task, and what becomes of its log.
@@ -36,8 +37,10 @@ pub struct SharedLog {
     runs: Vec<Run>,
     pub(crate) has_oom: bool,
     pub(crate) started_at: Option<Timestamp>,
-    /// Since when the runner has been told to stop, or has ended.
-    cut_at: Option<Timestamp>,
+    /// When the runner heard that it is to stop: it begins no more children, and those that heed SIGTERM end.
+    told_at: Option<Timestamp>,
+    /// When it ended, or was killed.
+    over_at: Option<Timestamp>,
     /// What was written later than this is lost.
     lost_after: Option<Timestamp>,
     /// How long a line takes to the log.
@@ -59,8 +62,14 @@ impl SharedLog {
         let mut has_oom = false;
         for child in &plan.children {
             let Some(Reverse(starts)) = places.pop() else {
-                let (starts, ends) = (None, None);
-                runs.push(Run { child: *child, starts, ends, exit_code: 0, timed_out: false });
+                runs.push(Run {
+                    child: *child,
+                    starts: None,
+                    ends: None,
+                    exit_code: 0,
+                    timed_out: false,
+                    ignores_sigterm: false,
+                });
                 continue;
             };
             let behaviour = behaviour(plan.array.child(child.index));
@@ -75,7 +84,8 @@ impl SharedLog {
             runs,
             has_oom,
             started_at: None,
-            cut_at: None,
+            told_at: None,
+            over_at: None,
             lost_after: None,
             lag,
         }
@@ -91,14 +101,24 @@ impl SharedLog {
         last.map(|last| (last, i32::from(!is_well)))
     }
 
-    /// From now on nothing ends by itself any more.
-    pub(crate) fn cut(&mut self, at: Timestamp) {
-        self.cut_at.get_or_insert(at);
+    /// The runner hears SIGTERM.
+    pub(crate) fn tell(&mut self, at: Timestamp) {
+        self.told_at.get_or_insert(at);
+    }
+
+    /// From now on nothing happens any more.
+    pub(crate) fn close(&mut self, at: Timestamp) {
+        self.over_at.get_or_insert(at);
+    }
+
+    /// Whether every child has run to its end: a runner that was told to stop before does not end as if all had.
+    pub(crate) fn is_done(&self) -> bool {
+        self.runs.iter().all(|run| self.ended_at(run).is_some())
     }
 
     /// The host has ended: what has not reached the log never does.
     pub(crate) fn lose(&mut self, at: Timestamp) {
-        self.cut(at);
+        self.close(at);
         self.lost_after = self.lost_after.or_else(|| at.checked_sub(self.lag).ok());
     }
 
@@ -112,35 +132,44 @@ impl SharedLog {
         self.lost_after = Some(started_at + SignedDuration::from_millis(kept));
     }
 
-    /// When a line that is written so long after the start is in the log; none if nobody writes it, or it is lost.
-    fn shown_at(&self, written: SignedDuration) -> Option<Timestamp> {
-        let at = self.happened(written)?;
-        let is_kept = self.lost_after.is_none_or(|lost| at <= lost);
-        is_kept.then(|| at + self.lag)
+    /// When a line that is written then is in the log; none if it is lost.
+    fn shown_at(&self, written: Timestamp) -> Option<Timestamp> {
+        let is_kept = self.lost_after.is_none_or(|lost| written <= lost);
+        is_kept.then(|| written + self.lag)
     }
 
-    /// When something happens that is due so long after the start; none if the task has been stopped before.
-    fn happened(&self, due: SignedDuration) -> Option<Timestamp> {
-        let at = self.started_at? + due;
-        self.cut_at.is_none_or(|cut| at <= cut).then_some(at)
+    /// When a child began; none if the task was stopped before.
+    fn began_at(&self, run: &Run) -> Option<Timestamp> {
+        let at = self.started_at? + run.starts?;
+        let is_before = |limit: Option<Timestamp>| limit.is_none_or(|limit| at <= limit);
+        (is_before(self.told_at) && is_before(self.over_at)).then_some(at)
+    }
+
+    /// When a child came to an end of its own; none if it did not.
+    fn ended_at(&self, run: &Run) -> Option<Timestamp> {
+        self.began_at(run)?;
+        let at = self.started_at? + run.ends?;
+        let is_before = |limit: Option<Timestamp>| limit.is_none_or(|limit| at <= limit);
+        let is_own = run.ignores_sigterm || is_before(self.told_at);
+        (is_own && is_before(self.over_at)).then_some(at)
     }
 
     /// The runner's lines that are in the log at `now`, oldest first.
     pub(crate) fn lines(&self, now: Timestamp) -> Vec<String> {
         let mut lines: Vec<(Timestamp, String)> = Vec::new();
-        let mut add = |written: SignedDuration, text: String| {
+        let mut add = |written: Timestamp, text: String| {
             let shown_at = self.shown_at(written).filter(|at| *at <= now);
             lines.extend(shown_at.map(|at| (at, text)));
         };
         let mark = format!("{REPORT_MARK} {}", self.key);
         for run in &self.runs {
             let SharedChild { index, attempt, .. } = run.child;
-            let Some(starts) = run.starts else { continue };
-            add(starts, format!("{mark} start {index} {attempt}"));
-            if let Some(ends) = run.ends {
-                let (ms, code) = ((ends - starts).as_millis(), run.exit_code);
+            let Some(began) = self.began_at(run) else { continue };
+            add(began, format!("{mark} start {index} {attempt}"));
+            if let Some(ended) = self.ended_at(run) {
+                let (ms, code) = (ended.duration_since(began).as_millis(), run.exit_code);
                 let why = if run.timed_out { " timeout" } else { "" };
-                add(ends, format!("{mark} end {index} {attempt} exit={code} ms={ms}{why}"));
+                add(ended, format!("{mark} end {index} {attempt} exit={code} ms={ms}{why}"));
             }
         }
         lines.sort_by_key(|(at, _)| *at);
@@ -150,7 +179,7 @@ impl SharedLog {
     /// The children whose end is in the log at `now`.
     pub(crate) fn told(&self, now: Timestamp) -> impl Iterator<Item = (JobId, AttemptOrd)> {
         let is_told = move |run: &&Run| {
-            run.ends.and_then(|ends| self.shown_at(ends)).is_some_and(|at| at <= now)
+            self.ended_at(run).and_then(|ended| self.shown_at(ended)).is_some_and(|at| at <= now)
         };
         self.runs
             .iter()
@@ -163,7 +192,7 @@ impl SharedLog {
         let is_it =
             |run: &&Run| self.array.child(run.child.index) == child && run.child.attempt == attempt;
         let run = self.runs.iter().find(is_it)?;
-        self.happened(run.ends?)?;
+        self.ended_at(run)?;
         Some(Exit { code: Some(run.exit_code), is_natural: true })
     }
 
@@ -187,7 +216,14 @@ fn run_of(
         None => (behaviour.run, behaviour.exit_code),
     };
     let ends = takes.map(|takes| starts + takes);
-    Run { child, starts: Some(starts), ends, exit_code, timed_out: limit.is_some() }
+    Run {
+        child,
+        starts: Some(starts),
+        ends,
+        exit_code,
+        timed_out: limit.is_some(),
+        ignores_sigterm: behaviour.ignores_sigterm,
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +283,21 @@ mod tests {
 
         assert_eq!(log.end(), Some((secs(65), 1)));
         assert_eq!(report(&log, 100), [(0, 143), (1, 0)]);
+    }
+
+    #[test]
+    fn a_runner_that_is_told_to_stop_begins_no_more_and_waits_for_those_who_do_not_heed_it() {
+        let mut heeded = log(1, None, &[(5, 0), (5, 0)]);
+        heeded.started_at = Some(Timestamp::UNIX_EPOCH);
+        let mut ignored = heeded.clone();
+        ignored.runs.iter_mut().for_each(|run| run.ignores_sigterm = true);
+        for log in [&mut heeded, &mut ignored] {
+            log.tell(Timestamp::UNIX_EPOCH + secs(3));
+        }
+
+        assert_eq!(report(&heeded, 100), []);
+        assert_eq!(report(&ignored, 100), [(0, 0)], "the second never began");
+        assert!(!ignored.is_done());
     }
 
     #[test]

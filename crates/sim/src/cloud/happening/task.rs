@@ -130,6 +130,10 @@ impl SimCloud {
         if is_over || self.put_off(arn, Happening::TaskExits(arn.clone())) {
             return;
         }
+        if self.ecs.shared_log(arn).is_some_and(|log| !log.is_done()) {
+            // It was told to stop meanwhile, and is on its way to that end.
+            return;
+        }
         let Some(task) = self.ecs.task(arn) else { return };
         let behaviour = &task.behaviour;
         let containers = ends_of(task, now);
@@ -189,7 +193,10 @@ impl SimCloud {
         let pause: SignedDuration = self.dice.roll("stop", arn).within(self.config.stop);
         let Some(task) = self.ecs.task_mut(arn) else { return };
         task.end = Some(end);
-        if task.status != TaskStatus::Stopping {
+        if let Some(log) = self.ecs.shared_log_mut(arn) {
+            log.close(now);
+        }
+        if self.status_of(arn) != Some(TaskStatus::Stopping) {
             self.move_task(now, arn, TaskStatus::Stopping);
         }
         self.agenda.add(now + pause, Happening::TaskStops(arn.clone()));
