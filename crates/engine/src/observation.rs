@@ -31,6 +31,7 @@ impl Engine {
                 }
                 Some(CloudEvent::Instance { id, status }) => {
                     if let Some(host) = self.fleet.of_instance(&id) {
+                        self.not_missed(cx.now, host);
                         self.take_instance_status(cx, host, status);
                     }
                 }
@@ -206,10 +207,20 @@ impl Engine {
         self.take_instance_status(cx, id, seen.status);
     }
 
+    /// EC2 tells of a host. If looks missed it so often that it was taken for gone, it was not, and has still to be ended.
+    fn not_missed(&mut self, now: Timestamp, id: HostId) {
+        let Some(entry) = self.fleet.get_mut(id) else { return };
+        let was_given_up = limits::MISSES_BEFORE_GONE <= entry.n_missed;
+        entry.n_missed = 0;
+        if was_given_up && entry.ended_at.take().is_some() {
+            self.timers.set(now, Timer::Terminate(id));
+        }
+    }
+
     /// A host that was out of sight is there again.
     fn found_again(&mut self, cx: &mut Cx, id: HostId, status: InstanceStatus) {
+        self.not_missed(cx.now, id);
         let Some(entry) = self.fleet.get_mut(id) else { return };
-        entry.n_missed = 0;
         let HostState::Lost { instance, container_instance, .. } = entry.host.state.clone() else {
             return;
         };
