@@ -26,6 +26,10 @@ pub const BATCH_MAX_DEFAULT: SignedDuration = SignedDuration::from_secs(10);
 /// (`DelaySeconds`), and a producer sends what belongs together within minutes.
 pub const ARRIVAL_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_hours(1);
 
+/// A dispatcher that starts lets news come in for so long before it gives up on hosts whose time to register is over: it looks at once,
+/// and ECS lists a container instance within seconds.
+pub const NEWS_AT_START: SignedDuration = SignedDuration::from_mins(1);
+
 /// A host that has not registered by then has a bad AMI, role or route. Karpenter waits 15 minutes too.
 pub const REGISTER_TIMEOUT_DEFAULT: SignedDuration = SignedDuration::from_mins(15);
 
@@ -147,7 +151,6 @@ pub const INFRASTRUCTURE_FAILURES_MAX: usize = 20;
 pub const PULL_FAILURES_MAX: usize = 3;
 
 /// EC2 and ECS lists lag behind what they have done: a thing younger than this and not listed is not missing.
-/// Also how long a dispatcher that starts lets news come in before it gives up on what is overdue.
 pub const CONSISTENCY_GRACE: SignedDuration = SignedDuration::from_mins(5);
 
 /// For how long a message about something unknown is remembered. SQS keeps one for 14 days at most, and one that is there comes again

@@ -24,8 +24,9 @@ impl Engine {
             // Its work has been placed, or has gone elsewhere; that it was is not written.
             host.reserved.clear();
         }
-        // It may have registered while nobody listened.
-        let news_by = now + limits::CONSISTENCY_GRACE;
+        // It may have registered while nobody listened: the first look tells. Where dispatchers keep dying a longer wait would
+        // keep one that never registers for ever.
+        let news_by = now + limits::NEWS_AT_START;
         let timer = match &host.state {
             HostState::Requested | HostState::Lost { .. } | HostState::Gone { .. } => None,
             HostState::Launched { instance } => {
