@@ -139,6 +139,7 @@ pub struct Invariants {
     clock_error: SignedDuration,
     /// Whether the dispatcher's clock leaps, so that what is new may seem long ago.
     clock_leaps: bool,
+    last_end: Option<Timestamp>,
     n_doubled_tasks: u64,
     n_violations: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
@@ -183,6 +184,7 @@ impl Invariants {
             partial_gangs: BTreeMap::new(),
             cpu: 0,
             price: 0,
+            last_end: None,
             n_doubled_tasks: 0,
             n_violations: BTreeMap::new(),
             violations: Vec::new(),
@@ -202,6 +204,11 @@ impl Invariants {
     /// How often a job had a second task while a first, declared lost, was still alive.
     pub const fn n_doubled_tasks(&self) -> u64 {
         self.n_doubled_tasks
+    }
+
+    /// When a job ended last.
+    pub const fn last_end(&self) -> Option<Timestamp> {
+        self.last_end
     }
 
     /// Whether every job has ended, every host is gone and every launch is settled.

@@ -45,6 +45,9 @@ const CLOCK_ERROR: Spread = Spread::of_secs(2, 290);
 /// Receivers of the event queue that poll at once, as the real dispatcher has them. What they bring is taken together.
 const EVENT_RECEIVERS: usize = 4;
 
+/// However slow a world is, it does not go on for more than so many of its limits.
+const LIMITS_MAX: i32 = 8;
+
 /// Nothing real takes so many steps at one moment: the loop would not let time pass.
 const STEPS_AT_ONCE_MAX: u32 = 100_000;
 
@@ -174,13 +177,12 @@ impl<'s, 't> Runner<'s, 't> {
 
     /// Returns whether all came to rest.
     fn run(&mut self) -> Result<bool, RunError> {
-        let deadline = self.scenario.start + self.scenario.limit;
         while !self.is_at_rest() {
             let turn = self.dispatcher.as_ref().and_then(|d| d.next(&self.cloud));
             let turn_at = turn.map(|(at, _)| at);
             let next = [self.cloud.next_at(), self.agenda.next_at(), turn_at];
             let Some(next) = next.into_iter().flatten().min() else { break };
-            if deadline < next {
+            if self.deadline() < next {
                 break;
             }
             if !self.advance(next) {
@@ -200,7 +202,8 @@ impl<'s, 't> Runner<'s, 't> {
         }
         let is_at_rest = self.is_at_rest();
         if !is_at_rest {
-            let text = format!("not all is at rest after {:#}", self.scenario.limit);
+            let lasted = self.now.duration_since(self.scenario.start);
+            let text = format!("not all is at rest after {:#}", lasted.max(self.scenario.limit));
             self.invariants.stuck(self.n_events, self.now, text);
         }
         self.invariants.check_end(self.n_events, self.now, &self.cloud);
@@ -217,6 +220,15 @@ impl<'s, 't> Runner<'s, 't> {
             );
         }
         Ok(is_at_rest)
+    }
+
+    /// When all has to be at rest, as far as it is known by now.
+    fn deadline(&self) -> Timestamp {
+        let Scenario { start, limit, patience, .. } = *self.scenario;
+        let slow = patience.zip(self.invariants.last_end());
+        let slow = slow.map(|(patience, ended_at)| ended_at + patience);
+        let longest = start + limit.saturating_mul(LIMITS_MAX);
+        slow.map_or(start + limit, |slow| slow.clamp(start + limit, longest))
     }
 
     /// Moves time on. False if it stands still for too long.

@@ -29,6 +29,9 @@ pub struct Scenario {
     pub start: Timestamp,
     /// How much time may pass in it until all is done.
     pub limit: SignedDuration,
+    /// Past the limit it goes on for as long as a job ends at least this often; none lets it end there. Some worlds are slow, and slow is not
+    /// stuck.
+    pub patience: Option<SignedDuration>,
     /// The control loop's configuration.
     pub engine: EngineConfig,
     /// The world, with the seed above.

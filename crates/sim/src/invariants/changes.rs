@@ -99,6 +99,7 @@ impl Invariants {
         }
         if state.status().is_terminal() {
             self.open_jobs.remove(&job.id);
+            self.last_end = Some(moment.now);
         } else {
             self.open_jobs.insert(job.id);
         }

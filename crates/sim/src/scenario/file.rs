@@ -190,6 +190,7 @@ impl ScenarioFile {
             seed: self.seed,
             start: self.start.unwrap_or(start_default),
             limit: self.limit.map_or(LIMIT_DEFAULT, |Span(limit)| limit),
+            patience: None,
             engine,
             world,
             workload: self.workload.resolve(queue.as_ref(), folder)?,

@@ -88,6 +88,7 @@ impl Scenario {
             name: name.to_owned(),
             seed: 0,
             start,
+            patience: None,
             limit: over + seconds(problem.time.deadline_s) + LIMIT_MORE,
             engine,
             world,

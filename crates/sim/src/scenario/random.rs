@@ -37,6 +37,9 @@ const FAULTS_UNTIL: SignedDuration = SignedDuration::from_hours(3);
 /// By when all must be at rest: a dispatcher may be away for a day and more, several times, and what it finds then takes its time.
 pub const LIMIT: SignedDuration = SignedDuration::from_hours(150);
 
+/// A job that can end does within two days: half an hour for an image that never comes, a few times, and a budget that a few such waits spend.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(48);
+
 /// Messages that can never be a job.
 const POISON: [&str; 6] = [
     "not json at all",
@@ -104,6 +107,7 @@ pub fn random(seed: u64) -> Scenario {
         seed,
         start: "2026-01-05T00:00:00Z".parse().unwrap_or(Timestamp::UNIX_EPOCH),
         limit: if engine.budgets.is_empty() { LIMIT } else { budgets::LIMIT },
+        patience: Some(PATIENCE),
         engine,
         world,
         workload: Workload { groups, raw: random_poison(dice) },
