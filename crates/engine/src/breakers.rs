@@ -21,7 +21,7 @@ use crate::engine::{Cx, Engine};
 use crate::intake::Fate;
 use crate::limits;
 
-pub(crate) use calls::{CREATE_FLEET, Gate, STOP_TASK, TERMINATE};
+pub(crate) use calls::{CREATE_FLEET, Gate, READ_REPORT, STOP_TASK, TERMINATE};
 pub(crate) use listing::rests_on;
 
 /// All breakers that are not closed, and what may open others.

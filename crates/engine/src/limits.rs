@@ -264,6 +264,10 @@ pub const REPORT_READS_MAX: u32 = 5;
 /// [`CALL_RETRY_MAX`] between the last.
 pub const REPORT_UNREAD_MAX: u32 = 20;
 
+/// For so long after its end a report that may not be read is waited for: credentials that have expired come back, and a right is given
+/// once somebody has heard that it is missing. To run its children again would be to run those again that had ended well.
+pub const REPORT_DENIED_MAX: SignedDuration = SignedDuration::from_hours(24);
+
 /// `CloudWatch` Logs answers so many `GetLogEvents` a second in a region (`CloudWatch` Logs quotas: 25, in some regions 10).
 pub const REPORT_CALLS_PER_SEC: u32 = 10;
 

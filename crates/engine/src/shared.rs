@@ -17,9 +17,10 @@ use spillway_core::coalesce::{
 use spillway_core::effect::CallResult;
 use spillway_core::job::StopCause;
 use spillway_core::{
-    AttemptOrd, ClientToken, Effect, FailureCategory, HostId, Job, JobId, JobState,
+    AttemptOrd, ClientToken, CloudError, Effect, FailureCategory, HostId, Job, JobId, JobState,
 };
 
+use crate::breakers::{Gate, READ_REPORT};
 use crate::engine::{Cx, Engine};
 use crate::lifecycle::End;
 use crate::limits;
@@ -229,8 +230,14 @@ impl Engine {
             return;
         }
         let spec = std::sync::Arc::clone(&job.spec);
-        let Some(reading) = self.shared_tasks.0.get_mut(&leader) else { return };
-        if !reading.is_reading {
+        if self.shared_tasks.0.get(&leader).is_none_or(|reading| reading.is_reading) {
+            return;
+        }
+        if let Gate::Later(at) = self.gate(cx, READ_REPORT) {
+            self.timers.set(at, Timer::Report(leader, ord));
+            return;
+        }
+        if let Some(reading) = self.shared_tasks.0.get_mut(&leader) {
             reading.is_reading = true;
             cx.effects.push(Effect::ReadReport { job: leader, attempt: ord, task, spec });
         }
@@ -250,7 +257,10 @@ impl Engine {
             return;
         };
         task.is_reading = false;
+        let is_awaited = cx.now.duration_since(ended.stopped_at) < limits::REPORT_DENIED_MAX;
         match result {
+            // Somebody is told, and everything that rests on it waits.
+            Err(CloudError::Denied { .. }) if is_awaited => {}
             // What could not be asked says nothing: only what was read counts, for as long as that may change.
             Err(error) if error.is_retryable() && task.n_unread < limits::REPORT_UNREAD_MAX => {
                 task.n_unread = task.n_unread.saturating_add(1);
@@ -265,6 +275,8 @@ impl Engine {
             }
             Err(error) => task.error = Some(error.to_string()),
         }
+        self.note_answer(cx, READ_REPORT, result.as_ref().err());
+        let Some(task) = self.shared_tasks.0.get(&leader) else { return };
         let is_last = limits::REPORT_READS_MAX <= task.n_reads;
         let is_named = |child: &JobId| {
             let attempt = self.jobs.get(child).and_then(|job| job.state.live_attempt());

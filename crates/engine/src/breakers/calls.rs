@@ -22,6 +22,9 @@ pub(crate) const TERMINATE: &str = "ec2:TerminateInstances";
 /// Stops tasks.
 pub(crate) const STOP_TASK: &str = "ecs:StopTask";
 
+/// Reads what the runner of a shared task says of each child.
+pub(crate) const READ_REPORT: &str = "logs:GetLogEvents";
+
 /// A right that is missing is missing for all: one failure is enough.
 const RULE: Rule =
     Rule { n_failed_max: 1, first: limits::CALL_RETRY_MAX, longest: limits::BREAKER_PROBE_MAX };
@@ -31,7 +34,11 @@ const RULE_OF_ENDS: Rule =
     Rule { n_failed_max: 1, first: limits::CALL_RETRY_MAX, longest: limits::CALL_RETRY_MAX };
 
 fn rule(id: &BreakerId) -> Rule {
-    if id.subject == TERMINATE || id.subject == STOP_TASK { RULE_OF_ENDS } else { RULE }
+    if [TERMINATE, STOP_TASK, READ_REPORT].contains(&id.subject.as_str()) {
+        RULE_OF_ENDS
+    } else {
+        RULE
+    }
 }
 
 /// Whether a call may be sent.

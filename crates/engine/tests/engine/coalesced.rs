@@ -182,7 +182,8 @@ fn a_report_that_cannot_be_read_names_nobody() {
     rig.exits(starts[0].job, 1);
     for _ in 0..5 {
         rig.wait(secs(40));
-        let error = CloudError::Denied { action: "logs:GetLogEvents".into(), detail: "no".into() };
+        let (action, detail) = ("logs:GetLogEvents".into(), "no such stream".into());
+        let error = CloudError::Misconfigured { action, detail };
         let (job, attempt) = (starts[0].job, starts[0].attempt);
         rig.answer(Answer::Report { job, attempt, result: Err(error) });
     }
@@ -191,6 +192,37 @@ fn a_report_that_cannot_be_read_names_nobody() {
     assert_eq!(job.state.status(), JobStatus::Runnable);
     let reason = &job.attempts[0].reason;
     assert!(reason.contains("could not be read") && reason.contains("GetLogEvents"), "{reason}");
+}
+
+/// Found by random scenarios (seed 3322): credentials had expired for an hour, and children ran again that had ended well.
+#[test]
+fn a_report_that_may_not_be_read_is_waited_for() {
+    let mut rig = Rig::new();
+    let starts = running(&mut rig, array("a", 2, 2, ""));
+    rig.exits(starts[0].job, 1);
+    let (job, attempt) = (starts[0].job, starts[0].attempt);
+    let mut n_asked = 0;
+    for _ in 0..240 {
+        rig.wait(secs(30));
+        for effect in rig.take_effects() {
+            if let Effect::ReadReport { .. } = effect {
+                n_asked += 1;
+                let (action, detail) = ("logs:GetLogEvents".into(), "ExpiredToken".into());
+                let result = Err(CloudError::Denied { action, detail });
+                rig.answer(Answer::Report { job, attempt, result });
+            }
+        }
+    }
+    assert!((20..200).contains(&n_asked), "it is asked now and then: {n_asked}");
+    let is_told = rig.engine.breakers().keys().any(|id| id.subject == "logs:GetLogEvents");
+    assert!(is_told, "somebody is to hear of it");
+    assert_eq!(rig.status(job_id("a").child(0)), "RUNNING");
+
+    rig.wait(secs(120));
+    report(&mut rig, &starts[0], &["end 0 1 exit=0 ms=1", "end 1 1 exit=0 ms=1"]);
+
+    assert_eq!(rig.status(job_id("a")), "SUCCEEDED");
+    assert!(rig.take_starts().is_empty(), "nobody runs again");
 }
 
 #[test]
