@@ -36,6 +36,13 @@ mod shared;
 #[cfg(not(feature = "aws"))]
 use cloudless as shared;
 
+#[cfg(feature = "otel")]
+mod traces;
+#[cfg(not(feature = "otel"))]
+mod untraced;
+#[cfg(not(feature = "otel"))]
+use untraced as traces;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};

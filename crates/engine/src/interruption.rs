@@ -94,7 +94,10 @@ impl Engine {
         let Some(entry) = self.fleet.get(id) else { return };
         let Some(since) = entry.agent_away_since else { return };
         let is_long = limits::AGENT_AWAY_MAX <= cx.now.duration_since(since);
-        if is_long && matches!(entry.host.state, HostState::Registered { .. }) {
+        // One that drains would wait for those tasks for ever.
+        let is_up =
+            matches!(entry.host.state, HostState::Registered { .. } | HostState::Draining { .. });
+        if is_long && is_up {
             self.begin_termination(cx, id, DrainCause::AgentLost);
         }
     }

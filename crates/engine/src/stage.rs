@@ -232,8 +232,8 @@ impl Engine {
         };
         for (ord, groups) in self.waiting.by_lane() {
             let lane = self.lanes.get(ord).filter(|lane| stage.has(&lane.queue));
-            let has_choice = |lane: &&Lane| 1 < self.config.pools_of(&lane.queue).len();
-            if lane.filter(has_choice).is_none() {
+            let has_choice = |lane: &Lane| 1 < self.config.pools_of(&lane.queue).len();
+            if !lane.is_some_and(has_choice) {
                 continue;
             }
             for (key, _) in groups {

@@ -60,6 +60,8 @@ pub const LEADER: &str = "spillway_leader";
 pub const EPOCH: &str = "spillway_ledger_epoch";
 /// Tasks of the dispatcher that panicked. Must stay 0.
 pub const PANICS: &str = "spillway_panics_total";
+/// Spans of jobs that have ended, as they are sent to a collector.
+pub const TRACE_SPANS: &str = "spillway_trace_spans_total";
 
 /// What kind of metric it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +100,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 27] = {
+pub const ALL: [Metric; 28] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -130,6 +132,7 @@ pub const ALL: [Metric; 27] = {
         metric(LEADER, Gauge, count, &[], "Whether this dispatcher leads."),
         metric(EPOCH, Gauge, count, &[], "How often the leader of the ledger has changed."),
         metric(PANICS, Counter, count, &[], "Tasks of the dispatcher that panicked."),
+        metric(TRACE_SPANS, Counter, count, &["outcome"], "Spans sent to a collector of traces."),
     ]
 };
 
@@ -149,7 +152,7 @@ const fn label(metric: &'static str, name: &'static str, values: &'static str) -
 }
 
 /// Every label of every metric.
-pub const LABELS: [Label; 17] = [
+pub const LABELS: [Label; 18] = [
     label(JOBS, "state", "`SUBMITTED`, `PENDING`, `RUNNABLE`, `STARTING`, `RUNNING`"),
     label(JOBS_WAITING, "reason", "`too-large`, `cooling-down`, `limit-reached`, `no-catalog`"),
     label(
@@ -179,6 +182,7 @@ pub const LABELS: [Label; 17] = [
         "outcome",
         "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`, `held`",
     ),
+    label(TRACE_SPANS, "outcome", "`sent`, `failed`"),
 ];
 
 /// Tells the installed recorder what every metric means. Call it once, after installing one.

@@ -21,7 +21,7 @@ use crate::exit::ExitStatus;
 use crate::logging::{self, LogFormat};
 use crate::spool::Spool;
 use crate::world::{self, World};
-use crate::{dispatch, ledger, news};
+use crate::{dispatch, ledger, news, traces};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Runs the dispatcher: takes jobs from the queue, buys machines, runs the jobs, gives the machines back. One dispatcher owns \
@@ -102,6 +102,7 @@ async fn over_world(
     };
     let writer = news::kept_in(ledger::writer(path)?, config);
     let telling = news::tell_file(writer.outbox(), config, stop.clone());
+    let telling = traces::beside(telling, config, &stop);
     let world = World::start(scenario, speed, Timestamp::now());
     tracing::info!(world = %file.display(), %speed, ledger = %config.ledger, "serving");
     let feeder = tokio::spawn({

@@ -31,5 +31,7 @@ mod schedules;
 mod simulate;
 mod submit;
 mod top;
+#[cfg(feature = "otel")]
+mod traces;
 mod verify;
 mod why;

@@ -100,14 +100,14 @@ impl Rooms {
     pub(super) fn has(&self, class: &JobClass) -> bool {
         let need = class.least();
         let mut hosts = self.hosts.iter();
-        hosts.any(|(traits, room)| allows(class, traits) && room.fits(&need))
+        hosts.any(|(traits, room)| allows(class, *traits) && room.fits(&need))
             || (self.sells(class) && self.to_buy.fits(&need))
     }
 
     /// Takes room for one job of a class: on hosts there are, of the kind with most to spare, else on one that may be bought.
     pub(super) fn take(&mut self, class: &JobClass) {
         let need = class.least();
-        let hosts = self.hosts.iter_mut().filter(|(traits, _)| allows(class, traits));
+        let hosts = self.hosts.iter_mut().filter(|(traits, _)| allows(class, **traits));
         let spare = hosts.map(|(_, room)| room).filter(|room| room.fits(&need));
         if let Some(widest) = spare.max_by_key(|room| (room.cpu, room.memory)) {
             widest.take(&need, 1);
@@ -117,13 +117,13 @@ impl Rooms {
     }
 
     fn sells(&self, class: &JobClass) -> bool {
-        self.buyable.as_ref().is_none_or(|kinds| kinds.iter().any(|traits| allows(class, traits)))
+        self.buyable.as_ref().is_none_or(|kinds| kinds.iter().any(|traits| allows(class, *traits)))
     }
 }
 
 /// What the alternatives of a class need is known, not where each of them may run.
-fn allows(class: &JobClass, traits: &HostTraits) -> bool {
-    matches!(class.choice, Some(Choice::Open { .. })) || class.allows(*traits)
+fn allows(class: &JobClass, traits: HostTraits) -> bool {
+    matches!(class.choice, Some(Choice::Open { .. })) || class.allows(traits)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use spillway_core::job::FailureCategory;
 use spillway_core::task::{CloudEvent, FleetSnapshot, InstanceStatus, TaskStatus};
 use spillway_core::{Effect, JobState, Market};
 
-use crate::rig::{Rig, secs};
+use crate::rig::{Rig, message, secs};
 
 #[test]
 fn a_failed_job_runs_again_as_often_as_it_may() {
@@ -183,4 +183,22 @@ fn old_news_changes_nothing() {
     });
 
     assert_eq!(rig.status(job), "RUNNING");
+}
+
+/// Found by random scenarios (seed 1997): the host drained, and waited for a task of which nobody could tell how it ended.
+#[test]
+fn a_host_that_drains_and_whose_agent_stays_away_is_ended() {
+    let mut rig = Rig::new();
+    let job = rig.run_job("a", "", "", 1);
+    rig.send(message("b", "", ""));
+    rig.wait(secs(2));
+    assert_eq!(rig.take_starts().len(), 1, "beside the first; nobody ever says what became of it");
+    rig.wait(secs(60 * 60));
+    assert_eq!(rig.host_statuses(), ["draining"]);
+    assert_eq!(rig.status(job), "RUNNING", "what runs on it may end");
+
+    rig.agent(1, false);
+    rig.wait(secs(6 * 60));
+
+    assert_eq!(rig.host_statuses(), ["terminating"]);
 }

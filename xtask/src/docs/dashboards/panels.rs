@@ -230,6 +230,13 @@ fn dispatcher() -> Row {
                     total(t::PANICS, &[], "panics"),
                 ],
             ),
+            dispatched(
+                "Traces",
+                "Spans of jobs that have ended, sent to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names. What failed is sent again.",
+                Unit::Count,
+                24,
+                vec![counted(t::TRACE_SPANS, &["outcome"], "{{outcome}}")],
+            ),
         ],
     }
 }

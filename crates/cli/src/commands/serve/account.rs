@@ -15,7 +15,7 @@ use crate::config::{Config, LedgerPlace};
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::spool::Spool;
-use crate::{dispatch, ledger, news, shared};
+use crate::{dispatch, ledger, news, shared, traces};
 
 type AccountPorts = Ports<SqsJobs, SqsEvents, Ec2Compute, EcsCluster, AwsPrices>;
 
@@ -37,7 +37,7 @@ pub(super) async fn run(stop: CancellationToken, config: &Config) -> Result<Stop
             // The ledger first: that another dispatcher has it is known at once, and nobody need be called.
             let writer = news::kept_in(ledger::writer(path)?, config);
             let (ports, sink) = connected(config).await?;
-            let telling = tell(writer.outbox(), sink, config, &stop);
+            let telling = traces::beside(tell(writer.outbox(), sink, config, &stop), config, &stop);
             let (engine, address) = (config.engine(), config.metrics_address);
             let stopped =
                 dispatch::run(ports, writer, engine, SystemClock, stop.clone(), address).await;
@@ -57,7 +57,9 @@ pub(super) async fn run(stop: CancellationToken, config: &Config) -> Result<Stop
                 ports,
                 engine: config.engine(),
                 clock: SystemClock,
-                tell: Arc::new(move |outbox, stop| tell(outbox, sink.clone(), &told, &stop)),
+                tell: Arc::new(move |outbox, stop| {
+                    traces::beside(tell(outbox, sink.clone(), &told, &stop), &told, &stop)
+                }),
                 health: health.clone(),
             };
             let serving = turns.take(standby, stop.clone());
