@@ -37,6 +37,8 @@ With --world it runs over a simulated cloud and sends itself the jobs of a scena
 its own. It also takes what `spillway submit` and the other verbs put into the folder that both name with \
 SPILLWAY_JOB_QUEUE_URL=file:FOLDER.
 
+Where OTEL_EXPORTER_OTLP_ENDPOINT names a collector of traces (http://127.0.0.1:4318), it gets one of each job that has ended.
+
 Log events go to stderr. RUST_LOG chooses them; without it they are those of level info, and -v says more.
 
 Examples:

@@ -138,7 +138,8 @@ fn a_collector_gets_one_trace_of_each_job_with_a_span_for_each_wait_and_attempt(
 
 #[test]
 fn what_a_collector_did_not_take_is_sent_by_the_next_dispatcher() {
-    let home = Home::new().with("s.toml", &world(&[("a", "true")])).with_ledger("l.db");
+    let home = Home::new().with("s.toml", &world(&[("a", "true")])).with("none.toml", "");
+    let home = home.with_ledger("l.db");
     let away = Collector::that_refuses(usize::MAX);
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", away.endpoint.as_str())];
     let dispatcher = home.serve_with("s.toml", "l.db", &variables);
@@ -150,7 +151,7 @@ fn what_a_collector_did_not_take_is_sent_by_the_next_dispatcher() {
 
     let there = Collector::that_refuses(0);
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", there.endpoint.as_str())];
-    let _dispatcher = home.with("none.toml", "").serve_with("none.toml", "l.db", &variables);
+    let _dispatcher = home.serve_with("none.toml", "l.db", &variables);
 
     assert!(there.jobs(1).contains_key(&id("a")));
 }
