@@ -40,6 +40,24 @@ fn a_host_that_registered_while_nobody_listened_is_kept() {
     assert_eq!(rig.status(job_id("a")), "STARTING");
 }
 
+/// Found by random scenarios (seed 5233): a dispatcher that dies every few minutes waited for news of it anew each time.
+#[test]
+fn a_host_that_never_registers_is_ended_by_a_dispatcher_that_keeps_dying() {
+    let mut rig = Rig::new();
+    rig.send(message("a", "", ""));
+    rig.wait(secs(2));
+    let launch = rig.take_launch();
+    rig.give(&launch, 1);
+
+    rig.restart_after(rig.config.register_timeout);
+    rig.wait(secs(50));
+    assert!(!rig.take_effects().iter().any(is_terminate), "news may be on its way");
+    rig.restart_after(secs(10));
+    rig.wait(secs(70));
+
+    assert!(rig.take_effects().iter().any(is_terminate));
+}
+
 #[test]
 fn a_task_that_started_while_nobody_listened_is_not_stopped() {
     let mut rig = Rig::new();
