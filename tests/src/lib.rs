@@ -1,4 +1,4 @@
-//! What tests of the whole share: the port contract, and a way to run the `spillway` program against an emulator.
+//! What tests of the whole share: the port contract, and what it needs.
 //!
 //! Nothing here is part of Spillway; it may panic, because only tests call it.
 #![expect(
@@ -9,9 +9,7 @@
 )]
 
 pub mod contract;
-pub mod deployment;
 pub mod job;
-pub mod wire;
 
 use std::path::PathBuf;
 

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use anyhow::Result;
+
 use crate::shell::Shell;
 use crate::summary::Summary;
 use crate::test::{self, PURE};
@@ -13,10 +15,10 @@ pub(crate) fn run(shell: &Shell) -> bool {
     summary.stage("lints", || shell.run("clippy", lints(shell)));
     summary.stage("rustdoc", || shell.run("rustdoc", rustdoc(shell)));
     summary.stage("documents", || shell.run("generated documents", docs_command(shell, true)));
-    summary.stage("aws lints", || shell.run("clippy of what needs the SDK", sdk_lints(shell)));
+    summary.stage("aws lints", || sdk_lints(shell));
     test::stages(shell, None, &mut summary);
-    summary.stage("random scenarios", || shell.run("random scenarios", random_scenarios(shell)));
-    summary.stage("soak", || shell.run("soak", soak(shell)));
+    summary.stage("random scenarios", || random_scenarios(shell));
+    summary.stage("soak", || soak(shell));
     summary.print();
     summary.is_good()
 }
@@ -24,27 +26,31 @@ pub(crate) fn run(shell: &Shell) -> bool {
 /// Seeds that CI runs each time: a minute of two quiet processors. More by hand: `cargo xtask dst`.
 const SEEDS: &str = "2000";
 
-/// This program, optimized and with the planner in it.
-pub(crate) fn optimized(shell: &Shell, task: &str) -> Command {
-    let cargo = ["run", "--quiet", "--release", "-p", "xtask", "--features", "bench", "--"];
-    let mut command = shell.cargo(&cargo);
-    command.arg(task);
-    command
+/// This program, optimized and with the planner in it, ready to be given a task. Built with the features that its dependencies
+/// have in the command line, which is not built for that: where it has been, most is there.
+pub(crate) fn optimized(shell: &Shell, task: &str) -> Result<Command> {
+    let cargo = ["build", "--quiet", "--release", "-p", "xtask", "--bin", "xtask"];
+    let mut build = shell.cargo(&cargo);
+    build.args(["-p", "spillway", "--features", "xtask/bench"]);
+    shell.run("this program, optimized", build)?;
+    let mut command = shell.command(shell.target().join("release").join("xtask"));
+    command.env("CARGO_MANIFEST_DIR", shell.root().join("xtask")).arg(task);
+    Ok(command)
 }
 
-fn random_scenarios(shell: &Shell) -> Command {
-    let mut dst = optimized(shell, "dst");
+fn random_scenarios(shell: &Shell) -> Result<()> {
+    let mut dst = optimized(shell, "dst")?;
     dst.args(["--seeds", SEEDS]);
-    dst
+    shell.run("random scenarios", dst)
 }
 
 /// A month in virtual time with so many jobs: a quarter of a minute. A million by hand: `cargo xtask soak`.
 const SOAK_JOBS: &str = "30000";
 
-fn soak(shell: &Shell) -> Command {
-    let mut soak = optimized(shell, "soak");
+fn soak(shell: &Shell) -> Result<()> {
+    let mut soak = optimized(shell, "soak")?;
     soak.args(["--jobs", SOAK_JOBS]);
-    soak
+    shell.run("soak", soak)
 }
 
 /// All but what needs the SDK.
@@ -54,14 +60,42 @@ fn lints(shell: &Shell) -> Command {
     clippy
 }
 
-/// Checking the SDK takes some four minutes more, in a form that nothing else can use: CI alone does it.
-fn sdk_lints(shell: &Shell) -> Command {
+/// `cargo clippy` would check the SDK, which takes minutes in a form that nothing else can use. Here clippy is the compiler of the
+/// workspace's crates in an ordinary build: the SDK and all else that is not ours is there for the stages that follow.
+fn sdk_lints(shell: &Shell) -> Result<()> {
     let jobs = test::sdk_jobs().to_string();
-    let mut clippy = shell.cargo(&["clippy", "--quiet", "--all-targets", "--release"]);
-    clippy.args(["--jobs", &jobs]).args(test::WITH_SDK).args(["-p", "spillway"]);
-    clippy.args(["--", "-D", "warnings"]);
-    clippy
+    let clippy = |selection: &[&str]| {
+        let mut build = shell.cargo(&["build", "--quiet", "--release", "--jobs", &jobs]);
+        build.args(selection);
+        for package in ROOMS {
+            // What clippy compiles is not run.
+            let quick = format!("profile.release.package.{package}.opt-level=0");
+            build.arg("--config").arg(quick);
+        }
+        build.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+        // As `cargo clippy -- --no-deps -D warnings` tells it.
+        build.env("CLIPPY_ARGS", ["--no-deps", "-D", "warnings", ""].join("__CLIPPY_HACKERY__"));
+        build
+    };
+    // With the features it is shipped with; what is tested without the SDK is looked at without it.
+    shell.run("clippy of the command line with the SDK", clippy(&["-p", "spillway"]))?;
+    let adapters = [&test::WITH_SDK[..], &["--all-targets"]].concat();
+    shell.run("clippy of what else needs the SDK", clippy(&adapters))
 }
+
+/// The crates of the workspace that are built with the SDK.
+const ROOMS: [&str; 10] = [
+    "spillway",
+    "spillway-aws",
+    "spillway-core",
+    "spillway-dynamodb",
+    "spillway-engine",
+    "spillway-planner",
+    "spillway-runtime",
+    "spillway-sim",
+    "spillway-tests",
+    "spillway-wire-tests",
+];
 
 fn rustdoc(shell: &Shell) -> Command {
     let mut doc = shell.cargo(&["doc", "--quiet", "--no-deps"]);

@@ -160,7 +160,7 @@ fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
 /// Runs this program again, optimized and with the planner in it, from the folder that its arguments are meant in.
 #[cfg(not(feature = "bench"))]
 fn run_optimized(shell: &Shell, task: &str, args: &[std::ffi::OsString]) -> anyhow::Result<bool> {
-    let mut command = ci::optimized(shell, task);
+    let mut command = ci::optimized(shell, task)?;
     command.args(args).current_dir(std::env::current_dir()?);
     shell.run(task, command)?;
     Ok(true)

@@ -51,11 +51,11 @@ impl Summary {
                 Outcome::Passed => "ok",
                 Outcome::Failed => "FAILED",
             };
-            let _ = writeln!(text, "  {name:<12}{verdict:<8}{}", span(*took));
+            let _ = writeln!(text, "  {name:<18}{verdict:<8}{}", span(*took));
             total += *took;
         }
         let verdict = if self.is_good() { "ok" } else { "FAILED" };
-        let _ = write!(text, "  {:<12}{verdict:<8}{}", "all", span(total));
+        let _ = write!(text, "  {:<18}{verdict:<8}{}", "all", span(total));
         text
     }
 }

@@ -22,28 +22,22 @@ pub(crate) enum Stage {
 }
 
 /// All that is pure, what makes documents and random problems included: the SDK is left alone, and so is nothing else.
-pub(crate) const PURE: [&str; 8] = [
+pub(crate) const PURE: [&str; 10] = [
     "--workspace",
     "--exclude",
     "spillway-aws",
     "--exclude",
     "spillway-dynamodb",
+    "--exclude",
+    "spillway-wire-tests",
     "--no-default-features",
     "--features",
     "xtask/docs,xtask/bench",
 ];
 
 /// What needs the SDK, besides the CLI.
-pub(crate) const WITH_SDK: [&str; 8] = [
-    "-p",
-    "spillway-aws",
-    "-p",
-    "spillway-dynamodb",
-    "-p",
-    "spillway-tests",
-    "--features",
-    "spillway-tests/aws",
-];
+pub(crate) const WITH_SDK: [&str; 6] =
+    ["-p", "spillway-aws", "-p", "spillway-dynamodb", "-p", "spillway-wire-tests"];
 
 /// The adapters' tests that need no emulator.
 const ADAPTERS: &str = "(package(spillway-aws) + package(spillway-dynamodb)) - binary(wire)";

@@ -5,6 +5,7 @@ mod definitions;
 mod logs;
 mod report;
 mod run;
+mod turns;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::SdkError;

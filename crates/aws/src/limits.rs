@@ -94,6 +94,16 @@ pub const HOST_RESERVED_MIB: u32 = 32;
 /// Ids in one DescribeTasks or `DescribeContainerInstances` (ECS API reference).
 pub const ECS_DESCRIBE_BATCH: usize = 100;
 
+/// Task definitions that are registered at once, and how long it takes until one more may be (ECS API throttling: 20, refilled by one a
+/// second, for `RegisterTaskDefinition` and `DeregisterTaskDefinition` together).
+pub const REGISTER_BURST: u32 = 20;
+
+/// See [`REGISTER_BURST`].
+pub const REGISTER_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a start waits for its task definition's turn. After that it is for the control loop to try again.
+pub const REGISTER_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// All overrides of a RunTask together (ECS API reference, `overrides`: "up to 8192 characters").
 pub const OVERRIDE_CHARS_MAX: usize = 8192;
 

@@ -272,7 +272,7 @@ impl Engine {
             match timer {
                 Timer::Launch(launch) => self.calls.ask(Call::Launch(launch)),
                 Timer::Start(job, ord) => self.calls.ask(Call::Start(job, ord)),
-                Timer::Stop(job, ord) => self.calls.ask(Call::Stop(job, ord)),
+                Timer::Stop(job, ord) => self.stop_is_due(cx, job, ord),
                 Timer::StartTimeout(job, ord) => self.start_timed_out(cx, job, ord),
                 Timer::AttemptTimeout(job, ord) => self.attempt_timed_out(cx, job, ord),
                 Timer::Report(job, ord) => self.calls.ask(Call::Report(job, ord)),

@@ -42,23 +42,18 @@ impl Engine {
     /// Sends StopTask for an attempt that is marked, and asks to be woken to see whether it helped. A task that ECS has
     /// not named yet is stopped when it has been.
     pub(crate) fn send_stop(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
-        let Some((job, attempt)) = self.live(id, ord) else { return };
+        let Some((_, attempt)) = self.live(id, ord) else { return };
         let (Some(task), Some(stop)) = (attempt.task.clone(), &attempt.stop) else { return };
         if attempt.shared.as_ref().is_some_and(|shared| shared.ended.is_some()) {
             return;
         }
         let reason = stop.cause.reason();
-        let host = attempt.host;
-        let is_deaf = is_deaf(job, attempt, cx.now);
         match self.gate(cx, STOP_TASK) {
             Gate::Go => {
                 cx.effects.push(Effect::StopTask { job: id, attempt: ord, task, reason });
                 self.stop_by(id, ord, cx.now + limits::STOP_REPEAT);
             }
             Gate::Later(at) => self.stop_by(id, ord, at),
-        }
-        if is_deaf {
-            self.give_up_host(cx, host);
         }
     }
 
@@ -94,6 +89,16 @@ impl Engine {
     fn stop_by(&mut self, id: JobId, ord: AttemptOrd, at: Timestamp) {
         self.stop_at.insert((id, ord), at);
         self.timers.set(at, Timer::Stop(id, ord));
+    }
+
+    /// An attempt is to be told again. If it should have ended long ago, only its host's end can end it; the host is given up
+    /// here and not when the call is sent, which comes after the plan: that would place more jobs on it in the same step.
+    pub(crate) fn stop_is_due(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {
+        let deaf = self.live(id, ord).filter(|(job, attempt)| is_deaf(job, attempt, cx.now));
+        if let Some(host) = deaf.map(|(_, attempt)| attempt.host) {
+            self.give_up_host(cx, host);
+        }
+        self.calls.ask(Call::Stop(id, ord));
     }
 
     pub(crate) fn stop_again(&mut self, cx: &mut Cx, id: JobId, ord: AttemptOrd) {

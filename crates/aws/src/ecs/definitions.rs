@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{Tag, TaskDefinitionStatus};
+use spillway_core::CloudError;
 use spillway_core::effect::CallResult;
 use spillway_core::id::DeploymentName;
 use tokio::sync::OnceCell;
 use tracing::info;
 
 use super::definition::Definition;
+use super::turns::Turns;
 use crate::call;
 use crate::codes::{self, Kind};
 use crate::ec2::TAG_DEPLOYMENT;
+use crate::limits;
 
 /// ARNs by family. A family's name is the hash of its content.
 #[derive(Debug)]
@@ -21,11 +25,14 @@ pub(super) struct Definitions {
     client: Client,
     deployment: DeploymentName,
     known: Mutex<BTreeMap<String, Arc<OnceCell<String>>>>,
+    /// Of `RegisterTaskDefinition`.
+    turns: Turns,
 }
 
 impl Definitions {
     pub(super) const fn new(client: Client, deployment: DeploymentName) -> Self {
-        Self { client, deployment, known: Mutex::new(BTreeMap::new()) }
+        let turns = Turns::new(limits::REGISTER_BURST, limits::REGISTER_EVERY);
+        Self { client, deployment, known: Mutex::new(BTreeMap::new()), turns }
     }
 
     /// The ARN of the family's active revision.
@@ -77,8 +84,17 @@ impl Definitions {
     async fn register(&self, family: &str, definition: &Definition) -> CallResult<String> {
         const ACTION: &str = "ecs:RegisterTaskDefinition";
         let tag = Tag::builder().key(TAG_DEPLOYMENT).value(self.deployment.as_str()).build();
+        let Some(wait) = self.turns.take(Instant::now(), limits::REGISTER_WAIT_MAX) else {
+            let detail = "as many task definitions are being registered as ECS takes".to_owned();
+            return Err(call::cloud_error(Kind::Throttled, ACTION, detail));
+        };
+        tokio::time::sleep(wait).await;
         let answer = definition.input().tags(tag).send_with(&self.client).await;
-        let answer = answer.map_err(|error| call::sort(ACTION, &error))?;
+        let answer = answer.map_err(|error| call::sort(ACTION, &error)).inspect_err(|error| {
+            if matches!(error, CloudError::Throttled { .. }) {
+                self.turns.empty(Instant::now());
+            }
+        })?;
         let arn = answer.task_definition.and_then(|made| made.task_definition_arn);
         info!(family, "registered a task definition");
         arn.ok_or_else(|| {

@@ -166,11 +166,12 @@ fn fair(shares: Vec<ShareRules>) -> QueueRules {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     /// The model: with always somebody of each share in line, each gets the part of all vCPU-seconds that is inverse to its
     /// weight, whatever its jobs look like. What was used is remembered for long against the jobs: where it is not, a job more
-    /// or less makes up a share. A share whose turn it is gets a whole job, which is half a job too much in the mean.
+    /// or less makes up a share. A share whose turn it is gets a whole job, which is half a job too much in the mean; and what is
+    /// too little room for a job of the share whose turn it is goes to a smaller one of another share.
     #[test]
     fn fair_share_converges_to_the_weights_within_two_percent(
         weights in prop::collection::vec(2_500_u32..40_000, 2..5),
@@ -184,7 +185,7 @@ proptest! {
         let mut bench = Bench::new(rules);
         let mut runs: Vec<Runs> = Vec::new();
         let mut used = vec![0_u64; weights.len()];
-        let (capacity, start) = (96_u64, bench.now.as_second());
+        let (capacity, start) = (288_u32, bench.now.as_second());
         let mut luck = seed;
         let mut n_in_line = vec![0_u32; weights.len()];
         let end = start + 120_000;
@@ -197,7 +198,7 @@ proptest! {
                 }
             }
             let held: u64 = runs.iter().map(|run| u64::from(run.cpu)).sum();
-            let selection = bench.select(capacity - held);
+            let selection = bench.select(u64::from(capacity) - held);
             for (key, id) in bench.order(&selection) {
                 let lane = bench.start(key, id);
                 let at = names.iter().position(|name| lane.share().as_str() == *name).unwrap();
@@ -224,12 +225,13 @@ proptest! {
         let all: u64 = used.iter().sum();
         let inverse: f64 = weights.iter().map(|weight| 1.0 / f64::from(*weight)).sum();
         for ((used, weight), (size, _)) in used.iter().zip(&weights).zip(&sizes) {
-            let half_a_job = f64::from(*size) / 2.0 / 96.0;
+            let half_a_job = f64::from(*size) / 2.0 / f64::from(capacity);
+            let scraps = f64::from(sizes.iter().map(|(size, _)| size - 1).max().unwrap_or(0)) / f64::from(capacity);
             let part = u32::try_from(used * 1_000_000 / all).unwrap();
             let got = f64::from(part) / 1e6;
             let due = 1.0 / f64::from(*weight) / inverse;
             let error = (got - due).abs();
-            prop_assert!(error <= 0.02 + half_a_job, "got {got:.4}, due {due:.4}, weights {weights:?}");
+            prop_assert!(error <= 0.02 + half_a_job + scraps, "got {got:.4}, due {due:.4}, weights {weights:?}");
         }
     }
 

@@ -1,11 +1,11 @@
 //! How attempts end, and what follows.
 
-use spillway_core::input::Answer;
+use spillway_core::input::{Answer, Input};
 use spillway_core::job::FailureCategory;
 use spillway_core::task::{CloudEvent, FleetSnapshot, InstanceStatus, TaskStatus};
 use spillway_core::{Effect, JobState, Market};
 
-use crate::rig::{Rig, message, secs};
+use crate::rig::{Rig, job_id, message, secs};
 
 #[test]
 fn a_failed_job_runs_again_as_often_as_it_may() {
@@ -68,6 +68,22 @@ fn a_container_that_ends_on_no_signal_ends_with_its_host() {
 
     assert_eq!(rig.status(job), "FAILED");
     assert_eq!(rig.jobs[&job].attempts[0].failure, Some(FailureCategory::Timeout));
+}
+
+/// Seed 5974: the clock leaps while a stop is not heard.
+#[test]
+fn a_host_that_is_given_up_for_a_deaf_task_is_given_no_job_in_the_same_step() {
+    let mut rig = Rig::new();
+    rig.run_job("a", "", r#","timeout":{"attemptDurationSeconds":60}"#, 1);
+    rig.wait(secs(61));
+    assert_eq!(rig.take_stops().len(), 1);
+
+    rig.send(message("b", "", ""));
+    rig.now += secs(1800);
+    rig.step(Input::Tick);
+
+    assert_eq!(rig.status(job_id("b")), "RUNNABLE");
+    assert_eq!(rig.host_statuses(), ["requested", "draining"], "another host is bought for it");
 }
 
 #[test]

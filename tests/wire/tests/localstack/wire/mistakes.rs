@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use spillway_tests::deployment::{Deployment, SOON, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said};
 
 /// Runs with these variables set, or taken away.
 fn run(here: &Deployment, args: &[&str], variables: &[(&str, Option<&str>)]) -> Output {

@@ -1,7 +1,7 @@
 //! What others are told of jobs, through a topic and through a bus.
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, wait_until};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, wait_until};
 
 const OF_TOPIC: &str = "read-from-a-topic";
 const OF_BUS: &str = "read-from-a-bus";

@@ -1,7 +1,7 @@
 //! What is on the queue: duplicates, what can never be a job, and what other services wrap.
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, wait_until};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, wait_until};
 
 fn message(name: &str, token: &str, script: &str) -> Value {
     json!({

@@ -9,11 +9,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use spillway_tests::workspace;
 use tempfile::TempDir;
 
 pub use self::process::{Dispatcher, Process};
 use crate::wire::{REGION, Wire, elements};
-use crate::workspace;
 
 /// What names the emulator; without it these tests have nothing to run against, and pass.
 pub const ENDPOINT: &str = "SPILLWAY_TEST_ENDPOINT";
@@ -208,7 +208,7 @@ impl Deployment {
 
     /// The same in the size that the flags say.
     pub fn submit_sized(&self, flags: &[&str], script: &str) -> String {
-        let image = ["submit", "--image", crate::job::IMAGE];
+        let image = ["submit", "--image", spillway_tests::job::IMAGE];
         let output = self.spillway(&[&image[..], flags, &["--", "sh", "-c", script]].concat());
         assert!(output.status.success(), "{}", said(&output));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -333,7 +333,7 @@ const CONFIG: &str = "spillway.toml";
 /// How tasks run: in Docker if it answers and has the image, because tests pull nothing; else as local processes.
 pub fn runner() -> &'static str {
     let mut inspect = Command::new("docker");
-    inspect.args(["image", "inspect", crate::job::IMAGE]);
+    inspect.args(["image", "inspect", spillway_tests::job::IMAGE]);
     let inspect = inspect.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if inspect.is_ok_and(|status| status.success()) { "docker" } else { "process" }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
 
 fn hosts(here: &Deployment) -> Vec<Value> {
     here.json(&["hosts", "list"])["hosts"].as_array().cloned().unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, runner, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, runner, said};
 
 /// Sends a job of these container properties, and more; its id.
 fn submit(here: &Deployment, script: &str, properties: &Value, more: &Value) -> String {

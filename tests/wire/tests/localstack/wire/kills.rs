@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, Shape, said};
 
 const N_KILLS: u32 = 50;
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use spillway_tests::deployment::{Deployment, PROGRAM, SOON, Shape, runner, said};
 use spillway_tests::workspace;
+use spillway_wire_tests::deployment::{Deployment, PROGRAM, SOON, Shape, runner, said};
 
 /// The image that brings the runner. Local processes take a folder for one, and the folder that the program was built in has the
 /// runner too; Docker needs a real one, if somebody has made it.

@@ -1,7 +1,7 @@
 //! What jobs wrote, read back.
 
 use serde_json::Value;
-use spillway_tests::deployment::{Deployment, SOON, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said};
 
 #[test]
 fn what_a_job_writes_is_followed_over_its_attempts_and_read_again_by_attempt() {

@@ -4,12 +4,19 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
 use super::{LOOK_EVERY, SOON, wait_until};
 
 /// How long a process may take to end by itself when its owner goes.
 const END_GRACE: Duration = Duration::from_secs(10);
+
+/// What a process can be told, as `kill` names it.
+#[derive(Debug, Clone, Copy)]
+enum Signal {
+    Kill,
+    Stop,
+    Cont,
+    Term,
+}
 
 /// A running dispatcher.
 #[derive(Debug)]
@@ -24,7 +31,7 @@ impl Dispatcher {
 
     /// SIGKILL: as a machine that loses power.
     pub fn kill(mut self) {
-        self.process.end(Signal::KILL);
+        self.process.end(Signal::Kill);
     }
 
     /// Its process id.
@@ -34,17 +41,17 @@ impl Dispatcher {
 
     /// SIGSTOP: as a machine that is paused, or a disk that hangs.
     pub fn pause(&self) {
-        self.process.signal(Signal::STOP);
+        self.process.signal(Signal::Stop);
     }
 
     /// SIGCONT: it goes on where it was.
     pub fn resume(&self) {
-        self.process.signal(Signal::CONT);
+        self.process.signal(Signal::Cont);
     }
 
     /// SIGTERM, and its exit code.
     pub fn stop(mut self) -> Option<i32> {
-        self.process.end(Signal::TERM)
+        self.process.end(Signal::Term)
     }
 }
 
@@ -61,9 +68,20 @@ impl Process {
         Self { child, log }
     }
 
+    /// By the shell: the crates that can would turn on what the program is built without, and it would be built twice.
+    fn try_signal(&self, signal: Signal) -> bool {
+        let name = match signal {
+            Signal::Kill => "KILL",
+            Signal::Stop => "STOP",
+            Signal::Cont => "CONT",
+            Signal::Term => "TERM",
+        };
+        let kill = format!("kill -s {name} {}", self.child.id());
+        Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("it has an id"), signal).expect("a child of ours can be signalled");
+        assert!(self.try_signal(signal), "a child of ours hears {signal:?}");
     }
 
     /// Sends a signal and waits; the exit code, if it ended by itself.
@@ -83,12 +101,11 @@ impl Drop for Process {
     /// In order first: the agent ends the tasks it runs.
     fn drop(&mut self) {
         let until = Instant::now() + END_GRACE;
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let mut has_ended = matches!(self.child.try_wait(), Ok(Some(_)));
-        if let Some(pid) = pid.filter(|_| !has_ended) {
-            let _ = kill_process(pid, Signal::TERM);
+        if !has_ended {
+            self.try_signal(Signal::Term);
             // One that is paused hears nothing else.
-            let _ = kill_process(pid, Signal::CONT);
+            self.try_signal(Signal::Cont);
         }
         while !has_ended && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);

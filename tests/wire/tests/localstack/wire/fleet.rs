@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
-use spillway_tests::wire::Wire;
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
+use spillway_wire_tests::wire::Wire;
 
 /// Shapes of jobs: vCPUs and MiB.
 const SHAPES: [(&str, &str); 5] =

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use spillway_tests::deployment::{Deployment, SOON, Shape, runner, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, runner, said};
 
 #[test]
 fn a_job_succeeds_and_its_machine_is_given_back() {

@@ -11,7 +11,7 @@ use spillway_aws::{
 use spillway_core::JobId;
 use spillway_core::id::LedgerId;
 use spillway_tests::contract::{Letter, World};
-use spillway_tests::deployment::{Deployment, Shape};
+use spillway_wire_tests::deployment::{Deployment, Shape};
 
 /// The adapters of one installation.
 struct AwsWorld {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use spillway_tests::deployment::{Deployment, SOON, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said};
 
 fn init(here: &Deployment, flags: &[&str]) -> Value {
     here.json(&[&["init"], flags].concat())

@@ -5,7 +5,7 @@ use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said, wait_until};
 
 const NEWS: &str = "news-of-schedules";
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, Dispatcher, SOON, Shape, said, wait_until};
+use spillway_wire_tests::deployment::{Deployment, Dispatcher, SOON, Shape, said, wait_until};
 
 /// How often the leader is paused.
 const TIMES: u32 = 20;

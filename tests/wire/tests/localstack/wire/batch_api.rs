@@ -5,10 +5,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use spillway_tests::deployment::{Deployment, PYTHON, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, PYTHON, Shape, said};
 
 /// What the clients do; it stands beside LocalStack's plugin, whose environment has them.
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../localstack/tests/stock_clients.py");
+const SCRIPT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../localstack/tests/stock_clients.py");
 
 /// A `batch-api` that ends with its owner.
 struct BatchApi(Child);

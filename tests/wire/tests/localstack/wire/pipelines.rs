@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spillway_tests::deployment::{Deployment, SOON, Shape, said};
+use spillway_wire_tests::deployment::{Deployment, SOON, Shape, said};
 
 /// How long a hundred starts and ends take on a loaded machine.
 const A_WHILE: Duration = Duration::from_mins(3);
