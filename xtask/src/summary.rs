@@ -77,8 +77,8 @@ mod tests {
 
         assert!(!summary.is_good());
         let text = summary.text();
-        assert!(text.contains("first       FAILED  0 min 00 s"), "{text}");
-        assert!(text.contains("second      ok      0 min 00 s"), "{text}");
-        assert!(text.contains("all         FAILED"), "{text}");
+        assert!(text.contains("first             FAILED  0 min 00 s"), "{text}");
+        assert!(text.contains("second            ok      0 min 00 s"), "{text}");
+        assert!(text.contains("all               FAILED"), "{text}");
     }
 }

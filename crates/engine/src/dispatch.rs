@@ -163,9 +163,10 @@ impl Dispatch<'_> {
         }
         if !self.config.pools.is_empty() {
             let pools = self.config.pools_of(&lane.queue);
-            let mut pools = pools.iter().filter_map(|ord| self.config.pools.get(*ord));
-            if pools.all(|pool| is_paused(&Pausable::Pool(pool.name.clone()))) {
-                return Some(HeldBack::PoolsPaused { queue: lane.queue.clone() });
+            let pools = || pools.iter().filter_map(|ord| self.config.pools.get(*ord));
+            if pools().all(|pool| is_paused(&Pausable::Pool(pool.name.clone()))) {
+                let pools = pools().map(|pool| pool.name.clone()).collect();
+                return Some(HeldBack::PoolsPaused { queue: lane.queue.clone(), pools });
             }
         }
         if let Some(why) = self.budgets.shut(lane) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use spillway_core::plan::Headroom;
-use spillway_core::{DemandKey, JobClass, JobId, QueueName, ShareId};
+use spillway_core::{DemandKey, JobClass, JobId, PoolName, QueueName, ShareId};
 
 use crate::backfill::Making;
 use crate::config::{Caps, EngineConfig};
@@ -118,6 +118,7 @@ impl Engine {
     /// What keeps every group back of which not all may be offered now, and the jobs that room is being made for.
     pub(crate) fn held_back_groups(&self, now: Timestamp) -> BTreeMap<GroupKey, HeldBack> {
         let mut held: BTreeMap<GroupKey, HeldBack> = BTreeMap::new();
+        let mut offered: BTreeSet<GroupKey> = BTreeSet::new();
         let kept = BTreeMap::new();
         for stage in self.stages() {
             let selection = self.selection(now, &stage, &kept, true);
@@ -126,6 +127,12 @@ impl Engine {
                 held.insert(group, why);
             }
             held.retain(|group, _| !selection.counts.contains_key(group));
+            offered.extend(selection.counts.into_keys());
+        }
+        for (group, _) in self.waiting.groups() {
+            if !offered.contains(&group) && !held.contains_key(&group) {
+                held.extend(self.waits_for_paused(&group).map(|why| (group, why)));
+            }
         }
         // All but one of a group wait for the probe, and whoever is asked why may be any of them.
         let dispatch = self.dispatch(now);
@@ -210,6 +217,20 @@ impl Engine {
         let Some(lane) = self.lanes.get(group.lane) else { return false };
         let mut ways = self.ways_of_group(group).into_iter();
         ways.all(|class| self.admit_by_pools(&lane.queue, &[key_of(&class)]).is_err())
+    }
+
+    /// The paused pools of a group's queue that could have a host for it, if it is for those that nobody offers it.
+    fn waits_for_paused(&self, group: &GroupKey) -> Option<HeldBack> {
+        let queue = self.lanes.get(group.lane)?.queue.clone();
+        let ways = self.ways_of_group(group);
+        let could_hold = |pool: usize| {
+            ways.iter().any(|class| self.admit_by_pool(Some(pool), &[key_of(class)]).is_ok())
+        };
+        let of_queue = self.config.pools_of(&queue).into_iter();
+        let paused = of_queue.filter(|pool| self.is_pool_paused(*pool) && could_hold(*pool));
+        let pools: Vec<PoolName> =
+            paused.filter_map(|pool| Some(self.config.pools.get(pool)?.name.clone())).collect();
+        (!pools.is_empty()).then_some(HeldBack::PoolsPaused { queue, pools })
     }
 
     /// The groups of a stage's queues that fit into nothing its pool has or could have, and into what another pool of their queue

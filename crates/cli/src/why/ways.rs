@@ -15,10 +15,10 @@ pub(crate) fn ways_out(why: &HeldBack, job: &Job, engine: &Engine, now: Timestam
                 engine.gates().get(&Pausable::Queue(queue.clone())).map(|gate| gate.ordered_at);
             vec![resumed("queues", queue.as_str(), since)]
         }
-        HeldBack::PoolsPaused { queue } => {
-            let pools = engine.pool_standings().into_iter();
-            let of_queue = pools.filter(|pool| pool.queues.contains(queue));
-            of_queue
+        HeldBack::PoolsPaused { pools, .. } => {
+            let standings = engine.pool_standings().into_iter();
+            let paused = standings.filter(|pool| pools.contains(&pool.rules.name));
+            paused
                 .map(|pool| {
                     let since = pool.gate.map(|gate| gate.ordered_at);
                     resumed("pools", pool.rules.name.as_str(), since)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use spillway_core::{Breaker, BreakerId, ConsumableName, QueueName, ShareId};
+use spillway_core::{Breaker, BreakerId, ConsumableName, PoolName, QueueName, ShareId};
 
 use crate::budgets::SpentBudget;
 use crate::config::CapKind;
@@ -17,10 +17,12 @@ pub enum HeldBack {
         /// The queue.
         queue: QueueName,
     },
-    /// All pools of its queue are.
+    /// All pools of its queue that could have a host for it are.
     PoolsPaused {
         /// The queue.
         queue: QueueName,
+        /// The pools, in the queue's order.
+        pools: Vec<PoolName>,
     },
     /// Its queue holds as much as it may.
     QueueCap {
@@ -94,7 +96,11 @@ impl fmt::Display for HeldBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QueuePaused { queue } => write!(f, "queue {queue} is paused"),
-            Self::PoolsPaused { queue } => write!(f, "all pools of queue {queue} are paused"),
+            Self::PoolsPaused { queue, pools } => {
+                let names: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
+                let names = names.join(", ");
+                write!(f, "all pools of queue {queue} that could hold it are paused: {names}")
+            }
             Self::QueueCap { queue, cap } => write!(f, "{cap} of queue {queue} is reached"),
             Self::ShareCap { queue, share, cap } => {
                 write!(f, "{cap} of share {share} of queue {queue} is reached")

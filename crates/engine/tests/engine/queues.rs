@@ -69,6 +69,29 @@ fn a_paused_queue_starts_nothing_until_it_is_resumed_whatever_comes_between() {
 }
 
 #[test]
+fn a_job_for_whom_there_is_a_paused_pool_alone_is_told_so() {
+    let mut config = config();
+    config.pools = vec![
+        pool("spot", vec![Market::Spot], Caps::default()),
+        pool("steady", vec![Market::OnDemand], Caps::default()),
+    ];
+    let mut rig = Rig::with(config);
+    let steady = Pausable::Pool("steady".parse().unwrap());
+    rig.send(pause(&steady, true).to_string());
+    rig.wait(secs(1));
+
+    rig.send(message("a", r#","market":"on-demand""#, ""));
+    rig.send(message("b", "", ""));
+    rig.wait(secs(30));
+
+    let all = rig.engine.held_back(rig.now);
+    let why = |token| rig.engine.why_held_back(&all, &rig.jobs[&job_id(token)]);
+    let told = "all pools of queue default that could hold it are paused: steady";
+    assert_eq!(why("a").unwrap().to_string(), told);
+    assert_eq!(why("b"), None, "it gets a Spot host");
+}
+
+#[test]
 fn an_older_order_that_comes_later_changes_nothing() {
     let mut rig = Rig::with(config());
     rig.send(paused(false));
