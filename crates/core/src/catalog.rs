@@ -88,6 +88,15 @@ impl Offering {
     pub const fn traits(&self) -> HostTraits {
         HostTraits { arch: self.arch, market: self.pool.market, gpu: self.gpu }
     }
+
+    fn memory(&self) -> u64 {
+        self.capacity.memory.get().into()
+    }
+
+    /// What tells the machine images of hosts apart.
+    const fn image(&self) -> (Arch, bool) {
+        (self.arch, 0 < self.capacity.gpus)
+    }
 }
 
 /// How often a host of a pool is interrupted, as a rate: a whole number of interruptions in a million hours of one host.
@@ -159,6 +168,46 @@ impl Catalog {
         self
     }
 
+    /// The same with what registered hosts tell of the types that were not seen yet, where that is more than was expected of them.
+    ///
+    /// What the kernel and the agent keep is a part that is the same everywhere and one that grows with the memory, so
+    /// that a larger type loses no larger part than a smaller one with the same architecture and image (ECS's own table
+    /// of registered memory is 1.55 % and 15 to 80 MiB). A type is taken to keep the part of its expected memory that
+    /// the worst of the seen ones kept that have an eighth to the whole of it. If it does not, the first host that registers
+    /// says so. `self` is the catalog as it was before anything was learned.
+    #[must_use]
+    pub fn with_learned_of_others(mut self, learned: &BTreeMap<InstanceType, Resources>) -> Self {
+        let mut seen: BTreeMap<(Arch, bool), Vec<(u64, u64)>> = BTreeMap::new();
+        let mut last: Option<&InstanceType> = None;
+        for offering in &self.offerings {
+            let of_type = &offering.pool.instance_type;
+            if last.replace(of_type) != Some(of_type)
+                && let Some(registered) = learned.get(of_type)
+            {
+                let (expected, registered) = (offering.memory(), registered.memory.get().into());
+                seen.entry(offering.image()).or_default().push((expected, registered));
+            }
+        }
+        for offering in &mut self.offerings {
+            if let Some(registered) = learned.get(&offering.pool.instance_type) {
+                offering.capacity = *registered;
+                continue;
+            }
+            let expected = offering.memory();
+            let alike = seen.get(&offering.image()).into_iter().flatten();
+            let alike =
+                alike.filter(|(of_seen, _)| *of_seen <= expected && expected / 8 <= *of_seen);
+            let worst = alike.min_by(|(expected, registered), (other, other_registered)| {
+                (registered * other).cmp(&(other_registered * expected))
+            });
+            if let Some((of_seen, registered)) = worst {
+                let memory = (expected * registered / of_seen.max(&1)).max(expected);
+                offering.capacity.memory = MiB::new(u32::try_from(memory).unwrap_or(u32::MAX));
+            }
+        }
+        self
+    }
+
     /// The same catalog with the hazard of every Spot offering replaced by what `hazard` makes of its pool and of what was
     /// heard of it beforehand.
     #[must_use]
@@ -191,6 +240,39 @@ mod tests {
             price: MicroUsdPerHour::new(price),
             hazard: Hazard::NEVER,
         }
+    }
+
+    /// What is expected to be usable on three types, in MiB, once hosts of some have registered with so much.
+    fn expected_after(registered: &[(&str, u32)]) -> Vec<u32> {
+        let of = |(instance_type, mib): (&str, u32)| {
+            let capacity = Resources::new(CpuUnits::from_vcpus(2), MiB::new(mib), 0);
+            Offering { capacity, ..offering(instance_type, Market::Spot, 30) }
+        };
+        let types = [("a.large", 1_000), ("b.xlarge", 2_000), ("c.8xlarge", 64_000)];
+        let catalog = Catalog::new(Timestamp::UNIX_EPOCH, types.into_iter().map(of).collect());
+        let learned = registered.iter().map(|(instance_type, mib)| {
+            let resources = Resources::new(CpuUnits::from_vcpus(2), MiB::new(*mib), 0);
+            ((*instance_type).to_owned(), resources)
+        });
+        let catalog = catalog.with_learned_of_others(&learned.collect());
+        catalog.offerings().iter().map(|o| o.capacity.memory.get()).collect()
+    }
+
+    #[test]
+    fn what_a_smaller_type_registers_tells_of_one_up_to_eight_times_as_large() {
+        assert_eq!(expected_after(&[]), [1_000, 2_000, 64_000]);
+        assert_eq!(expected_after(&[("a.large", 1_030)]), [1_030, 2_060, 64_000]);
+    }
+
+    #[test]
+    fn what_was_seen_of_a_type_itself_counts_and_a_larger_one_tells_nothing_of_a_smaller() {
+        assert_eq!(expected_after(&[("b.xlarge", 1_990)]), [1_000, 1_990, 64_000]);
+        assert_eq!(expected_after(&[("c.8xlarge", 66_000)]), [1_000, 2_000, 66_000]);
+    }
+
+    #[test]
+    fn a_type_that_registers_less_than_expected_takes_nothing_from_others() {
+        assert_eq!(expected_after(&[("a.large", 900)]), [900, 2_000, 64_000]);
     }
 
     #[test]

@@ -377,4 +377,10 @@ pub struct Planned {
 pub trait Planner: fmt::Debug + Send {
     /// Decides where work goes and what to buy for the rest. Total: what fits nothing is a line in the report.
     fn plan(&mut self, input: &PlanInput, policy: &PlanPolicy) -> Planned;
+
+    /// Whether what hosts of one type registered is to be taken for a sign of what types that were not seen yet will
+    /// ([`Catalog::with_learned_of_others`]).
+    fn learns_across_types(&self) -> bool {
+        true
+    }
 }

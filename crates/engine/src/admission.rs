@@ -225,7 +225,12 @@ impl Engine {
         let Some(raw) = &self.raw_catalog else { return };
         let allowed = raw.offerings().iter().filter(|o| self.config.offerings.allows(o)).cloned();
         let as_of = raw.as_of.unwrap_or(Timestamp::UNIX_EPOCH);
-        let catalog = Catalog::new(as_of, allowed.collect()).with_learned(&self.learned);
+        let catalog = Catalog::new(as_of, allowed.collect());
+        let catalog = if self.planner.learns_across_types() {
+            catalog.with_learned_of_others(&self.learned)
+        } else {
+            catalog.with_learned(&self.learned)
+        };
         let catalog = catalog.with_hazards(|pool, prior| self.memory.hazard(now, pool, prior));
         // What a planner remembers of a catalog stays good as long as it is the same.
         if *self.catalog != catalog {

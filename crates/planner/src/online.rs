@@ -13,6 +13,7 @@ mod reserved;
 mod room;
 mod starts;
 mod stream;
+mod tail;
 mod worth;
 
 use std::collections::BTreeMap;

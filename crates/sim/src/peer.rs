@@ -167,4 +167,9 @@ impl Planner for PeerPlanner {
         (self.0.buy)(&mut draft);
         draft.finish()
     }
+
+    /// Karpenter remembers what it discovered by type, the others do not remember at all.
+    fn learns_across_types(&self) -> bool {
+        false
+    }
 }

@@ -12,6 +12,7 @@ use crate::bill::world::{Backlog, World};
 use crate::demand::class_of;
 use crate::headroom::{CapSet, Left};
 use crate::online::queue::Queue;
+use crate::online::tail::last_end;
 use crate::prune::Offer;
 
 /// A host there is or is bought, and what the plan in the making puts on it.
@@ -23,6 +24,8 @@ pub(crate) struct Room {
     pub(crate) seat: Seat,
     /// The same before anything was put there.
     bare: Seat,
+    /// When the last of what runs here is to be expected to end: some job there may outlast what is expected of it.
+    pub(crate) last_end: f64,
     /// What starts as soon as it can start anything.
     pub(crate) first: Vec<Run>,
     /// What is to start when something has ended.
@@ -141,7 +144,7 @@ impl Rooms {
         let mut all: Vec<Run> = Vec::new();
         for room in self.all.iter_mut().filter(|room| !room.later.is_empty()) {
             let (first, later) = (mem::take(&mut room.first), mem::take(&mut room.later));
-            room.seat = room.bare.clone();
+            room.make_bare();
             room.put(world, &first);
             for run in later {
                 backlog.give_back(&run);
@@ -219,7 +222,8 @@ impl Rooms {
 impl Room {
     fn new(id: Option<HostId>, is_ready: bool, seat: Seat) -> Self {
         let (first, later) = (Vec::new(), Vec::new());
-        Self { id, is_ready, bare: seat.clone(), seat, first, later }
+        let last_end = last_end(&seat.ends, seat.paid_until);
+        Self { id, is_ready, bare: seat.clone(), last_end, seat, first, later }
     }
 
     /// A host that is bought, with nothing on it.
@@ -236,8 +240,13 @@ impl Room {
 
     /// Takes off what was to start first; there must be nothing that starts later.
     pub(crate) fn empty(&mut self) -> Vec<Run> {
-        self.seat = self.bare.clone();
+        self.make_bare();
         mem::take(&mut self.first)
+    }
+
+    fn make_bare(&mut self) {
+        self.seat = self.bare.clone();
+        self.last_end = last_end(&self.seat.ends, self.seat.paid_until);
     }
 
     /// Writes down what is to run here, and takes its room.
@@ -263,6 +272,7 @@ impl Room {
         }
         changes.sort_unstable();
         self.seat.ends = rising(&mut self.seat.free, &changes);
+        self.last_end = last_end(&self.seat.ends, self.seat.paid_until);
     }
 }
 

@@ -53,9 +53,9 @@ fn a_lone_job_is_bought_the_cheapest_host_that_holds_it() {
     assert_eq!(types(&planned), [("small", 1)]);
 }
 
-/// A host for one, and one for five that is dear for four.
+/// A host for one, and one for five at the price of three.
 fn shop_of_fives() -> Vec<Offering> {
-    vec![offering("one", 1024, 4096, 50_000), offering("five", 5120, 20_480, 205_000)]
+    vec![offering("one", 1024, 4096, 50_000), offering("five", 5120, 20_480, 150_000)]
 }
 
 #[test]
