@@ -189,10 +189,6 @@ impl Catalog {
             }
         }
         for offering in &mut self.offerings {
-            if let Some(registered) = learned.get(&offering.pool.instance_type) {
-                offering.capacity = *registered;
-                continue;
-            }
             let expected = offering.memory();
             let alike = seen.get(&offering.image()).into_iter().flatten();
             let alike =
@@ -205,7 +201,7 @@ impl Catalog {
                 offering.capacity.memory = MiB::new(u32::try_from(memory).unwrap_or(u32::MAX));
             }
         }
-        self
+        self.with_learned(learned)
     }
 
     /// The same catalog with the hazard of every Spot offering replaced by what `hazard` makes of its pool and of what was

@@ -168,7 +168,7 @@ impl Planner for PeerPlanner {
         draft.finish()
     }
 
-    /// Karpenter remembers what it discovered by type, the others do not remember at all.
+    /// Karpenter remembers what it discovered by type; so do, which is kinder than they are, the others.
     fn learns_across_types(&self) -> bool {
         false
     }

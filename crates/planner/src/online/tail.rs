@@ -1,8 +1,8 @@
 //! How long things last when what is expected of them is a mean.
 //!
 //! Durations of batch jobs have long tails: most end before what is expected of them, some run for several times as long. Here each is
-//! taken for exponential with that mean, which errs little on either side of what traces show, and of which the sums are
-//! short. It never says when anything does end; it weighs what may be.
+//! taken for exponential with that mean: a guess, not a fit, that was cheaper on the shipped traces than to take means for
+//! certain. It never says when anything does end; it weighs what may be.
 
 use crate::amount::Amount;
 
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_end_together_end_later_than_one_and_a_late_one_decides() {
+    fn some_that_end_about_together_end_later_than_one_and_a_late_one_decides() {
         let ends =
             |ends: &[u32]| ends.iter().map(|end| (*end, Amount::default())).collect::<Vec<_>>();
 
