@@ -16,7 +16,7 @@ use spillway_core::job::StopCause;
 use spillway_core::plan::{GangDemand, GangPlan, GangVerdict, Gangs, NoFit, WaitReason};
 use spillway_core::{
     Attempt, AttemptOrd, DemandKey, Expectation, FailureCategory, HostId, Job, JobClass, JobId,
-    JobSpec, JobState, VariantOrd,
+    JobSpec, JobState, KindId, VariantOrd,
 };
 
 use crate::calls::Call;
@@ -226,7 +226,8 @@ impl Engine {
         if !self.in_use.have_room(&self.config, &lane, holdings) {
             return;
         }
-        let expected = Some(question.expectation(&self.memory, &spec, VariantOrd::BASE));
+        let expected =
+            Some(question.expectation(&self.memory, KindId::of(&spec), (&spec, VariantOrd::BASE)));
         self.leave_line(id);
         let mut of_group: Option<(&NodeGroup, Arc<JobSpec>)> = None;
         for (node, group, host) in places {

@@ -338,7 +338,10 @@ impl Engine {
             return false;
         }
         let expected = Some(match question {
-            Some(question) => question.expectation(&self.memory, &job.spec, variant),
+            Some(question) => {
+                let kind = self.kind_as(job, variant);
+                question.expectation(&self.memory, kind, (&job.spec, variant))
+            }
             None => self.expectation(cx.now, &job.spec, variant),
         });
         let start = Start { expected, variant, ..Start::default() };

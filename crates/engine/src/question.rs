@@ -117,11 +117,11 @@ impl Question {
     pub(crate) fn expectation(
         &mut self,
         memory: &Memory,
-        spec: &JobSpec,
-        variant: VariantOrd,
+        kind: KindId,
+        (spec, variant): (&JobSpec, VariantOrd),
     ) -> Expectation {
         let told_secs = spec.expected_duration_of(variant).map(whole_secs);
-        self.forecasts.expectation(memory, KindId::of_variant(spec, variant), told_secs)
+        self.forecasts.expectation(memory, kind, told_secs)
     }
 
     /// Which of the jobs of a demand a host is to be kept for, of those that have no place yet.

@@ -440,7 +440,7 @@ impl SimCloud {
         host.draining = true;
         host.draining_since = Some(now);
         let instance = host.instance.clone();
-        if !host.tasks.is_empty() {
+        if !host.is_idle() {
             self.note(Fault::DrainUnderTask);
         }
         self.tell_host(now, &instance);

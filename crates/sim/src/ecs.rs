@@ -47,13 +47,18 @@ pub struct SimContainerInstance {
     pub away_until: Option<Timestamp>,
     /// Images on it, and since when each is (or will be) there.
     pub images: BTreeMap<String, Timestamp>,
-    /// Its tasks that are not STOPPED.
-    pub tasks: BTreeSet<TaskArn>,
+    /// The numbers of its tasks that are not STOPPED.
+    tasks: BTreeSet<u64>,
     /// Since when it has none.
     pub idle_since: Timestamp,
 }
 
 impl SimContainerInstance {
+    /// Whether it has no task that is not STOPPED.
+    pub fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// What ECS showed at `at`; none before it registered.
     pub(crate) fn report_at(&self, at: Timestamp) -> Option<ContainerInstanceReport> {
         let not_yet = |since: Option<Timestamp>| since.is_some_and(|since| at < since);
@@ -189,8 +194,8 @@ pub struct Ecs {
     by_instance: BTreeMap<InstanceId, ContainerInstanceArn>,
     /// By the number at the end of the ARN. It is made of the token, so a token finds its task.
     tasks: BTreeMap<u64, Box<SimTask>>,
-    /// Tasks that are not STOPPED, by job.
-    live_of_job: BTreeMap<JobId, BTreeSet<TaskArn>>,
+    /// The numbers of tasks that are not STOPPED, by job.
+    live_of_job: BTreeMap<JobId, Vec<u64>>,
     /// Tasks that are STOPPED, by when; those that ECS has forgotten are dropped.
     stopped: VecDeque<(Timestamp, u64)>,
     /// How those ended that were dropped.
@@ -215,8 +220,8 @@ fn number_of(token: &ClientToken) -> u64 {
 
 /// The number in a task's ARN.
 fn number_in(arn: &TaskArn) -> Option<u64> {
-    let (_, number) = arn.as_str().rsplit_once('/')?;
-    u64::from_str_radix(number, 16).ok()
+    let text = arn.as_str();
+    u64::from_str_radix(text.get(text.len().checked_sub(16)?..)?, 16).ok()
 }
 
 impl Ecs {
@@ -268,7 +273,19 @@ impl Ecs {
 
     /// A job's tasks that are not STOPPED.
     pub fn live_tasks(&self, job: JobId) -> impl Iterator<Item = &SimTask> {
-        self.live_of_job.get(&job).into_iter().flatten().filter_map(|arn| self.task(arn))
+        self.numbered(self.live_of_job.get(&job).into_iter().flatten())
+    }
+
+    /// Those on the host of an instance.
+    pub fn tasks_on(&self, instance: &InstanceId) -> impl Iterator<Item = &SimTask> {
+        self.numbered(self.host_of(instance).into_iter().flat_map(|host| &host.tasks))
+    }
+
+    fn numbered<'a>(
+        &'a self,
+        numbers: impl Iterator<Item = &'a u64>,
+    ) -> impl Iterator<Item = &'a SimTask> {
+        numbers.filter_map(|number| self.tasks.get(number).map(AsRef::as_ref))
     }
 
     /// How many tasks are not STOPPED.
@@ -319,7 +336,7 @@ impl Ecs {
         &mut self,
         arn: &ContainerInstanceArn,
     ) -> Option<SimContainerInstance> {
-        if !self.hosts.get(arn)?.tasks.is_empty() {
+        if !self.hosts.get(arn)?.is_idle() {
             return None;
         }
         let host = self.hosts.remove(arn)?;
@@ -362,7 +379,7 @@ impl Ecs {
             return Ok(Started::Refused(Refusal::HostGone));
         };
         host.held = host.held.checked_add(&need).unwrap_or(host.registered);
-        host.tasks.insert(arn.clone());
+        host.tasks.insert(number);
         let task = SimTask {
             arn: arn.clone(),
             job: request.job,
@@ -386,15 +403,22 @@ impl Ecs {
             before: vec![(now, TaskStatus::Pending, 1)],
         };
         self.n_live += 1;
-        self.live_of_job.entry(request.job).or_default().insert(arn.clone());
+        self.note_live(request.job, number);
         if let Some(log) = log {
             for (child, _) in log.children() {
-                self.live_of_job.entry(child).or_default().insert(arn.clone());
+                self.note_live(child, number);
             }
             self.shared_logs.insert(number, log);
         }
         self.tasks.insert(number, Box::new(task));
         Ok(Started::New(arn))
+    }
+
+    fn note_live(&mut self, job: JobId, number: u64) {
+        let live = self.live_of_job.entry(job).or_default();
+        if !live.contains(&number) {
+            live.push(number);
+        }
     }
 
     /// Drops tasks that are long over, with their tokens.
@@ -433,7 +457,7 @@ impl Ecs {
                 self.stopped.push_back((now, number));
                 if let Some(host) = self.hosts.get_mut(&task.container_instance) {
                     host.held = host.held.saturating_sub(&task.need);
-                    host.tasks.remove(arn);
+                    host.tasks.remove(&number);
                     host.idle_since = now;
                 }
                 self.n_live = self.n_live.saturating_sub(1);
@@ -441,7 +465,7 @@ impl Ecs {
                 let riders = log.into_iter().flat_map(|log| log.children());
                 for (job, _) in riders.chain([(task.job, task.attempt)]) {
                     let Some(live) = self.live_of_job.get_mut(&job) else { continue };
-                    live.remove(arn);
+                    live.retain(|other| *other != number);
                     if live.is_empty() {
                         self.live_of_job.remove(&job);
                     }
@@ -457,7 +481,7 @@ impl Ecs {
         shown_at: Timestamp,
         arns: &[TaskArn],
     ) -> (Vec<TaskReport>, Vec<TaskArn>) {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let (mut found, mut missing) = (Vec::with_capacity(arns.len()), Vec::new());
         for arn in arns {
             let known = self.task(arn).filter(|task| {
                 // ECS keeps a STOPPED task for an hour, as EC2 does an instance.

@@ -121,13 +121,7 @@ impl MemoryLedger {
 
     /// One job, array, or child of one, whether or not the child has a record.
     pub fn get_job(&self, id: JobId) -> Option<Cow<'_, Job>> {
-        let is_main = |job: &Job, node| job.spec.gang.as_ref().is_some_and(|g| g.main == node);
-        if let (Some(node), Some(job)) = (id.node_index(), self.jobs.get(&id.whole()))
-            && is_main(job, node)
-        {
-            return Some(Cow::Borrowed(job));
-        }
-        match (self.jobs.get(&id), id.index()) {
+        match (self.get_unpacked(id), id.index()) {
             (Some(job), _) => Some(Cow::Borrowed(job)),
             (None, Some(index)) => {
                 let array = self.jobs.get(&id.whole())?;
@@ -136,6 +130,17 @@ impl MemoryLedger {
             }
             (None, None) => None,
         }
+    }
+
+    /// The same, but for children of arrays that have ended or were never begun.
+    pub fn get_unpacked(&self, id: JobId) -> Option<&Job> {
+        let is_main = |job: &Job, node| job.spec.gang.as_ref().is_some_and(|g| g.main == node);
+        if let (Some(node), Some(job)) = (id.node_index(), self.jobs.get(&id.whole()))
+            && is_main(job, node)
+        {
+            return Some(job);
+        }
+        self.jobs.get(&id).map(AsRef::as_ref)
     }
 
     /// All hosts there ever were.

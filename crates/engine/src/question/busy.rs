@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use spillway_core::class::whole_secs;
-use spillway_core::{Busy, HostId, Job, JobId, KindId};
+use spillway_core::{Busy, HostId, Job, JobId, KindId, VariantOrd};
 
 use super::Forecasts;
 use crate::engine::Engine;
@@ -37,12 +37,16 @@ impl Engine {
         busy
     }
 
-    /// The kind of a job; that of an array's children is known.
+    /// The kind of a job; that of an array and its children is known.
     pub(crate) fn kind_of(&self, job: &Job) -> KindId {
+        self.kind_as(job, job.variant())
+    }
+
+    /// The same of a job that is run as one of its alternatives.
+    pub(crate) fn kind_as(&self, job: &Job, variant: VariantOrd) -> KindId {
         let is_of_one = job.spec.variants.is_none();
-        let array =
-            job.id.index().filter(|_| is_of_one).and_then(|_| self.arrays.get(&job.id.whole()));
-        let own = || KindId::of_variant(&job.spec, job.variant());
+        let array = self.arrays.get(&job.id.whole()).filter(|_| is_of_one);
+        let own = || KindId::of_variant(&job.spec, variant);
         array.map_or_else(own, |array| array.place.group.class.kind)
     }
 

@@ -14,7 +14,8 @@ use spillway_core::{
 };
 
 use super::error::{Failure, Outcome};
-use super::query::{self, children};
+use super::query;
+use super::query::children::{self, Arrays};
 use super::write::{json, whole};
 
 /// A row that is about to be written.
@@ -41,6 +42,9 @@ pub(super) struct Commit<'c> {
     heard: BTreeMap<JobId, &'c Heard>,
     /// The schedules that sent new jobs.
     scheduled: BTreeMap<JobId, &'c ScheduleRecord>,
+    /// The time of its rows, once one is written.
+    at: Option<i64>,
+    arrays: Arrays,
 }
 
 impl<'c> Commit<'c> {
@@ -58,11 +62,11 @@ impl<'c> Commit<'c> {
                 scheduled.insert(last.job, record.as_ref());
             }
         }
-        Self { now, heard, scheduled }
+        Self { now, heard, scheduled, at: None, arrays: Arrays::default() }
     }
 
     /// What happens with a change that is about to be applied.
-    pub(super) fn rows(&self, tx: &Transaction<'_>, change: &Change) -> Outcome<Vec<Row>> {
+    pub(super) fn rows(&mut self, tx: &Transaction<'_>, change: &Change) -> Outcome<Vec<Row>> {
         Ok(match change {
             Change::AddJob(job) => vec![self.added(job)?],
             Change::AddChild { id, state } => self.moved(tx, *id, state, None)?,
@@ -75,7 +79,7 @@ impl<'c> Commit<'c> {
                     reason: state.reason_after(None).map(str::to_owned),
                     ..AuditDetail::default()
                 };
-                let job = place(tx, *array)?;
+                let job = place(tx, *array, &mut self.arrays)?;
                 let row = |seq| Row::of(AuditKind::JobChildrenEnded, (seq, *array), detail);
                 job.map(|(seq, _)| row(seq)).into_iter().collect()
             }
@@ -84,7 +88,7 @@ impl<'c> Commit<'c> {
             Change::PutBreaker { target, breaker } => {
                 of_breaker(tx, target, breaker.as_deref())?.into_iter().collect()
             }
-            Change::Heard(heard) => of_message(tx, heard)?.into_iter().collect(),
+            Change::Heard(heard) => of_message(tx, heard, &mut self.arrays)?.into_iter().collect(),
             Change::Learn { .. }
             | Change::Cool { .. }
             | Change::PutKind { .. }
@@ -122,13 +126,15 @@ impl<'c> Commit<'c> {
 
     /// What happens to a job, a child or a node that comes to a state.
     fn moved(
-        &self,
+        &mut self,
         tx: &Transaction<'_>,
         id: JobId,
         state: &JobState,
         ended: Option<&Attempt>,
     ) -> Outcome<Vec<Row>> {
-        let Some((seq, before)) = place(tx, id)? else { return Ok(Vec::new()) };
+        let Some((seq, before)) = place(tx, id, &mut self.arrays)? else {
+            return Ok(Vec::new());
+        };
         let job = (seq, id);
         let attempt = |ord| AuditDetail { attempt: Some(ord), ..AuditDetail::default() };
         let mut rows = Vec::new();
@@ -163,21 +169,59 @@ impl<'c> Commit<'c> {
         }
         Ok(rows)
     }
+
+    /// The arrays of what it changes.
+    pub(super) fn arrays(&mut self) -> &mut Arrays {
+        &mut self.arrays
+    }
+
+    /// Writes rows behind those that there are.
+    pub(super) fn put(&mut self, tx: &Transaction<'_>, rows: &[Row]) -> Outcome<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let at = match self.at {
+            Some(at) => at,
+            None => self.at_behind(tx)?,
+        };
+        self.at = Some(at);
+        let sql = "INSERT INTO audit (at, kind, job, part, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut statement = tx.prepare_cached(sql)?;
+        for Row { kind, job, detail } in rows {
+            let said = if *detail == AuditDetail::default() { None } else { Some(json(detail)?) };
+            let (seq, part) = job.map_or((None, None), |(seq, id)| (Some(seq), part_of(id)));
+            statement.execute(params![at, kind.as_str(), seq, part, said])?;
+        }
+        Ok(())
+    }
+
+    /// A clock may go back between two dispatchers; the order of the rows does not.
+    fn at_behind(&self, tx: &Transaction<'_>) -> Outcome<i64> {
+        let sql = "SELECT at FROM audit ORDER BY n DESC LIMIT 1";
+        let last: Option<i64> =
+            tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        Ok(last.unwrap_or(i64::MIN).max(self.now.as_millisecond()))
+    }
 }
 
 /// The place in line of a job, of a child's array or of a node's job, and the status in its own record, if it has one.
-fn place(tx: &Transaction<'_>, id: JobId) -> Outcome<Option<(i64, Option<String>)>> {
+fn place(
+    tx: &Transaction<'_>,
+    id: JobId,
+    arrays: &mut Arrays,
+) -> Outcome<Option<(i64, Option<String>)>> {
     if id == id.whole() {
         let sql = "SELECT seq, status FROM jobs WHERE id = ?1";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Some(row.get(1)?)));
         let key = *id.uuid().as_bytes();
         return Ok(tx.prepare_cached(sql)?.query_row([key], row).optional()?);
     }
-    let seq = match children::array(tx, id.whole())? {
-        Some(array) => Some(array.seq),
-        None => place(tx, id.whole())?.map(|(seq, _)| seq),
-    };
-    let Some(seq) = seq else { return Ok(None) };
+    if let Some(index) = id.index()
+        && let Some(array) = arrays.of(tx, id.whole())?
+    {
+        return Ok(Some((array.seq, children::status(tx, &array, index)?)));
+    }
+    let Some((seq, _)) = place(tx, id.whole(), arrays)? else { return Ok(None) };
     Ok(Some((seq, query::status(tx, id)?)))
 }
 
@@ -288,7 +332,7 @@ fn of_breaker(
 }
 
 /// An order, or a message that was refused; that of a job is told with the job.
-fn of_message(tx: &Transaction<'_>, heard: &Heard) -> Outcome<Option<Row>> {
+fn of_message(tx: &Transaction<'_>, heard: &Heard, arrays: &mut Arrays) -> Outcome<Option<Row>> {
     let mut detail = AuditDetail {
         message: Some(heard.message.clone()),
         sender: heard.sender.clone(),
@@ -316,27 +360,8 @@ fn of_message(tx: &Transaction<'_>, heard: &Heard) -> Outcome<Option<Row>> {
         }
     };
     detail.target = target;
-    let seq = job.map(|id| place(tx, id)).transpose()?.flatten().map(|(seq, _)| seq);
+    let seq = job.map(|id| place(tx, id, arrays)).transpose()?.flatten().map(|(seq, _)| seq);
     Ok(Some(Row { kind, job: seq.zip(job), detail }))
-}
-
-/// Writes rows behind those that there are.
-pub(super) fn put(tx: &Transaction<'_>, now: Timestamp, rows: &[Row]) -> Outcome<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    // A clock may go back between two dispatchers; the order of the rows does not.
-    let sql = "SELECT at FROM audit ORDER BY n DESC LIMIT 1";
-    let last: Option<i64> = tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
-    let at = last.unwrap_or(i64::MIN).max(now.as_millisecond());
-    let sql = "INSERT INTO audit (at, kind, job, part, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = tx.prepare_cached(sql)?;
-    for Row { kind, job, detail } in rows {
-        let said = if *detail == AuditDetail::default() { None } else { Some(json(detail)?) };
-        let (seq, part) = job.map_or((None, None), |(seq, id)| (Some(seq), part_of(id)));
-        statement.execute(params![at, kind.as_str(), seq, part, said])?;
-    }
-    Ok(())
 }
 
 /// Which part of a job an id names: the index of a child, of a node -1 and less; none for the whole.

@@ -98,10 +98,7 @@ pub(super) fn status(connection: &Connection, id: JobId) -> Outcome<Option<Strin
         return Ok(status.optional()?);
     };
     let Some(array) = children::array(connection, id.whole())? else { return Ok(None) };
-    let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
-    let sql = "SELECT status FROM children WHERE seq = ?1 AND ord = ?2";
-    let key = [array.seq, i64::from(ord)];
-    Ok(connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?)
+    children::status(connection, &array, index)
 }
 
 /// Jobs that are over: 40 bytes of each are kept in memory.

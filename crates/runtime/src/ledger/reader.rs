@@ -17,7 +17,6 @@ use spillway_core::{
 use super::error::Outcome;
 use super::schema::{FORMAT, Found};
 use super::{query, schema};
-use crate::limits;
 
 /// A reader of the ledger. Every answer is of one moment; the dispatcher is not held up by it.
 #[derive(Debug)]
@@ -73,8 +72,7 @@ impl SqliteReader {
 pub(super) fn connect(path: &Path) -> Outcome<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(limits::LEDGER_BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(limits::LEDGER_STATEMENTS);
+    super::prepare(&connection)?;
     Ok(connection)
 }
 

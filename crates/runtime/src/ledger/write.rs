@@ -17,6 +17,7 @@ use spillway_core::{
 use super::audit;
 use super::error::{BadChange, Failure, Outcome};
 use super::outbox::{self, EventRule};
+use super::query::children::Arrays;
 
 /// Writes `changes` in one transaction, in their order, and what is news of them.
 pub(super) fn commit(
@@ -52,12 +53,12 @@ pub(super) fn apply_all(
     changes: &[Change],
     events: Option<&EventRule>,
 ) -> Outcome<()> {
-    let commit = audit::Commit::new(now, changes);
+    let mut commit = audit::Commit::new(now, changes);
     for change in changes {
         let news = events.map(|rule| outbox::news(tx, rule, change)).transpose()?.flatten();
         let happened = commit.rows(tx, change)?;
-        apply(tx, change)?;
-        audit::put(tx, now, &happened)?;
+        apply(tx, change, commit.arrays())?;
+        commit.put(tx, &happened)?;
         if let Some((id, state)) = news {
             outbox::put(tx, id, state, now)?;
         }
@@ -66,18 +67,18 @@ pub(super) fn apply_all(
     Ok(())
 }
 
-fn apply(tx: &Transaction<'_>, change: &Change) -> Outcome<()> {
+fn apply(tx: &Transaction<'_>, change: &Change, arrays: &mut Arrays) -> Outcome<()> {
     match change {
         Change::AddJob(job) => add_job(tx, job),
         Change::AddChild { id, state } => match id.node_index() {
             Some(node) => nodes::add_node(tx, *id, node, state),
-            None => children::add_child(tx, *id, state),
+            None => children::add_child(tx, *id, state, arrays),
         },
         Change::EndChildren { array, runs, state } => {
-            children::end_children(tx, *array, runs, state)
+            children::end_children(tx, *array, runs, state, arrays)
         }
         Change::MoveJob { id, state, ended } if id.index().is_some() => {
-            children::move_child(tx, *id, state, ended.as_deref())
+            children::move_child(tx, *id, state, ended.as_deref(), arrays)
         }
         Change::MoveJob { id, state, ended } => match id.node_index() {
             Some(node) => nodes::move_node(tx, *id, node, state, ended.as_deref()),

@@ -304,7 +304,7 @@ impl SimCloud {
         }
         if let Some(host) = self.ecs.host_of_mut(id) {
             host.away_until = Some(Timestamp::MAX);
-            for arn in host.tasks.clone() {
+            for arn in self.arns_on(id) {
                 if let Some(log) = self.ecs.shared_log_mut(&arn) {
                     log.lose(now);
                 }
@@ -344,11 +344,15 @@ impl SimCloud {
         }
     }
 
+    fn arns_on(&self, id: &InstanceId) -> Vec<TaskArn> {
+        self.ecs.tasks_on(id).map(|task| task.arn.clone()).collect()
+    }
+
     /// ECS ends the tasks of a host that is gone and takes the host out.
     fn end_noticed(&mut self, now: Timestamp, id: &InstanceId) {
         let Some(host) = self.ecs.host_of(id) else { return };
-        let (arn, tasks) = (host.arn.clone(), host.tasks.clone());
-        for task in tasks {
+        let arn = host.arn.clone();
+        for task in self.arns_on(id) {
             let stopped_reason = format!("Host EC2 (instance {id}) terminated.");
             if let Some(task) = self.ecs.task_mut(&task) {
                 // An exit that the agent had not reported yet is lost with it.

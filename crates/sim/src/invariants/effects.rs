@@ -110,13 +110,10 @@ impl Invariants {
         }
         let by_ledger = self.on_host.get(&host_id).and_then(BTreeMap::first_key_value);
         let by_ledger = by_ledger.map(|(job, _)| job);
-        let in_cloud =
-            cloud.ecs().host_of(instance).into_iter().flat_map(|h| &h.tasks).find(|arn| {
-                let task = cloud.ecs().task(arn);
-                task.is_some_and(|t| {
-                    self.live.get(&t.job).is_some_and(|live| live.ord == t.attempt)
-                })
-            });
+        let in_cloud = cloud
+            .ecs()
+            .tasks_on(instance)
+            .find(|task| self.live.get(&task.job).is_some_and(|live| live.ord == task.attempt));
         if let Some(job) = by_ledger {
             self.violate(
                 "I8",
@@ -127,7 +124,7 @@ impl Invariants {
             self.violate(
                 "I8",
                 moment,
-                format!("host {host_id} is ended as {cause} with {task} on it"),
+                format!("host {host_id} is ended as {cause} with {} on it", task.arn),
             );
         }
     }
@@ -263,8 +260,7 @@ impl Invariants {
         let Some(CloudEvent::Task { report }) = &message.body else { return };
         let token = report.started_by.as_deref().and_then(ClientToken::parse_attempt);
         let (TaskStatus::Stopped, Some((id, ord))) = (report.status, token) else { return };
-        let job = ledger.get_job(id);
-        let live = job.as_ref().and_then(|job| job.state.live_attempt());
+        let live = ledger.get_unpacked(id).and_then(|job| job.state.live_attempt());
         let is_unheard = live.is_some_and(|attempt| {
             let is_noted = attempt.shared.as_ref().is_some_and(|shared| shared.ended.is_some());
             attempt.ord == ord

@@ -32,7 +32,7 @@ impl Invariants {
         let max = usual + observed;
         let now = moment.now;
         let since = |instance: &SimInstance| match cloud.ecs().host_of(&instance.id) {
-            Some(host) if !host.tasks.is_empty() => now,
+            Some(host) if !host.is_idle() => now,
             Some(host) => host.idle_since,
             // Whoever gives one up takes it out of the cluster too.
             None => self

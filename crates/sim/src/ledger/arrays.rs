@@ -109,7 +109,8 @@ impl Shared {
         let parts = arn.as_str().rsplit_once('/');
         let numbered = parts.and_then(|(prefix, end)| {
             let number = u128::from_str_radix(end, 16).ok()?;
-            (format!("{number:032x}") == end).then_some((prefix, number))
+            let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+            (end.len() == 32 && end.bytes().all(is_hex)).then_some((prefix, number))
         });
         match numbered {
             Some((prefix, number)) => PackedArn::Numbered { prefix: self.text(prefix), number },

@@ -7,12 +7,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use spillway_core::Change;
+use spillway_core::error::LedgerError;
 use spillway_runtime::ledger::SqliteLedger;
 use spillway_sim::run::Outcome;
 use spillway_sim::run::listeners::{Commits, Listeners};
 use spillway_sim::{Policy, Scenario};
 use tokio::runtime::Handle;
-use tokio::task::block_in_place;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::{JoinHandle, block_in_place};
 
 use crate::commands::report::write_run;
 use crate::error::Complaint;
@@ -20,6 +22,9 @@ use crate::ledger;
 
 /// Changes that are written together. Nothing depends on a simulated commit, so that none must be on the disk by itself.
 const CHANGES: usize = 10_000;
+
+/// So many times as many wait to be written, while the run goes on beside it.
+const BATCHES: usize = 2;
 
 /// Files that are kept of a run.
 #[derive(Debug, Clone, Copy)]
@@ -51,14 +56,15 @@ impl Kept<'_> {
             let told = || format!("cannot write the trace {}", path.display());
             trace.flush().with_context(told)?;
         }
-        if let (Some(mut ledger), Some(path)) = (ledger, path) {
+        if let (Some(ledger), Some(path)) = (ledger, path) {
             let told = || format!("cannot write the ledger {}", path.display());
-            ledger.flush().with_context(told)?;
+            let now = ledger.now;
+            ledger.finish().with_context(told)?;
             if let Some(report) = self.report {
                 let source =
                     format!("{}, seed {}, {}", scenario.name, scenario.seed, policy.name());
                 let reader = crate::ledger::file_reader(path)?;
-                write_run(reader.as_ref(), source, ledger.now, report)?;
+                write_run(reader.as_ref(), source, now, report)?;
             }
         }
         Ok(outcome)
@@ -72,11 +78,15 @@ fn trace(path: &Path) -> Result<BufWriter<File>, Complaint> {
     Ok(BufWriter::new(file))
 }
 
-/// A ledger that takes many commits as one.
+/// Commits, each with its time.
+type Batch = Vec<(Timestamp, Vec<Change>)>;
+
+/// A ledger that takes many commits as one, beside the run.
 struct Batches {
     runtime: Handle,
-    ledger: SqliteLedger,
-    waiting: Vec<(Timestamp, Vec<Change>)>,
+    batches: Sender<Batch>,
+    writer: JoinHandle<Result<(), LedgerError>>,
+    waiting: Batch,
     n_waiting: usize,
     now: Timestamp,
 }
@@ -89,20 +99,42 @@ impl Batches {
                 .hint("a run needs a ledger of its own: name a file that is not there yet")
                 .into());
         }
-        Ok(Self {
-            runtime: Handle::current(),
-            ledger: ledger::writer(path)?,
-            waiting: Vec::new(),
-            n_waiting: 0,
-            now: Timestamp::UNIX_EPOCH,
-        })
+        let runtime = Handle::current();
+        let (batches, written) = mpsc::channel(BATCHES);
+        let writer = runtime.spawn(write(ledger::writer(path)?, written));
+        let (waiting, now) = (Vec::new(), Timestamp::UNIX_EPOCH);
+        Ok(Self { runtime, batches, writer, waiting, n_waiting: 0, now })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Hands over what waits. The run goes no further ahead of the disk than [`BATCHES`].
+    fn send(&mut self) -> io::Result<()> {
         self.n_waiting = 0;
-        let commit = self.ledger.commit_together(std::mem::take(&mut self.waiting));
-        block_in_place(|| self.runtime.block_on(commit)).map_err(io::Error::other)
+        let batch = std::mem::take(&mut self.waiting);
+        let sent = block_in_place(|| self.runtime.block_on(self.batches.send(batch)));
+        // It takes no more only if it could not write: it says why.
+        sent.or_else(|_| ended(&self.runtime, &mut self.writer))
     }
+
+    /// Writes what waits, and returns after all of it is written.
+    fn finish(mut self) -> io::Result<()> {
+        self.send()?;
+        drop(self.batches);
+        ended(&self.runtime, &mut self.writer)
+    }
+}
+
+/// What became of the writer, once it has ended.
+fn ended(runtime: &Handle, writer: &mut JoinHandle<Result<(), LedgerError>>) -> io::Result<()> {
+    let written = block_in_place(|| runtime.block_on(writer)).map_err(io::Error::other)?;
+    written.map_err(io::Error::other)
+}
+
+async fn write(mut ledger: SqliteLedger, mut batches: Receiver<Batch>) -> Result<(), LedgerError> {
+    ledger.draft().await?;
+    while let Some(batch) = batches.recv().await {
+        ledger.commit_together(batch).await?;
+    }
+    ledger.settle().await
 }
 
 impl Commits for Batches {
@@ -110,6 +142,6 @@ impl Commits for Batches {
         self.now = now;
         self.n_waiting += changes.len();
         self.waiting.push((now, changes.to_vec()));
-        if self.n_waiting < CHANGES { Ok(()) } else { self.flush() }
+        if self.n_waiting < CHANGES { Ok(()) } else { self.send() }
     }
 }

@@ -36,6 +36,41 @@ pub(in super::super) fn array(connection: &Connection, id: JobId) -> Outcome<Opt
     Ok(statement.query_row([id.uuid().as_bytes().as_slice()], read_array).optional()?)
 }
 
+/// The array that was looked up last: changes that follow each other are mostly of one.
+#[derive(Debug, Default)]
+pub(in super::super) struct Arrays(Option<(JobId, Array)>);
+
+impl Arrays {
+    /// The array with this id.
+    pub(in super::super) fn of(
+        &mut self,
+        connection: &Connection,
+        id: JobId,
+    ) -> Outcome<Option<Array>> {
+        if let Some((known, array)) = self.0
+            && known == id
+        {
+            return Ok(Some(array));
+        }
+        let found = array(connection, id)?;
+        // What an array is never changes; one that is not there may come.
+        self.0 = found.map(|array| (id, array)).or(self.0);
+        Ok(found)
+    }
+}
+
+/// The status in the record of a child.
+pub(in super::super) fn status(
+    connection: &Connection,
+    array: &Array,
+    index: u32,
+) -> Outcome<Option<String>> {
+    let Some(ord) = array.indexes.ord_of(index) else { return Ok(None) };
+    let sql = "SELECT status FROM children WHERE seq = ?1 AND ord = ?2";
+    let key = [array.seq, i64::from(ord)];
+    Ok(connection.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?)
+}
+
 /// A row of `children` as a job.
 fn child(connection: &Connection, parent: &Job, array: &Array, row: &Row<'_>) -> Outcome<Job> {
     let ord: u32 = row.get(0)?;

@@ -6,7 +6,7 @@ use spillway_core::array::{Indexes, child_seq};
 use spillway_core::job::{Attempt, Job, JobState};
 
 use super::super::error::{BadChange, Outcome};
-use super::super::query::children::{self, Array};
+use super::super::query::children::{Array, Arrays};
 use super::super::query::natural;
 use super::{Record, add_attempt, check_move, ended, json, said, whole};
 
@@ -19,14 +19,19 @@ pub(super) fn add_array(tx: &Transaction<'_>, job: &Job) -> Outcome<()> {
 }
 
 /// The array of a child, and the child's ordinal number in it.
-fn place(tx: &Transaction<'_>, id: JobId) -> Outcome<Option<(Array, u32)>> {
-    let Some(array) = children::array(tx, id.whole())? else { return Ok(None) };
+fn place(tx: &Transaction<'_>, id: JobId, arrays: &mut Arrays) -> Outcome<Option<(Array, u32)>> {
+    let Some(array) = arrays.of(tx, id.whole())? else { return Ok(None) };
     let ord = id.index().and_then(|index| array.indexes.ord_of(index));
     Ok(ord.map(|ord| (array, ord)))
 }
 
-pub(super) fn add_child(tx: &Transaction<'_>, id: JobId, state: &JobState) -> Outcome<()> {
-    let (array, ord) = place(tx, id)?.ok_or(BadChange::NeverAdded(id))?;
+pub(super) fn add_child(
+    tx: &Transaction<'_>,
+    id: JobId,
+    state: &JobState,
+    arrays: &mut Arrays,
+) -> Outcome<()> {
+    let (array, ord) = place(tx, id, arrays)?.ok_or(BadChange::NeverAdded(id))?;
     if first_known(tx, array.seq, ord, ord)?.is_some() {
         return Err(BadChange::AddedTwice(id).into());
     }
@@ -44,8 +49,9 @@ pub(super) fn move_child(
     id: JobId,
     state: &JobState,
     ended: Option<&Attempt>,
+    arrays: &mut Arrays,
 ) -> Outcome<()> {
-    let (array, ord) = place(tx, id)?.ok_or(BadChange::NeverAdded(id))?;
+    let (array, ord) = place(tx, id, arrays)?.ok_or(BadChange::NeverAdded(id))?;
     let sql = "SELECT status, last_attempt FROM children WHERE seq = ?1 AND ord = ?2";
     let before: Option<Record> = tx
         .prepare_cached(sql)?
@@ -79,8 +85,9 @@ pub(super) fn end_children(
     id: JobId,
     runs: &[(u32, u32)],
     state: &JobState,
+    arrays: &mut Arrays,
 ) -> Outcome<()> {
-    let array = children::array(tx, id)?.ok_or(BadChange::NeverAdded(id))?;
+    let array = arrays.of(tx, id)?.ok_or(BadChange::NeverAdded(id))?;
     let state = json(state)?;
     for (first, last) in runs {
         let known = first_known(tx, array.seq, *first, *last)?;
