@@ -1,5 +1,7 @@
 //! The postings of all hosts, summed by whatever rows are asked for. No more than a page of jobs is in memory.
 
+mod alone;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +11,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use spillway_core::error::LedgerError;
 use spillway_core::port::JobFilter;
-use spillway_core::{Host, HostId, Job};
+use spillway_core::{Catalog, Host, HostId, Job};
 use spillway_engine::costs::{self, Held, Posting};
 
+use self::alone::Machines;
 use crate::ledger::Reader;
 use crate::pick;
 use crate::views::cost::{CostRow, CostView};
@@ -136,6 +139,9 @@ pub(crate) struct Books<'a> {
     now: Timestamp,
     hosts: Vec<Host>,
     held: HashMap<HostId, Vec<Held<usize>>>,
+    /// What jobs would have cost on a machine each, if that is asked.
+    alone: Option<HashMap<HostId, Vec<Posting<usize>>>>,
+    n_too_large: usize,
     owners: Owners,
 }
 
@@ -161,7 +167,17 @@ impl Owners {
 impl<'a> Books<'a> {
     /// Reads all hosts and all jobs.
     pub(crate) fn read(reader: &Reader, by: &'a [By], now: Timestamp) -> Result<Self, LedgerError> {
-        Self::read_with(reader, by, now, |_| {})
+        Self::read_with(reader, by, now, None, |_| {})
+    }
+
+    /// The same, beside what jobs would have cost on a machine each, at these prices.
+    pub(crate) fn read_beside(
+        reader: &Reader,
+        by: &'a [By],
+        now: Timestamp,
+        prices: Catalog,
+    ) -> Result<Self, LedgerError> {
+        Self::read_with(reader, by, now, Some(prices), |_| {})
     }
 
     /// The same, and shows every job, array, child and node with a record to `look` as it passes.
@@ -169,9 +185,13 @@ impl<'a> Books<'a> {
         reader: &Reader,
         by: &'a [By],
         now: Timestamp,
+        prices: Option<Catalog>,
         mut look: impl FnMut(&Job),
     ) -> Result<Self, LedgerError> {
         let hosts = reader.hosts(true)?;
+        let machines = prices.map(|prices| Machines::new(prices, &hosts));
+        let mut alone: HashMap<HostId, Vec<Posting<usize>>> = HashMap::new();
+        let mut n_too_large = 0;
         let by_id: HashMap<HostId, &Host> = hosts.iter().map(|host| (host.id, host)).collect();
         let mut held: HashMap<HostId, Vec<Held<usize>>> = HashMap::new();
         let mut owners = Owners::default();
@@ -182,6 +202,12 @@ impl<'a> Books<'a> {
             let places = costs::held(&job, |id| by_id.get(&id).copied(), now, owner);
             for (host, place) in places {
                 held.entry(host).or_default().push(place);
+            }
+            for posting in machines.iter().flat_map(|m| m.postings(&job, now, owner)) {
+                match posting {
+                    Some((host, posting)) => alone.entry(host).or_default().push(posting),
+                    None => n_too_large += 1,
+                }
             }
         };
         pick::each(reader, &JobFilter::default(), |job| {
@@ -202,7 +228,8 @@ impl<'a> Books<'a> {
                 }
             })?;
         }
-        Ok(Self { by, now, hosts, held, owners })
+        let alone = machines.is_some().then_some(alone);
+        Ok(Self { by, now, hosts, held, alone, n_too_large, owners })
     }
 
     /// The rows.
@@ -215,9 +242,15 @@ impl<'a> Books<'a> {
                     rows.entry(self.key(host, &piece)).or_default().add(&piece);
                 }
             }
+            for posting in self.alone.iter().filter_map(|alone| alone.get(&host.id)).flatten() {
+                for piece in self.pieces(posting, window) {
+                    rows.entry(self.key(host, &piece)).or_default().add_alone(piece.cost);
+                }
+            }
         }
         let names = self.by.iter().map(ToString::to_string).collect();
-        CostView::new(self.now, names, rows)
+        let view = CostView::new(self.now, names, rows, self.alone.is_some());
+        view.with_too_large(self.n_too_large)
     }
 
     /// All hosts.

@@ -52,7 +52,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Calibration(args) => calibration::run(args, context),
         Command::Ledger(command) => Box::pin(ledger::run(command, context)).await,
         Command::Events(args) => Box::pin(events::run(args, context)).await,
-        Command::Cost(args) => cost::run(args, context),
+        Command::Cost(args) => Box::pin(cost::run(args, context)).await,
         Command::Budgets(args) => budgets::run(args, context),
         Command::Report(args) => report::run(args, context),
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
+use spillway_core::Catalog;
 
 use crate::books::{Books, By, Window};
 use crate::context::Context;
@@ -11,6 +12,7 @@ use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
 use crate::pick::Moment;
+use crate::prices::{self, PriceArgs};
 
 pub(crate) const LONG_ABOUT: &str = "\
 Shows what the machines cost, what for and for whom: every instance-second that is in the ledger. Jobs carry their share of \
@@ -22,11 +24,16 @@ Traffic, disks, logs and what else AWS bills are not in them. What is nobody's (
 without a name where rows are queues, shares, names, definitions or tags. Days and months are UTC; a cost is spread evenly over \
 the time in which it came up.
 
+--one-vm-per-job sets beside it what the jobs would have cost on a machine each: the cheapest that holds the job, On-Demand or \
+Spot as the job allows, by today's prices, for as long as the job held its place plus the mean boot of the machines in the \
+ledger, and for a minute at least. Work that was lost is not counted there.
+
 Examples:
   spillway cost
   spillway cost --by day --since 7d
   spillway cost --by queue --by share --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z
   spillway cost --by tag:project --csv > costs.csv
+  spillway cost --one-vm-per-job --by queue --builtin-prices
   spillway cost --by type,market --format json | jq '.rows[] | select(.saved_usd > 1)'";
 
 /// Flags of `cost`.
@@ -41,13 +48,19 @@ pub struct CostArgs {
     /// Only what came up before then
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
+    /// Set beside it what the jobs would have cost on a machine each
+    #[arg(long)]
+    pub one_vm_per_job: bool,
+    /// By which prices.
+    #[command(flatten)]
+    pub prices: PriceArgs,
     /// Print comma-separated values for a spreadsheet
     #[arg(long)]
     pub csv: bool,
 }
 
 /// Shows it.
-pub fn run(args: &CostArgs, context: &Context) -> Result<ExitStatus> {
+pub async fn run(args: &CostArgs, context: &Context) -> Result<ExitStatus> {
     if args.csv && context.output.format() != Format::Human {
         return Err(Complaint::usage("--csv and --format are two forms of one answer")
             .hint("give one of them")
@@ -61,12 +74,39 @@ pub fn run(args: &CostArgs, context: &Context) -> Result<ExitStatus> {
     if window.until <= window.since {
         return Err(Complaint::usage("--until is no later than --since").into());
     }
-    let reader = ledger::reader(context.config()?)?;
-    let view = Books::read(reader.as_ref(), &args.by, now)?.view(window);
+    if !args.one_vm_per_job && args.prices != PriceArgs::default() {
+        return Err(Complaint::usage(
+            "what was paid is in the ledger: there are no prices to choose",
+        )
+        .hint("prices are those of --one-vm-per-job")
+        .into());
+    }
+    let config = context.config()?;
+    let prices = if args.one_vm_per_job { Some(prices(args, context).await?) } else { None };
+    let reader = ledger::reader(config)?;
+    let books = match prices {
+        Some(prices) => Books::read_beside(reader.as_ref(), &args.by, now, prices)?,
+        None => Books::read(reader.as_ref(), &args.by, now)?,
+    };
+    let view = books.view(window);
+    if let Some(n) = view.n_too_large.filter(|n| 0 < *n) {
+        let text = format!("{n} attempts are left out of one_vm_per_job: no machine holds them");
+        context.output.note(&text);
+    }
     if args.csv {
         context.output.raw(&view.csv()?)?;
     } else {
         context.output.show(&view)?;
     }
     Ok(ExitStatus::Ok)
+}
+
+/// What the configuration lets be bought.
+async fn prices(args: &CostArgs, context: &Context) -> Result<Catalog> {
+    let config = context.config()?;
+    let (catalog, view) = prices::catalog(&args.prices.choice(), config).await?;
+    context.output.note(&format!("a machine for each job by {}", view.source));
+    let filter = config.engine().offerings;
+    let allowed = catalog.offerings().iter().filter(|offering| filter.allows(offering));
+    Ok(Catalog::new(catalog.as_of.unwrap_or_else(Timestamp::now), allowed.cloned().collect()))
 }

@@ -16,6 +16,8 @@ use crate::output::{Field, Lines, Page, Rows, View};
 pub struct CostRow {
     parts: [MicroUsd; CostKind::ALL.len()],
     on_demand: MicroUsd,
+    /// What the jobs would have cost on a machine each.
+    alone: MicroUsd,
 }
 
 impl CostRow {
@@ -29,11 +31,17 @@ impl CostRow {
         self.on_demand += posting.on_demand;
     }
 
+    /// Adds what a job would have cost on a machine of its own.
+    pub fn add_alone(&mut self, cost: MicroUsd) {
+        self.alone += cost;
+    }
+
     fn merge(&mut self, other: &Self) {
         for (part, more) in self.parts.iter_mut().zip(other.parts) {
             *part += more;
         }
         self.on_demand += other.on_demand;
+        self.alone += other.alone;
     }
 
     fn total(&self) -> MicroUsd {
@@ -45,12 +53,13 @@ impl CostRow {
     }
 
     /// Its amounts with their names, in the order of a table.
-    fn amounts(&self) -> Vec<(&'static str, MicroUsd)> {
+    fn amounts(&self, beside_alone: bool) -> Vec<(&'static str, MicroUsd)> {
         let parts = CostKind::ALL.into_iter().zip(self.parts);
         let parts = parts.map(|(kind, amount)| (name_of(kind), amount));
         let (on_demand, saved) = (self.on_demand, self.saved());
         let rest = [("on_demand", on_demand), ("saved", saved)];
-        [("total", self.total())].into_iter().chain(parts).chain(rest).collect()
+        let alone = [("one_vm_per_job", self.alone)].into_iter().filter(|_| beside_alone);
+        [("total", self.total())].into_iter().chain(parts).chain(rest).chain(alone).collect()
     }
 }
 
@@ -74,10 +83,15 @@ pub struct CostView {
     /// What rows are.
     pub by: Vec<String>,
     /// Each with the value of every key (null for what is nobody's) and its amounts in dollars: `total_usd`, its parts,
-    /// `on_demand_usd` for the same machines On-Demand, and `saved_usd`.
+    /// `on_demand_usd` for the same machines On-Demand, `saved_usd`, and where that is asked `one_vm_per_job_usd`.
     pub rows: Vec<Map<String, Value>>,
     /// The sum of all rows.
     pub total: Map<String, Value>,
+    /// Attempts that are left out of `one_vm_per_job_usd`: no machine on offer holds them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_too_large: Option<usize>,
+    #[serde(skip)]
+    beside_alone: bool,
     #[serde(skip)]
     table: Vec<(Vec<Option<String>>, CostRow)>,
     #[serde(skip)]
@@ -90,6 +104,7 @@ impl CostView {
         as_of: Timestamp,
         by: Vec<String>,
         rows: BTreeMap<Vec<Option<String>>, CostRow>,
+        beside_alone: bool,
     ) -> Self {
         let mut sum = CostRow::default();
         for row in rows.values() {
@@ -98,13 +113,19 @@ impl CostView {
         let table: Vec<_> = rows.into_iter().collect();
         let json = |keys: &[Option<String>], row: &CostRow| {
             let keys = by.iter().cloned().zip(keys.iter().cloned().map(Value::from));
-            let amounts = row.amounts().into_iter();
+            let amounts = row.amounts(beside_alone).into_iter();
             keys.chain(amounts.map(|(name, amount)| (format!("{name}_usd"), usd(amount).into())))
                 .collect()
         };
         let rows = table.iter().map(|(keys, row)| json(keys, row)).collect();
         let total = json(&[], &sum);
-        Self { as_of, by, rows, total, table, sum }
+        Self { as_of, by, rows, total, n_too_large: None, beside_alone, table, sum }
+    }
+
+    /// Says how many attempts no machine on offer holds.
+    #[must_use]
+    pub fn with_too_large(self, n: usize) -> Self {
+        Self { n_too_large: self.beside_alone.then_some(n), ..self }
     }
 
     /// Comma-separated, with a header. Amounts are dollars with six decimals: exact.
@@ -113,13 +134,14 @@ impl CostView {
     /// None that a writer into memory does not have.
     pub fn csv(&self) -> anyhow::Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let names = self.sum.amounts().into_iter().map(|(name, _)| format!("{name}_usd"));
+        let names =
+            self.sum.amounts(self.beside_alone).into_iter().map(|(name, _)| format!("{name}_usd"));
         writer.write_record(self.by.iter().cloned().chain(names))?;
         for (keys, row) in &self.table {
             let keys = keys.iter().map(|key| key.clone().unwrap_or_default());
-            writer.write_record(
-                keys.chain(row.amounts().into_iter().map(|(_, amount)| exact(amount))),
-            )?;
+            writer.write_record(keys.chain(
+                row.amounts(self.beside_alone).into_iter().map(|(_, amount)| exact(amount)),
+            ))?;
         }
         Ok(String::from_utf8(writer.into_inner()?)?)
     }
@@ -132,13 +154,14 @@ fn exact(amount: MicroUsd) -> String {
 
 impl View for CostView {
     fn page(&self, page: &mut Page) {
-        let amounts = self.sum.amounts();
+        let amounts = self.sum.amounts(self.beside_alone);
         let header = |name: &str| name.to_uppercase().replace('_', "-");
         let keys = self.by.iter().map(|name| header(name));
         let names: Vec<String> = keys.chain(amounts.iter().map(|(name, _)| header(name))).collect();
         let mut table = Rows::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let fields = |row: &CostRow| -> Vec<Field> {
-            row.amounts().into_iter().map(|(_, amount)| usd_text(amount).into()).collect()
+            let amounts = row.amounts(self.beside_alone).into_iter();
+            amounts.map(|(_, amount)| usd_text(amount).into()).collect()
         };
         for (keys, row) in &self.table {
             let keys = keys.iter().map(|key| key.clone().unwrap_or_else(|| "-".to_owned()).into());

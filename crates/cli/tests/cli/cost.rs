@@ -1,6 +1,11 @@
 //! What was paid, what for and for whom, from the ledger of a simulated day.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use spillway_core::cost::BILLED_MIN;
+use spillway_core::port::{JobFilter, LedgerReader as _};
+use spillway_core::{CpuUnits, MicroUsd, MicroUsdPerHour, Resources};
+use spillway_runtime::SqliteReader;
 
 use crate::rig::Home;
 
@@ -84,6 +89,50 @@ fn every_queue_pays_for_its_jobs_and_nobody_for_what_nobody_used() {
     let spot = spot["rows"].as_array().unwrap().iter().find(|row| row["market"] == "spot").unwrap();
     assert!(micro(spot, "total") < micro(spot, "on_demand"), "{spot}");
     assert_eq!(micro(spot, "on_demand") - micro(spot, "total"), micro(spot, "saved"));
+}
+
+/// The cheapest machine of the list that comes with Spillway for a job of 1 vCPU and 1 GiB that runs anywhere on x86.
+fn cheapest() -> MicroUsdPerHour {
+    let need = Resources { cpu: CpuUnits::from_vcpus(1), ..Resources::ZERO };
+    let catalog = spillway_sim::catalog::built_in(Timestamp::UNIX_EPOCH);
+    let holds = |o: &&spillway_core::Offering| {
+        need.fits(&o.capacity) && 1_024 <= o.capacity.memory.get() && o.arch.to_string() == "x86_64"
+    };
+    catalog.offerings().iter().filter(holds).map(|o| o.price).min().unwrap()
+}
+
+#[test]
+fn on_a_machine_each_jobs_cost_the_cheapest_that_holds_them_with_a_boot_for_each() {
+    let scenario = "[[workload.jobs]]\nname = \"short\"\ncount = 12\nvcpus = 1\nmemory = \"1GiB\"\n\
+        duration = [\"5s\", \"9m\"]\n";
+    let (home, _) = Home::with_run(scenario);
+
+    let answer = cost(&home, &["--one-vm-per-job", "--builtin-prices"]);
+
+    let reader = SqliteReader::open(&home.path().join("run.db")).unwrap();
+    let booted = |host: &spillway_core::Host| {
+        Some(host.registered_at?.duration_since(host.instance()?.launched_at))
+    };
+    let boots: Vec<SignedDuration> =
+        reader.hosts(true).unwrap().iter().filter_map(booted).collect();
+    let boot = boots.iter().fold(SignedDuration::ZERO, |sum, boot| sum + *boot)
+        / i32::try_from(boots.len()).unwrap();
+    let price = cheapest();
+    let jobs = reader.jobs(&JobFilter { limit: 100, ..JobFilter::default() }).unwrap();
+    let alone = jobs.iter().flat_map(|job| &job.attempts).map(|attempt| {
+        let held = attempt.stopped_at.duration_since(attempt.placed_at);
+        price.cost_of((held + boot).max(BILLED_MIN))
+    });
+    let alone: MicroUsd = alone.sum();
+    assert_eq!(jobs.len(), 12);
+    assert_eq!(micro(&answer["total"], "one_vm_per_job"), i64::try_from(alone.get()).unwrap());
+    assert_eq!(answer["n_too_large"], 0);
+    let by_day = cost(&home, &["--one-vm-per-job", "--builtin-prices", "--by", "queue,day"]);
+    assert_eq!(sum(&by_day, "one_vm_per_job"), micro(&answer["total"], "one_vm_per_job"));
+    assert_eq!(sum(&by_day, "total"), micro(&cost(&home, &[])["total"], "total"));
+    assert!(cost(&home, &[])["total"].get("one_vm_per_job_usd").is_none());
+    let idle = home.run(&["cost", "--ledger", "run.db", "--builtin-prices"]);
+    assert_eq!(idle.code, Some(2), "{idle}");
 }
 
 #[test]

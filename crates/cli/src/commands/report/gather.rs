@@ -38,7 +38,7 @@ const BY: [By; 1] = [By::Queue];
 pub(super) fn view(reader: &Reader, request: &Request) -> Result<ReportView> {
     let axis = axis(reader, request)?;
     let mut jobs = JobSums::new(axis, request.now, request.queue.clone());
-    let books = Books::read_with(reader, &BY, request.now, |job| jobs.add(job))?;
+    let books = Books::read_with(reader, &BY, request.now, None, |job| jobs.add(job))?;
     let fleet = FleetSums::of(books.hosts(), axis, request.now);
     let costs = CostSums::of(&books, axis, request.queue.as_ref());
     let waits = jobs.waits.bins();

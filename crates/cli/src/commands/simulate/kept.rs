@@ -84,7 +84,7 @@ type Batch = Vec<(Timestamp, Vec<Change>)>;
 /// A ledger that takes many commits as one, beside the run.
 struct Batches {
     runtime: Handle,
-    batches: Sender<Batch>,
+    written: Sender<Batch>,
     writer: JoinHandle<Result<(), LedgerError>>,
     waiting: Batch,
     n_waiting: usize,
@@ -100,17 +100,17 @@ impl Batches {
                 .into());
         }
         let runtime = Handle::current();
-        let (batches, written) = mpsc::channel(BATCHES);
-        let writer = runtime.spawn(write(ledger::writer(path)?, written));
+        let (written, batches) = mpsc::channel(BATCHES);
+        let writer = runtime.spawn(write(ledger::writer(path)?, batches));
         let (waiting, now) = (Vec::new(), Timestamp::UNIX_EPOCH);
-        Ok(Self { runtime, batches, writer, waiting, n_waiting: 0, now })
+        Ok(Self { runtime, written, writer, waiting, n_waiting: 0, now })
     }
 
     /// Hands over what waits. The run goes no further ahead of the disk than [`BATCHES`].
     fn send(&mut self) -> io::Result<()> {
         self.n_waiting = 0;
         let batch = std::mem::take(&mut self.waiting);
-        let sent = block_in_place(|| self.runtime.block_on(self.batches.send(batch)));
+        let sent = block_in_place(|| self.runtime.block_on(self.written.send(batch)));
         // It takes no more only if it could not write: it says why.
         sent.or_else(|_| ended(&self.runtime, &mut self.writer))
     }
@@ -118,7 +118,7 @@ impl Batches {
     /// Writes what waits, and returns after all of it is written.
     fn finish(mut self) -> io::Result<()> {
         self.send()?;
-        drop(self.batches);
+        drop(self.written);
         ended(&self.runtime, &mut self.writer)
     }
 }
