@@ -36,10 +36,10 @@ pub struct PricesView {
 /// Where `plan` and `why` take prices from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct PriceArgs {
-    /// Plan with what a scenario's world sells
+    /// Take the prices of what a scenario's world sells
     #[arg(long, value_name = "SCENARIO", conflicts_with = "builtin_prices")]
     pub world: Option<PathBuf>,
-    /// Plan with the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
+    /// Take the price list that comes with Spillway (us-east-1; Spot prices are typical ones)
     #[arg(long)]
     pub builtin_prices: bool,
 }

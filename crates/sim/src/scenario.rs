@@ -8,6 +8,7 @@ pub mod estimate;
 mod file;
 mod problem;
 pub mod random;
+mod record;
 pub mod workload;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_engine::EngineConfig;
 
 use crate::world::WorldConfig;
+pub use record::RecordedJob;
 use workload::{Sent, Workload};
 
 /// Everything a run depends on.

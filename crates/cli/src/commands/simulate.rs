@@ -2,6 +2,7 @@
 
 mod compare;
 mod kept;
+mod recorded;
 mod source;
 mod view;
 
@@ -25,6 +26,7 @@ use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use kept::Kept;
+use recorded::SizeArgs;
 use view::{RunView, SimulationView};
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -41,6 +43,11 @@ With --compare every scenario is run under Spillway and under honest models of h
 type, one machine per job), in the same world with the same luck, and the bills and waits are put side by side, with the bill \
 over a lower bound that knows all jobs and how long they run. With --problem the jobs of a benchmark problem arrive over a time.
 
+With --jobs they are jobs that ran: sent again as they were submitted, each for as long as it ran, and telling nobody how long that will be. \
+They are rows of a CSV file with the columns submitted, started and stopped (or duration), vcpus, memory, and if wanted name, gpus, architecture \
+(x86_64 if it is not said), market and exit_code; what `aws batch describe-jobs` or `list-jobs` prints, pages one after another; or a ledger. They \
+run in the world and under the configuration of the scenario, without one in the world that comes with Spillway and without limits.
+
 Examples:
   spillway simulate tests/scenarios/small.toml
   spillway simulate s.toml --seed 7 --trace trace.jsonl
@@ -48,6 +55,8 @@ Examples:
   spillway simulate s.toml --report run.html
   spillway simulate s.toml --runs 200 --doublecheck --format json
   spillway simulate tests/scenarios/traces/*.toml --compare
+  spillway simulate --jobs october.csv --compare
+  spillway simulate small-pools.toml --jobs batch-jobs.json --job-vcpus 2 --job-memory 4GiB
   spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
 
 /// Flags of `simulate`.
@@ -66,6 +75,12 @@ pub struct SimulateArgs {
     /// Over how much time the jobs of a problem arrive, evenly and at random
     #[arg(long, value_name = "DURATION", requires = "problem", value_parser = source::span)]
     pub arrive_over: Option<SignedDuration>,
+    /// Jobs as they were recorded, in place of the scenario's: a CSV file, what AWS Batch lists or describes as JSON, or a ledger
+    #[arg(long, value_name = "FILE", group = "what", conflicts_with = "problem")]
+    pub jobs: Option<PathBuf>,
+    /// What the record does not say.
+    #[command(flatten)]
+    pub sizes: SizeArgs,
     /// The luck of the run, or of the first of several [default: the scenario's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -110,7 +125,7 @@ fn kept_ledger(text: &str) -> Result<PathBuf> {
 
 /// Runs and scores.
 pub fn run(args: &SimulateArgs, context: &Context) -> Result<ExitStatus> {
-    let sources = source::all(args)?;
+    let sources = source::all(args, context)?;
     if args.compare && context.global.ledger.is_some() {
         return Err(Complaint::usage("--ledger is for one run, and --compare makes many")
             .hint("run one policy with --policy NAME")

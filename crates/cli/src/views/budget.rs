@@ -9,7 +9,7 @@ use super::{time_text, usd, usd_text};
 use crate::output::{Field, Lines, Page, Rows, Tone, View};
 
 /// One budget.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BudgetRow {
     /// Its name.
     pub budget: String,
@@ -37,6 +37,9 @@ pub struct BudgetRow {
     pub since: Timestamp,
     /// When the next begins.
     pub resets_at: Timestamp,
+    /// How it stands, in a line.
+    #[serde(skip)]
+    pub(crate) says: String,
     #[serde(skip)]
     texts: [String; 4],
 }
@@ -63,6 +66,7 @@ impl From<&BudgetStanding> for BudgetRow {
             warn_percent: rules.warn_percent,
             since: *from,
             resets_at: *resets_at,
+            says: sentence(standing),
             texts: [
                 rules.scope.to_string(),
                 usd_text(rules.amount),

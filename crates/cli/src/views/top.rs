@@ -9,6 +9,7 @@ use serde::Serialize;
 use spillway_core::host::HostStatus;
 use spillway_core::{HostId, Market, MicroUsd, MicroUsdPerHour};
 
+use super::budget::BudgetRow;
 use super::job::StatusCount;
 use super::usd;
 
@@ -33,6 +34,8 @@ pub struct TopView {
     pub packing: Packing,
     /// What it costs.
     pub money: Money,
+    /// How the budgets stand.
+    pub budgets: Vec<BudgetRow>,
     /// What happened last, newest first.
     pub events: Vec<EventRow>,
 }

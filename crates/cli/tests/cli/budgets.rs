@@ -121,3 +121,20 @@ fn a_budget_of_a_queue_that_is_not_there_is_a_mistake() {
     assert_eq!(ran.code, Some(6), "{ran}");
     assert!(ran.stderr.contains("dear"), "{ran}");
 }
+
+#[test]
+fn how_they_stand_is_in_top_too() {
+    let home = home();
+
+    let ran = home.run(&["top", "--once", "--ledger", "l.db", "--builtin-prices"]);
+    let view =
+        home.run(&["top", "--ledger", "l.db", "--builtin-prices", "--format", "json"]).json();
+
+    let told: Vec<&str> =
+        ran.stdout.lines().filter_map(|line| line.strip_prefix("Budget ")).collect();
+    assert_eq!(told.len(), 3, "{ran}");
+    assert_eq!(told[0], "all: $123.00 of $500.00 spent this month (everything)");
+    assert!(told[2].starts_with("team: $25.00 of $20.00 spent this month"), "{ran}");
+    let budgets = home.run(&["budgets", "--ledger", "l.db", "--format", "json"]).json();
+    assert_eq!(view["budgets"], budgets["budgets"]);
+}

@@ -1,5 +1,7 @@
 //! `simulate` is the same every time, and scores what it ran.
 
+use serde_json::Value;
+
 use crate::rig::Home;
 
 const SCENARIO: &str = r#"
@@ -191,4 +193,93 @@ fn a_run_leaves_the_ledger_that_a_dispatcher_would_have_left() {
         assert_eq!(ran.code, Some(2), "{ran}");
         assert!(!home.file("many.db").exists(), "{many}");
     }
+}
+
+const RECORD: &str = "\
+submitted,started,stopped,duration,vcpus,memory,name,exit_code
+2026-11-01T08:00:00Z,2026-11-01T08:01:00Z,2026-11-01T08:11:00Z,,2,4GiB,align-1,0
+2026-11-01T08:30:00Z,,,90,0.5,512MiB,,3
+2026-11-01T09:00:00Z,2026-11-01T09:01:00Z,,,2,4GiB,align-2,
+1793522400,,,2m,1,1024,align-3,0
+";
+
+fn jobs_of(run: &Value) -> (u64, u64) {
+    let jobs = &run["runs"][0]["score"]["jobs"];
+    (jobs["succeeded"].as_u64().unwrap(), jobs["failed"].as_u64().unwrap())
+}
+
+#[test]
+fn jobs_that_ran_are_run_again_from_a_spreadsheet() {
+    let home = Home::new().with("october.csv", RECORD);
+
+    let ran = home.run(&["simulate", "--jobs", "october.csv", "--format", "json"]);
+
+    let answer = ran.json();
+    assert_eq!(jobs_of(&answer), (2, 1), "{ran}");
+    assert_eq!(answer["scenario"], "october");
+    assert!(ran.stderr.contains("1 left out of october.csv: they never ran"), "{ran}");
+    let makespan = answer["runs"][0]["score"]["makespan_s"].as_f64().unwrap();
+    assert!(1_800.0 < makespan, "they come at the times at which they came: {makespan}");
+}
+
+#[test]
+fn a_record_that_leaves_something_open_is_an_error_that_names_the_job() {
+    let home = Home::new()
+        .with("size.csv", "submitted,duration,memory\n2026-11-01T08:00:00Z,90,1GiB\n")
+        .with("late.csv", "duration,vcpus,memory\n90,1,1GiB\n")
+        .with("back.csv", "submitted,started,stopped,vcpus,memory\n10,20,15,1,1GiB\n")
+        .with("none.csv", "submitted,duration,vcpus,memory\n")
+        .with("other.json", "{\"clusters\": []}");
+
+    for (file, text) in [
+        ("size.csv", "row 1: it does not say how many vCPUs it needed"),
+        ("late.csv", "row 1: it does not say when it was submitted"),
+        ("back.csv", "row 1: it stopped before it started"),
+        ("none.csv", "the record has no job that ran"),
+        ("other.json", "it has neither `jobSummaryList` nor `jobs`"),
+    ] {
+        let ran = home.run(&["simulate", "--jobs", file]);
+
+        assert_eq!(ran.code, Some(2), "{ran}");
+        assert!(ran.stderr.contains(text) && ran.stderr.contains(file), "{ran}");
+    }
+    let ran = home.run(&["simulate", "--jobs", "size.csv", "--job-vcpus", "1"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}
+
+#[test]
+fn jobs_that_ran_on_aws_batch_are_run_again_from_what_it_lists_and_describes() {
+    let summary = r#"{"jobSummaryList": [
+        {"jobId": "a", "jobName": "align", "status": "SUCCEEDED", "createdAt": 1793520000000,
+         "startedAt": 1793520090000, "stoppedAt": 1793520150000, "container": {"exitCode": 0}},
+        {"jobId": "b", "jobName": "many", "createdAt": 1793520000000, "arrayProperties": {"size": 10}},
+        {"jobId": "c", "jobName": "waits", "status": "RUNNABLE", "createdAt": 1793520000000}]}"#;
+    let detail = r#"{"jobs": [{"jobId": "d", "jobName": "call", "createdAt": 1793520000000, "startedAt": 1793520090000,
+        "stoppedAt": 1793520390000, "container": {"exitCode": 1, "resourceRequirements": [
+            {"type": "VCPU", "value": "4"}, {"type": "MEMORY", "value": "8192"}]}}]}"#;
+    let home = Home::new().with("all.json", &format!("{summary}\n{detail}"));
+
+    let open = home.run(&["simulate", "--jobs", "all.json"]);
+    let sizes = ["--job-vcpus", "1", "--job-memory", "2GiB"];
+    let args = [&["simulate", "--jobs", "all.json", "--format", "json"][..], &sizes].concat();
+    let ran = home.run(&args);
+
+    assert_eq!(open.code, Some(2), "{open}");
+    assert!(open.stderr.contains("hint: --job-vcpus and --job-memory"), "{open}");
+    assert_eq!(jobs_of(&ran.json()), (1, 1), "{ran}");
+    assert!(ran.stderr.contains("1 left out of all.json: they are multi-node"), "{ran}");
+}
+
+#[test]
+fn jobs_of_a_ledger_are_run_again_in_the_world_of_a_scenario() {
+    let first = "name = \"first\"\n[[workload.jobs]]\nname = \"a\"\ncount = 7\nvcpus = 1\nmemory = \"1GiB\"\n\
+        [[workload.jobs]]\nname = \"many\"\narray = { size = 5 }\nvcpus = 1\nmemory = \"1GiB\"\n";
+    let home = Home::new().with("s.toml", first).with("tight.toml", "[engine]\nhosts_max = 1\n");
+    home.run(&["simulate", "s.toml", "--ledger", "run.db"]);
+
+    let ran = home.run(&["simulate", "tight.toml", "--jobs", "run.db", "--format", "json"]).json();
+
+    assert_eq!(jobs_of(&ran), (12, 0), "{ran}");
+    let hosts = ran["runs"][0]["score"]["hosts"].as_array().unwrap();
+    assert!(!hosts.is_empty(), "{ran}");
 }

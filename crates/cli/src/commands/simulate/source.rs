@@ -1,13 +1,17 @@
-//! What is simulated: scenario files and benchmark problems, and under whose decisions.
+//! What is simulated: scenario files, benchmark problems and recorded jobs, and under whose decisions.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use jiff::SignedDuration;
 use spillway_planner::bill::TimedProblem;
+use spillway_sim::scenario::ScenarioError;
 use spillway_sim::{Policy, Scenario};
 
 use super::SimulateArgs;
+use super::recorded::{self, SizeArgs};
+use crate::context::Context;
 use crate::error::Complaint;
 use crate::{files, world};
 
@@ -15,39 +19,74 @@ use crate::{files, world};
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) scenario: Scenario,
-    path: PathBuf,
-    /// For a problem, the time its jobs arrive over.
-    arrive_over: Option<SignedDuration>,
+    /// What says that this is what runs.
+    flags: String,
 }
 
 impl Source {
     /// The flags that replay it, without its seed.
     pub(super) fn flags(&self, policy: Policy) -> String {
-        let path = self.path.display();
-        let mut flags = match self.arrive_over {
-            Some(over) => format!("--problem {path} --arrive-over '{over:#}'"),
-            None => format!("--scenario {path}"),
-        };
-        if let Policy::Peer(peer) = policy {
-            flags = format!("{flags} --policy {}", peer.name);
+        match policy {
+            Policy::Spillway => self.flags.clone(),
+            Policy::Peer(peer) => format!("{} --policy {}", self.flags, peer.name),
         }
-        flags
     }
 }
 
 /// Everything that is named on the command line, in its order.
-pub(super) fn all(args: &SimulateArgs) -> Result<Vec<Source>, Complaint> {
+pub(super) fn all(args: &SimulateArgs, context: &Context) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in args.scenario.iter().chain(&args.scenarios) {
         let scenario = world::scenario(path)?;
-        sources.push(Source { scenario, path: path.clone(), arrive_over: None });
+        sources.push(Source { scenario, flags: format!("--scenario {}", path.display()) });
     }
     for path in &args.problem {
         let over = args.arrive_over.unwrap_or_default();
         let scenario = problem(path, over)?;
-        sources.push(Source { scenario, path: path.clone(), arrive_over: args.arrive_over });
+        let flags = format!("--problem {} --arrive-over '{over:#}'", path.display());
+        sources.push(Source { scenario, flags });
     }
-    Ok(sources)
+    match &args.jobs {
+        Some(path) => with_jobs(path, args.sizes, sources, context),
+        None => Ok(sources),
+    }
+}
+
+/// The same scenarios with the jobs of a record; without any, those jobs in a world that comes with the program.
+fn with_jobs(
+    path: &Path,
+    sizes: SizeArgs,
+    sources: Vec<Source>,
+    context: &Context,
+) -> Result<Vec<Source>> {
+    let record = recorded::read(path, sizes)?;
+    for (n, why) in [
+        (record.n_not_run, "never ran or have not ended"),
+        (record.n_wholes, "are multi-node jobs, or arrays without their children"),
+    ] {
+        if 0 < n {
+            context.output.note(&format!("{n} left out of {}: they {why}", path.display()));
+        }
+    }
+    let wrong = |error: ScenarioError| Complaint::usage(format!("{}: {error}", path.display()));
+    let mut flags = format!("--jobs {}", path.display());
+    if let Some(cpu) = sizes.job_vcpus {
+        flags = format!("{flags} --job-vcpus {cpu}");
+    }
+    if let Some(memory) = sizes.job_memory {
+        flags = format!("{flags} --job-memory {memory}");
+    }
+    if sources.is_empty() {
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let scenario = Scenario::of_recorded(&name.unwrap_or_default(), &record.jobs);
+        return Ok(vec![Source { scenario: scenario.map_err(wrong)?, flags }]);
+    }
+    let with_them = |source: Source| {
+        let flags = format!("{} {flags}", source.flags);
+        let scenario = source.scenario.with_recorded(&record.jobs).map_err(wrong)?;
+        Ok(Source { scenario, flags })
+    };
+    sources.into_iter().map(with_them).collect()
 }
 
 fn problem(path: &Path, over: SignedDuration) -> Result<Scenario, Complaint> {

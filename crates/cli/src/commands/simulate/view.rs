@@ -49,6 +49,70 @@ impl RunView {
     }
 }
 
+/// Where the mean over all seeds lies, of which the runs are a sample: in 95 of 100 such samples between `low` and `high`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Band {
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+/// 97.5 % of Student's t distribution with 1, 2, ... degrees of freedom.
+const STUDENT: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+    2.052, 2.048, 2.045, 2.042,
+];
+
+impl Band {
+    /// Of at least two values.
+    fn of(values: &[f64]) -> Option<Self> {
+        let n = f64::from(u32::try_from(values.len()).ok()?);
+        let freedom = values.len().checked_sub(2)?;
+        // Beyond the table a little wider than it is.
+        let t = STUDENT.get(freedom).copied().unwrap_or(1.96 + 2.5 / n);
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let error = t * (squares / (n - 1.0) / n).sqrt();
+        Some(Self { mean, low: mean - error, high: mean + error })
+    }
+
+    /// For people.
+    fn text(&self, show: impl Fn(f64) -> String) -> String {
+        format!("{} to {}", show(self.low.max(0.0)), show(self.high))
+    }
+}
+
+/// Dollars as [`MicroUsd`] shows them.
+fn usd_of(usd: f64) -> String {
+    if usd < 1.0 { format!("${usd:.4}") } else { format!("${usd:.2}") }
+}
+
+fn span_of(secs: f64) -> String {
+    jiff::SignedDuration::try_from_secs_f64(secs.round()).map_or_else(|_| "-".to_owned(), span_text)
+}
+
+/// Bands over the seeds of several runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Bands {
+    bill_usd: Band,
+    wait_mean_s: Band,
+    makespan_s: Band,
+}
+
+impl Bands {
+    fn of(runs: &[RunView]) -> Option<Self> {
+        let band = |of: &dyn Fn(&Score) -> f64| {
+            Band::of(&runs.iter().map(|run| of(&run.score)).collect::<Vec<f64>>())
+        };
+        Some(Self {
+            bill_usd: band(&|score| score.bill.total.as_usd_f64())?,
+            wait_mean_s: band(&|score| score.wait.mean.as_secs_f64())?,
+            makespan_s: band(&|score| score.makespan.as_secs_f64())?,
+        })
+    }
+}
+
 /// The answer of `simulate`.
 #[derive(Debug, Serialize)]
 pub(super) struct SimulationView {
@@ -61,6 +125,9 @@ pub(super) struct SimulationView {
     doublechecked: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<PathBuf>,
+    /// Of several runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bands: Option<Bands>,
     runs: Vec<RunView>,
 }
 
@@ -79,6 +146,7 @@ impl SimulationView {
             ok,
             doublechecked,
             trace,
+            bands: Bands::of(&runs),
             runs,
         }
     }
@@ -138,22 +206,36 @@ fn number(values: impl Iterator<Item = u64> + Clone) -> [Field; 3] {
     spread(values, mean, |n| n.to_string())
 }
 
-fn many_runs(page: &mut Page, runs: &[RunView]) {
+fn many_runs(page: &mut Page, runs: &[RunView], bands: Option<&Bands>) {
     let n_ok = runs.iter().filter(|run| run.is_ok()).count();
     let tone = if n_ok == runs.len() { Tone::Good } else { Tone::Bad };
     page.field("Runs", Field::toned(format!("{n_ok} of {} ok", runs.len()), tone));
     let scores = || runs.iter().map(|run| &run.score);
-    let mut table = Rows::new(&["OVER ALL RUNS", "LEAST", "MEAN", "MOST"]);
-    let mut row = |name: &str, [least, mean, most]: [Field; 3]| {
-        table.row([name.into(), least, mean, most]);
+    let mut table =
+        Rows::new(&["OVER ALL RUNS", "LEAST", "MEAN", "MOST", "MEAN OF ALL SEEDS, 95 %"]);
+    let mut with_band = |name: &str, [least, mean, most]: [Field; 3], band: Option<String>| {
+        table.row([name.into(), least, mean, most, band.unwrap_or_default().into()]);
     };
-    row("bill", money(scores().map(|s| s.bill.total)));
+    with_band(
+        "bill",
+        money(scores().map(|s| s.bill.total)),
+        bands.map(|bands| bands.bill_usd.text(usd_of)),
+    );
+    with_band(
+        "mean wait",
+        time(scores().map(|s| s.wait.mean)),
+        bands.map(|bands| bands.wait_mean_s.text(span_of)),
+    );
+    with_band(
+        "makespan",
+        time(scores().map(|s| s.makespan)),
+        bands.map(|bands| bands.makespan_s.text(span_of)),
+    );
+    let mut row = |name: &str, amounts: [Field; 3]| with_band(name, amounts, None);
     row("of it work", money(scores().map(|s| s.bill.work)));
     row("of it idle", money(scores().map(|s| s.bill.idle)));
     row("of it boot", money(scores().map(|s| s.bill.boot)));
     row("one On-Demand VM per job", money(scores().map(|s| s.on_demand_one_vm_per_job)));
-    row("makespan", time(scores().map(|s| s.makespan)));
-    row("mean wait", time(scores().map(|s| s.wait.mean)));
     row("jobs failed", number(scores().map(|s| s.jobs.failed)));
     row("retries", number(scores().map(|s| s.n_retries)));
     row("interruptions", number(scores().map(|s| s.n_interruptions)));
@@ -178,11 +260,29 @@ impl View for SimulationView {
         page.field("Policy", self.policy);
         match self.runs.as_slice() {
             [run] => one_run(page, run),
-            runs => many_runs(page, runs),
+            runs => many_runs(page, runs, self.bands.as_ref()),
         }
     }
 
     fn lines(&self, lines: &mut Lines) -> serde_json::Result<()> {
         self.runs.iter().try_for_each(|run| lines.item(run))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_is_that_of_students_t() {
+        // Mean 5, sum of squares 16, four values, three degrees of freedom.
+        let even = Band::of(&[3.0, 7.0, 3.0, 7.0]).unwrap();
+        let error = 3.182 * (16.0_f64 / 3.0 / 4.0).sqrt();
+        assert!((even.mean - 5.0).abs() < 1e-9, "{even:?}");
+        assert!((even.high - 5.0 - error).abs() < 1e-9, "{even:?}");
+        assert!((5.0 - even.low - error).abs() < 1e-9, "{even:?}");
+        assert_eq!(Band::of(&[3.0]), None);
+        let equal = vec![4.0; 50];
+        assert!(Band::of(&equal).is_some_and(|band| (band.high - 4.0).abs() < 1e-9));
     }
 }

@@ -16,6 +16,7 @@ use super::reading::Reading;
 use super::{bound, events, reasons};
 use crate::config::Config;
 use crate::prices::PricesView;
+use crate::views::budget::BudgetRow;
 use crate::views::job::StatusCount;
 use crate::views::top::{FleetRow, HostUseRow, Money, Packing, QueueRow, TopView};
 
@@ -85,6 +86,7 @@ pub(super) fn view(
             spent_today_usd: spent,
             today_since,
         },
+        budgets: engine.budget_standings(now).iter().map(BudgetRow::from).collect(),
         events,
     }
 }

@@ -271,6 +271,9 @@ fn header(view: &TopView, width: usize) -> Vec<Line<'static>> {
         "Today",
         &format!("{} since {}", usd_text(money.spent_today_usd), time_text(money.today_since)),
     );
+    for budget in &view.budgets {
+        say("Budget", &format!("{}: {}", budget.budget, budget.says));
+    }
     lines
 }
 

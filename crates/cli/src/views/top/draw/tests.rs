@@ -112,6 +112,7 @@ fn view() -> TopView {
             spent_today_usd: MicroUsd::new(12_345_678),
             today_since: at("2026-11-26T00:00:00Z"),
         },
+        budgets: Vec::new(),
         events: vec![
             event("2026-11-26T13:45:00Z", Subject::Job, "align-7", "RUNNING, attempt 1"),
             event(
