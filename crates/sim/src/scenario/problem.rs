@@ -4,16 +4,14 @@
 //! evenly over the time (given their number, a Poisson process), and tell their duration.
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{CpuUnits, MiB, Scheduling};
+use spillway_core::{CpuUnits, MiB};
 use spillway_engine::EngineConfig;
 use spillway_planner::bill::TimedProblem;
 use spillway_planner::problem::Problem;
 
-use super::duration::Distribution;
-use super::estimate::Estimate;
 use super::workload::{Arrival, JobGroup, Size, Workload};
 use super::{Scenario, ScenarioError};
-use crate::setting::{Chance, Spread};
+use crate::setting::Spread;
 use crate::world::WorldConfig;
 
 /// Boots take a quarter more or less than the problem says: a world where all were equal would not be one.
@@ -53,35 +51,14 @@ impl Scenario {
                 ScenarioError::invalid(format!("jobs[{index}]: {error}"))
             };
             let cpu: CpuUnits = format!("{:.3}", job.vcpus).parse().map_err(|e| wrong(&e))?;
-            let duration = seconds(job.duration_s);
+            let name = format!("job-{index}").parse().map_err(|e| wrong(&e))?;
+            let size = Size::only(cpu, MiB::new(job.memory_mib), job.gpus);
             groups.push(JobGroup {
-                variants: Vec::new(),
-                nodes: None,
-                name: format!("job-{index}").parse().map_err(|e| wrong(&e))?,
                 count: job.count,
-                queue: queue.clone(),
-                image: "busybox:1.36".to_owned(),
-                command: None,
-                sizes: vec![Size::only(cpu, MiB::new(job.memory_mib), job.gpus)],
                 architecture: Some(job.arch.clone()),
-                gpu_kinds: Vec::new(),
                 market: Some(if job.spot_ok { "any" } else { "on-demand" }.to_owned()),
-                duration: Distribution::Even(Spread { min: duration, max: duration }),
-                estimate: Estimate::Exact,
-                exits: Vec::new(),
-                oom: Chance::NEVER,
-                ignores_sigterm: Chance::NEVER,
-                attempts: None,
-                timeout: None,
-                resend: Chance::NEVER,
-                cancel: Chance::NEVER,
-                terminate: Chance::NEVER,
-                end_after: Spread::of_secs(0, 0),
                 arrival: Arrival { over: Some(over), ..Arrival::default() },
-                array: None,
-                coalesce: None,
-                after: Vec::new(),
-                scheduling: Scheduling::default(),
+                ..JobGroup::plain(name, queue.clone(), size, seconds(job.duration_s))
             });
         }
         Ok(Self {

@@ -4,13 +4,11 @@
 //! have ended.
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB, Scheduling};
+use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB};
 
-use super::duration::Distribution;
 use super::estimate::Estimate;
 use super::workload::{Arrival, JobGroup, Size, Workload};
 use super::{Scenario, ScenarioError};
-use crate::setting::{Chance, Spread};
 
 /// How much time may pass after the last arrival, beyond the longest job.
 const LIMIT_MORE: SignedDuration = SignedDuration::from_hours(24);
@@ -65,34 +63,16 @@ impl Scenario {
             return Err(ScenarioError::invalid("the scenario has no queue to send jobs to"));
         };
         let longest = jobs.iter().map(|job| job.ran).max().unwrap_or_default();
-        let group = |job: &RecordedJob| JobGroup {
-            name: job.name.clone(),
-            count: 1,
-            queue: queue.clone(),
-            image: "busybox:1.36".to_owned(),
-            command: None,
-            sizes: vec![Size::only(job.cpu, job.memory, job.gpus)],
-            architecture: Some(job.architecture.to_string()),
-            gpu_kinds: Vec::new(),
-            market: Some(job.market.to_string()),
-            duration: Distribution::Even(Spread { min: job.ran, max: job.ran }),
-            estimate: Estimate::Unknown,
-            exits: vec![(job.exit_code, 1)],
-            oom: Chance::NEVER,
-            ignores_sigterm: Chance::NEVER,
-            attempts: None,
-            timeout: None,
-            resend: Chance::NEVER,
-            cancel: Chance::NEVER,
-            terminate: Chance::NEVER,
-            end_after: Spread::of_secs(0, 0),
-            arrival: Arrival { at: job.submitted.duration_since(start), ..Arrival::default() },
-            array: None,
-            coalesce: None,
-            variants: Vec::new(),
-            nodes: None,
-            after: Vec::new(),
-            scheduling: Scheduling::default(),
+        let group = |job: &RecordedJob| {
+            let size = Size::only(job.cpu, job.memory, job.gpus);
+            JobGroup {
+                architecture: Some(job.architecture.to_string()),
+                market: Some(job.market.to_string()),
+                estimate: Estimate::Unknown,
+                exits: vec![(job.exit_code, 1)],
+                arrival: Arrival { at: job.submitted.duration_since(start), ..Arrival::default() },
+                ..JobGroup::plain(job.name.clone(), queue.clone(), size, job.ran)
+            }
         };
         let groups = jobs.iter().map(group).collect();
         let limit = last.duration_since(start) + longest + LIMIT_MORE;

@@ -12,6 +12,7 @@ use spillway_core::{
 };
 
 mod arrival;
+mod plain;
 
 pub use arrival::Arrival;
 
