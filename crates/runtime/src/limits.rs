@@ -92,7 +92,7 @@ pub const LEDGER_STATEMENTS: usize = 64;
 /// The write-ahead log is cut back to this many bytes once its content is in the file.
 pub const LEDGER_LOG_BYTES: i64 = 64 * 1024 * 1024;
 
-/// So many KiB of a ledger that is written in one go are kept in memory: the indexes of a million jobs.
+/// So many KiB of a ledger that is written in one go are kept in memory: most of its indexes up to a million jobs (160 MB there).
 pub const LEDGER_DRAFT_CACHE_KIB: i64 = 128 * 1024;
 
 /// Tasks asked for in one call (ECS API reference, `DescribeTasks`: at most 100).
