@@ -33,7 +33,7 @@ pub(super) struct Record {
     pub(super) jobs: Vec<RecordedJob>,
     /// Those that never ran, or have not ended.
     pub(super) n_not_run: usize,
-    /// Arrays without their children, and multi-node jobs.
+    /// Arrays, whose children are jobs of their own, and multi-node jobs.
     pub(super) n_wholes: usize,
 }
 

@@ -62,7 +62,7 @@ fn with_jobs(
     let record = recorded::read(path, sizes)?;
     for (n, why) in [
         (record.n_not_run, "never ran or have not ended"),
-        (record.n_wholes, "are multi-node jobs, or arrays without their children"),
+        (record.n_wholes, "are multi-node jobs, or arrays, whose children are jobs of their own"),
     ] {
         if 0 < n {
             context.output.note(&format!("{n} left out of {}: they {why}", path.display()));
