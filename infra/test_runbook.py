@@ -66,7 +66,7 @@ def test_every_link_of_the_runbook_leads_somewhere() -> None:
 def test_every_code_of_a_dead_letter_is_in_the_runbook() -> None:
     rejects = (ROOT / "crates/core/src/message/reject.rs").read_text()
     engine = "".join(
-        (ROOT / f"crates/engine/src/{noun}.rs").read_text() for noun in ("dependency", "intake", "schedule")
+        (ROOT / f"crates/engine/src/{noun}.rs").read_text() for noun in ("bursts", "dependency", "intake", "schedule")
     )
     codes = set(re.findall(r'&str = "([A-Z_]+)"', rejects))
     codes |= set(re.findall(r'(?:code: |delivery, |Some\(\()"([A-Z_]+)"', engine))

@@ -141,6 +141,9 @@ pub enum Command {
     /// List what is left alone after failures, and use it again
     #[command(subcommand)]
     Breakers(commands::breakers::BreakersCommand),
+    /// Approve what is dearer than may be spent without being asked, or show what is held
+    #[command(long_about = commands::approve::LONG_ABOUT)]
+    Approve(commands::approve::ApproveArgs),
     /// Print what a job's container wrote
     #[command(long_about = commands::logs::LONG_ABOUT)]
     Logs(commands::logs::LogsArgs),

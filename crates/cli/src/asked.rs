@@ -12,11 +12,14 @@ use spillway_planner::explain::{self, Question};
 use crate::config::Config;
 use crate::ledger;
 use crate::prices::{self, PriceChoice, PricesView};
+use crate::views::burst::BurstView;
 
 /// The question, and the prices it is for.
 pub(crate) struct Asked {
     pub(crate) question: Question,
     pub(crate) prices: PricesView,
+    /// What is held or approved, or would be held now; none if nothing has to be approved.
+    pub(crate) burst: Option<BurstView>,
 }
 
 /// Reads the ledger and the prices.
@@ -24,9 +27,11 @@ pub(crate) async fn ask(choice: &PriceChoice, effort: Effort, config: &Config) -
     let state = ledger::reader(config)?.state()?;
     let (all, prices) = prices::catalog(choice, config).await?;
     let now = Timestamp::now();
-    let engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let mut engine = Engine::new(config.engine(), state, now).with_prices(all.clone(), now);
+    let wanted = engine.wanted_burst(now);
+    let burst = BurstView::of(&engine, config, wanted);
     let input = engine.plan_input(now);
-    Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices })
+    Ok(Asked { question: with_all(&engine, input, effort, &all, config), prices, burst })
 }
 
 /// The question, where a job stands in it (nowhere if it does not wait for a place), and how long it is expected to run as each

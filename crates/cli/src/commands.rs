@@ -1,5 +1,6 @@
 //! The verbs, one file each. A verb gathers, calls, and answers with a view; it prints only through `output`.
 
+pub mod approve;
 pub mod batch_api;
 pub mod breakers;
 pub mod budgets;
@@ -46,6 +47,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Hosts(command) => hosts::run(command, context),
         Command::Queues(command) => Box::pin(queues::run(command, context)).await,
         Command::Breakers(command) => Box::pin(breakers::run(command, context)).await,
+        Command::Approve(args) => Box::pin(approve::run(args, context)).await,
         Command::Pools(command) => Box::pin(queues::run_pools(command, context)).await,
         Command::Definitions(command) => Box::pin(definitions::run(command, context)).await,
         Command::Schedules(command) => Box::pin(schedules::run(command, context)).await,

@@ -156,6 +156,12 @@ pub struct LimitsConfig {
     pub max_vcpus: Cap<Vcpus>,
     /// Dollars per hour over all hosts.
     pub max_price_per_hour: Cap<Price>,
+    /// Dollars per hour over all hosts that may be spent without being asked. What would cost more is held until somebody approves it
+    /// with `spillway approve`; up to here hosts are bought as ever.
+    pub approve_over: Cap<Price>,
+    /// SQS's `SenderId` of those who may approve more (`AROAEXAMPLE:*` for a role); a trailing `*` matches the rest. Empty is
+    /// everybody who may send to the queue.
+    pub approvers: Vec<String>,
     /// Nothing but a single probe is bought when at least so many dollars, and at least half of all that was paid within half an hour,
     /// went to hosts that were gone again and had run nothing to its end.
     pub spend_surge_floor: Cap<Dollars>,
@@ -270,6 +276,8 @@ impl Default for LimitsConfig {
             max_hosts: Cap::At(Count(engine_limits::HOSTS_MAX_DEFAULT)),
             max_vcpus: Cap::At(Vcpus(engine_limits::CPU_MAX_DEFAULT)),
             max_price_per_hour: Cap::None,
+            approve_over: Cap::None,
+            approvers: Vec::new(),
             spend_surge_floor: Cap::At(Dollars(engine_limits::SPEND_SURGE_FLOOR_DEFAULT)),
             vcpu_quotas: Vec::new(),
             on_demand_base_vcpus: Vcpus(MixRules::NONE.on_demand_base),
@@ -339,6 +347,8 @@ impl Config {
                 cpu_max: self.limits.max_vcpus.get().map(|n| n.0),
                 price_max: self.limits.max_price_per_hour.get().map(|n| n.0),
                 quotas: self.limits.quotas(),
+                approve_over: self.limits.approve_over.get().map(|n| n.0),
+                approvers: text(&self.limits.approvers),
             },
             offerings: OfferingFilter {
                 instance_types: text(&self.offerings.instance_types),

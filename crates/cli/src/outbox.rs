@@ -125,6 +125,14 @@ impl Completion<'_> {
                 let hint = "use `spillway breakers`".to_owned();
                 return Err(flaw(place, "it is an order about a breaker".to_owned(), Some(hint)));
             }
+            Request::ApproveBurst { .. } => {
+                let hint = "use `spillway approve`".to_owned();
+                return Err(flaw(
+                    place,
+                    "it is an order to approve a burst".to_owned(),
+                    Some(hint),
+                ));
+            }
             Request::Cancel { .. } | Request::Terminate { .. } => {
                 let hint = "use `spillway cancel` or `spillway terminate`".to_owned();
                 return Err(flaw(place, "it is an order to end a job".to_owned(), Some(hint)));

@@ -6,6 +6,7 @@ mod asked;
 pub mod attempt;
 pub mod breaker;
 pub mod budget;
+pub mod burst;
 pub mod calibration;
 pub mod container;
 pub mod cost;

@@ -11,8 +11,8 @@ use spillway_core::host::{HostState, HostStatus};
 use spillway_core::job::JobStatus;
 use spillway_core::plan::GangVerdict;
 use spillway_core::{
-    BreakerKind, CpuUnits, Dependency, Host, HostId, Job, JobClass, JobState, Launch, LaunchState,
-    LedgerState, MicroUsdPerHour, Planner, Quota,
+    BreakerKind, CpuUnits, Dependency, HeldBurst, Host, HostId, Job, JobClass, JobState, Launch,
+    LaunchState, LedgerState, MicroUsdPerHour, Planner, Quota,
 };
 use spillway_engine::{Engine, HeldBack};
 use spillway_planner::Spillway;
@@ -175,6 +175,13 @@ pub(crate) fn notes(job: &Job, state: &LedgerState, config: &Config) -> Vec<Stri
     notes.extend(state.hosts.iter().filter_map(|host| leaving(host, job, state)));
     notes.extend(state.launches.iter().filter_map(failing_call));
     notes.extend(limits(&state.hosts, config));
+    notes.extend(state.burst.held.map(|held| {
+        let HeldBurst { price, .. } = held;
+        let hash = held.hash();
+        format!(
+            "limits.approve-over: {price} for the fleet awaits approval: spillway approve {hash}"
+        )
+    }));
     notes.extend(cooling(state));
     let quotas = state.breakers.iter().filter(|(id, _)| id.kind == BreakerKind::Quota);
     notes.extend(

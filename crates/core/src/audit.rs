@@ -68,6 +68,8 @@ pub enum AuditKind {
     OrderResume,
     /// Someone asked to use something again that is left alone.
     OrderReset,
+    /// Someone approved a burst.
+    OrderApprove,
     /// Someone registered or deregistered a job definition.
     OrderDefinition,
     /// Someone made, changed or deleted a schedule.
@@ -78,11 +80,17 @@ pub enum AuditKind {
     BreakerProbed,
     /// It is used again.
     BreakerClosed,
+    /// More is not bought before somebody approves it.
+    BurstHeld,
+    /// Somebody has approved it: it is bought.
+    BurstApproved,
+    /// Nothing is held or approved any more.
+    BurstOver,
 }
 
 impl AuditKind {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::JobAccepted,
         Self::JobRefused,
         Self::JobWaiting,
@@ -108,11 +116,15 @@ impl AuditKind {
         Self::OrderPause,
         Self::OrderResume,
         Self::OrderReset,
+        Self::OrderApprove,
         Self::OrderDefinition,
         Self::OrderSchedule,
         Self::BreakerOpened,
         Self::BreakerProbed,
         Self::BreakerClosed,
+        Self::BurstHeld,
+        Self::BurstApproved,
+        Self::BurstOver,
     ];
 
     /// Its word.
@@ -143,11 +155,15 @@ impl AuditKind {
             Self::OrderPause => "order-pause",
             Self::OrderResume => "order-resume",
             Self::OrderReset => "order-reset",
+            Self::OrderApprove => "order-approve",
             Self::OrderDefinition => "order-definition",
             Self::OrderSchedule => "order-schedule",
             Self::BreakerOpened => "breaker-opened",
             Self::BreakerProbed => "breaker-probed",
             Self::BreakerClosed => "breaker-closed",
+            Self::BurstHeld => "burst-held",
+            Self::BurstApproved => "burst-approved",
+            Self::BurstOver => "burst-over",
         }
     }
 

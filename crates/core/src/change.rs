@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::array::ArrayRecord;
 use crate::breaker::{Breaker, BreakerId};
+use crate::burst::Burst;
 use crate::catalog::{InstanceType, PoolId};
 use crate::definition::DefinitionRecord;
 use crate::durations::Durations;
@@ -117,6 +118,8 @@ pub enum Change {
         /// How it stands.
         breaker: Option<Box<Breaker>>,
     },
+    /// What is held until somebody approves it, and what is approved.
+    PutBurst(Box<Burst>),
     /// What a share of a queue has used; none forgets it.
     PutShare {
         /// The queue.
@@ -166,6 +169,7 @@ impl Change {
             | Self::PutSchedule(_)
             | Self::PutGate { .. }
             | Self::PutBreaker { .. }
+            | Self::PutBurst(_)
             | Self::PutShare { .. }
             | Self::Heard(_)
             | Self::PutSpending { .. }
@@ -227,6 +231,8 @@ pub struct LedgerState {
     pub gates: BTreeMap<Pausable, Gate>,
     /// What is left alone after failures.
     pub breakers: BTreeMap<BreakerId, Breaker>,
+    /// What is held until somebody approves it, and what is approved.
+    pub burst: Burst,
     /// What the shares of queues have used.
     pub shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     /// What has come up in each of the last days, as far as it is closed.
@@ -254,6 +260,7 @@ impl LedgerState {
             schedules: Vec::new(),
             gates: BTreeMap::new(),
             breakers: BTreeMap::new(),
+            burst: Burst::default(),
             shares: BTreeMap::new(),
             spending: BTreeMap::new(),
             n_launches: 0,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::breaker::BreakerId;
+use crate::burst::BurstHash;
 use crate::id::{JobId, JobName};
 use crate::scheduling::Pausable;
 use crate::target::JobTarget;
@@ -60,6 +61,11 @@ pub enum Asked {
     ResetBreaker {
         /// Which.
         target: BreakerId,
+    },
+    /// A burst is to be bought.
+    Approve {
+        /// Which.
+        hash: BurstHash,
     },
     /// A job definition was registered or deregistered.
     Define {

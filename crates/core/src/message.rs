@@ -25,11 +25,14 @@ mod write;
 pub use define::StandIn;
 pub use reject::{Rejection, code};
 pub use schema::schema;
-pub use write::{Ending, SimpleJob, end_job, pause, reset_breaker, submit, submit_again};
+pub use write::{
+    Ending, SimpleJob, approve_burst, end_job, pause, reset_breaker, submit, submit_again,
+};
 
 use serde_json::Value;
 
 use crate::breaker::BreakerId;
+use crate::burst::BurstHash;
 use crate::definition::{DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
 use crate::job::{BodyHash, JobSpec};
@@ -76,6 +79,11 @@ pub enum Request {
     ResetBreaker {
         /// Which.
         target: BreakerId,
+    },
+    /// `ApproveBurst`: buy what is held.
+    ApproveBurst {
+        /// Which burst.
+        hash: BurstHash,
     },
     /// `CancelJob`: end it unless it has been given to a host.
     Cancel {

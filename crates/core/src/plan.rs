@@ -155,6 +155,9 @@ pub struct Headroom {
     pub cpu: Option<CpuUnits>,
     /// Dollars per hour over all new hosts.
     pub price: Option<MicroUsdPerHour>,
+    /// Whether `price` is what may be spent before somebody approves more, and not a limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_price_until_approved: bool,
     /// CPU over the new hosts that each of EC2's quotas counts.
     #[serde(default, skip_serializing_if = "Quotas::is_none")]
     pub quotas: Quotas,
@@ -164,6 +167,23 @@ pub struct Headroom {
     /// CPU over new Spot hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<CpuUnits>,
+}
+
+impl Headroom {
+    /// Leaves no more than this for new hosts.
+    pub fn bound_price(&mut self, max: Option<MicroUsdPerHour>) {
+        if let Some(max) = max
+            && self.price.is_none_or(|price| max < price)
+        {
+            self.price = Some(max);
+            self.is_price_until_approved = false;
+        }
+    }
+
+    /// What `price` is.
+    pub const fn price_limit(&self) -> LimitKind {
+        if self.is_price_until_approved { LimitKind::Approval } else { LimitKind::Price }
+    }
 }
 
 /// Everything the planner may know. It learns the time only here.

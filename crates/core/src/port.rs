@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::breaker::{Breaker, BreakerId};
+use crate::burst::Burst;
 use crate::catalog::Catalog;
 use crate::change::{Change, LedgerState};
 use crate::definition::DefinitionRecord;
@@ -193,6 +194,9 @@ pub trait LedgerReader {
 
     /// What is left alone after failures, by what it is.
     fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError>;
+
+    /// What is held until somebody approves it, and what is approved.
+    fn burst(&self) -> Result<Burst, LedgerError>;
 
     /// What a dispatcher would start from.
     fn state(&self) -> Result<LedgerState, LedgerError>;

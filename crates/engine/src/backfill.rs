@@ -290,9 +290,11 @@ impl Engine {
     ) -> Option<(GroupKey, JobId)> {
         let is_limit = |reason: &WaitReason| match reason {
             WaitReason::LimitReached { limit } => match limit {
-                LimitKind::Hosts | LimitKind::Vcpus | LimitKind::Price | LimitKind::Quota(_) => {
-                    true
-                }
+                LimitKind::Hosts
+                | LimitKind::Vcpus
+                | LimitKind::Price
+                | LimitKind::Approval
+                | LimitKind::Quota(_) => true,
                 LimitKind::Mix(_) => false,
             },
             WaitReason::TooLarge(_)

@@ -32,6 +32,12 @@ pub struct Limits {
     /// CPU over the hosts that each of EC2's vCPU quotas counts.
     #[serde(default)]
     pub quotas: Quotas,
+    /// Dollars per hour over all hosts that may be spent without being asked: what is dearer waits until somebody approves it.
+    #[serde(default)]
+    pub approve_over: Option<MicroUsdPerHour>,
+    /// SQS's `SenderId` of those who may approve more; a trailing `*` matches the rest. Empty is everybody who may send orders.
+    #[serde(default)]
+    pub approvers: Vec<String>,
 }
 
 /// What may be bought. An empty list allows everything.
@@ -161,6 +167,8 @@ impl Default for EngineConfig {
                 cpu_max: Some(limits::CPU_MAX_DEFAULT),
                 price_max: None,
                 quotas: Quotas::NONE,
+                approve_over: None,
+                approvers: Vec::new(),
             },
             offerings: OfferingFilter::default(),
             jobs: JobPolicy::default(),

@@ -20,6 +20,7 @@ use crate::array::ArrayJob;
 use crate::backfill::Hold;
 use crate::breakers::Breakers;
 use crate::budgets::Budgets;
+use crate::bursts::Bursts;
 use crate::calls::{Call, Calls};
 use crate::config::EngineConfig;
 use crate::dependency::Waits;
@@ -113,6 +114,8 @@ pub struct Engine {
     pub(crate) cooling: BTreeMap<PoolId, Cooldown>,
     /// What is left alone after failures.
     pub(crate) breakers: Breakers,
+    /// What is held until somebody approves it.
+    pub(crate) bursts: Bursts,
     /// What has been spent, and whom that stops.
     pub(crate) budgets: Budgets,
     /// As read; none until the first answer.
@@ -193,6 +196,7 @@ impl Engine {
             learned: state.learned,
             cooling: state.cooling,
             breakers: Breakers::new(state.breakers),
+            bursts: Bursts::new(state.burst),
             budgets,
             raw_catalog: None,
             catalog: Arc::default(),

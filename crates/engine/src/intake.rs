@@ -107,6 +107,7 @@ impl Engine {
             Request::Schedule(request) => self.take_schedule(cx, delivery, *request),
             Request::Pause { target, is_paused } => self.set_gate(cx, delivery, target, is_paused),
             Request::ResetBreaker { target } => self.reset_breaker(cx, delivery, &target),
+            Request::ApproveBurst { hash } => self.approve_burst(cx, delivery, hash),
             Request::Cancel { target, reason } => self.end(cx, delivery, target, &reason, false),
             Request::Terminate { target, reason } => self.end(cx, delivery, target, &reason, true),
         }
@@ -363,6 +364,7 @@ fn asked_for(request: &Request, delivery: &Delivery) -> Asked {
         Request::Pause { target, is_paused: true } => Asked::Pause { target: target.clone() },
         Request::Pause { target, is_paused: false } => Asked::Resume { target: target.clone() },
         Request::ResetBreaker { target } => Asked::ResetBreaker { target: target.clone() },
+        Request::ApproveBurst { hash } => Asked::Approve { hash: *hash },
         Request::Cancel { target, reason } => Asked::end(target, reason, false),
         Request::Terminate { target, reason } => Asked::end(target, reason, true),
     }

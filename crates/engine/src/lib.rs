@@ -9,13 +9,14 @@
 //! tasks, `retry` judges how they ended, `stop` and `interruption` stop them, `scale_in` gives hosts back, and
 //! `observation` compares what AWS shows with what is believed. `array` keeps children of arrays as bits until they run, and `dependency`
 //! holds jobs back until those they wait for have ended. `schedule` sends jobs by the clock. `breakers` leaves alone what has failed
-//! again and again, and `budgets` stops whoever has spent what may be spent.
+//! again and again, `budgets` stops whoever has spent what may be spent, and `bursts` holds what somebody has to approve.
 
 mod admission;
 mod array;
 mod backfill;
 mod breakers;
 mod budgets;
+mod bursts;
 pub mod calibration;
 mod calls;
 pub mod config;

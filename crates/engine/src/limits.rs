@@ -54,6 +54,12 @@ pub const BREAKER_PROBE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// What is left alone and has been asked for by nobody for so long is forgotten: a tag that was misspelt once is not shown for ever.
 pub const BREAKER_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
+/// How often it is worked out what would be bought if all were approved, while somebody waits: it takes a whole plan.
+pub const BURST_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// An approval is for the burst in hand and not for the next one. Where jobs never cease to wait, it is over after a day.
+pub const APPROVAL_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
 /// How many characters of AWS's words are kept: a sentence and a name, not an encoded authorisation message.
 pub const BREAKER_REASON_MAX: usize = 400;
 

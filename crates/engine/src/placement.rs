@@ -46,10 +46,10 @@ pub(crate) enum BoughtFor<'a> {
 
 /// Who has found a place in an earlier stage of a plan, or waits for one there.
 #[derive(Debug, Default)]
-struct Kept {
+pub(crate) struct Kept {
     /// How many of each group.
-    groups: BTreeMap<GroupKey, u32>,
-    gangs: BTreeSet<JobId>,
+    pub(crate) groups: BTreeMap<GroupKey, u32>,
+    pub(crate) gangs: BTreeSet<JobId>,
 }
 
 impl Engine {
@@ -65,6 +65,7 @@ impl Engine {
     }
 
     pub(crate) fn plan_if_due(&mut self, cx: &mut Cx) {
+        self.check_approval(cx);
         if self.plan_due().is_none_or(|due| cx.now < due) {
             return;
         }
@@ -75,6 +76,7 @@ impl Engine {
         if self.nobody_waits() && !self.fleet.has_idle(cx.now) {
             self.report = Report::default();
             self.clear_reservations(|_| true);
+            self.look_at_burst(cx);
             return;
         }
         self.end_long_holds(cx.now);
@@ -92,6 +94,7 @@ impl Engine {
         if self.fleet.has_idle(cx.now) {
             self.replan_later(cx.now + limits::IDLE_RECHECK);
         }
+        self.look_at_burst(cx);
     }
 
     /// Asks about one pool: for those it is the next for and who have no place yet.
@@ -152,7 +155,7 @@ impl Engine {
     }
 
     /// Asks the planner.
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         now: Timestamp,
         pool: Option<usize>,

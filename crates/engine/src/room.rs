@@ -53,22 +53,25 @@ impl Engine {
     pub(crate) fn headroom(&self, now: Timestamp, pool: Option<usize>) -> Headroom {
         let all = self.totals_of(None);
         let limits = &self.config.limits;
+        let (price_max, is_price_until_approved) = self.price_max();
         let whole = Headroom {
             quotas: self.quotas_left(now),
             on_demand: None,
             spot: None,
             hosts: left_hosts(limits.hosts_max, all.n_hosts),
             cpu: left_cpu(limits.cpu_max, all.cpu),
-            price: left_price(limits.price_max, all.price),
+            price: left_price(price_max, all.price),
+            is_price_until_approved,
         };
         let Some(rules) = pool.and_then(|ord| self.config.pools.get(ord)) else { return whole };
         let (caps, used) = (&rules.caps, self.totals_of(pool));
-        Headroom {
+        let mut headroom = Headroom {
             hosts: least(whole.hosts, left_hosts(caps.hosts_max, used.n_hosts)),
             cpu: least(whole.cpu, left_cpu(caps.cpu_max, used.cpu)),
-            price: least(whole.price, left_price(caps.price_max, used.price)),
             ..whole
-        }
+        };
+        headroom.bound_price(left_price(caps.price_max, used.price));
+        headroom
     }
 
     /// How many of a launch's hosts its pool's caps on memory and GPUs leave room for; the planner knows the other caps.

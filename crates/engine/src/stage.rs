@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use spillway_core::plan::Headroom;
 use spillway_core::{DemandKey, JobClass, JobId, PoolName, QueueName, ShareId};
 
-use crate::backfill::Making;
+use crate::backfill::{Hold, Making};
 use crate::config::{Caps, EngineConfig};
 use crate::dispatch::{Asked, HeldBack, IsMeant, Selection};
 use crate::engine::Engine;
@@ -185,7 +185,9 @@ impl Engine {
         band: Option<&Band>,
     ) -> Headroom {
         let whole = self.headroom(now, pool);
-        if self.holds.values().any(|hold| matches!(hold.making, Making::Headroom(_))) {
+        // Room that is made for somebody is of no use to others, but says nothing of what all of them would need.
+        let is_made = |hold: &Hold| matches!(hold.making, Making::Headroom(_));
+        if !self.is_as_if_approved() && self.holds.values().any(is_made) {
             return nothing_to_buy(whole);
         }
         let Some((queue, share)) = band else { return whole };
@@ -201,7 +203,7 @@ impl Engine {
             let hosts = left_hosts(caps.hosts_max, n_hosts.saturating_add(n_booting));
             let price = left_price(caps.price_max, price.saturating_add(price_booting));
             headroom.hosts = least(headroom.hosts, hosts);
-            headroom.price = least(headroom.price, price);
+            headroom.bound_price(price);
         };
         let of_queue = self.in_use.queue(queue);
         bound(&rules.caps, of_queue.n_hosts(), of_queue.price);

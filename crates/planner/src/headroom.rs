@@ -59,6 +59,8 @@ pub(crate) struct Left {
     pub(crate) hosts: u32,
     pub(crate) cpu: Option<u32>,
     pub(crate) price: Option<u64>,
+    /// What `price` is.
+    price_limit: LimitKind,
     /// CPU units.
     caps: [Option<u32>; N_CAPS],
 }
@@ -75,13 +77,15 @@ impl Left {
             hosts: headroom.hosts.unwrap_or(u32::MAX),
             cpu: headroom.cpu.map(CpuUnits::get),
             price: headroom.price.map(spillway_core::MicroUsdPerHour::get),
+            price_limit: headroom.price_limit(),
             caps,
         }
     }
 
     /// No limit but that every count can be told.
     pub(crate) const fn unlimited() -> Self {
-        Self { hosts: u32::MAX, cpu: None, price: None, caps: [None; N_CAPS] }
+        let price_limit = LimitKind::Price;
+        Self { hosts: u32::MAX, cpu: None, price: None, price_limit, caps: [None; N_CAPS] }
     }
 
     /// Whether CPU is limited for hosts of this offering.
@@ -199,7 +203,7 @@ impl Left {
                 continue;
             }
             let full = offer.caps.iter().find(|at| self.caps[*at].is_some_and(|left| left < cpu));
-            let Some(full) = full else { return LimitKind::Price };
+            let Some(full) = full else { return self.price_limit };
             if binding == LimitKind::Vcpus {
                 binding = limit_of(full);
             }

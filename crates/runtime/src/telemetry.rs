@@ -43,6 +43,8 @@ pub const DEAD_LETTERS: &str = "spillway_dlq_total";
 pub const POOL_REFUSALS: &str = "spillway_pool_refusals_total";
 /// What is left alone after failures, but for probes. Label `kind`: `image`, `call`, `host` or `spend`.
 pub const BREAKERS_OPEN: &str = "spillway_breakers_open";
+/// What the fleet would cost per hour with what is held until somebody approves it; 0 while nothing is.
+pub const BURST_HELD: &str = "spillway_burst_held_dollars_per_hour";
 /// What is spent of each budget in its current period; at 1 nothing of its scope starts. Label `budget`: its name.
 pub const BUDGET_SPENT: &str = "spillway_budget_spent_ratio";
 /// Notices that EC2 takes an instance back.
@@ -100,7 +102,7 @@ const fn metric(
 }
 
 /// All of them.
-pub const ALL: [Metric; 28] = {
+pub const ALL: [Metric; 29] = {
     use Kind::{Counter, Gauge, Histogram};
     let count = Some(Unit::Count);
     let seconds = Some(Unit::Seconds);
@@ -125,6 +127,7 @@ pub const ALL: [Metric; 28] = {
         metric(POOL_REFUSALS, Counter, count, &["fault"], "Refusals of capacity pools."),
         metric(SPOT_NOTICES, Counter, count, &[], "Notices that EC2 takes an instance back."),
         metric(BREAKERS_OPEN, Gauge, count, &["kind"], "What is left alone after failures."),
+        metric(BURST_HELD, Gauge, None, &[], "Price per hour that awaits approval, in dollars."),
         metric(BUDGET_SPENT, Gauge, None, &["budget"], "Part of a budget that is spent, 1 is all."),
         metric(ATTEMPTS, Counter, count, &["outcome"], "Attempts that ended."),
         metric(ATTEMPT_DOLLARS, Gauge, None, &[], "What attempts have cost, in dollars."),

@@ -65,7 +65,8 @@ fn work(scenario: &Scenario) -> BTreeMap<DemandKey, u64> {
             | Request::Deregister { .. }
             | Request::Schedule(_)
             | Request::Pause { .. }
-            | Request::ResetBreaker { .. } => {}
+            | Request::ResetBreaker { .. }
+            | Request::ApproveBurst { .. } => {}
         }
     }
     let mut work: BTreeMap<DemandKey, u64> = BTreeMap::new();

@@ -8,7 +8,7 @@
 //! | I4 | every instance that is paid is in the ledger, or will soon be found |
 //! | I5 | no host holds more than it registered |
 //! | I6 | a job runs only on an architecture, in a market and with a kind of GPU that it allows |
-//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, and within the caps of their pool; no launch is bought twice |
+//! | I7 | launches stay within the limits on hosts, vCPUs, price and EC2's vCPU quotas, within the caps of their pool, and within what was approved; no launch is bought twice |
 //! | I8 | no task is given to a host that is not registered or drains; none is ended under a live task without need |
 //! | I10 | failures of the infrastructure use up none of a job's attempts, and no attempt is left unused |
 //! | V1 | what is started is exactly the alternative of the job that was written down, and holds what that needs |
@@ -241,7 +241,7 @@ impl Invariants {
             is_buying |= self.check_change(moment, change, ledger, cloud);
         }
         if is_buying {
-            self.check_limits(moment);
+            self.check_limits(moment, ledger.the_burst());
             self.check_pools(moment, step, ledger);
         }
         if self.has_queue_rules() && step.changes.iter().any(places) {

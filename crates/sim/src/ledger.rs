@@ -5,6 +5,7 @@
 
 mod arrays;
 mod reader;
+mod state;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use spillway_core::array;
 use spillway_core::catalog::InstanceType;
-use spillway_core::change::{Cooldown, EndedJob};
+use spillway_core::change::Cooldown;
 use spillway_core::definition::DefinitionRecord;
 use spillway_core::error::LedgerError;
 use spillway_core::gang::node_of;
@@ -22,9 +23,9 @@ use spillway_core::id::{HostId, JobName, LedgerId};
 use spillway_core::job::JobStatus;
 use spillway_core::port::Ledger;
 use spillway_core::{
-    Attempt, Breaker, BreakerId, Change, Durations, Gate, History, Host, Job, JobId, JobState,
-    Launch, LaunchId, LaunchState, LedgerState, MicroUsd, Pausable, Payer, PoolId, QueueName,
-    Resources, ScheduleRecord, ShareId, ShareUse,
+    Attempt, Breaker, BreakerId, Burst, Change, Durations, Gate, History, Host, Job, JobId, Launch,
+    LaunchId, LedgerState, MicroUsd, Pausable, Payer, PoolId, QueueName, Resources, ScheduleRecord,
+    ShareId, ShareUse,
 };
 
 use arrays::{Batch, Children, Shared};
@@ -71,6 +72,7 @@ pub struct MemoryLedger {
     history: History,
     gates: BTreeMap<Pausable, Gate>,
     breakers: BTreeMap<BreakerId, Breaker>,
+    burst: Burst,
     shares: BTreeMap<(QueueName, ShareId), ShareUse>,
     spending: BTreeMap<(Date, Payer), MicroUsd>,
     n_launches: u64,
@@ -105,6 +107,7 @@ impl MemoryLedger {
             },
             gates: BTreeMap::new(),
             breakers: BTreeMap::new(),
+            burst: Burst { held: None, approved: None },
             shares: BTreeMap::new(),
             spending: BTreeMap::new(),
             n_launches: 0,
@@ -166,6 +169,11 @@ impl MemoryLedger {
     /// What has been paused or resumed.
     pub const fn all_gates(&self) -> &BTreeMap<Pausable, Gate> {
         &self.gates
+    }
+
+    /// What is held until somebody approves it, and what is approved.
+    pub const fn the_burst(&self) -> &Burst {
+        &self.burst
     }
 
     /// What is left alone after failures.
@@ -269,6 +277,7 @@ impl MemoryLedger {
                 | Change::PutSchedule(_)
                 | Change::PutGate { .. }
                 | Change::PutBreaker { .. }
+                | Change::PutBurst(_)
                 | Change::PutShare { .. }
                 | Change::Heard(_)
                 | Change::PutSpending { .. }
@@ -332,6 +341,7 @@ impl MemoryLedger {
             Change::PutBreaker { target, breaker } => {
                 put(&mut self.breakers, target.clone(), breaker.as_deref().cloned());
             }
+            Change::PutBurst(burst) => self.burst = burst.as_ref().clone(),
             Change::PutShare { queue, share, used } => {
                 put(&mut self.shares, (queue.clone(), share.clone()), *used);
             }
@@ -355,46 +365,6 @@ impl MemoryLedger {
                 self.n_launches = *n_launches;
                 self.n_jobs = *n_jobs;
             }
-        }
-    }
-
-    /// What a dispatcher starts from: all that is not over.
-    pub fn open_state(&self) -> LedgerState {
-        let mut jobs: Vec<Job> = Vec::new();
-        let mut ended: BTreeMap<JobId, EndedJob> = BTreeMap::new();
-        for job in self.jobs.values() {
-            match job.state {
-                JobState::Succeeded { .. } | JobState::Failed { .. }
-                    if job.id != job.id.whole() => {}
-                JobState::Succeeded { .. } | JobState::Failed { .. } => {
-                    ended.extend(EndedJob::of(job.body_hash, &job.state).map(|e| (job.id, e)));
-                }
-                JobState::Submitted
-                | JobState::Pending
-                | JobState::Runnable { .. }
-                | JobState::Starting { .. }
-                | JobState::Running { .. } => jobs.push(job.as_ref().clone()),
-            }
-        }
-        let is_open = |l: &&Launch| matches!(l.state, LaunchState::Open { .. });
-        LedgerState {
-            ledger: self.id,
-            jobs,
-            ended,
-            arrays: self.array_records(),
-            hosts: self.hosts.values().filter(|h| !is_gone(h)).cloned().collect(),
-            launches: self.launches.values().filter(is_open).cloned().collect(),
-            learned: self.learned.clone(),
-            cooling: self.cooling.clone(),
-            history: self.history.clone(),
-            definitions: self.definitions.values().cloned().collect(),
-            schedules: self.schedules.values().cloned().collect(),
-            gates: self.gates.clone(),
-            breakers: self.breakers.clone(),
-            shares: self.shares.clone(),
-            spending: self.spending.clone(),
-            n_launches: self.n_launches,
-            n_jobs: self.n_jobs,
         }
     }
 }

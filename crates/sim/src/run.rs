@@ -16,7 +16,7 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 use spillway_core::id::{LedgerId, NAMESPACE};
-use spillway_core::{Answer, Effect, Input, Planner};
+use spillway_core::{Answer, Change, Effect, Input, Planner, message};
 use spillway_engine::{Engine, Step};
 use spillway_planner::Spillway;
 use uuid::Uuid;
@@ -419,6 +419,7 @@ impl<'s, 't> Runner<'s, 't> {
         if is_written {
             self.commit(&step)?;
             witness::witness(&step, &mut self.cloud);
+            self.approve(&step);
         }
         let clock = self.dispatcher.as_ref().map_or(self.now, |d| d.clock(self.now));
         let Some((end, heard)) = crash else {
@@ -431,6 +432,21 @@ impl<'s, 't> Runner<'s, 't> {
             self.perform(clock, effect.clone());
         }
         self.crash(end, heard, step)
+    }
+
+    /// Somebody sees what is held, and approves it after a while.
+    fn approve(&mut self, step: &Step) {
+        let Some(after) = self.scenario.workload.approves_after else { return };
+        for change in &step.changes {
+            if let Change::PutBurst(burst) = change
+                && let Some(held) = burst.held
+            {
+                let mut roll = self.cloud.dice().roll("approval", &held.hash());
+                let body = message::approve_burst(held.hash()).to_string();
+                self.agenda.add(self.now + roll.within(after), Due::Send(body));
+                self.n_unsent += 1;
+            }
+        }
     }
 
     fn commit(&mut self, step: &Step) -> Result<(), RunError> {

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_word_is_a_kind_or_all_that_begin_with_it() {
         assert_eq!(Kinds::read("host-gone").unwrap().0, [AuditKind::HostGone]);
-        assert_eq!(Kinds::read("order").unwrap().0.len(), 7);
+        assert_eq!(Kinds::read("order").unwrap().0.len(), 8);
         assert!(Kinds::read("fuse").unwrap_err().contains("host-gone"));
     }
 }

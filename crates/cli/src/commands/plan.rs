@@ -17,7 +17,7 @@ use spillway_core::plan::{Effort, WaitReason, Waiting};
 use spillway_planner::explain::{self, Explanation};
 use spillway_planner::verify::Certificate;
 
-use crate::config::values::Span;
+use crate::config::values::{Cap, Price, Span};
 use crate::context::Context;
 use crate::error::Complaint;
 use crate::exit::ExitStatus;
@@ -39,11 +39,15 @@ its lower bound, which `spillway plan verify` re-derives.
 --explain, --limits, --frontier and --deadline say why the plan is as it is and what would be cheaper; docs/plan.md \
 reads an example line by line.
 
+With `limits.approve-over` what would have the fleet cost more per hour is held until `spillway approve HASH`; the plan is what is \
+bought without it, and says what would be reached. --approve-over shows what another price would hold.
+
 Examples:
   spillway plan
   spillway plan --builtin-prices --format json | jq .gap
   spillway plan --explain --limits
   spillway plan --frontier --deadline 2h
+  spillway plan --approve-over '$50/h'
   spillway plan --problem problem.json > plan.json
   spillway plan --problem timed.json --bill > plan.json
   spillway plan verify plan.json --problem problem.json";
@@ -67,6 +71,9 @@ pub struct PlanArgs {
     /// What to say beside the plan
     #[command(flatten)]
     pub beside: BesideArgs,
+    /// Plan as if what is dearer per hour than this had to be approved (limits.approve-over)
+    #[arg(long, value_name = "PRICE", conflicts_with = "problem")]
+    pub approve_over: Option<Price>,
     /// How much thought goes into it: default takes about a second, high up to a minute
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = EffortChoice::Default)]
     pub effort: EffortChoice,
@@ -159,13 +166,18 @@ fn verdict(planned: &Planned) -> ExitStatus {
 }
 
 async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
-    let asked = asked::ask(&args.prices.choice(), args.effort.effort(), context.config()?).await?;
+    let mut config = context.config()?.clone();
+    if let Some(over) = args.approve_over {
+        config.limits.approve_over = Cap::At(over);
+    }
+    let asked = asked::ask(&args.prices.choice(), args.effort.effort(), &config).await?;
     let question = &asked.question;
     let started = Instant::now();
     let planned = question.plan();
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
+    view.burst = asked.burst;
     if args.beside.explain {
         view.explanation = Some(ExplanationView::new(&Explanation::of(question, &planned)));
     }

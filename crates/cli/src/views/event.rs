@@ -183,6 +183,8 @@ impl EventRow {
         if let Some(PoolView { instance_type, zone, market }) = &self.pool {
             let price = self.price.map(|price| format!(" at {price}")).unwrap_or_default();
             parts.push(format!("{instance_type}/{zone}/{market}{price}"));
+        } else if let Some(price) = self.price {
+            parts.push(format!("up to {price} for the whole fleet"));
         }
         if let (Some(n @ 1..), Some(dearest)) = (self.choices.len().checked_sub(1), self.dearest) {
             parts.push(format!("or {n} others up to {dearest}"));
@@ -223,7 +225,8 @@ const fn tone(kind: AuditKind) -> Tone {
         | AuditKind::HostInterrupted
         | AuditKind::OrderCancel
         | AuditKind::OrderTerminate
-        | AuditKind::OrderPause => Tone::Warning,
+        | AuditKind::OrderPause
+        | AuditKind::BurstHeld => Tone::Warning,
         AuditKind::JobAccepted
         | AuditKind::JobWaiting
         | AuditKind::JobEnded
@@ -243,7 +246,10 @@ const fn tone(kind: AuditKind) -> Tone {
         | AuditKind::OrderDefinition
         | AuditKind::OrderSchedule
         | AuditKind::BreakerProbed
-        | AuditKind::BreakerClosed => Tone::Plain,
+        | AuditKind::BreakerClosed
+        | AuditKind::OrderApprove
+        | AuditKind::BurstApproved
+        | AuditKind::BurstOver => Tone::Plain,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod limits;
 use serde::Serialize;
 use spillway_core::{Arch, DemandKey, GpuKinds, Market, MarketRule, MicroUsdPerHour, Planned};
 
+use super::burst::BurstView;
 use super::job::ResourcesView;
 use crate::output::{Field, Page, Rows, Tone, View};
 use crate::prices::PricesView;
@@ -106,6 +107,9 @@ pub struct PlanView {
     /// What patience saves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<FrontierView>,
+    /// What awaits approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<BurstView>,
     #[serde(skip)]
     summary: String,
 }
@@ -168,6 +172,7 @@ impl PlanView {
             explanation: None,
             limits: None,
             patience: None,
+            burst: None,
         }
     }
 }
@@ -194,6 +199,9 @@ impl View for PlanView {
             format!("{}, {} of them on hosts there are", self.n_jobs, self.n_placed),
         );
         page.field("To buy", self.summary.as_str());
+        if let Some(burst) = &self.burst {
+            burst.fields(page);
+        }
         let as_of = self.prices.as_of.map(|at| format!(", as of {}", super::time_text(at)));
         page.field(
             "Prices",

@@ -10,6 +10,7 @@ use spillway_core::host::HostStatus;
 use spillway_core::{HostId, Market, MicroUsd, MicroUsdPerHour};
 
 use super::budget::BudgetRow;
+use super::burst::BurstView;
 use super::job::StatusCount;
 use super::usd;
 
@@ -36,6 +37,9 @@ pub struct TopView {
     pub money: Money,
     /// How the budgets stand.
     pub budgets: Vec<BudgetRow>,
+    /// What awaits approval; none if nothing has to be approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<BurstView>,
     /// What happened last, newest first.
     pub events: Vec<EventRow>,
 }

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 48] = [
+const VERBS: [&str; 49] = [
     "",
     "serve",
     "submit",
@@ -20,6 +20,7 @@ const VERBS: [&str; 48] = [
     "pools show",
     "pools pause",
     "pools resume",
+    "approve",
     "breakers list",
     "breakers reset",
     "definitions register",

@@ -6,6 +6,7 @@
     reason = "the rig is a test too, though none of its functions is marked as one"
 )]
 
+mod approve;
 mod bad_input;
 mod batch_api;
 mod breakers;

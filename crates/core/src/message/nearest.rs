@@ -47,6 +47,7 @@ const KEYS: &[&str] = &[
     "gpuKinds",
     "growMemory",
     "hardLimit",
+    "hash",
     "host",
     "hostPath",
     "iam",

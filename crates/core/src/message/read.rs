@@ -30,7 +30,9 @@ use super::limits;
 use super::nearest::nearest;
 use super::path::{self, At};
 use super::reject::{Rejection, code, presentable};
-use super::shape::{DeregisterJobDefinition, EndAction, EndJob, PauseOrder, ResetOrder, SubmitJob};
+use super::shape::{
+    ApproveOrder, DeregisterJobDefinition, EndAction, EndJob, PauseOrder, ResetOrder, SubmitJob,
+};
 use super::{Request, define, unsupported};
 use crate::definition::{DefinitionRef, DefinitionSource, NoDefinitions};
 use crate::id::{JobName, QueueName};
@@ -72,12 +74,17 @@ pub(super) fn request(
             let (order, warnings) = typed::<ResetOrder>(&message)?;
             Ok((scheduling::reset(order)?, warnings.into_texts()))
         }
+        Some("ApproveBurst") => {
+            let (order, warnings) = typed::<ApproveOrder>(&message)?;
+            Ok((scheduling::approve(order)?, warnings.into_texts()))
+        }
         Some(other) => {
             let at = At::Root.key("spillway");
             Err(Rejection::invalid(&at.key("action"), &format!("{other:?} is not known")).hint(
                 "say SubmitJob, CancelJob, TerminateJob, RegisterJobDefinition, \
                  DeregisterJobDefinition, CreateSchedule, DeleteSchedule, PauseSchedule, \
-                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool, ResumePool or ResetBreaker",
+                 ResumeSchedule, PauseQueue, ResumeQueue, PausePool, ResumePool, ResetBreaker or \
+                 ApproveBurst",
             ))
         }
     }

@@ -5,8 +5,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::shape::{
-    ChangeSchedule, CreateSchedule, DeregisterJobDefinition, EndJob, JobDefinition, PauseOrder,
-    ResetOrder, SubmitJob,
+    ApproveOrder, ChangeSchedule, CreateSchedule, DeregisterJobDefinition, EndJob, JobDefinition,
+    PauseOrder, ResetOrder, SubmitJob,
 };
 use super::tree::sorted;
 
@@ -25,14 +25,15 @@ pub fn schema() -> Value {
     let of_schedule = generator.subschema_for::<ChangeSchedule>();
     let pause = generator.subschema_for::<PauseOrder>();
     let reset = generator.subschema_for::<ResetOrder>();
+    let approve = generator.subschema_for::<ApproveOrder>();
     let definitions = generator.take_definitions(true);
     let mut schema = sorted(&json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spillway job message, version 1",
-        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool or to close a breaker, \
+        "description": "The body of a message on the job queue: AWS Batch's SubmitJob, an order to end a job or to pause a queue or pool or to close a breaker or to approve a burst, \
             RegisterJobDefinition, DeregisterJobDefinition, or an order about a schedule. It may lie in an SNS notification or in the detail of an EventBridge event. Unknown keys are \
             accepted and reported as warnings; keys of AWS Batch that Spillway does not honour are refused by name.",
-        "anyOf": [submit, end, register, deregister, pause, reset, schedule, of_schedule],
+        "anyOf": [submit, end, register, deregister, pause, reset, approve, schedule, of_schedule],
         "$defs": definitions,
     }));
     unwrap_lines(&mut schema);

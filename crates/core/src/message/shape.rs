@@ -35,8 +35,8 @@ pub use storage::{
 
 pub use nodes::{NodeOverrides, NodeProperties, NodePropertyOverride, NodeRangeProperty};
 pub use scheduling::{
-    ConsumableResource, ConsumableResourceProperties, PauseAction, PauseOrder, PauseSpillway,
-    ResetAction, ResetOrder, ResetSpillway,
+    ApproveAction, ApproveOrder, ApproveSpillway, ConsumableResource, ConsumableResourceProperties,
+    PauseAction, PauseOrder, PauseSpillway, ResetAction, ResetOrder, ResetSpillway,
 };
 
 pub use relations::{

@@ -12,14 +12,15 @@ use serde_json::Value;
 
 use super::limits;
 use super::shape::{
-    ArrayProperties, Coalesce, ConsumableResource, ConsumableResourceProperties,
-    ContainerProperties, DependencyType, EndAction, EndJob, EndJobSpillway, IndexRange,
-    JobDefinition, JobDefinitionType, JobDependency, JobTimeout, NameValue, PauseAction,
-    PauseOrder, PauseSpillway, ResetAction, ResetOrder, ResetSpillway, ResourceRequirement,
-    ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
+    ApproveAction, ApproveOrder, ApproveSpillway, ArrayProperties, Coalesce, ConsumableResource,
+    ConsumableResourceProperties, ContainerProperties, DependencyType, EndAction, EndJob,
+    EndJobSpillway, IndexRange, JobDefinition, JobDefinitionType, JobDependency, JobTimeout,
+    NameValue, PauseAction, PauseOrder, PauseSpillway, ResetAction, ResetOrder, ResetSpillway,
+    ResourceRequirement, ResourceType, RetryStrategy, Spillway, SpillwayArray, SubmitJob,
 };
 use crate::array::{ArraySpec, Indexes};
 use crate::breaker::BreakerId;
+use crate::burst::BurstHash;
 use crate::coalesce::CoalesceRule;
 use crate::dependency::{Dependency, DependencyKind};
 use crate::gpu::GpuKind;
@@ -238,6 +239,16 @@ pub fn reset_breaker(target: &BreakerId) -> Value {
         subject: Some(target.subject.clone()),
     };
     written(&ResetOrder { spillway: Some(spillway) })
+}
+
+/// The message that approves a burst.
+pub fn approve_burst(hash: BurstHash) -> Value {
+    let spillway = ApproveSpillway {
+        version: Some(1),
+        action: Some(ApproveAction::ApproveBurst),
+        hash: Some(hash.to_string()),
+    };
+    written(&ApproveOrder { spillway: Some(spillway) })
 }
 
 /// The value of a message without what says nothing.

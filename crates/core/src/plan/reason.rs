@@ -54,6 +54,8 @@ pub enum LimitKind {
     Vcpus,
     /// `max-price-per-hour`.
     Price,
+    /// `approve-over`: what is dearer waits until somebody approves it.
+    Approval,
     /// One of `vcpu-quotas`.
     Quota(Quota),
     /// A rule of the mix.
@@ -66,6 +68,7 @@ impl fmt::Display for LimitKind {
             Self::Hosts => f.pad("max-hosts"),
             Self::Vcpus => f.pad("max-vcpus"),
             Self::Price => f.pad("max-price-per-hour"),
+            Self::Approval => f.pad("approve-over"),
             Self::Mix(rule) => rule.fmt(f),
             Self::Quota(quota) => f.pad(&format!("vcpu-quotas {quota}")),
         }

@@ -45,6 +45,7 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
             Request::Terminate { .. } => "terminate",
             Request::Pause { .. } => "pause",
             Request::ResetBreaker { .. } => "reset",
+            Request::ApproveBurst { .. } => "approve",
             Request::Schedule(_) => "schedule",
         });
     }
@@ -58,6 +59,7 @@ fn the_corpus_holds_every_kind_of_request_and_each_is_understood() {
         "terminate",
         "pause",
         "reset",
+        "approve",
         "schedule",
     ];
     assert_eq!(kinds, BTreeSet::from(all));

@@ -1,8 +1,8 @@
 //! Orders to end a job.
 
 use serde_json::{Value, json};
-use spillway_core::message::{Ending, Request, code, end_job, pause, reset_breaker};
-use spillway_core::{BreakerId, JobId, JobTarget, Pausable};
+use spillway_core::message::{Ending, Request, approve_burst, code, end_job, pause, reset_breaker};
+use spillway_core::{BreakerId, BurstHash, JobId, JobTarget, Pausable};
 
 use crate::sample::{parse, with};
 
@@ -119,4 +119,19 @@ fn a_breaker_is_closed_by_its_kind_and_subject() {
     assert_eq!(read.request, Request::ResetBreaker { target });
     assert!(read.warnings.is_empty());
     assert_eq!((odd.code, odd.path.as_deref()), (code::INVALID_FIELD, Some("spillway.kind")));
+}
+
+#[test]
+fn a_burst_is_approved_by_its_hash() {
+    let hash: BurstHash = "5f3a09c1".parse().unwrap();
+
+    let read = parse(&approve_burst(hash)).unwrap();
+    let odd = json!({"spillway": {"action": "ApproveBurst", "hash": "latest"}});
+    let odd = parse(&odd).unwrap_err();
+    let none = parse(&json!({"spillway": {"action": "ApproveBurst"}})).unwrap_err();
+
+    assert_eq!(read.request, Request::ApproveBurst { hash });
+    assert!(read.warnings.is_empty());
+    assert_eq!((odd.code, odd.path.as_deref()), (code::INVALID_FIELD, Some("spillway.hash")));
+    assert_eq!((none.code, none.path.as_deref()), (code::MISSING_FIELD, Some("spillway.hash")));
 }

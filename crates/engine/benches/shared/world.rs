@@ -184,7 +184,8 @@ fn spec(layout: Layout, n: u32) -> JobSpec {
         | Request::Deregister { .. }
         | Request::Schedule(_)
         | Request::Pause { .. }
-        | Request::ResetBreaker { .. } => unreachable!("it submits"),
+        | Request::ResetBreaker { .. }
+        | Request::ApproveBurst { .. } => unreachable!("it submits"),
     }
 }
 

@@ -23,7 +23,8 @@ fn submitted(body: &str) -> JobSpec {
         | message::Request::Deregister { .. }
         | message::Request::Schedule(_)
         | message::Request::Pause { .. }
-        | message::Request::ResetBreaker { .. } => None,
+        | message::Request::ResetBreaker { .. }
+        | message::Request::ApproveBurst { .. } => None,
     }
     .expect("it is a job")
 }

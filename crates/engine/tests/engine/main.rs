@@ -10,6 +10,7 @@
 mod arrays;
 mod breakers;
 mod budgets;
+mod bursts;
 mod chaos;
 mod coalesced;
 mod containers;

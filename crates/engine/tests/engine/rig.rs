@@ -190,6 +190,7 @@ impl Rig {
                     None => self.state.breakers.remove(&target),
                 };
             }
+            Change::PutBurst(burst) => self.state.burst = *burst,
             Change::PutShare { queue, share, used } => {
                 match used {
                     Some(used) => self.state.shares.insert((queue, share), used),

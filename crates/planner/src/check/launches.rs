@@ -170,7 +170,7 @@ fn limits(input: &PlanInput, planned: &Planned, violations: &mut Vec<Violation>)
         (LimitKind::Mix(MixRule::SpotMax), of_market(Market::Spot), cpu_max(headroom.spot)),
         (LimitKind::Hosts, hosts, headroom.hosts.map(u128::from)),
         (LimitKind::Vcpus, cpu, headroom.cpu.map(|cpu| u128::from(cpu.get()))),
-        (LimitKind::Price, price, headroom.price.map(|price| u128::from(price.get()))),
+        (headroom.price_limit(), price, headroom.price.map(|price| u128::from(price.get()))),
     ];
     for (limit, bought, headroom) in limits {
         if let Some(headroom) = headroom

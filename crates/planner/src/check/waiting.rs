@@ -48,7 +48,9 @@ pub(super) fn check(
                         input.headroom.hosts.is_some() || spent.hosts == u32::MAX.into()
                     }
                     LimitKind::Vcpus => input.headroom.cpu.is_some(),
-                    LimitKind::Price => input.headroom.price.is_some(),
+                    LimitKind::Price | LimitKind::Approval => {
+                        input.headroom.price.is_some() && *limit == input.headroom.price_limit()
+                    }
                     LimitKind::Mix(rule) => policy.mix.is_set(*rule),
                     LimitKind::Quota(quota) => {
                         let is_counted = |o: &&Offering| Quota::of(&o.pool) == Some(*quota);

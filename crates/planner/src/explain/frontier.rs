@@ -173,7 +173,7 @@ fn over(question: &Question, schedule: &Schedule) -> Vec<LimitKind> {
             headroom.cpu.is_some_and(|left: CpuUnits| u64::from(left.get()) < schedule.cpu_units),
         ),
         (
-            LimitKind::Price,
+            headroom.price_limit(),
             headroom.price.is_some_and(|left: MicroUsdPerHour| left < schedule.price),
         ),
     ];

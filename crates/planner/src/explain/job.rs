@@ -120,7 +120,7 @@ fn over_limit(question: &Question, offering: &Offering) -> Option<LimitKind> {
         return Some(LimitKind::Quota(quota));
     }
     if headroom.price.is_some_and(|left| left < offering.price) {
-        return Some(LimitKind::Price);
+        return Some(headroom.price_limit());
     }
     crate::mix::broken(&question.input, &question.policy, offering).map(LimitKind::Mix)
 }

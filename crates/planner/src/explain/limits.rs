@@ -80,7 +80,7 @@ fn first_raises(headroom: &Headroom) -> Vec<(LimitKind, Raise)> {
     let hosts = headroom.hosts.map(|_| (LimitKind::Hosts, Raise::Hosts(1)));
     let cpu = headroom.cpu.map(|_| (LimitKind::Vcpus, Raise::Vcpus(STEP)));
     let dollar = MicroUsdPerHour::new(1_000_000);
-    let price = headroom.price.map(|_| (LimitKind::Price, Raise::Price(dollar)));
+    let price = headroom.price.map(|_| (headroom.price_limit(), Raise::Price(dollar)));
     let of_quota = |(quota, _)| (LimitKind::Quota(quota), Raise::Quota(quota, STEP));
     let quotas = headroom.quotas.iter().map(of_quota);
     [hosts, cpu, price].into_iter().flatten().chain(quotas).collect()
@@ -249,7 +249,7 @@ fn lift(headroom: Headroom, kind: LimitKind) -> Headroom {
     match kind {
         LimitKind::Hosts => Headroom { hosts: None, ..headroom },
         LimitKind::Vcpus => Headroom { cpu: None, ..headroom },
-        LimitKind::Price => Headroom { price: None, ..headroom },
+        LimitKind::Price | LimitKind::Approval => Headroom { price: None, ..headroom },
         LimitKind::Quota(quota) => with_quota(headroom, quota, None),
         // A rule is lifted in the policy.
         LimitKind::Mix(_) => headroom,

@@ -60,7 +60,7 @@ fn changed(question: &Question, key: &DemandKey, way: &Way) -> PlanInput {
         Change::Market(_) => key.market = MarketRule::Any,
         Change::Arch(_) => key.arch = None,
         Change::GpuKind(kind) => key.gpu_kinds = key.gpu_kinds.with(kind),
-        Change::Raise { hosts, cpu, price, quota } => {
+        Change::Raise { hosts, cpu, price, price_limit: _, quota } => {
             let headroom = &mut input.headroom;
             headroom.hosts = headroom.hosts.map(|left| left + hosts);
             headroom.cpu = headroom.cpu.map(|left| CpuUnits::new(left.get() + cpu.get()));
@@ -440,6 +440,7 @@ fn the_cheapest_change_is_named_first_with_the_least_amount() {
         hosts: 1,
         cpu: CpuUnits::from_vcpus(1),
         price: MicroUsdPerHour::ZERO,
+        price_limit: LimitKind::Price,
         quota: None,
     };
     assert_eq!(ways[0].change, Change::LessMemory(MiB::new(900)));

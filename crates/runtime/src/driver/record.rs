@@ -155,6 +155,15 @@ pub(super) fn committed(changes: &[Change]) {
                     "breaker open");
             }
             Change::PutBreaker { target, breaker: None } => info!(%target, "breaker closed"),
+            Change::PutBurst(burst) => {
+                if let Some(held) = burst.held {
+                    warn!(price_per_hour = %held.price, hash = %held.hash(), "held until approved");
+                }
+                if let Some(approved) = &burst.approved {
+                    let (held, sender) = (approved.held, approved.sender.as_deref());
+                    info!(price_per_hour = %held.price, hash = %held.hash(), sender, "approved");
+                }
+            }
             Change::PutShare { queue, share, used } => {
                 debug!(%queue, %share, used = used.map(|used| used.used), "share's use counted");
             }
@@ -239,6 +248,8 @@ pub(super) fn gauges(engine: &Engine, now: Timestamp) {
         let n = engine.breakers().keys().filter(|id| id.kind == kind).count();
         gauge!(telemetry::BREAKERS_OPEN, "kind" => kind.as_str()).set(float(n));
     }
+    let held = engine.burst().held.map_or(0.0, |held| held.price.as_usd_f64());
+    gauge!(telemetry::BURST_HELD).set(held);
     for standing in engine.budget_standings(now) {
         let budget = standing.rules.name.to_string();
         gauge!(telemetry::BUDGET_SPENT, "budget" => budget).set(standing.spent_ratio());

@@ -9,8 +9,8 @@ use spillway_core::change::Change;
 use spillway_core::host::{DrainCause, HostStatus};
 use spillway_core::job::{Attempt, Job};
 use spillway_core::{
-    Asked, AuditDetail, AuditKind, Breaker, BreakerId, BreakerState, Heard, Host, HostState, JobId,
-    JobState, Launch, LaunchState, ScheduleRecord,
+    ApprovedBurst, Asked, AuditDetail, AuditKind, Breaker, BreakerId, BreakerState, Burst, Heard,
+    HeldBurst, Host, HostState, JobId, JobState, Launch, LaunchState, ScheduleRecord,
 };
 
 use super::error::{Failure, Outcome};
@@ -88,6 +88,7 @@ impl<'c> Commit<'c> {
             Change::PutBreaker { target, breaker } => {
                 of_breaker(tx, target, breaker.as_deref())?.into_iter().collect()
             }
+            Change::PutBurst(burst) => of_burst(tx, burst)?,
             Change::Heard(heard) => of_message(tx, heard, &mut self.arrays)?.into_iter().collect(),
             Change::Learn { .. }
             | Change::Cool { .. }
@@ -331,6 +332,39 @@ fn of_breaker(
     Ok(Some(Row::new(kind, detail)))
 }
 
+/// What is newly held, and what is newly approved.
+fn of_burst(tx: &Transaction<'_>, burst: &Burst) -> Outcome<Vec<Row>> {
+    let sql = "SELECT burst FROM bursts";
+    let before: Option<String> =
+        tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+    let before: Burst = before
+        .map_or_else(|| Ok(Burst::default()), |text| serde_json::from_str(&text))
+        .map_err(|error| Failure::record("the burst", &error))?;
+    let row = |kind, held: HeldBurst, sender: Option<&String>| {
+        let detail = AuditDetail {
+            target: Some(format!("burst {}", held.hash())),
+            price: Some(held.price),
+            sender: sender.cloned(),
+            ..AuditDetail::default()
+        };
+        Row::new(kind, detail)
+    };
+    let mut rows = Vec::new();
+    if let Some(held) = burst.held.filter(|held| before.held != Some(*held)) {
+        rows.push(row(AuditKind::BurstHeld, held, None));
+    }
+    let is_new = |approved: &&ApprovedBurst| before.approved.as_ref() != Some(approved);
+    if let Some(approved) = burst.approved.as_ref().filter(is_new) {
+        rows.push(row(AuditKind::BurstApproved, approved.held, approved.sender.as_ref()));
+    }
+    if burst.is_none()
+        && let Some(last) = before.approved.map(|approved| approved.held).or(before.held)
+    {
+        rows.push(row(AuditKind::BurstOver, last, None));
+    }
+    Ok(rows)
+}
+
 /// An order, or a message that was refused; that of a job is told with the job.
 fn of_message(tx: &Transaction<'_>, heard: &Heard, arrays: &mut Arrays) -> Outcome<Option<Row>> {
     let mut detail = AuditDetail {
@@ -352,6 +386,7 @@ fn of_message(tx: &Transaction<'_>, heard: &Heard, arrays: &mut Arrays) -> Outco
         Asked::Pause { target } => (AuditKind::OrderPause, Some(target.to_string())),
         Asked::Resume { target } => (AuditKind::OrderResume, Some(target.to_string())),
         Asked::ResetBreaker { target } => (AuditKind::OrderReset, Some(target.to_string())),
+        Asked::Approve { hash } => (AuditKind::OrderApprove, Some(format!("burst {hash}"))),
         Asked::Define { name } => (AuditKind::OrderDefinition, Some(name.to_string())),
         Asked::Schedule { name } => (AuditKind::OrderSchedule, Some(name.to_string())),
         Asked::Refused { code, reason } => {

@@ -18,8 +18,8 @@ use spillway_core::definition::DefinitionRecord;
 use spillway_core::id::LedgerId;
 use spillway_core::job::{Attempt, BodyHash, Job, JobSpec, JobState};
 use spillway_core::{
-    Breaker, BreakerId, Gate, History, Host, HostId, JobId, Launch, MicroUsd, Pausable, Payer,
-    PoolId, QueueName, Resources, ScheduleRecord, ShareId, ShareUse,
+    Breaker, BreakerId, Burst, Gate, History, Host, HostId, JobId, Launch, MicroUsd, Pausable,
+    Payer, PoolId, QueueName, Resources, ScheduleRecord, ShareId, ShareUse,
 };
 use uuid::Uuid;
 
@@ -68,6 +68,7 @@ pub(super) fn state(connection: &Connection) -> Outcome<LedgerState> {
         schedules: schedules(connection)?,
         gates: gates(connection)?,
         breakers: breakers(connection)?,
+        burst: burst(connection)?,
         shares: shares(connection)?,
         spending: spending(connection)?,
         n_launches: natural("n_launches", n_launches)?,
@@ -224,6 +225,14 @@ pub(super) fn breakers(connection: &Connection) -> Outcome<BTreeMap<BreakerId, B
         breakers.insert(BreakerId { kind: parsed, subject }, breaker);
     }
     Ok(breakers)
+}
+
+/// What is held until somebody approves it, and what is approved.
+pub(super) fn burst(connection: &Connection) -> Outcome<Burst> {
+    let mut statement = connection.prepare("SELECT burst FROM bursts")?;
+    let mut rows = statement.query([])?;
+    let row = rows.next()?;
+    row.map_or_else(|| Ok(Burst::default()), |row| parse(&|| "the burst".to_owned(), row, 0))
 }
 
 fn shares(connection: &Connection) -> Outcome<BTreeMap<(QueueName, ShareId), ShareUse>> {

@@ -10,8 +10,8 @@ use spillway_core::error::LedgerError;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    AuditEvent, AuditFilter, Breaker, BreakerId, DefinitionRecord, Gate, Host, HostId, Job, JobId,
-    Launch, Pausable, QueueName, ScheduleRecord,
+    AuditEvent, AuditFilter, Breaker, BreakerId, Burst, DefinitionRecord, Gate, Host, HostId, Job,
+    JobId, Launch, Pausable, QueueName, ScheduleRecord,
 };
 
 use super::error::Outcome;
@@ -149,6 +149,10 @@ impl LedgerReader for SqliteReader {
 
     fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError> {
         self.at_once(query::breakers)
+    }
+
+    fn burst(&self) -> Result<Burst, LedgerError> {
+        self.at_once(query::burst)
     }
 
     fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {

@@ -86,6 +86,12 @@ CREATE TABLE breakers (
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 
+-- What is held until somebody approves it, and what is approved: one row, or none if there is neither.
+CREATE TABLE bursts (
+    only  INTEGER PRIMARY KEY CHECK (only = 1),
+    burst TEXT NOT NULL               -- JSON, Burst
+) STRICT;
+
 -- What the shares of queues have used, as far as it still counts. What live attempts hold is not in here: it follows from them.
 CREATE TABLE shares (
     queue TEXT NOT NULL,

@@ -9,7 +9,8 @@ use spillway_core::error::LedgerError;
 use spillway_core::job::{Attempt, JobSpec, JobState};
 use spillway_core::schedule::ScheduleRecord;
 use spillway_core::{
-    AuditDetail, Breaker, DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse, SpotEvidence,
+    AuditDetail, Breaker, Burst, DefinitionRecord, Gate, Host, KindHistory, Launch, ShareUse,
+    SpotEvidence,
 };
 
 use super::error::Outcome;
@@ -223,6 +224,7 @@ fn records(connection: &Connection, flaws: &mut Vec<Flaw>) -> Outcome<()> {
     each::<ScheduleRecord>(connection, "schedules", "record", flaws)?;
     each::<Gate>(connection, "gates", "gate", flaws)?;
     each::<Breaker>(connection, "breakers", "breaker", flaws)?;
+    each::<Burst>(connection, "bursts", "burst", flaws)?;
     each::<ShareUse>(connection, "shares", "used", flaws)?;
     each::<AuditDetail>(
         connection,

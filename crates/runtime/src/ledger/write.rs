@@ -10,8 +10,8 @@ use serde::Serialize;
 use spillway_core::change::Change;
 use spillway_core::job::{Attempt, Job, JobState, JobStatus};
 use spillway_core::{
-    Breaker, BreakerId, Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState, MicroUsd,
-    Pausable, Payer,
+    Breaker, BreakerId, Burst, Host, JobId, JobName, KindHistory, KindId, Launch, LaunchState,
+    MicroUsd, Pausable, Payer,
 };
 
 use super::audit;
@@ -140,6 +140,7 @@ fn apply(tx: &Transaction<'_>, change: &Change, arrays: &mut Arrays) -> Outcome<
             Ok(())
         }
         Change::PutBreaker { target, breaker } => put_breaker(tx, target, breaker.as_deref()),
+        Change::PutBurst(burst) => put_burst(tx, burst),
         Change::PutShare { queue, share, used } => {
             let Some(used) = used else {
                 let sql = "DELETE FROM shares WHERE queue = ?1 AND share = ?2";
@@ -336,6 +337,17 @@ fn put_breaker(tx: &Transaction<'_>, id: &BreakerId, breaker: Option<&Breaker>) 
     let sql = "INSERT INTO breakers (kind, subject, breaker) VALUES (?1, ?2, ?3)
         ON CONFLICT (kind, subject) DO UPDATE SET breaker = excluded.breaker";
     tx.prepare_cached(sql)?.execute(params![kind, subject, json(breaker)?])?;
+    Ok(())
+}
+
+fn put_burst(tx: &Transaction<'_>, burst: &Burst) -> Outcome<()> {
+    if burst.is_none() {
+        tx.prepare_cached("DELETE FROM bursts")?.execute([])?;
+        return Ok(());
+    }
+    let sql = "INSERT INTO bursts (only, burst) VALUES (1, ?1)
+        ON CONFLICT (only) DO UPDATE SET burst = excluded.burst";
+    tx.prepare_cached(sql)?.execute([json(burst)?])?;
     Ok(())
 }
 

@@ -26,6 +26,10 @@ CREATE TABLE breakers (
     breaker TEXT NOT NULL,            -- JSON, Breaker
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE bursts (
+    only  INTEGER PRIMARY KEY CHECK (only = 1),
+    burst TEXT NOT NULL               -- JSON, Burst
+) STRICT;
 CREATE TABLE child_runs (
     seq   INTEGER NOT NULL,           -- of the array
     first INTEGER NOT NULL,
@@ -182,13 +186,16 @@ INSERT INTO audit VALUES (17, 1767268800123, 'attempt-ended', 4, 12, '{"attempt"
 INSERT INTO audit VALUES (18, 1767268800123, 'job-ended', 4, 12, '{"status":"SUCCEEDED"}');
 INSERT INTO audit VALUES (19, 1767268800123, 'job-children-ended', 4, NULL, '{"status":"FAILED","count":2,"reason":"not needed"}');
 INSERT INTO audit VALUES (20, 1767268800123, 'breaker-opened', NULL, NULL, '{"reason":"CannotPullContainerError: not found","target":"image busybox:nope"}');
-INSERT INTO audit VALUES (21, 1767268800123, 'job-accepted', 10, NULL, NULL);
-INSERT INTO audit VALUES (22, 1767268800123, 'attempt-running', 10, NULL, '{"attempt":1}');
-INSERT INTO audit VALUES (23, 1767268800123, 'attempt-running', 10, -1, '{"attempt":1}');
-INSERT INTO audit VALUES (24, 1767268800123, 'attempt-running', 10, -3, '{"attempt":1}');
-INSERT INTO audit VALUES (25, 1767268800123, 'attempt-ended', 10, -3, '{"attempt":1}');
-INSERT INTO audit VALUES (26, 1767268800123, 'job-waiting', 10, -3, '{"status":"PENDING"}');
+INSERT INTO audit VALUES (21, 1767268800123, 'burst-held', NULL, NULL, '{"price":220000000,"target":"burst addca385"}');
+INSERT INTO audit VALUES (22, 1767268800123, 'burst-approved', NULL, NULL, '{"price":90000000,"target":"burst 777a471e","sender":"AROAEXAMPLE:s"}');
+INSERT INTO audit VALUES (23, 1767268800123, 'job-accepted', 10, NULL, NULL);
+INSERT INTO audit VALUES (24, 1767268800123, 'attempt-running', 10, NULL, '{"attempt":1}');
+INSERT INTO audit VALUES (25, 1767268800123, 'attempt-running', 10, -1, '{"attempt":1}');
+INSERT INTO audit VALUES (26, 1767268800123, 'attempt-running', 10, -3, '{"attempt":1}');
+INSERT INTO audit VALUES (27, 1767268800123, 'attempt-ended', 10, -3, '{"attempt":1}');
+INSERT INTO audit VALUES (28, 1767268800123, 'job-waiting', 10, -3, '{"status":"PENDING"}');
 INSERT INTO breakers VALUES ('image', 'busybox:nope', '{"reason":"CannotPullContainerError: not found","since":"2026-01-01T12:00:30.123456789Z","n_failed":4,"n_probes":1,"state":{"kind":"open","probe_at":"2026-01-01T12:10:30.123456789Z"}}');
+INSERT INTO bursts VALUES (1, '{"held":{"price":220000000,"since":"2026-01-01T12:00:40.123456789Z"},"approved":{"held":{"price":90000000,"since":"2026-01-01T12:00:20.123456789Z"},"at":"2026-01-01T12:00:30.123456789Z","sender":"AROAEXAMPLE:s"}}');
 INSERT INTO child_runs VALUES (4, 3, 4, '{"status":"FAILED","at":"2026-01-01T12:01:20.123456789Z","reason":"not needed"}');
 INSERT INTO children VALUES (4, 0, 'RUNNING', 0, '{"status":"RUNNING","attempt":{"ord":1,"host":"00000000-0000-0000-0000-000000000001","placed_at":"2026-01-01T12:01:00.123456789Z","task":"arn:aws:ecs:us-east-1:1:task/c/7","task_version":3,"expected":{"secs":600,"high_secs":900,"from":{"kind":"told-corrected","n":9}}},"started_at":"2026-01-01T12:01:10.123456789Z"}', NULL, NULL);
 INSERT INTO children VALUES (4, 1, 'SUCCEEDED', 1, '{"status":"SUCCEEDED","at":"2026-01-01T12:01:30.123456789Z"}', 1767268890, 'Essential container in task exited');
@@ -219,7 +226,7 @@ INSERT INTO kinds VALUES ('af66bd4f4b0f5bf3', '{"name":"definition align","last_
 INSERT INTO launches VALUES (x'00000000000000000000000000000001', 'settled', 1767268800123456789, '{"id":"00000000-0000-0000-0000-000000000001","decided_at":"2026-01-01T12:00:00.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000001"],"state":{"status":"settled","at":"2026-01-01T12:00:08.123456789Z","n_launched":1,"errors":["InsufficientInstanceCapacity in c5.large/us-east-1a/spot"],"request_id":"59dbff89-35bd-4eac-99ed-be587EXAMPLE"}}');
 INSERT INTO launches VALUES (x'00000000000000000000000000000002', 'open', 1767268801123456789, '{"id":"00000000-0000-0000-0000-000000000002","decided_at":"2026-01-01T12:00:01.123456789Z","market":"spot","choices":[{"pool":{"instance_type":"c5.large","zone":"us-east-1a","market":"spot"},"price":30000}],"hosts":["00000000-0000-0000-0000-000000000002"],"state":{"status":"open","retry_at":"2026-01-01T12:00:05.123456789Z","n_failed":1}}');
 INSERT INTO learned VALUES ('c5.large', '{"cpu":2048,"memory":3700}');
-INSERT INTO meta VALUES (1, x'48671d4839984cc09948f82e3a0fe785', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
+INSERT INTO meta VALUES (1, x'e919761444744b958144bd0e6b4f710b', 2, 14, '2026-01-01T12:00:00.123456789Z', '[[18,1,75,0]]', 0);
 INSERT INTO schedules VALUES ('nightly', '{"spec":{"name":"nightly","expression":"cron(0 2 * * ? *)","zone":"Europe/Berlin","end":"2026-01-02T12:00:00.123456789Z","missed":"once","catch_up":"PT1H","job":{"jobName":"n","jobQueue":"default"}},"sender":"AROAEXAMPLE:s","created_at":"2026-01-01T12:00:00.123456789Z","paused":false,"tokens":["t"],"settled_until":"2026-01-01T12:00:00.123456789Z","last":{"nominal":"2026-01-01T12:01:00.123456789Z","job":"42e103e1-cf31-5da7-8438-71d8ddf6a516"},"n_fired":0,"n_missed":0}');
 INSERT INTO shares VALUES ('default', 'teamA', '{"used":900,"as_of_sec":1767268860}');
 INSERT INTO specs VALUES (0, '{"name":"job-0","queue":"default","container":{"image":"busybox","command":["sh","-c","exit 3"],"environment":[["A","1"]],"readonly_root_filesystem":false,"init_process":false},"resources":{"cpu":1024,"memory":2048},"arch":null,"market":"any","attempts":2,"attempt_timeout":"PT10M","expected_duration":null,"tags":{"team":"genomics"},"propagate_tags":false}', '[]');

@@ -5,17 +5,17 @@ use spillway_core::host::DrainCause;
 use spillway_core::job::Stop;
 use spillway_core::port::Ledger;
 use spillway_core::{
-    Asked, AuditEvent, AuditFilter, AuditKind, Change, Heard, HostState, JobState, MicroUsd,
-    MicroUsdPerHour, Pausable, StopCause,
+    ApprovedBurst, Asked, AuditEvent, AuditFilter, AuditKind, Burst, Change, Heard, HostState,
+    JobState, MicroUsd, MicroUsdPerHour, Pausable, StopCause,
 };
 use spillway_runtime::SqliteLedger;
 use spillway_runtime::ledger::{SqliteReader, verify};
 use tempfile::TempDir;
 
 use crate::sample::{
-    add, add_child, add_node, array, at, attempt, breaker, child_id, end_children, gang, gone, job,
-    job_id, launch_id, move_child, moved, named, open, put_host, put_launch, registered, running,
-    schedule, settled, succeeded,
+    add, add_child, add_node, array, at, attempt, breaker, child_id, end_children, gang, gone,
+    held, job, job_id, launch_id, move_child, moved, named, open, put_host, put_launch, registered,
+    running, schedule, settled, succeeded,
 };
 
 struct Rig {
@@ -209,6 +209,25 @@ async fn orders_and_what_was_refused_name_who_asked() {
     assert_eq!(told[2].detail.code.as_deref(), Some("UNKNOWN_QUEUE"));
     assert!(told[..3].iter().all(|event| event.detail.sender.is_some()));
     assert_eq!(told[3].detail.target.as_deref(), Some("image busybox:nope"));
+}
+
+#[tokio::test]
+async fn a_burst_is_told_when_it_is_held_approved_and_over() {
+    let mut rig = Rig::new();
+    let put = |held, approved| Change::PutBurst(Box::new(Burst { held, approved }));
+    let approved = ApprovedBurst { held: held(), at: at(60), sender: Some("AROAOPS:me".into()) };
+    rig.commit(0, &[put(Some(held()), None)]).await;
+    rig.commit(1, &[put(Some(held()), None)]).await;
+    rig.commit(2, &[put(None, Some(approved))]).await;
+    rig.commit(3, &[put(None, None)]).await;
+
+    let told = rig.all();
+
+    assert_eq!(kinds(&told), ["burst-held", "burst-approved", "burst-over"]);
+    let hash = format!("burst {}", held().hash());
+    assert!(told.iter().all(|event| event.detail.target.as_ref() == Some(&hash)));
+    assert_eq!(told[1].detail.sender.as_deref(), Some("AROAOPS:me"));
+    assert_eq!(told[0].detail.price, Some(held().price));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use spillway_core::host::DrainCause;
 use spillway_core::job::{BodyHash, ContainerSpec, ExpectedFrom, LiveAttempt};
 use spillway_core::launch::PoolChoice;
 use spillway_core::schedule::{Firing, Missed, ScheduleSpec};
+use spillway_core::{ApprovedBurst, Burst, Gang, GpuKinds, HeldBurst};
 use spillway_core::{
     Arch, Attempt, AttemptOrd, Breaker, BreakerId, BreakerState, Change, CpuUnits,
     DefinitionRecord, Durations, Expectation, FailureCategory, Gate, Hazard, Host, HostId,
@@ -18,7 +19,6 @@ use spillway_core::{
     LaunchState, Market, MiB, MicroUsd, MicroUsdPerHour, Pausable, Payer, PoolId, Resources,
     ScheduleRecord, ShareUse, SpotEvidence,
 };
-use spillway_core::{Gang, GpuKinds};
 use uuid::Uuid;
 
 /// `secs` after noon.
@@ -342,6 +342,19 @@ pub(crate) fn breaker(is_open: bool) -> Change {
     Change::PutBreaker { target, breaker: is_open.then(|| Box::new(breaker)) }
 }
 
+/// What the fleet would cost that is held.
+pub(crate) fn held() -> HeldBurst {
+    HeldBurst { price: MicroUsdPerHour::new(220_000_000), since: at(40) }
+}
+
+/// A burst that is held, and another one that is approved.
+pub(crate) fn burst() -> Change {
+    let before = HeldBurst { price: MicroUsdPerHour::new(90_000_000), since: at(20) };
+    let sender = Some("AROAEXAMPLE:s".into());
+    let approved = Some(ApprovedBurst { held: before, at: at(30), sender });
+    Change::PutBurst(Box::new(Burst { held: Some(held()), approved }))
+}
+
 /// What the share `teamA` of the queue `default` has used.
 pub(crate) fn use_share(used: Option<u64>) -> Change {
     let (queue, share) = ("default".parse().unwrap(), "teamA".parse().unwrap());
@@ -396,6 +409,7 @@ pub(crate) fn one_of_everything() -> Vec<Change> {
         end_children(4, &[(3, 4)]),
         pause(true),
         breaker(true),
+        burst(),
         use_share(Some(900)),
         spent_by_all,
         spent_by_share,

@@ -8,7 +8,7 @@ use spillway_core::id::HostId;
 use spillway_core::job::{LiveAttempt, StopCause};
 use spillway_core::task::TaskStatus;
 use spillway_core::{
-    Attempt, Change, DependencyKind, FailureCategory, Host, HostState, Job, JobId, JobState,
+    Attempt, Burst, Change, DependencyKind, FailureCategory, Host, HostState, Job, JobId, JobState,
     Launch, LaunchState, MicroUsd, MicroUsdPerHour, Quota, Resources, cost,
 };
 use spillway_engine::limits;
@@ -74,6 +74,7 @@ impl Invariants {
             | Change::PutSchedule(_)
             | Change::PutGate { .. }
             | Change::PutBreaker { .. }
+            | Change::PutBurst(_)
             | Change::PutShare { .. }
             | Change::Heard(_)
             | Change::PutSpending { .. }
@@ -362,8 +363,10 @@ impl Invariants {
         };
     }
 
-    pub(super) fn check_limits(&mut self, moment: Moment) {
+    pub(super) fn check_limits(&mut self, moment: Moment, burst: &Burst) {
         let limits = &self.config.limits;
+        let approved = burst.approved.as_ref().map_or(0, |approved| approved.held.price.get());
+        let approved = limits.approve_over.map(|over| over.get().max(approved));
         let n_hosts = u64::try_from(self.open_hosts.len()).unwrap_or(u64::MAX);
         // EC2 may have given more than it was asked for: only what is bought beyond a limit breaks it.
         let bought = std::mem::take(&mut self.bought);
@@ -379,6 +382,7 @@ impl Invariants {
             ("hosts", n_hosts, limits.hosts_max.map(u64::from)),
             ("CPU units", self.cpu, limits.cpu_max.map(|cpu| cpu.get().into())),
             ("micro-dollars per hour", self.price, limits.price_max.map(MicroUsdPerHour::get)),
+            ("micro-dollars per hour without approval", self.price, approved),
         ]
         .into_iter()
         .filter_map(|(what, n, max)| {

@@ -322,6 +322,8 @@ impl Invariants {
                 }
                 // One that is open may have opened since.
                 Request::ResetBreaker { .. } => None,
+                // What is approved may be over since.
+                Request::ApproveBurst { .. } => None,
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
@@ -359,6 +361,9 @@ impl Invariants {
                 meant_by(target, ledger).next().is_some()
             }
             Request::Register { .. } | Request::ResetBreaker { .. } => true,
+            Request::ApproveBurst { hash } => {
+                ledger.the_burst().held.is_some_and(|held| held.hash() == hash)
+            }
             Request::Schedule(request) => match request.order {
                 ScheduleOrder::Create { queue, .. } => self.config.queues.contains(&queue),
                 ScheduleOrder::Delete | ScheduleOrder::Pause | ScheduleOrder::Resume => {

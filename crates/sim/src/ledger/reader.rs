@@ -11,7 +11,7 @@ use spillway_core::id::HostId;
 use spillway_core::job::JobStatus;
 use spillway_core::port::{JobFilter, LedgerReader};
 use spillway_core::{
-    Breaker, BreakerId, Gate, Host, HostState, Job, JobId, Launch, LedgerState, Pausable,
+    Breaker, BreakerId, Burst, Gate, Host, HostState, Job, JobId, Launch, LedgerState, Pausable,
     QueueName, ScheduleRecord,
 };
 
@@ -122,6 +122,10 @@ impl LedgerReader for MemoryLedger {
 
     fn breakers(&self) -> Result<BTreeMap<BreakerId, Breaker>, LedgerError> {
         Ok(self.all_breakers().clone())
+    }
+
+    fn burst(&self) -> Result<Burst, LedgerError> {
+        Ok(self.the_burst().clone())
     }
 
     fn gates(&self) -> Result<BTreeMap<Pausable, Gate>, LedgerError> {

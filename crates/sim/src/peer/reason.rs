@@ -21,7 +21,8 @@ pub(super) fn of(
         return WaitReason::TooLarge(no_fit);
     }
     if offers.iter().any(|offer| offer.holds(group)) {
-        return WaitReason::LimitReached { limit: binding(group, offers, left) };
+        let price = input.headroom.price_limit();
+        return WaitReason::LimitReached { limit: binding(group, offers, left, price) };
     }
     let (mut n_pools, mut until) = (0, None);
     for offering in catalog.offerings() {
@@ -37,7 +38,7 @@ pub(super) fn of(
     WaitReason::CoolingDown { n_pools, until: until.unwrap_or(input.now) }
 }
 
-fn binding(group: &Group, offers: &[Offer], left: &Left) -> LimitKind {
+fn binding(group: &Group, offers: &[Offer], left: &Left, price: LimitKind) -> LimitKind {
     if left.hosts == 0 {
         return LimitKind::Hosts;
     }
@@ -50,7 +51,7 @@ fn binding(group: &Group, offers: &[Offer], left: &Left) -> LimitKind {
     let mut binding = LimitKind::Vcpus;
     for offer in offers.iter().filter(has_cpu) {
         match full_quota(offer) {
-            None => return LimitKind::Price,
+            None => return price,
             Some(quota) => binding = LimitKind::Quota(quota),
         }
     }

@@ -9,8 +9,14 @@ use crate::cloud::SimCloud;
 use crate::fault::Fault;
 
 /// Reasons for a dead letter whose message is a good one.
-const GOOD_MESSAGES: [&str; 5] =
-    ["UNKNOWN_JOB", "UNKNOWN_QUEUE", "TOKEN_REUSED", "DEPENDENCY_CYCLE", code::UNKNOWN_DEFINITION];
+const GOOD_MESSAGES: [&str; 6] = [
+    "UNKNOWN_BURST",
+    "UNKNOWN_JOB",
+    "UNKNOWN_QUEUE",
+    "TOKEN_REUSED",
+    "DEPENDENCY_CYCLE",
+    code::UNKNOWN_DEFINITION,
+];
 
 /// Counts what the step shows to have happened.
 pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
@@ -41,6 +47,7 @@ pub(super) fn witness(step: &Step, cloud: &mut SimCloud) {
             | Change::PutDefinition(_)
             | Change::PutGate { .. }
             | Change::PutBreaker { .. }
+            | Change::PutBurst(_)
             | Change::PutShare { .. }
             | Change::PutSpending { .. }
             | Change::PutSchedule(_)

@@ -66,6 +66,8 @@ struct EngineFile {
     hosts_max: Option<u32>,
     vcpus_max: Option<u32>,
     price_max: Option<String>,
+    /// Dollars per hour that may be spent without being asked.
+    approve_over: Option<String>,
     #[serde(default)]
     mix: MixFile,
     #[serde(default)]
@@ -218,6 +220,12 @@ impl EngineFile {
             let price =
                 price.map_err(|e| ScenarioError::invalid(format!("engine.price_max: {e}")))?;
             config.limits.price_max = Some(price);
+        }
+        if let Some(price) = self.approve_over {
+            let price: Result<MicroUsdPerHour, _> = price.parse();
+            let price =
+                price.map_err(|e| ScenarioError::invalid(format!("engine.approve_over: {e}")))?;
+            config.limits.approve_over = Some(price);
         }
         queues::resolve(&mut config, self.queue, self.pools, self.consumables)?;
         budgets::resolve(&mut config, self.budgets, self.surge_floor.as_deref())?;

@@ -69,7 +69,7 @@ impl Scenario {
             limit: over + seconds(problem.time.deadline_s) + LIMIT_MORE,
             engine,
             world,
-            workload: Workload { groups, raw: Vec::new() },
+            workload: Workload { groups, ..Workload::default() },
         })
     }
 }

@@ -64,6 +64,7 @@ pub fn random(seed: u64) -> Scenario {
         engine.limits.cpu_max = Some(CpuUnits::from_vcpus(pick(&mut roll, &[32, 64, 200])));
     }
     random_queues(dice, &mut engine);
+    let approves_after = budgets::random_approval(dice, &mut engine);
     budgets::random(dice, &mut engine);
     engine.idle_timeout = SignedDuration::from_secs(pick(&mut roll, &[20, 60, 600]));
     engine.start_timeout = SignedDuration::from_mins(pick(&mut roll, &[5, 30]));
@@ -110,7 +111,7 @@ pub fn random(seed: u64) -> Scenario {
         patience: Some(PATIENCE),
         engine,
         world,
-        workload: Workload { groups, raw: random_poison(dice) },
+        workload: Workload { groups, raw: random_poison(dice), approves_after },
     }
 }
 

@@ -76,7 +76,7 @@ impl Scenario {
         };
         let groups = jobs.iter().map(group).collect();
         let limit = last.duration_since(start) + longest + LIMIT_MORE;
-        let workload = Workload { groups, raw: Vec::new() };
+        let workload = Workload { groups, ..Workload::default() };
         Ok(Self { start, limit: self.limit.max(limit), workload, ..self })
     }
 }

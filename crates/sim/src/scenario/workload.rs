@@ -156,6 +156,8 @@ pub struct Workload {
     pub groups: Vec<JobGroup>,
     /// Raw messages.
     pub raw: Vec<RawMessages>,
+    /// How long it takes people to approve a burst that is held; none: nobody does.
+    pub approves_after: Option<Spread>,
 }
 
 /// When a message that is sent twice is sent again.

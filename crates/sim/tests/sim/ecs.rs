@@ -232,7 +232,8 @@ fn several(fetch_code: i32) -> JobSpec {
         | Request::Deregister { .. }
         | Request::Schedule(_)
         | Request::Pause { .. }
-        | Request::ResetBreaker { .. }) => panic!("{other:?}"),
+        | Request::ResetBreaker { .. }
+        | Request::ApproveBurst { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -116,7 +116,8 @@ pub(crate) fn spec() -> JobSpec {
         | Request::Deregister { .. }
         | Request::Schedule(_)
         | Request::Pause { .. }
-        | Request::ResetBreaker { .. }) => panic!("{other:?}"),
+        | Request::ResetBreaker { .. }
+        | Request::ApproveBurst { .. }) => panic!("{other:?}"),
     }
 }
 

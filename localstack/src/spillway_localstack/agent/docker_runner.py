@@ -17,6 +17,10 @@ CPU_UNITS_MIN = 2
 ANSWER_SECONDS = 30.0
 # ECS_CONTAINER_CREATE_TIMEOUT is 4 minutes; a pull may take longer (amazon-ecs-agent, README).
 CREATE_SECONDS = 600.0
+# ECS_CONTAINER_START_TIMEOUT is 3 minutes (amazon-ecs-agent, README).
+START_SECONDS = 180.0
+# All hosts share one engine here, which answers none of a hundred calls in time that it would answer one by one.
+STARTS_AT_ONCE = 8
 OOM_REASON = "OutOfMemoryError: Container killed due to memory usage"
 
 PULL_SIGNS = ("pull access denied", "manifest unknown", "not found", "no such host", "unable to find image")
@@ -30,21 +34,26 @@ class DockerRunner:
     def __init__(self, network: str | None = None) -> None:
         """``network`` is Docker's ``--network``; ``none`` needs no bridge."""
         self._network = network
+        self._turns = threading.BoundedSemaphore(STARTS_AT_ONCE)
 
     def start(self, container: Container, on_line: OnLine) -> Execution:
         """Creates, then starts, so that a failure of either has its own reason."""
         name = f"spillway-{container.task_id}"
+        with self._turns:
+            self._create_and_start(name, container)
+        # Only now is there something to stop: `docker stop` before the start would do nothing.
+        return _DockerContainer(name, container.stop_timeout_seconds, on_line)
+
+    def _create_and_start(self, name: str, container: Container) -> None:
         created = _docker(self._create_arguments(name, container), CREATE_SECONDS)
         if created.returncode != 0:
             text = created.stderr.decode(errors="replace").strip()
             is_pull = any(sign in text.lower() for sign in PULL_SIGNS)
             raise StartError(f"{'CannotPullContainerError' if is_pull else 'CannotCreateContainerError'}: {text}")
-        started = _docker(["start", name], ANSWER_SECONDS)
+        started = _docker(["start", name], START_SECONDS)
         if started.returncode != 0:
             _docker(["rm", "--force", name], ANSWER_SECONDS)
             raise StartError(f"CannotStartContainerError: {started.stderr.decode(errors='replace').strip()}")
-        # Only now is there something to stop: `docker stop` before the start would do nothing.
-        return _DockerContainer(name, container.stop_timeout_seconds, on_line)
 
     def _create_arguments(self, name: str, container: Container) -> list[str]:
         arguments = ["create", "--name", name, "--label", f"spillway.task={container.task_arn}"]

@@ -65,12 +65,13 @@ fn money() -> Row {
             ),
             dispatched(
                 "Dollars per hour",
-                "What all hosts cost now, and the proven lower bound of what the last plan bought.",
+                "What all hosts cost now, the proven lower bound of what the last plan bought, and what the fleet would come to cost once somebody approves it: `spillway approve`.",
                 Unit::Dollars,
                 8,
                 vec![
                     now(t::FLEET_PRICE, &[], "fleet"),
                     now(t::PLAN_BOUND, &[], "lower bound of the last purchase"),
+                    now(t::BURST_HELD, &[], "awaits approval"),
                 ],
             ),
             dispatched(

@@ -17,6 +17,7 @@ use super::{bound, events, reasons};
 use crate::config::Config;
 use crate::prices::PricesView;
 use crate::views::budget::BudgetRow;
+use crate::views::burst::BurstView;
 use crate::views::job::StatusCount;
 use crate::views::top::{FleetRow, HostUseRow, Money, Packing, QueueRow, TopView};
 
@@ -86,6 +87,7 @@ pub(super) fn view(
             spent_today_usd: spent,
             today_since,
         },
+        burst: BurstView::of(&engine, config, None).filter(|burst| !burst.is_none()),
         budgets: engine.budget_standings(now).iter().map(BudgetRow::from).collect(),
         events,
     }

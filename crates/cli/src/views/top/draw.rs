@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Widget as _};
 use spillway_core::job::JobStatus;
 
 use super::grid::{Cell, Column, Grid, Kind, cut, style, text_width};
-use super::{Packing, Subject, TopView};
+use super::{BurstView, Packing, Subject, TopView};
 use crate::output::Tone;
 use crate::views::host::tone as host_tone;
 use crate::views::job::counts_text;
@@ -271,6 +271,9 @@ fn header(view: &TopView, width: usize) -> Vec<Line<'static>> {
         "Today",
         &format!("{} since {}", usd_text(money.spent_today_usd), time_text(money.today_since)),
     );
+    for (name, text) in view.burst.iter().flat_map(BurstView::lines) {
+        say(name, &text);
+    }
     for budget in &view.budgets {
         say("Budget", &format!("{}: {}", budget.budget, budget.says));
     }

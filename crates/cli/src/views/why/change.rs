@@ -47,7 +47,9 @@ fn change_text(change: &Change, pool: Option<&PoolId>) -> String {
         Change::Market(market) => format!("let it run on {market} hosts too"),
         Change::Arch(arch) => format!("let it run on {arch} too"),
         Change::GpuKind(kind) => format!("let it run on {kind} GPUs too"),
-        Change::Raise { hosts, cpu, price, quota } => raise_text(*hosts, *cpu, *price, *quota),
+        Change::Raise { hosts, cpu, price, price_limit, quota } => {
+            raise_text(*hosts, *cpu, (*price_limit, *price), *quota)
+        }
         Change::HostVcpus(to) => format!("raise plan.max-host-vcpus to {to}"),
         Change::Allow(kind) => match pool {
             Some(pool) => format!("allow {} in {kind}", in_list(*kind, pool)),
@@ -68,7 +70,7 @@ fn in_list(kind: FilterKind, pool: &PoolId) -> String {
 fn raise_text(
     hosts: u32,
     cpu: CpuUnits,
-    price: MicroUsdPerHour,
+    (price_limit, price): (LimitKind, MicroUsdPerHour),
     quota: Option<(Quota, CpuUnits)>,
 ) -> String {
     let mut raises = Vec::new();
@@ -79,7 +81,7 @@ fn raise_text(
         raises.push(format!("{} by {cpu}", sum_key(LimitKind::Vcpus)));
     }
     if price != MicroUsdPerHour::ZERO {
-        raises.push(format!("{} by {price}", sum_key(LimitKind::Price)));
+        raises.push(format!("{} by {price}", sum_key(price_limit)));
     }
     if let Some((quota, cpu)) = quota {
         raises.push(format!("{} by {cpu}", sum_key(LimitKind::Quota(quota))));

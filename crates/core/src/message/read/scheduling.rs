@@ -1,4 +1,5 @@
-//! A job's place among others, and orders about what is paused or left alone: share, priority, consumable resources, breakers.
+//! A job's place among others, and orders about what is paused or left alone: share, priority, consumable resources, breakers,
+//! bursts.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,7 +11,8 @@ use crate::id::ConsumableName;
 use crate::message::Request;
 use crate::message::path::At;
 use crate::message::shape::{
-    ConsumableResourceProperties, JobDefinition, PauseAction, PauseOrder, ResetOrder, SubmitJob,
+    ApproveOrder, ConsumableResourceProperties, JobDefinition, PauseAction, PauseOrder, ResetOrder,
+    SubmitJob,
 };
 use crate::scheduling::{PRIORITY_MAX, Pausable, Scheduling};
 
@@ -110,6 +112,15 @@ pub(super) fn reset(order: ResetOrder) -> Result<Request, Rejection> {
         return Err(Rejection::invalid(&at_subject, &text));
     }
     Ok(Request::ResetBreaker { target: BreakerId { kind, subject } })
+}
+
+/// Which burst an order to buy one means.
+pub(super) fn approve(order: ApproveOrder) -> Result<Request, Rejection> {
+    let at = At::Root.key("spillway");
+    let at_hash = at.key("hash");
+    let hash = order.spillway.unwrap_or_default().hash;
+    let hash = hash.ok_or_else(|| Rejection::missing(&at_hash))?;
+    Ok(Request::ApproveBurst { hash: name(&at_hash, &hash)? })
 }
 
 fn name<T: FromStr<Err: Display>>(at: &At<'_>, text: &str) -> Result<T, Rejection> {

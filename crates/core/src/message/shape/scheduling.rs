@@ -98,3 +98,34 @@ pub enum ResetAction {
     /// What was left alone is used again at once.
     ResetBreaker,
 }
+
+/// An order to buy what is held until somebody approves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApproveOrder {
+    /// Which order it is.
+    #[serde(default, deserialize_with = "object::one")]
+    #[schemars(!default, required)]
+    pub spillway: Option<ApproveSpillway>,
+}
+
+/// Which burst is meant. One that is not held any more, or has become another, is refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ApproveSpillway {
+    /// The version of this format: 1, which is also what is meant without it.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Option<i64>,
+    /// `ApproveBurst`.
+    #[schemars(required)]
+    pub action: Option<ApproveAction>,
+    /// What names it, as `spillway approve` shows it: eight hexadecimal digits.
+    #[schemars(required, length(min = 8, max = 8))]
+    pub hash: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApproveAction {
+    /// What is held is bought, up to the price that was asked for.
+    ApproveBurst,
+}

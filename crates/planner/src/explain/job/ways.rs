@@ -32,8 +32,10 @@ pub enum Change {
         hosts: u32,
         /// `limits.max-vcpus`.
         cpu: CpuUnits,
-        /// `limits.max-price-per-hour`.
+        /// `limits.max-price-per-hour`, or `limits.approve-over`: which of them `price_limit` says.
         price: MicroUsdPerHour,
+        /// The limit that `price` is of.
+        price_limit: LimitKind,
         /// One of `limits.vcpu-quotas`.
         quota: Option<(Quota, CpuUnits)>,
     },
@@ -232,6 +234,7 @@ fn raise(question: &Question, offering: &Offering) -> Change {
         hosts: u32::from(headroom.hosts == Some(0)),
         cpu: CpuUnits::new(cpu),
         price: MicroUsdPerHour::new(price),
+        price_limit: headroom.price_limit(),
         quota: Quota::of(&offering.pool).and_then(of_quota),
     }
 }

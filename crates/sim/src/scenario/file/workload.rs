@@ -27,6 +27,8 @@ pub(super) struct WorkloadFile {
     jobs: Vec<JobsFile>,
     messages: Vec<MessagesFile>,
     files: Vec<LinesFile>,
+    /// How long it takes people to approve what is held; unsaid, nobody does.
+    approves_after: Option<Spread>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -217,7 +219,7 @@ impl WorkloadFile {
         queue: Option<&QueueName>,
         folder: Option<&Path>,
     ) -> Result<Workload, ScenarioError> {
-        let mut workload = Workload::default();
+        let mut workload = Workload { approves_after: self.approves_after, ..Workload::default() };
         for jobs in self.jobs {
             workload.groups.push(jobs.resolve(queue)?);
         }

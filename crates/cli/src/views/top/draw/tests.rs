@@ -113,6 +113,7 @@ fn view() -> TopView {
             today_since: at("2026-11-26T00:00:00Z"),
         },
         budgets: Vec::new(),
+        burst: None,
         events: vec![
             event("2026-11-26T13:45:00Z", Subject::Job, "align-7", "RUNNING, attempt 1"),
             event(
