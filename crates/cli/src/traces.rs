@@ -2,6 +2,7 @@
 //! dispatcher and never in its way: what is sent is committed, and what cannot be sent stays where it is until it can, over restarts too:
 //! how far it has come is in a file beside the ledger. It decides nothing.
 
+mod collector;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,7 @@ use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
-use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig as _};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use spillway_core::error::LedgerError;
 use spillway_core::port::LedgerReader as _;
 use spillway_core::{AuditFilter, AuditKind};
@@ -26,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{Config, LedgerPlace};
+use collector::{Collector, Outcome};
 use spans::{Span, Told};
 
 /// Between two looks for jobs that have ended.
@@ -83,8 +83,8 @@ async fn send(ledger: PathBuf, stop: CancellationToken) {
         warn!(name, hint, "no traces are sent: they are over plain HTTP alone");
         return;
     }
-    let exporter = match exporter() {
-        Ok(exporter) => exporter,
+    let collector = match Collector::new() {
+        Ok(collector) => collector,
         Err(error) => {
             warn!(%error, "no traces are sent");
             return;
@@ -102,24 +102,19 @@ async fn send(ledger: PathBuf, stop: CancellationToken) {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => break,
         }
-        let (reached, is_taken) = pass(&ledger, &exporter, &mark, at).await;
+        let (reached, is_taken) = pass(&ledger, &collector, &mark, at).await;
         at = reached;
         pause = if is_taken { LOOK_EVERY } else { (2 * pause).min(RETRY_MAX) };
     }
     // Whoever stops is not kept waiting by a collector that is away.
-    let last = tokio::time::timeout(LAST_MAX, pass(&ledger, &exporter, &mark, at)).await;
+    let last = tokio::time::timeout(LAST_MAX, pass(&ledger, &collector, &mark, at)).await;
     if !last.is_ok_and(|(_, is_taken)| is_taken) {
         warn!("some traces were not sent");
     }
 }
 
 /// Sends all that has ended behind an event. Returns behind which to go on, and whether everything was taken.
-async fn pass(
-    ledger: &Path,
-    exporter: &opentelemetry_otlp::SpanExporter,
-    mark: &Mark,
-    from: u64,
-) -> (u64, bool) {
+async fn pass(ledger: &Path, collector: &Collector, mark: &Mark, from: u64) -> (u64, bool) {
     let mut at = from;
     loop {
         let Some((spans, reached, is_all)) =
@@ -129,17 +124,23 @@ async fn pass(
         };
         let n = u64::try_from(spans.len()).unwrap_or(u64::MAX);
         if 0 < n {
-            let sent = exporter.export(spans.iter().map(data).collect());
-            let outcome = match tokio::time::timeout(CALL_MAX, sent).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("it took too long".to_owned()),
+            let outcome = collector.send(spans.iter().map(data).collect()).await;
+            let word = match &outcome {
+                Outcome::Taken => "sent",
+                Outcome::Refused(_) => "refused",
+                Outcome::Failed(_) => "failed",
             };
-            let word = if outcome.is_none() { "sent" } else { "failed" };
             counter!(telemetry::TRACE_SPANS, "outcome" => word).increment(n);
-            if let Some(error) = outcome {
-                warn!(error, n_spans = n, "traces are not taken; they are sent again");
-                return (at, false);
+            match outcome {
+                Outcome::Taken => {}
+                // Whoever sent them for ever would never send what came after them.
+                Outcome::Refused(error) => {
+                    warn!(error, n_spans = n, "traces are refused, and not sent again");
+                }
+                Outcome::Failed(error) => {
+                    warn!(error, n_spans = n, "traces are not taken; they are sent again");
+                    return (at, false);
+                }
             }
         }
         if at < reached {
@@ -223,19 +224,6 @@ fn ended_behind(reader: &SqliteReader, at: u64) -> Result<(Vec<Span>, u64, bool)
         spans.extend(spans::of_job(&job, &hosts));
     }
     Ok((spans, if is_all { last.max(newest) } else { last }, is_all))
-}
-
-/// Endpoint, headers and timeout are those of `OpenTelemetry`'s variables.
-fn exporter() -> Result<opentelemetry_otlp::SpanExporter, ExporterBuildError> {
-    let builder = opentelemetry_otlp::SpanExporter::builder().with_http();
-    let mut exporter = builder.with_protocol(Protocol::HttpJson).build()?;
-    let resource = Resource::builder();
-    let resource = match std::env::var_os("OTEL_SERVICE_NAME") {
-        Some(_) => resource,
-        None => resource.with_service_name("spillway"),
-    };
-    exporter.set_resource(&resource.build());
-    Ok(exporter)
 }
 
 fn data(span: &Span) -> SpanData {

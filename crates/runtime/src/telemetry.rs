@@ -185,7 +185,7 @@ pub const LABELS: [Label; 18] = [
         "outcome",
         "`succeeded`, `exit`, `oom`, `timeout`, `terminated`, `spot`, `host`, `pull`, `invalid`, `unknown`, `held`",
     ),
-    label(TRACE_SPANS, "outcome", "`sent`, `failed`"),
+    label(TRACE_SPANS, "outcome", "`sent`, `failed` (sent again), `refused` (not)"),
 ];
 
 /// Tells the installed recorder what every metric means. Call it once, after installing one.

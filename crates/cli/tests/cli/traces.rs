@@ -21,12 +21,17 @@ struct Collector {
 
 impl Collector {
     fn that_refuses(n_first: usize) -> Self {
+        Self::that_answers("503 Busy", n_first)
+    }
+
+    /// So many first requests are answered with a status of their own.
+    fn that_answers(status: &'static str, n_first: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (sender, taken) = channel();
         std::thread::spawn(move || {
             for (n, stream) in listener.incoming().enumerate() {
-                let body = answer(stream.unwrap(), if n < n_first { "503 Busy" } else { "200 OK" });
+                let body = answer(stream.unwrap(), if n < n_first { status } else { "200 OK" });
                 if n_first <= n && sender.send(body).is_err() {
                     break;
                 }
@@ -154,4 +159,30 @@ fn what_a_collector_did_not_take_is_sent_by_the_next_dispatcher() {
     let _dispatcher = home.serve_with("none.toml", "l.db", &variables);
 
     assert!(there.jobs(1).contains_key(&id("a")));
+}
+
+/// Which of two jobs a collector got, of which the first was answered with a status.
+fn taken_after(status: &'static str) -> Vec<String> {
+    let collector = Collector::that_answers(status, 1);
+    let later = world(&[("b", "true")]) + "at = \"30m\"\n";
+    let home = Home::new().with("s.toml", &(world(&[("a", "true")]) + &later)).with_ledger("l.db");
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str())];
+    let _dispatcher = home.serve_with("s.toml", "l.db", &variables);
+    let (since, mut taken) = (Instant::now(), Vec::new());
+    while !taken.contains(&id("b")) && since.elapsed() < WAIT_MAX {
+        taken.extend(collector.jobs(1).into_keys());
+    }
+    taken
+}
+
+#[test]
+fn what_a_collector_will_never_take_does_not_hold_up_what_comes_after_it() {
+    assert_eq!(taken_after("400 Bad Request"), [id("b")]);
+}
+
+#[test]
+fn a_collector_that_is_not_there_yet_gets_what_it_missed() {
+    let taken = taken_after("404 Not Found");
+
+    assert!(taken.contains(&id("a")), "{taken:?}");
 }
