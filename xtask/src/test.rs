@@ -21,7 +21,7 @@ pub(crate) enum Stage {
     Localstack,
 }
 
-/// All that is pure, what makes documents and random problems included: the SDK is left alone, and so is nothing else.
+/// All that is pure, what makes documents and random problems and traces included: the SDK is left alone, and so is nothing else.
 pub(crate) const PURE: [&str; 10] = [
     "--workspace",
     "--exclude",
@@ -32,7 +32,7 @@ pub(crate) const PURE: [&str; 10] = [
     "spillway-wire-tests",
     "--no-default-features",
     "--features",
-    "xtask/docs,xtask/bench",
+    "xtask/docs,xtask/bench,spillway/otel",
 ];
 
 /// What needs the SDK, besides the CLI.
