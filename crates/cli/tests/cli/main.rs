@@ -18,6 +18,7 @@ mod cost;
 mod definitions;
 mod demo;
 mod dispatcher;
+mod docs;
 mod events;
 mod help;
 mod ledger;
