@@ -13,6 +13,7 @@ use spillway_core::{
     DefinitionRef, Glob, Job, JobFilter, JobId, OrdSet, QueueName, TagRule, TimeRange,
 };
 
+use crate::config::values::duration;
 use crate::ledger::Reader;
 
 /// So many jobs are read at a time where all that meet a condition are wanted.
@@ -139,9 +140,9 @@ impl FromStr for Moment {
         if let Ok(at) = text.parse() {
             return Ok(Self::At(at));
         }
-        let ago = text.parse::<SignedDuration>().ok().filter(|span| !span.is_negative());
-        ago.map(Self::Ago)
-            .ok_or_else(|| "give a time (2026-01-31T18:00:00Z), or how long ago (2h)".to_owned())
+        duration(text).map(Self::Ago).ok_or_else(|| {
+            "give a time (2026-01-31T18:00:00Z), or how long ago (2h, 7d)".to_owned()
+        })
     }
 }
 

@@ -400,6 +400,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use spillway_core::JobState;
+    use spillway_core::change::EndedJob;
 
     fn ledger() -> MemoryLedger {
         MemoryLedger::new(LedgerId::from_uuid(Uuid::nil()))

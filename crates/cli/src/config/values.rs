@@ -110,7 +110,7 @@ value!(
     Span(SignedDuration),
     "number",
     "a duration such as \"90s\", \"5m\" or \"1h 30m\"",
-    |text| text.parse::<SignedDuration>().ok().filter(|span| !span.is_negative()),
+    duration,
     |span| format!("{span:#}")
 );
 value!(
@@ -301,6 +301,14 @@ impl Serialize for VcpuQuota {
 /// The word for "no limit".
 const NO_LIMIT: &str = "none";
 
+/// A length of time, such as `90s`, `1h 30m` or `7d`; none for a negative one. A day has 24 hours: what is measured with it is time that
+/// passes, and no calendar's.
+pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+    let span: jiff::Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!duration.is_negative()).then_some(duration)
+}
+
 /// A limit, or `"none"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cap<T> {
@@ -374,6 +382,8 @@ mod tests {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
         }
         assert_eq!("90s".parse::<Span>().unwrap().0, SignedDuration::from_secs(90));
+        assert_eq!("1w 2d".parse::<Span>().unwrap().0, SignedDuration::from_hours(9 * 24));
+        assert!("1 month".parse::<Span>().is_err() && "-1h".parse::<Span>().is_err());
         assert_eq!("2 GiB".parse::<Memory>().unwrap().to_string(), "2GiB");
         assert_eq!("$12.50".parse::<Price>().unwrap().to_string(), "$12.50");
         assert_eq!("a=6h".parse::<QueuePatience>().unwrap().to_string(), "a=6h");

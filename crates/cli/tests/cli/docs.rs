@@ -41,7 +41,7 @@ impl Block {
             match line.strip_prefix("$ ") {
                 Some(first) => commands.push(first.to_owned()),
                 None if goes_on => {
-                    let last = commands.last_mut().expect("a command goes on");
+                    let last = commands.last_mut().unwrap();
                     last.truncate(last.len() - 1);
                     last.push_str(line.trim_start());
                 }
@@ -63,7 +63,7 @@ fn blocks(page: &Path) -> Vec<Block> {
                 blocks.push(Block { info: info.to_owned(), lines: Vec::new() });
             }
         } else if is_inside {
-            blocks.last_mut().expect("it was opened").lines.push(line.to_owned());
+            blocks.last_mut().unwrap().lines.push(line.to_owned());
         }
     }
     assert!(!is_inside, "{}: a fence is not closed", page.display());

@@ -320,10 +320,8 @@ impl Invariants {
                     let is_durable = ledger.all_gates().contains_key(&target);
                     (!is_durable).then(|| format!("the order about {target} is not durable"))
                 }
-                // One that is open may have opened since.
-                Request::ResetBreaker { .. } => None,
-                // What is approved may be over since.
-                Request::ApproveBurst { .. } => None,
+                // One that is open may have opened since, and what was approved may be over.
+                Request::ResetBreaker { .. } | Request::ApproveBurst { .. } => None,
                 Request::Cancel { target, .. } => {
                     meant_by(target, ledger).find_map(|job| still_waits(&job))
                 }
