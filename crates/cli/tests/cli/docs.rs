@@ -175,6 +175,84 @@ fn every_command_in_the_documents_is_understood() {
     assert!(20 < verbs.len(), "commands were found: {verbs:?}");
 }
 
+/// Two queues, some failures, some interruptions: something of everything that can be looked at.
+const RUN: &str = r#"
+[engine.queue.default]
+[engine.queue.nightly]
+[[workload.jobs]]
+name = "short"
+count = 20
+vcpus = 1
+memory = "1GiB"
+duration = ["20s", "2m"]
+exits = { 0 = 9, 3 = 1 }
+[[workload.jobs]]
+name = "night"
+queue = "nightly"
+count = 4
+vcpus = 2
+memory = "2GiB"
+duration = ["30m", "90m"]
+[world]
+interruptions = "20%"
+"#;
+
+const CONFIG: &str = r#"
+ledger = "run.db"
+queues = ["default", "nightly"]
+[limits]
+approve-over = "$50"
+[[budget]]
+name = "month"
+amount = "$500"
+per = "month"
+"#;
+
+/// Whether a command only looks at the ledger and the configuration, and ends.
+fn only_looks(words: &[&str]) -> bool {
+    let has = |flag: &str| words.contains(&flag);
+    match words {
+        ["top", ..] => has("--once") || has("json"),
+        ["events", ..] => !has("--follow"),
+        ["plan", ..] => has("--builtin-prices") && !has("--problem"),
+        ["doctor", ..] => has("--local"),
+        ["approve"] => true,
+        ["jobs" | "hosts" | "breakers" | "queues" | "pools", "list" | "show", ..]
+        | ["cost" | "budgets" | "report" | "calibration", ..]
+        | ["config", "show" | "check", ..]
+        | ["ledger", "verify", ..] => !has("--ledger"),
+        _ => false,
+    }
+}
+
+#[test]
+fn whatever_the_pages_look_at_is_there_to_be_seen() {
+    let (home, _) = Home::with_run(RUN);
+    let home = home.with("spillway.toml", CONFIG);
+    let jobs = home.run(&["jobs", "list", "--format", "json"]).json();
+    let job = jobs["jobs"][0]["id"].as_str().unwrap().to_owned();
+    let mut seen: BTreeSet<Vec<String>> = BTreeSet::new();
+    for block in pages().iter().flat_map(|page| blocks(page)) {
+        let commands = block.commands();
+        let programs = commands.iter().flat_map(|command| programs(command));
+        seen.extend(programs.filter_map(|words| arguments(&words)));
+    }
+    let mut n_run = 0;
+    for words in &seen {
+        let is_id = |word: &str| word.starts_with('$') || word.parse::<uuid::Uuid>().is_ok();
+        let words: Vec<&str> = words
+            .iter()
+            .map(|word| if is_id(word) { job.as_str() } else { word.as_str() })
+            .collect();
+        if only_looks(&words) {
+            let ran = home.run(&words);
+            assert_eq!(ran.code, Some(0), "spillway {}\n{ran}", words.join(" "));
+            n_run += 1;
+        }
+    }
+    assert!(15 < n_run, "{n_run}");
+}
+
 /// Writes a page's files, then gives all its commands to one shell, which ends at the first that fails.
 fn run(page: &str) {
     let home = Home::new();
