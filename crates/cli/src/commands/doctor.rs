@@ -127,6 +127,7 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<ExitStatus> {
             findings.push(record(&resolved.config));
             findings.extend(breakers(&resolved.config));
             findings.extend(budgets(&resolved.config));
+            findings.extend(approval(&resolved.config));
             if !args.local {
                 findings.extend(account(&resolved.config).await);
             }
@@ -209,6 +210,20 @@ fn budgets(config: &Config) -> Vec<Finding> {
         Finding::new(&name, outcome, budget::sentence(standing)).hint(hint)
     };
     standings.iter().map(finding).collect()
+}
+
+/// What is held until somebody approves it. Nothing where nothing has to be approved, or the ledger cannot be read.
+fn approval(config: &Config) -> Option<Finding> {
+    let over = config.limits.approve_over.get()?;
+    let burst = ledger::reader(config).and_then(|reader| reader.burst()).ok()?;
+    let Some(held) = burst.held else {
+        let detail = format!("up to {} without being asked; nothing is held", over.0);
+        return Some(Finding::new("approval", Outcome::Ok, detail));
+    };
+    let detail = format!("{} for the whole fleet is held since {:.0}", held.price, held.since);
+    let hint =
+        format!("`spillway plan` says what for; to buy it: spillway approve {}", held.hash());
+    Some(Finding::new("approval", Outcome::Warning, detail).hint(Some(hint)))
 }
 
 #[cfg(feature = "aws")]

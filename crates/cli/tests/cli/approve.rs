@@ -103,3 +103,16 @@ fn why_says_what_approves_it() {
 
     assert!(why.contains(&format!("spillway approve {}", held().hash())), "{why}");
 }
+
+#[test]
+fn the_doctor_says_that_something_is_held() {
+    let home = home();
+
+    let doctor = home.run(&["doctor", "--local", "--ledger", "l.db", "--format", "json"]).json();
+
+    let findings = doctor["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["name"] == "approval").unwrap();
+    assert_eq!(found["outcome"], "warning");
+    let hint = found["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("spillway approve {}", held().hash())), "{hint}");
+}
