@@ -10,6 +10,7 @@ use std::sync::Arc;
 use spillway_core::effect::DeadLetter;
 use spillway_core::host::DrainCause;
 use spillway_core::job::{Attempt, FailureCategory, LiveAttempt, Stop, StopCause};
+use spillway_core::{ApprovedBurst, Burst, HeldBurst};
 use spillway_core::{
     Arch, AttemptOrd, Change, Effect, Hazard, Host, HostId, HostState, Job, JobSpec, JobState,
     Launch, LaunchState, MarketRule, MicroUsd, MicroUsdPerHour,
@@ -244,6 +245,25 @@ fn i7_a_launch_beyond_a_limit() {
         assert!(stage.write([buy(0)]).is_empty());
         assert_eq!(stage.write([buy(1)]), ["I7"]);
     }
+}
+
+#[test]
+fn i7_a_launch_beyond_what_was_approved() {
+    let buy = |n| Change::PutHost(Box::new(requested(n)));
+    let price = MicroUsdPerHour::new;
+    let over = Some(price(50_000));
+    let mut stage = Stage::with(|config| config.limits.approve_over = over);
+    let each = requested(0).price;
+    assert_eq!(stage.write([buy(0), buy(1)]), ["I7"]);
+
+    let mut stage = Stage::with(|config| config.limits.approve_over = over);
+    // One is there already.
+    let held = HeldBurst { price: price(3 * each.get()), since: at(0) };
+    let approved = Some(ApprovedBurst { held, at: at(1), sender: None });
+    let approve = Change::PutBurst(Box::new(Burst { held: None, approved }));
+
+    assert!(stage.write([approve, buy(0), buy(1)]).is_empty());
+    assert_eq!(stage.write([buy(2)]), ["I7"]);
 }
 
 #[test]
