@@ -283,3 +283,15 @@ fn jobs_of_a_ledger_are_run_again_in_the_world_of_a_scenario() {
     let hosts = ran["runs"][0]["score"]["hosts"].as_array().unwrap();
     assert!(!hosts.is_empty(), "{ran}");
 }
+
+#[test]
+fn columns_of_a_record_that_mean_nothing_are_named() {
+    let record =
+        "submitted,duration,vcpus,memory,markt,team\n2026-11-01T08:00:00Z,90,1,1GiB,spot,a\n";
+    let home = Home::new().with("october.csv", record);
+
+    let ran = home.run(&["simulate", "--jobs", "october.csv", "--format", "json"]);
+
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stderr.contains("columns of october.csv passed over: markt, team"), "{ran}");
+}

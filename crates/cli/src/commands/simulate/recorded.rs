@@ -35,10 +35,26 @@ pub(super) struct Record {
     pub(super) n_not_run: usize,
     /// Arrays, whose children are jobs of their own, and multi-node jobs.
     pub(super) n_wholes: usize,
+    /// Columns of a CSV file that mean nothing here.
+    pub(super) passed_over: Vec<String>,
 }
 
 /// A SQLite file begins with this (sqlite.org/fileformat.html).
 const SQLITE: &[u8] = b"SQLite format 3\0";
+
+const KNOWN_COLUMNS: [&str; 11] = [
+    "name",
+    "submitted",
+    "started",
+    "stopped",
+    "duration",
+    "vcpus",
+    "memory",
+    "gpus",
+    "architecture",
+    "market",
+    "exit_code",
+];
 
 const COLUMNS: &str = "the columns are submitted, started and stopped (or duration), vcpus, memory, and if wanted name, gpus, \
     architecture, market and exit_code";
@@ -80,7 +96,10 @@ struct CsvJob {
 
 fn of_csv(text: &str, sizes: SizeArgs) -> Result<Record, Complaint> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let mut record = Record::default();
+    let header = reader.headers().map_err(|error| wrong("its first row", &error).hint(COLUMNS))?;
+    let unknown = header.iter().filter(|name| !KNOWN_COLUMNS.contains(name));
+    let mut record =
+        Record { passed_over: unknown.map(str::to_owned).collect(), ..Record::default() };
     for (row, job) in reader.deserialize::<CsvJob>().enumerate() {
         let at = || format!("row {}", row + 1);
         let job = job.map_err(|error| wrong(&at(), &error).hint(COLUMNS))?;

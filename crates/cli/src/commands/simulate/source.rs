@@ -68,6 +68,10 @@ fn with_jobs(
             context.output.note(&format!("{n} left out of {}: they {why}", path.display()));
         }
     }
+    if !record.passed_over.is_empty() {
+        let columns = record.passed_over.join(", ");
+        context.output.note(&format!("columns of {} passed over: {columns}", path.display()));
+    }
     let wrong = |error: ScenarioError| Complaint::usage(format!("{}: {error}", path.display()));
     let mut flags = format!("--jobs {}", path.display());
     if let Some(cpu) = sizes.job_vcpus {
