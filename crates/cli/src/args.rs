@@ -180,6 +180,9 @@ pub enum Command {
     /// Show what would be bought, and buy nothing
     #[command(long_about = commands::plan::LONG_ABOUT)]
     Plan(commands::plan::PlanArgs),
+    /// List what may be bought, and for how much
+    #[command(long_about = commands::prices::LONG_ABOUT)]
+    Prices(commands::prices::PricesArgs),
     /// Say why a job waits, when it should start, and what would start it now
     #[command(long_about = commands::why::LONG_ABOUT)]
     Why(commands::why::WhyArgs),

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod ledger;
 pub mod logs;
 pub mod plan;
+pub mod prices;
 pub mod queues;
 pub mod report;
 pub mod schedules;
@@ -60,6 +61,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<ExitStatus> {
         Command::Cancel(args) => Box::pin(cancel::run(args, context)).await,
         Command::Terminate(args) => Box::pin(terminate::run(args, context)).await,
         Command::Plan(args) => Box::pin(plan::run(args, context)).await,
+        Command::Prices(args) => Box::pin(prices::run(args, context)).await,
         Command::Top(args) => top::run(args, context),
         Command::Why(args) => Box::pin(why::run(args, context)).await,
         Command::Simulate(args) => simulate::run(args, context),

@@ -15,6 +15,7 @@ mod files;
 pub mod ledger;
 pub mod logging;
 mod news;
+pub mod offers;
 mod outbox;
 pub mod output;
 pub mod pick;

@@ -18,6 +18,7 @@ pub mod job;
 pub mod log;
 pub mod nodes;
 pub mod plan;
+pub mod prices;
 pub mod queue;
 pub mod report;
 pub mod schedule;

@@ -56,6 +56,7 @@ Examples:
   spillway simulate s.toml --runs 200 --doublecheck --format json
   spillway simulate tests/scenarios/traces/*.toml --compare
   spillway simulate --jobs october.csv --compare
+  spillway simulate s.toml --prices today.json
   spillway simulate small-pools.toml --jobs batch-jobs.json --job-vcpus 2 --job-memory 4GiB
   spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
 
@@ -81,6 +82,9 @@ pub struct SimulateArgs {
     /// What the record does not say.
     #[command(flatten)]
     pub sizes: SizeArgs,
+    /// What is sold in place of the scenario's world: a price list as `spillway prices --format json` prints it, or the offers of a problem
+    #[arg(long, value_name = "FILE", conflicts_with = "problem")]
+    pub prices: Option<PathBuf>,
     /// The luck of the run, or of the first of several [default: the scenario's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -3,7 +3,7 @@
 use crate::rig::Home;
 
 /// Every verb that does something.
-const VERBS: [&str; 49] = [
+const VERBS: [&str; 50] = [
     "",
     "serve",
     "submit",
@@ -21,6 +21,7 @@ const VERBS: [&str; 49] = [
     "pools pause",
     "pools resume",
     "approve",
+    "prices",
     "breakers list",
     "breakers reset",
     "definitions register",

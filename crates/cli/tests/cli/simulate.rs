@@ -295,3 +295,34 @@ fn columns_of_a_record_that_mean_nothing_are_named() {
     assert_eq!(ran.code, Some(0), "{ran}");
     assert!(ran.stderr.contains("columns of october.csv passed over: markt, team"), "{ran}");
 }
+
+#[test]
+fn a_price_list_is_what_is_sold() {
+    let home = Home::new().with("s.toml", SCENARIO).with("none.json", "{\"offers\": []}");
+    let config = "[offerings]\ninstance-types = ['m6a.large', 'g4dn.xlarge']\n";
+    let home = home.with("spillway.toml", config);
+    let prices = home.run(&["prices", "--builtin-prices", "--format", "json"]);
+    let list = prices.json();
+    let mut dear = list.clone();
+    for offer in dear["offers"].as_array_mut().unwrap() {
+        let price = offer["usd_per_hour"].as_f64().unwrap();
+        offer["usd_per_hour"] = (10.0 * price).into();
+    }
+    let home = home.with("list.json", &list.to_string()).with("dear.json", &dear.to_string());
+    let bill = |file: &str| {
+        let args = ["simulate", "s.toml", "--seed", "1", "--prices", file, "--format", "json"];
+        let run = home.run(&args).json()["runs"][0].clone();
+        let hosts = run["score"]["hosts"].as_array().unwrap().clone();
+        assert!(hosts.iter().all(|of| of["instance_type"] == "m6a.large"), "{hosts:?}");
+        run["score"]["bill"]["total_usd"].as_f64().unwrap()
+    };
+
+    let (cheap, dear) = (bill("list.json"), bill("dear.json"));
+    let none = home.run(&["simulate", "s.toml", "--prices", "none.json"]);
+
+    assert!((9.9..10.1).contains(&(dear / cheap)), "{cheap} {dear}");
+    assert_eq!(list["offers"].as_array().map(Vec::len), Some(12), "two types, three zones");
+    assert!(list["offers"].as_array().unwrap().iter().any(|of| of["gpu_kind"] == "T4"));
+    assert_eq!(none.code, Some(2), "{none}");
+    assert!(none.stderr.contains("none.json: it offers nothing"), "{none}");
+}

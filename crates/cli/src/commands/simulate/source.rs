@@ -13,7 +13,7 @@ use super::SimulateArgs;
 use super::recorded::{self, SizeArgs};
 use crate::context::Context;
 use crate::error::Complaint;
-use crate::{files, world};
+use crate::{files, offers, world};
 
 /// A scenario, and the flags that say it again.
 #[derive(Debug)]
@@ -46,10 +46,25 @@ pub(super) fn all(args: &SimulateArgs, context: &Context) -> Result<Vec<Source>>
         let flags = format!("--problem {} --arrive-over '{over:#}'", path.display());
         sources.push(Source { scenario, flags });
     }
-    match &args.jobs {
-        Some(path) => with_jobs(path, args.sizes, sources, context),
+    let sources = match &args.jobs {
+        Some(path) => with_jobs(path, args.sizes, sources, context)?,
+        None => sources,
+    };
+    match &args.prices {
+        Some(path) => with_prices(path, sources),
         None => Ok(sources),
     }
+}
+
+/// The same scenarios where nothing is sold but what a price list has.
+fn with_prices(path: &Path, sources: Vec<Source>) -> Result<Vec<Source>> {
+    let offers = offers::read(path)?;
+    let with_them = |mut source: Source| {
+        source.scenario.world.offers.clone_from(&offers);
+        let flags = format!("{} --prices {}", source.flags, path.display());
+        Source { flags, ..source }
+    };
+    Ok(sources.into_iter().map(with_them).collect())
 }
 
 /// The same scenarios with the jobs of a record; without any, those jobs in a world that comes with the program.
