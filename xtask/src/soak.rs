@@ -1,8 +1,6 @@
 //! `cargo xtask soak`: a month in virtual time with a million jobs, every class of faults on, and Spot capacity that comes and goes as it was
 //! recorded. Everything must come to rest with nothing lost, nothing doubled and nothing leaked, or it exits non-zero.
 
-mod spot;
-
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
@@ -10,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{Change, PoolId};
+use spillway_core::Change;
 use spillway_sim::run::Outcome;
 use spillway_sim::run::listeners::{Commits, Listeners};
-use spillway_sim::{Fault, Policy, Scenario, SimCloud};
+use spillway_sim::scenario::SpotRecordings;
+use spillway_sim::{Fault, Policy, Scenario};
 
 use crate::bench_planner::peak_mb;
 use crate::shell::say;
@@ -105,13 +104,9 @@ fn scenario(wanted: &Wanted) -> Result<Scenario> {
         group.count = u32::try_from(count.max(1))?;
     }
     if let Some(folder) = &wanted.spot_traces {
-        let recordings = spot::read(folder)?;
-        let cloud = SimCloud::new(scenario.world.clone(), scenario.start);
-        let catalog = cloud.price_list(scenario.start);
-        let pools: Vec<PoolId> =
-            catalog.offerings().iter().map(|offering| offering.pool.clone()).collect();
+        let recordings = SpotRecordings::read(folder)?;
         let end = scenario.world.faults.until.map_or(SignedDuration::ZERO, |until| until.0);
-        spot::replay(&mut scenario.world, &pools, &recordings, end);
+        scenario.follow_spot(&recordings, end);
     }
     Ok(scenario)
 }

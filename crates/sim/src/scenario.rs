@@ -9,6 +9,7 @@ mod file;
 mod problem;
 pub mod random;
 mod record;
+mod recording;
 pub mod workload;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use spillway_engine::EngineConfig;
 
 use crate::world::WorldConfig;
 pub use record::RecordedJob;
+pub use recording::SpotRecordings;
 use workload::{Sent, Workload};
 
 /// Everything a run depends on.

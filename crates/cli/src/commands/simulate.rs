@@ -48,6 +48,10 @@ They are rows of a CSV file with the columns submitted, started and stopped (or 
 (x86_64 if it is not said), market and exit_code; what `aws batch describe-jobs` or `list-jobs` prints, pages one after another; or a ledger. They \
 run in the world and under the configuration of the scenario, without one in the world that comes with Spillway and without limits.
 
+Prices and interruptions are those of the scenario's world, by default a built-in list and the rates of EC2's Spot Instance Advisor. \
+With --prices they are those of a price list. With --spot-traces each Spot pool follows a recording of how many instances could be had \
+({\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}): where it shows none the pool is dry, and takes back what runs there.
+
 Examples:
   spillway simulate tests/scenarios/small.toml
   spillway simulate s.toml --seed 7 --trace trace.jsonl
@@ -57,6 +61,7 @@ Examples:
   spillway simulate tests/scenarios/traces/*.toml --compare
   spillway simulate --jobs october.csv --compare
   spillway simulate s.toml --prices today.json
+  spillway simulate s.toml --spot-traces recordings/ --compare
   spillway simulate small-pools.toml --jobs batch-jobs.json --job-vcpus 2 --job-memory 4GiB
   spillway simulate --problem timed.json --arrive-over 2h --compare --seeds 3";
 
@@ -85,6 +90,9 @@ pub struct SimulateArgs {
     /// What is sold in place of the scenario's world: a price list as `spillway prices --format json` prints it, or the offers of a problem
     #[arg(long, value_name = "FILE", conflicts_with = "problem")]
     pub prices: Option<PathBuf>,
+    /// Spot capacity as it was recorded: a folder of recordings (*.json), which the pools follow
+    #[arg(long, value_name = "FOLDER")]
+    pub spot_traces: Option<PathBuf>,
     /// The luck of the run, or of the first of several [default: the scenario's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

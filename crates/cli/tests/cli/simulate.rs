@@ -326,3 +326,28 @@ fn a_price_list_is_what_is_sold() {
     assert_eq!(none.code, Some(2), "{none}");
     assert!(none.stderr.contains("none.json: it offers nothing"), "{none}");
 }
+
+#[test]
+fn spot_capacity_that_was_recorded_is_what_there_is() {
+    let home = Home::new().with("s.toml", &SCENARIO.replace("20%", "0%"));
+    let recorded = |name: &str, data: &str| {
+        std::fs::create_dir(home.file(name)).unwrap();
+        let text = format!("{{\"metadata\": {{\"gap_seconds\": 60}}, \"data\": {data}}}");
+        std::fs::write(home.file(&format!("{name}/a.json")), text).unwrap();
+    };
+    recorded("gone", "[1, 1, 0, 0, 0, 0]");
+    recorded("odd", "[1, -1]");
+    let run = |folder: &str| {
+        let args = ["simulate", "s.toml", "--seed", "1", "--spot-traces", folder];
+        home.run(&[&args[..], &["--format", "json"]].concat())
+    };
+
+    let gone = run("gone").json();
+    let (odd, nowhere) = (run("odd"), run("nowhere"));
+
+    let score = &gone["runs"][0]["score"];
+    assert!(0 < score["n_interruptions"].as_u64().unwrap(), "{score}");
+    assert_eq!((odd.code, nowhere.code), (Some(2), Some(2)), "{odd} {nowhere}");
+    assert!(odd.stderr.contains("a.json: it is no recording of Spot capacity"), "{odd}");
+    assert!(nowhere.stderr.contains("nowhere"), "{nowhere}");
+}

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use jiff::SignedDuration;
 use spillway_planner::bill::TimedProblem;
-use spillway_sim::scenario::ScenarioError;
+use spillway_sim::scenario::{ScenarioError, SpotRecordings};
 use spillway_sim::{Policy, Scenario};
 
 use super::SimulateArgs;
@@ -50,10 +50,20 @@ pub(super) fn all(args: &SimulateArgs, context: &Context) -> Result<Vec<Source>>
         Some(path) => with_jobs(path, args.sizes, sources, context)?,
         None => sources,
     };
-    match &args.prices {
-        Some(path) => with_prices(path, sources),
-        None => Ok(sources),
+    let mut sources = match &args.prices {
+        Some(path) => with_prices(path, sources)?,
+        None => sources,
+    };
+    if let Some(folder) = &args.spot_traces {
+        let recordings = SpotRecordings::read(folder)
+            .map_err(|error| Complaint::usage(format!("--spot-traces: {error}")))?;
+        for source in &mut sources {
+            let end = source.scenario.limit;
+            source.scenario.follow_spot(&recordings, end);
+            source.flags = format!("{} --spot-traces {}", source.flags, folder.display());
+        }
     }
+    Ok(sources)
 }
 
 /// The same scenarios where nothing is sold but what a price list has.

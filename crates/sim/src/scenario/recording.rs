@@ -6,58 +6,70 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use spillway_core::{Market, PoolId};
-use spillway_sim::setting::Chance;
-use spillway_sim::world::{PoolPattern, PoolRule, Reclaim, WorldConfig};
+
+use super::{Scenario, ScenarioError, read};
+use crate::cloud::SimCloud;
+use crate::setting::Chance;
+use crate::world::{PoolPattern, PoolRule, Reclaim, WorldConfig};
 
 /// By how much each pool's recording begins later than the pool's before it: there are fewer recordings than pools, and pools that
 /// share one must not run dry together.
 const SHIFT: SignedDuration = SignedDuration::from_hours(7);
 
+/// Recordings of a folder.
+#[derive(Debug, Clone)]
+pub struct SpotRecordings(Vec<Recording>);
+
 /// A recording.
-#[derive(Debug, Deserialize)]
-pub(super) struct Recording {
+#[derive(Debug, Clone, Deserialize)]
+struct Recording {
     metadata: Metadata,
     data: Vec<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Metadata {
     gap_seconds: f64,
 }
 
-/// Every recording below a folder, by path, without those in which nothing ever happens.
-pub(super) fn read(folder: &Path) -> Result<Vec<Recording>> {
-    let mut paths = Vec::new();
-    files(folder, &mut paths)?;
-    paths.sort();
-    let mut recordings = Vec::new();
-    for path in paths {
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let recording: Recording = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no recording of Spot capacity", path.display()))?;
-        if recording.metadata.gap_seconds < 1.0 {
-            bail!("{}: gap_seconds must be at least 1", path.display());
+impl SpotRecordings {
+    /// Every recording (`*.json`) below a folder, by path, without those in which nothing ever happens.
+    ///
+    /// # Errors
+    /// A file cannot be read or is no recording, or there is none.
+    pub fn read(folder: &Path) -> Result<Self, ScenarioError> {
+        let mut paths = Vec::new();
+        files(folder, &mut paths)?;
+        paths.sort();
+        let mut recordings = Vec::new();
+        for path in paths {
+            let invalid = |detail: &dyn std::fmt::Display| {
+                ScenarioError::invalid(format!("{}: {detail}", path.display()))
+            };
+            let recording: Recording = serde_json::from_str(&read(&path)?)
+                .map_err(|e| invalid(&format!("it is no recording of Spot capacity: {e}")))?;
+            if recording.metadata.gap_seconds < 1.0 {
+                return Err(invalid(&"gap_seconds must be at least 1"));
+            }
+            if recording.data.contains(&0) && recording.data.iter().any(|n| 0 < *n) {
+                recordings.push(recording);
+            }
         }
-        if recording.data.contains(&0) && recording.data.iter().any(|n| 0 < *n) {
-            recordings.push(recording);
+        if recordings.is_empty() {
+            let text = format!("no recording of Spot capacity (*.json) below {}", folder.display());
+            return Err(ScenarioError::invalid(text));
         }
+        Ok(Self(recordings))
     }
-    if recordings.is_empty() {
-        bail!("no recording of Spot capacity (*.json) below {}", folder.display());
-    }
-    Ok(recordings)
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
+fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), ScenarioError> {
+    let unreadable = |source| ScenarioError::Read { path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
             files(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "json") {
@@ -65,6 +77,18 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+impl Scenario {
+    /// Lets every Spot pool that this world sells follow a recording until `end`: while it shows nothing the pool has nothing to give, and
+    /// when it first does, what runs there is taken back.
+    pub fn follow_spot(&mut self, recordings: &SpotRecordings, end: SignedDuration) {
+        let cloud = SimCloud::new(self.world.clone(), self.start);
+        let catalog = cloud.price_list(self.start);
+        let pools: Vec<PoolId> =
+            catalog.offerings().iter().map(|offering| offering.pool.clone()).collect();
+        replay(&mut self.world, &pools, &recordings.0, end);
+    }
 }
 
 impl Recording {
@@ -99,9 +123,7 @@ impl Recording {
     }
 }
 
-/// Lets every Spot pool follow a recording until `end`: while it shows nothing the pool has nothing to give, and when it first does, what
-/// runs there is taken back.
-pub(super) fn replay(
+fn replay(
     world: &mut WorldConfig,
     pools: &[PoolId],
     recordings: &[Recording],
