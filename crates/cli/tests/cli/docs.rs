@@ -11,7 +11,7 @@ use spillway_cli::args::Cli;
 use crate::rig::Home;
 
 /// A page is done by then: its longest wait is a simulated night.
-const PAGE_SECS: &str = "120";
+const PAGE_SECS: &str = "300";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -273,8 +273,8 @@ fn run(page: &str) {
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", program.parent().unwrap().display());
     let mut shell = Command::new("timeout");
-    shell.args([PAGE_SECS, "bash", "-c", &script]).current_dir(home.path()).env("PATH", path);
-    shell.env("HOME", home.path()).env_remove("SPILLWAY_CONFIG").stdin(Stdio::null());
+    shell.args([PAGE_SECS, "bash", "-c", &script]).current_dir(home.path());
+    shell.env_clear().env("PATH", path).env("HOME", home.path()).stdin(Stdio::null());
 
     let output = shell.output().unwrap();
 
