@@ -1,7 +1,8 @@
 //! Where messages are sent: the installation's SQS queue, or the folder that stands in for it beside a simulated world. The one
-//! place that chooses; it sends nothing by itself.
+//! place that chooses. It makes no message of its own.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 use spillway_core::effect::CallResult;
 use spillway_core::port::JobSender;
 
@@ -34,6 +35,13 @@ pub(crate) async fn sender(config: &Config) -> Result<Sender> {
         Some(spool) => Ok(Sender::Spool(spool)),
         None => to_account(config).await,
     }
+}
+
+/// Sends one message; `what` says in an error what could not be sent.
+pub(crate) async fn send(message: &Value, what: &str, config: &Config) -> Result<()> {
+    let sender = sender(config).await?;
+    sender.send(&message.to_string()).await.with_context(|| format!("cannot send {what}"))?;
+    Ok(())
 }
 
 #[cfg(feature = "aws")]

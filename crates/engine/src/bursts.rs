@@ -88,11 +88,10 @@ impl Engine {
 
     /// After a plan: works out, not too often, what would be bought if all were approved, and holds or lets go of what is dearer.
     pub(crate) fn look_at_burst(&mut self, cx: &mut Cx) {
-        let Some(over) = self.config.limits.approve_over else {
+        if self.config.limits.approve_over.is_none() {
             self.set_burst(cx, Burst::default());
             return;
-        };
-        self.end_approval(cx, over);
+        }
         if self.nobody_waits() {
             self.bursts.looked_at = None;
             let approved = self.bursts.burst.approved.clone();
@@ -165,21 +164,14 @@ impl Engine {
 
     /// An approval is for a burst, and that is over once the fleet costs no more than may be spent anyway and nobody waits; or after
     /// so long that nobody remembers it.
-    pub(crate) fn end_approval(&mut self, cx: &mut Cx, over: MicroUsdPerHour) {
+    pub(crate) fn end_approval(&mut self, cx: &mut Cx) {
         let Some(approved) = &self.bursts.burst.approved else { return };
         let is_old = limits::APPROVAL_KEPT <= cx.now.duration_since(approved.at);
-        let is_over = || self.nobody_waits() && self.totals_of(None).price <= over.get();
+        let over = self.config.limits.approve_over.map_or(u64::MAX, MicroUsdPerHour::get);
+        let is_over = || self.nobody_waits() && self.totals_of(None).price <= over;
         if is_old || is_over() {
             let held = self.bursts.burst.held;
             self.set_burst(cx, Burst { held, approved: None });
-        }
-    }
-
-    /// Whether an approval may be over by now.
-    pub(crate) fn check_approval(&mut self, cx: &mut Cx) {
-        if self.bursts.burst.approved.is_some() {
-            let over = self.config.limits.approve_over.unwrap_or(MicroUsdPerHour::new(u64::MAX));
-            self.end_approval(cx, over);
         }
     }
 

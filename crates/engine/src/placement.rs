@@ -65,7 +65,7 @@ impl Engine {
     }
 
     pub(crate) fn plan_if_due(&mut self, cx: &mut Cx) {
-        self.check_approval(cx);
+        self.end_approval(cx);
         if self.plan_due().is_none_or(|due| cx.now < due) {
             return;
         }

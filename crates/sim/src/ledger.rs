@@ -395,13 +395,12 @@ impl Ledger for MemoryLedger {
 mod tests {
     use std::sync::Arc;
 
-    use spillway_core::QueueName;
+    use spillway_core::change::EndedJob;
     use spillway_core::job::{BodyHash, ContainerSpec, JobSpec};
+    use spillway_core::{JobState, QueueName};
     use uuid::Uuid;
 
     use super::*;
-    use spillway_core::JobState;
-    use spillway_core::change::EndedJob;
 
     fn ledger() -> MemoryLedger {
         MemoryLedger::new(LedgerId::from_uuid(Uuid::nil()))

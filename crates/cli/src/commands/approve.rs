@@ -1,10 +1,9 @@
 //! `spillway approve`: shows what is held because it is dear, and has it bought. To approve is a message, as every order is; what reads
 //! reads the ledger.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use jiff::Timestamp;
-use spillway_core::port::JobSender as _;
 use spillway_core::{Burst, BurstHash, message};
 use spillway_engine::Engine;
 
@@ -13,7 +12,7 @@ use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
-use crate::sender::sender;
+use crate::sender;
 use crate::views::burst::{ApproveView, BurstView};
 
 pub(crate) const LONG_ABOUT: &str = "\
@@ -101,11 +100,7 @@ async fn approve(hash: BurstHash, is_dry: bool, context: &Context) -> Result<Exi
         context.output.show(&view.with_message(order))?;
         return Ok(ExitStatus::Ok);
     }
-    let sender = sender(context.config()?).await?;
-    sender
-        .send(&order.to_string())
-        .await
-        .with_context(|| format!("cannot send the approval of {hash}"))?;
+    sender::send(&order, &format!("the approval of {hash}"), context.config()?).await?;
     context.output.note(&format!("the dispatcher has been asked to buy {hash}"));
     context.output.show(&view)?;
     Ok(ExitStatus::Ok)

@@ -1,9 +1,8 @@
 //! `spillway breakers`: list what is left alone after failures, and close one. To close is a message, as every order is; what reads
 //! reads the ledger.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use spillway_core::port::JobSender as _;
 use spillway_core::{BreakerId, BreakerKind, message};
 
 use crate::context::Context;
@@ -11,7 +10,7 @@ use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
-use crate::sender::sender;
+use crate::sender;
 use crate::views::breaker::{BreakerList, BreakerRow, ResetView};
 
 /// The verbs of `breakers`.
@@ -90,11 +89,7 @@ async fn reset(args: &ResetArgs, context: &Context) -> Result<ExitStatus> {
         context.output.show(&view.with_message(order))?;
         return Ok(ExitStatus::Ok);
     }
-    let sender = sender(context.config()?).await?;
-    sender
-        .send(&order.to_string())
-        .await
-        .with_context(|| format!("cannot send the order to use {target} again"))?;
+    sender::send(&order, &format!("the order to use {target} again"), context.config()?).await?;
     context.output.note(&format!("the dispatcher has been asked to use {target} again"));
     context.output.show(&view)?;
     Ok(ExitStatus::Ok)

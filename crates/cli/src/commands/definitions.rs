@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use spillway_core::definition::DefinitionSource as _;
 use spillway_core::message::{self, Request};
-use spillway_core::port::JobSender as _;
 use spillway_core::{DefinitionRef, Definitions};
 use uuid::Uuid;
 
@@ -18,7 +17,7 @@ use crate::exit::ExitStatus;
 use crate::files;
 use crate::ledger;
 use crate::output::Format;
-use crate::sender::sender;
+use crate::sender;
 use crate::views::definition::{DefinitionList, DefinitionOrder, DefinitionView};
 
 /// The verbs of `definitions`.
@@ -170,8 +169,7 @@ async fn send(
         context.output.show(&order.with_message(message))?;
         return Ok(ExitStatus::Ok);
     }
-    let sender = sender(context.config()?).await?;
-    sender.send(&message.to_string()).await.with_context(|| format!("cannot send {order}"))?;
+    sender::send(&message, &order.to_string(), context.config()?).await?;
     context.output.note(&format!("the dispatcher has been asked; {told}"));
     context.output.show(&order)?;
     Ok(ExitStatus::Ok)

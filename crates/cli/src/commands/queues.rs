@@ -1,10 +1,9 @@
 //! `spillway queues` and `spillway pools`: list, show, pause, resume. What changes something is a message, as everything is;
 //! what reads reads the ledger.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use spillway_core::port::JobSender as _;
 use spillway_core::{Pausable, PoolName, QueueName, message};
 use spillway_engine::Engine;
 
@@ -13,7 +12,7 @@ use crate::error::Complaint;
 use crate::exit::ExitStatus;
 use crate::ledger;
 use crate::output::Format;
-use crate::sender::sender;
+use crate::sender;
 use crate::views::queue::{ConsumableView, PauseView, PoolList, PoolView, QueueList, QueueView};
 
 /// The verbs of `queues`.
@@ -244,12 +243,9 @@ async fn send(
         context.output.show(&view.with_message(message))?;
         return Ok(ExitStatus::Ok);
     }
-    let sender = sender(context.config()?).await?;
     let verb = if is_paused { "pause" } else { "resume" };
-    sender
-        .send(&message.to_string())
-        .await
-        .with_context(|| format!("cannot send the order to {verb} {target}"))?;
+    let what = format!("the order to {verb} {target}");
+    sender::send(&message, &what, context.config()?).await?;
     context.output.note(&format!("the dispatcher has been asked to {verb} {target}"));
     context.output.show(&view)?;
     Ok(ExitStatus::Ok)

@@ -48,8 +48,8 @@ They are rows of a CSV file with the columns submitted, started and stopped (or 
 (x86_64 if it is not said), market and exit_code; what `aws batch describe-jobs` or `list-jobs` prints, pages one after another; or a ledger. They \
 run in the world and under the configuration of the scenario, without one in the world that comes with Spillway and without limits.
 
-Prices and interruptions are those of the scenario's world, by default a built-in list and the rates of EC2's Spot Instance Advisor. \
-With --prices they are those of a price list. With --spot-traces each Spot pool follows a recording of how many instances could be had \
+Prices and interruptions are those of the scenario's world, by default a built-in list and none. With --prices what is sold, and for how \
+much, is what a price list has. With --spot-traces each Spot pool follows a recording of how many instances could be had \
 ({\"metadata\": {\"gap_seconds\": 300}, \"data\": [1, 1, 0]}): where it shows none the pool is dry, and takes back what runs there.
 
 Examples:

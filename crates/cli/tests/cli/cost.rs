@@ -9,7 +9,8 @@ use spillway_runtime::SqliteReader;
 
 use crate::rig::Home;
 
-const SCENARIO: &str = r#"
+/// Two queues, some failures, some interruptions: something of everything that can be looked at.
+pub(crate) const SCENARIO: &str = r#"
 name = "two-queues"
 [engine.queue.default]
 [engine.queue.nightly]

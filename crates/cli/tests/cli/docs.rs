@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use clap::Parser as _;
 use spillway_cli::args::Cli;
 
+use crate::cost::SCENARIO;
 use crate::rig::Home;
 
 /// A page is done by then: its longest wait is a simulated night.
@@ -175,28 +176,6 @@ fn every_command_in_the_documents_is_understood() {
     assert!(20 < verbs.len(), "commands were found: {verbs:?}");
 }
 
-/// Two queues, some failures, some interruptions: something of everything that can be looked at.
-const RUN: &str = r#"
-[engine.queue.default]
-[engine.queue.nightly]
-[[workload.jobs]]
-name = "short"
-count = 20
-vcpus = 1
-memory = "1GiB"
-duration = ["20s", "2m"]
-exits = { 0 = 9, 3 = 1 }
-[[workload.jobs]]
-name = "night"
-queue = "nightly"
-count = 4
-vcpus = 2
-memory = "2GiB"
-duration = ["30m", "90m"]
-[world]
-interruptions = "20%"
-"#;
-
 const CONFIG: &str = r#"
 ledger = "run.db"
 queues = ["default", "nightly"]
@@ -227,7 +206,7 @@ fn only_looks(words: &[&str]) -> bool {
 
 #[test]
 fn whatever_the_pages_look_at_is_there_to_be_seen() {
-    let (home, _) = Home::with_run(RUN);
+    let (home, _) = Home::with_run(SCENARIO);
     let home = home.with("spillway.toml", CONFIG);
     let jobs = home.run(&["jobs", "list", "--format", "json"]).json();
     let job = jobs["jobs"][0]["id"].as_str().unwrap().to_owned();
