@@ -23,7 +23,7 @@ use spillway_core::{ChoiceId, DemandKey, PlanInput, PlanPolicy, Planned};
 use crate::bill::host::Run;
 use crate::bill::prices::Prices;
 use crate::bill::search::STYLES;
-use crate::bill::world::Backlog;
+use crate::bill::world::{Backlog, Place};
 use crate::headroom::Left;
 use crate::online::answer::Answer;
 use crate::online::hasty::Hasty;
@@ -31,7 +31,7 @@ use crate::online::keep::Idle;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
-use crate::online::room::{Room, Rooms};
+use crate::online::room::Rooms;
 use crate::online::starts::Startable;
 use crate::online::stream::Streams;
 use crate::solve::Shelf;
@@ -123,8 +123,10 @@ fn plan_all(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory, is_part
         reservations.honour(&mut rooms, &queue, &mut waiting, false);
         let is_moved = rooms.put_back(world, booting, &mut waiting, &mut backlog);
         let is_moved = reserved::move_to_idle(&mut rooms, &queue) || is_moved;
-        rooms.drop_unwanted(&mut left);
+        let is_dropped = rooms.drop_unwanted(&mut left);
         rooms.fill_what_is_paid(&queue, &prices, style, &mut waiting, false);
+        let is_moved =
+            (is_dropped && bereave(&queue, &rooms, &mut waiting, &mut backlog)) || is_moved;
         if !is_moved {
             break;
         }
@@ -189,11 +191,7 @@ fn hold(
     let mut held = Vec::new();
     for (shape, of_shape) in world.shapes.iter().enumerate() {
         let awaited = promises.of(now, of_shape.classes, of_shape.need);
-        let could_hold = |room: &Room| {
-            let offer = &room.seat.offer;
-            of_shape.classes.has(offer.class) && of_shape.need.fits(&offer.capacity)
-        };
-        if awaited.is_empty() || !rooms.all.iter().any(could_hold) {
+        if awaited.is_empty() || !rooms.could_hold(of_shape) {
             continue;
         }
         for (secs, mut n) in awaited {
@@ -211,4 +209,27 @@ fn hold(
         }
     }
     held
+}
+
+/// What was to wait for room on a host that is not bought after all waits for none where no other could hold it, whichever
+/// way it is run: it needs a place again. Tells whether there is any.
+fn bereave(queue: &Queue, rooms: &Rooms, waiting: &mut Backlog, backlog: &mut Backlog) -> bool {
+    let world = &queue.world;
+    let could_hold: Vec<bool> = world.shapes.iter().map(|shape| rooms.could_hold(shape)).collect();
+    let mut is_any = false;
+    let has_room = |place: Place| {
+        let ways = world.ways.as_ref().and_then(|ways| ways.of_place(place));
+        ways.map_or(could_hold[place.0], |ways| ways.iter().any(|way| could_hold[way.0]))
+    };
+    for (shape, of_shape) in world.groups.iter().enumerate() {
+        for rank in 0..of_shape.len() {
+            let count = waiting.left(shape, rank);
+            if 0 < count && !has_room((shape, rank)) {
+                waiting.take(shape, rank, count);
+                backlog.give_back(&Run { start: 0, end: 0, shape, rank, count });
+                is_any = true;
+            }
+        }
+    }
+    is_any
 }

@@ -9,7 +9,7 @@ use crate::bill::fill::{Filler, Opening, Seat, Style};
 use crate::bill::host::{Host, Run};
 use crate::bill::prices::Prices;
 use crate::bill::world::{Backlog, World};
-use crate::demand::class_of;
+use crate::demand::{Shape, class_of};
 use crate::headroom::{CapSet, Left};
 use crate::online::queue::Queue;
 use crate::online::tail::last_end;
@@ -179,8 +179,18 @@ impl Rooms {
         all
     }
 
-    /// A host that nothing is left for is not bought.
-    pub(crate) fn drop_unwanted(&mut self, left: &mut Left) {
+    /// Whether any of them is of a kind and size for a job of this shape, however much it runs now.
+    pub(crate) fn could_hold(&self, shape: &Shape) -> bool {
+        let could_hold = |room: &Room| {
+            let offer = &room.seat.offer;
+            shape.classes.has(offer.class) && shape.need.fits(&offer.capacity)
+        };
+        self.all.iter().any(could_hold)
+    }
+
+    /// A host that nothing is left for is not bought. Tells whether there was one.
+    pub(crate) fn drop_unwanted(&mut self, left: &mut Left) -> bool {
+        let n_before = self.all.len();
         self.all.retain(|room| {
             let is_wanted = room.id.is_some() || !room.first.is_empty();
             if !is_wanted {
@@ -188,6 +198,7 @@ impl Rooms {
             }
             is_wanted
         });
+        self.all.len() < n_before
     }
 
     /// Puts what is left of it where it was, as far as what the host was bought for leaves room: the rest needs a place

@@ -1,8 +1,11 @@
 //! Promises of the dispatcher's plan, that knows of time: soundness, idempotence, no order, and that nobody waits for ever.
 
 use proptest::prelude::*;
-use spillway_core::plan::{DemandKey, Headroom, HostView, WaitReason};
-use spillway_core::{Arch, Busy, Market, MicroUsdPerHour, PlanInput, PlanPolicy, Planned, Planner};
+use spillway_core::plan::{Demand, DemandKey, Headroom, HostView, WaitReason};
+use spillway_core::{
+    Arch, Busy, CpuUnits, Market, MarketRule, MicroUsdPerHour, Offering, PlanInput, PlanPolicy,
+    Planned, Planner, PoolId,
+};
 use spillway_planner::Spillway;
 use spillway_planner::check::check;
 
@@ -111,6 +114,45 @@ fn nobody_waits_for_room_on_a_host_that_registered_with_less_than_was_thought() 
 
     assert_eq!((first.plan.n_hosts(), first.report.waiting.len()), (1, 1));
     assert_eq!(check(&input, &policy(), &again), vec![]);
+}
+
+/// Found by lot: a host is bought for one job that may not wait and two that may; then another host is bought, which holds
+/// that one job too, and what waits for the first would wait for no host at all.
+#[test]
+fn nobody_waits_for_room_on_a_host_that_is_not_bought_after_all() {
+    let patient = DemandKey {
+        market: MarketRule::Spot,
+        expected_secs: Some(3600),
+        patience_secs: 7200,
+        ..job(1024, 2047)
+    };
+    let now = DemandKey { arch: Some(Arch::X86_64), expected_secs: Some(3600), ..job(4096, 1) };
+    let on_demand =
+        |of: Offering| Offering { pool: PoolId { market: Market::OnDemand, ..of.pool }, ..of };
+    let offerings = [
+        offering("spot", 4096, 7800, 478_916),
+        on_demand(offering("cheap", 8192, 65_536, 33_360)),
+        on_demand(offering("dear", 8192, 65_536, 1_191_537)),
+        on_demand(offering("small", 2048, 65_536, 20_106)),
+    ];
+    let mut input = question(&[(patient, 2), (now, 5)], &offerings);
+    input.demands[1] = Demand { waited_secs: 500, n_again: 1, ..input.demands[1] };
+    let host = HostView {
+        market: Market::OnDemand,
+        free: resources(4096, 1000, 0),
+        ..empty_host(0, &[], true)
+    };
+    input.hosts = vec![host];
+    input.headroom =
+        Headroom { hosts: Some(3), cpu: Some(CpuUnits::from_vcpus(20)), ..Headroom::default() };
+    let mut planner = Spillway::default();
+    let planned = planner.plan(&input, &policy());
+    let after = carried_out(&input, &planned);
+
+    let again = planner.plan(&after, &policy());
+
+    assert_eq!(again.plan.launches, vec![]);
+    assert_eq!(planned.report.waiting, vec![]);
 }
 
 proptest! {
