@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from cloudformation import LONGEST, WITH_ALL, Names, Stack, documents, listed, p
 INFRA = Path(__file__).parent
 ADAPTERS = INFRA.parent / "crates" / "aws" / "src"
 TABLE_ADAPTER = INFRA.parent / "crates" / "dynamodb" / "src"
+
+# What only `spillway doctor` calls.
+DOCTOR = {ADAPTERS / "doctor.rs", *(ADAPTERS / "doctor").rglob("*.rs")}
 
 TABLE: dict[str, Any] = tomllib.loads((INFRA / "iam.toml").read_text())
 STATEMENTS = [pytest.param(statement, id=statement["sid"]) for statement in TABLE["statement"]]
@@ -32,8 +36,8 @@ UNFENCED = {"pricing:GetProducts"}
 # container instance; a call that names none has no other resource.
 FENCED_BY_CONDITION = {"ecs:ListTasks": "ecs:cluster"}
 
-# In ARNs the type of a queue is not written.
-UNWRITTEN_TYPES = {"sqs": "queue"}
+# In ARNs the type of a queue is not written, nor that a rule is on the default bus.
+UNWRITTEN_TYPES = {"sqs": "queue", "events": "rule-on-default-event-bus"}
 
 # IAM's limits, in characters without white space: a managed policy, and all inline policies of a role.
 MANAGED_POLICY_CHARS_MAX = 6144
@@ -112,12 +116,15 @@ def test_secrets_are_read_only_if_the_stack_lists_them() -> None:
     assert [s["Sid"] for s in statements] == ["NoResourceLevel", "PullImages", "WriteLogs"]
 
 
-def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
-    # The adapters name each call as IAM does, for their errors: "ec2:CreateFleet".
-    name = re.compile(r'"((?:dynamodb|ec2|ecs|iam|pricing|sns|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
-    files = [*ADAPTERS.rglob("*.rs"), *TABLE_ADAPTER.rglob("*.rs")]
+def called_in(files: Iterable[Path]) -> set[str]:
+    """The actions that adapters name, as IAM does, for their errors: "ec2:CreateFleet"."""
+    name = re.compile(r'"((?:dynamodb|ec2|ecs|iam|pricing|servicequotas|sns|sqs|ssm|sts|logs|events):[A-Z]\w+)"')
     called = {call for file in files for call in name.findall(file.read_text())}
-    called = {re.sub(r"^(sqs:\w+)Batch$", r"\1", call) for call in called}  # one right for both
+    return {re.sub(r"^(sqs:\w+)Batch$", r"\1", call) for call in called}  # one right for both
+
+
+def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
+    called = called_in({*ADAPTERS.rglob("*.rs"), *TABLE_ADAPTER.rglob("*.rs")} - DOCTOR)
     free = {call["name"] for call in TABLE["free"]}
     needed = {action["name"] for s in TABLE["statement"] for action in s["actions"] if "needed-by" in action}
     implied = needed | {"ec2:RunInstances"}  # doctor's dry run calls it by name; CreateFleet needs it too
@@ -127,7 +134,14 @@ def test_the_dispatcher_is_granted_what_the_adapters_call_and_no_more() -> None:
     assert called, "the adapters name no call"
     assert called - free <= granted
     assert granted - implied <= called
-    assert free <= called
+    assert free <= called | called_in(DOCTOR)
+
+
+def test_what_doctor_reads_beyond_the_dispatcher_is_what_it_calls_itself() -> None:
+    beyond = actions_of(policy("doctor")) - actions_of(policy("dispatcher"))
+
+    assert beyond, "doctor reads no more than the dispatcher"
+    assert beyond == called_in(DOCTOR) - actions_of(policy("dispatcher")) - {c["name"] for c in TABLE["free"]}
 
 
 def test_who_installs_is_granted_what_the_installation_calls_and_no_more() -> None:
@@ -152,7 +166,7 @@ def test_what_a_person_runs_buys_and_ends_nothing(name: str) -> None:
     assert [a for a in actions_of(policy(name)) if not a.split(":")[1].startswith(harmless)] == []
 
 
-@pytest.mark.parametrize("name", ["doctor", "plan", "reader"])
+@pytest.mark.parametrize("name", ["plan", "reader"])
 def test_what_reads_is_a_part_of_what_the_dispatcher_may_do(name: str) -> None:
     assert actions_of(policy(name)) <= actions_of(policy("dispatcher")) | actions_of(policy("keep-ledger"))
 

@@ -3,14 +3,34 @@
 use serde::Serialize;
 use spillway_core::error::chain;
 use spillway_core::port::PriceFeed as _;
-use spillway_core::{Arch, Catalog, CloudError};
+use spillway_core::{Arch, Catalog, CloudError, CpuUnits, Quotas};
 
+use self::clock::Clock;
 use crate::connect::Account;
 use crate::ec2::{HostKind, Images, Subnets};
 use crate::error::ConnectError;
 use crate::settings::Settings;
 
+mod clock;
 mod launch;
+mod network;
+mod queues;
+mod quotas;
+mod rules;
+
+/// What the dispatcher may buy by its limits; none is as much as there is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Hosts.
+    pub hosts: Option<u32>,
+    /// CPU over all hosts.
+    pub cpu: Option<CpuUnits>,
+    /// CPU over the hosts that each of EC2's vCPU quotas counts.
+    pub quotas: Quotas,
+}
+
+/// AWS changes On-Demand prices and what it sells a few times a year.
+const PRICES_FILE_DAYS_MAX: u64 = 90;
 
 /// How an examination ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +65,10 @@ impl Finding {
     fn failed(name: &str, detail: impl Into<String>, hint: Option<String>) -> Self {
         let detail = detail.into();
         Self { name: name.to_owned(), outcome: Outcome::Failed, detail, hint }
+    }
+
+    fn warning(name: &str, detail: impl Into<String>, hint: Option<String>) -> Self {
+        Self { outcome: Outcome::Warning, ..Self::failed(name, detail, hint) }
     }
 
     fn of(name: &str, result: Result<String, ConnectError>) -> Self {
@@ -89,23 +113,31 @@ fn hint_of(error: &ConnectError) -> Option<String> {
 }
 
 /// Everything, in the order in which it is needed. Ends early only where nothing further could be asked.
-pub async fn examine(settings: &Settings) -> Vec<Finding> {
+pub async fn examine(settings: &Settings, wanted: &Wanted) -> Vec<Finding> {
     let account = match Account::open(settings).await {
         Ok(account) => account,
         Err(error) => return vec![Finding::of("configuration", Err(error))],
     };
     let mut findings =
         vec![Finding::ok("region", format!("{} ({})", account.region(), account.place))];
-    let identity = identity(&account).await;
+    let clock = Clock::default();
+    let identity = identity(&account, clock.clone()).await;
     let nobody_answers = matches!(
         identity,
         Err(ConnectError::NoCredentials { .. } | ConnectError::Unreachable { .. })
     );
+    // A clock that is wrong looks like credentials that are.
+    findings.extend(clock.finding());
     findings.push(Finding::of("credentials", identity));
     if nobody_answers {
         return findings;
     }
-    findings.extend(queues(&account, settings).await);
+    let (of_queues, event_queue) = queues::examine(&account, settings).await;
+    findings.extend(of_queues);
+    if let Some(arn) = event_queue {
+        let client = aws_sdk_eventbridge::Client::new(&account.sdk);
+        findings.push(rules::examine(&client, &arn).await);
+    }
     findings.push(cluster(&account, settings).await);
 
     let ec2 = aws_sdk_ec2::Client::new(&account.sdk);
@@ -116,39 +148,31 @@ pub async fn examine(settings: &Settings) -> Vec<Finding> {
         format!("hosts may go to {}", zones.join(", "))
     });
     findings.push(Finding::of_call("subnets", zones.map_err(Clone::clone)));
+    if let (Ok(by_zone), Ok(described)) = (&by_zone, subnets.describe().await) {
+        let chosen = network::chosen(described, by_zone);
+        findings.push(network::addresses(&chosen, wanted));
+        findings.push(network::route(&ec2, &chosen).await);
+    }
     let images =
         Images::new(ec2.clone(), aws_sdk_ssm::Client::new(&account.sdk), settings.ami.clone());
     findings.extend(self::images(&images).await);
     let subnet = by_zone.ok().and_then(|by_zone| by_zone.into_values().next());
     findings.push(launch::examine(&ec2, &images, subnet, settings).await);
-    findings.push(prices(&account, ec2, settings).await);
+    let (found, catalog) = prices(&account, ec2, settings).await;
+    findings.push(found);
+    if let Some(catalog) = catalog {
+        let client = aws_sdk_servicequotas::Client::new(&account.sdk);
+        findings.push(quotas::examine(&client, &catalog, wanted).await);
+    }
     findings
 }
 
-async fn identity(account: &Account) -> Result<String, ConnectError> {
+async fn identity(account: &Account, clock: Clock) -> Result<String, ConnectError> {
     let sts = aws_sdk_sts::Client::new(&account.sdk);
-    let answer = sts.get_caller_identity().send().await;
+    let answer = sts.get_caller_identity().customize().interceptor(clock).send().await;
     let answer = answer.map_err(|error| account.failed("sts:GetCallerIdentity", &error))?;
     let arn = answer.arn().unwrap_or("an identity without a name");
     Ok(format!("{arn} in account {}", answer.account().unwrap_or("unknown")))
-}
-
-async fn queues(account: &Account, settings: &Settings) -> Vec<Finding> {
-    let sqs = aws_sdk_sqs::Client::new(&account.sdk);
-    let mut findings = Vec::new();
-    for (name, key, queue) in [
-        ("job queue", "job-queue-name", &settings.job_queue_name),
-        ("dead-letter queue", "dead-letter-queue", &settings.dead_letter_queue),
-        ("event queue", "event-queue", &settings.event_queue),
-    ] {
-        let given = settings.job_queue_url.clone().filter(|_| key == "job-queue-name");
-        let url = match given {
-            Some(url) => Ok(url),
-            None => account.queue_url(&sqs, queue, key).await,
-        };
-        findings.push(Finding::of(name, url));
-    }
-    findings
 }
 
 async fn cluster(account: &Account, settings: &Settings) -> Finding {
@@ -173,22 +197,38 @@ async fn images(images: &Images) -> Vec<Finding> {
     findings
 }
 
-async fn prices(account: &Account, ec2: aws_sdk_ec2::Client, settings: &Settings) -> Finding {
+/// Prices are looked up anew each time; those of a file are as old as the file.
+async fn prices(
+    account: &Account,
+    ec2: aws_sdk_ec2::Client,
+    settings: &Settings,
+) -> (Finding, Option<Catalog>) {
     const NAME: &str = "prices";
     let prices = match account.prices(ec2, settings) {
         Ok(prices) => prices,
-        Err(error) => return Finding::of(NAME, Err(error)),
+        Err(error) => return (Finding::of(NAME, Err(error)), None),
     };
     let source = prices.source();
-    match prices.catalog().await {
-        Ok(catalog) if catalog.offerings().is_empty() => Finding::failed(
-            NAME,
-            "nothing is on offer: no instance type has a price in a zone with a subnet",
-            Some("widen offerings.instance-types and offerings.zones, or check prices-file".into()),
-        ),
-        Ok(catalog) => Finding::ok(NAME, summary(&catalog, &source)),
-        Err(error) => Finding::of_call(NAME, Err(error)),
+    let catalog = match prices.catalog().await {
+        Ok(catalog) => catalog,
+        Err(error) => return (Finding::of_call(NAME, Err(error)), None),
+    };
+    if catalog.offerings().is_empty() {
+        let hint = "widen offerings.instance-types and offerings.zones, or check prices-file";
+        let detail = "nothing is on offer: no instance type has a price in a zone with a subnet";
+        return (Finding::failed(NAME, detail, Some(hint.to_owned())), None);
     }
+    let summary = summary(&catalog, &source);
+    let file = settings.prices_file.as_deref();
+    let age = file.and_then(|file| file.metadata().ok()?.modified().ok()?.elapsed().ok());
+    let days = age.map_or(0, |age| age.as_secs() / 86_400);
+    let finding = if PRICES_FILE_DAYS_MAX < days {
+        let hint = "take prices-file out, or write it anew: what is bought follows what it says";
+        Finding::warning(NAME, format!("{summary}, {days} days old"), Some(hint.to_owned()))
+    } else {
+        Finding::ok(NAME, summary)
+    };
+    (finding, Some(catalog))
 }
 
 fn summary(catalog: &Catalog, source: &str) -> String {

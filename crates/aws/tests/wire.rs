@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use spillway_aws::doctor::{self, Outcome};
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_sqs::types::QueueAttributeName;
+use spillway_aws::doctor::{self, Finding, Outcome, Wanted};
 use spillway_aws::{AmiSettings, Cloud, ConnectError, Settings};
 use spillway_core::effect::{
     DeadLetter, LaunchRequest, PoolFault, Refusal, TaskRequest, TaskStart,
@@ -70,12 +72,15 @@ async fn settings(deployment: &str) -> Option<Settings> {
 }
 
 async fn sqs(settings: &Settings) -> aws_sdk_sqs::Client {
-    let sdk = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+    aws_sdk_sqs::Client::new(&sdk(settings).await)
+}
+
+async fn sdk(settings: &Settings) -> aws_config::SdkConfig {
+    aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
         .region(aws_config::Region::new("us-east-1"))
         .endpoint_url(settings.endpoint_url.as_deref().unwrap())
         .load()
-        .await;
-    aws_sdk_sqs::Client::new(&sdk)
+        .await
 }
 
 /// An id that no earlier run has used.
@@ -379,9 +384,58 @@ async fn what_does_not_exist_is_named() {
 async fn the_doctor_finds_a_whole_installation_well() {
     let Some(settings) = settings("wire-doctor").await else { return };
 
-    let findings = doctor::examine(&settings).await;
+    let wanted = Wanted { hosts: Some(u32::MAX), ..Wanted::default() };
+    let findings = doctor::examine(&settings, &wanted).await;
 
     let failed: Vec<_> = findings.iter().filter(|f| f.outcome == Outcome::Failed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(findings.iter().any(|f| f.name == "prices" && f.detail.contains("Spot")));
+    assert_eq!(finding(&findings, "clock").outcome, Outcome::Ok, "{findings:#?}");
+    let addresses = finding(&findings, "addresses");
+    assert!(addresses.detail.contains("limits.max-hosts is 4294967295"), "{addresses:?}");
+    assert!(finding(&findings, "event rules").detail.contains("no rule"), "{findings:#?}");
+    assert!(finding(&findings, "event queue").detail.contains("does not let EventBridge send"));
+}
+
+#[tokio::test]
+async fn the_doctor_sees_whether_news_is_sent_to_the_event_queue_and_letters_lie_on_the_other() {
+    const KINDS: &str = r#"{"source": ["aws.ecs", "aws.ec2"], "detail-type": ["ECS Task State Change",
+        "ECS Container Instance State Change", "EC2 Instance State-change Notification",
+        "EC2 Spot Instance Interruption Warning"]}"#;
+    let Some(settings) = settings("wire-doctor-news").await else { return };
+    let (sqs, events) =
+        (sqs(&settings).await, aws_sdk_eventbridge::Client::new(&sdk(&settings).await));
+    let url = |queue: String| {
+        let request = sqs.get_queue_url().queue_name(queue);
+        async move { request.send().await.unwrap().queue_url.unwrap() }
+    };
+    let (of_events, of_letters) =
+        (url(settings.event_queue.clone()).await, url(settings.dead_letter_queue.clone()).await);
+    let arn = format!("arn:aws:sqs:us-east-1:000000000000:{}", settings.event_queue);
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "sqs:SendMessage",
+            "Principal": {{"Service": "events.amazonaws.com"}}, "Resource": "{arn}"}}}}"#
+    );
+    let change = sqs.set_queue_attributes().queue_url(of_events);
+    change.attributes(QueueAttributeName::Policy, policy).send().await.unwrap();
+    let rule = settings.event_queue.as_str();
+    events.put_rule().name(rule).event_pattern(KINDS).send().await.unwrap();
+    let target = Target::builder().id("events").arn(&arn).build().unwrap();
+    events.put_targets().rule(rule).targets(target).send().await.unwrap();
+
+    let well = doctor::examine(&settings, &Wanted::default()).await;
+    events.disable_rule().name(rule).send().await.unwrap();
+    sqs.send_message().queue_url(of_letters).message_body("{}").send().await.unwrap();
+    let ill = doctor::examine(&settings, &Wanted::default()).await;
+
+    for name in ["event queue", "event rules", "dead-letter queue"] {
+        assert_eq!(finding(&well, name).outcome, Outcome::Ok, "{well:#?}");
+    }
+    let disabled = format!("the rule {rule} is disabled");
+    assert!(finding(&ill, "event rules").detail.contains(&disabled), "{ill:#?}");
+    assert!(finding(&ill, "dead-letter queue").detail.contains("messages lie on it"), "{ill:#?}");
+}
+
+fn finding<'a>(findings: &'a [Finding], name: &str) -> &'a Finding {
+    findings.iter().find(|finding| finding.name == name).unwrap()
 }

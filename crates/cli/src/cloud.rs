@@ -1,7 +1,7 @@
 //! The account: configuration to settings, and errors to exit codes. The only file of the CLI that names the adapters.
 
 use anyhow::Result;
-use spillway_aws::doctor::{self, Finding};
+use spillway_aws::doctor::{self, Finding, Wanted};
 use spillway_aws::{
     AmiSettings, Cloud, ConnectError, News, NewsPlace, Settings, SqsSender, Stacks, TaskLogs,
 };
@@ -54,7 +54,9 @@ pub async fn stacks(config: &Config) -> Result<Stacks> {
 
 /// Looks at everything a dispatcher will need. Makes nothing.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    Box::pin(doctor::examine(&settings(config))).await
+    let limits = config.engine().limits;
+    let wanted = Wanted { hosts: limits.hosts_max, cpu: limits.cpu_max, quotas: limits.quotas };
+    Box::pin(doctor::examine(&settings(config), &wanted)).await
 }
 
 /// The exit code and hint of an error of the adapters; none where a deeper cause knows better.

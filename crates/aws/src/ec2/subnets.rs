@@ -35,6 +35,17 @@ impl Subnets {
         if let Some(known) = self.known.get(&()) {
             return Ok(known);
         }
+        let chosen = choose(&self.describe().await?);
+        if chosen.is_empty() {
+            let detail = "the region has no default VPC with subnets; set `subnets`".to_owned();
+            return Err(call::cloud_error(Kind::Misconfigured, ACTION, detail));
+        }
+        self.known.put((), chosen.clone());
+        Ok(chosen)
+    }
+
+    /// All that may be used: the configured ones, else the default VPC's.
+    pub(crate) async fn describe(&self) -> CallResult<Vec<Subnet>> {
         let mut request = self.client.describe_subnets();
         if self.configured.is_empty() {
             request = request.filters(filter("default-for-az", ["true"]));
@@ -42,13 +53,7 @@ impl Subnets {
             request = request.set_subnet_ids(Some(self.configured.clone()));
         }
         let answer = request.send().await.map_err(|error| call::sort(ACTION, &error))?;
-        let chosen = choose(answer.subnets());
-        if chosen.is_empty() {
-            let detail = "the region has no default VPC with subnets; set `subnets`".to_owned();
-            return Err(call::cloud_error(Kind::Misconfigured, ACTION, detail));
-        }
-        self.known.put((), chosen.clone());
-        Ok(chosen)
+        Ok(answer.subnets.unwrap_or_default())
     }
 }
 

@@ -19,8 +19,11 @@ use crate::views::breaker::remedy;
 use crate::views::budget;
 
 pub(crate) const LONG_ABOUT: &str = "\
-Looks whether everything the dispatcher needs is there: configuration, ledger, credentials, queues, cluster, roles, \
-images, prices; whether the dispatcher leaves something alone after failures, and what is spent of each budget. Says for each what it found and, where something is wrong, what to do. Changes nothing and buys nothing.
+Looks whether everything the dispatcher needs is there: configuration, ledger, clock, credentials; the queues, who may \
+send to them and whether EventBridge does; the cluster; the subnets, their free addresses and their way to ECS; images, a \
+launch as a dry run, prices, and EC2's vCPU quotas beside the limits; whether the dispatcher leaves something alone after \
+failures, and what is spent of each budget. Says for each what it found and, where something is wrong, what to do. Changes \
+nothing and buys nothing.
 
 Exit code 0 if nothing failed; warnings do not count. Otherwise the code that `spillway serve` would end with: 6 if the \
 configuration or something in the account is wrong or a budget is spent, 7 without credentials, 8 if AWS cannot be reached, 9 if the ledger is \
