@@ -146,13 +146,13 @@ fn nobody_waits_for_room_on_a_host_that_is_not_bought_after_all() {
     input.headroom =
         Headroom { hosts: Some(3), cpu: Some(CpuUnits::from_vcpus(20)), ..Headroom::default() };
     let mut planner = Spillway::default();
-    let planned = planner.plan(&input, &policy());
-    let after = carried_out(&input, &planned);
+    let first = planner.plan(&input, &policy());
+    let after = carried_out(&input, &first);
 
     let again = planner.plan(&after, &policy());
 
     assert_eq!(again.plan.launches, vec![]);
-    assert_eq!(planned.report.waiting, vec![]);
+    assert_eq!(first.report.waiting, vec![]);
 }
 
 proptest! {
