@@ -74,21 +74,21 @@ fn quota_of(name: &str) -> Option<Quota> {
 }
 
 fn finding(allowed: &Allowed, on_offer: &BTreeSet<Quota>, wanted: &Wanted) -> Finding {
-    let of_offer: Vec<(Quota, u32)> =
+    let offered: Vec<(Quota, u32)> =
         on_offer.iter().filter_map(|quota| Some((*quota, *allowed.get(quota)?))).collect();
-    if of_offer.is_empty() {
+    if offered.is_empty() {
         return Finding::warning(NAME, "none of what is on offer is known to Service Quotas", None);
     }
     let list = |quotas: &[(Quota, u32)]| {
         let texts: Vec<String> = quotas.iter().map(|(q, vcpus)| format!("{q} {vcpus}")).collect();
         texts.join(", ")
     };
-    let detail = list(&of_offer);
+    let detail = list(&offered);
     let is_short = |(quota, vcpus): &&(Quota, u32)| {
         let limit = [wanted.cpu, wanted.quotas.get(*quota)].into_iter().flatten().min();
         limit.is_none_or(|limit| CpuUnits::from_vcpus(*vcpus) < limit)
     };
-    let short: Vec<(Quota, u32)> = of_offer.iter().filter(is_short).copied().collect();
+    let short: Vec<(Quota, u32)> = offered.iter().filter(is_short).copied().collect();
     if short.is_empty() {
         return Finding::ok(NAME, detail);
     }
