@@ -33,8 +33,8 @@ writes, and one of them takes over in less than 15 s when it is heard of no more
 SIGTERM and Ctrl-C stop it in order: the commit under way is finished, running jobs go on, exit code 0. Started again, it \
 picks up everything from the ledger and from what AWS shows.
 
-With --world it runs over a simulated cloud and sends itself the jobs of a scenario; it buys nothing, and needs a ledger of \
-its own. It also takes what `spillway submit` and the other verbs put into the folder that both name with \
+With --world it runs over a simulated cloud and sends itself the jobs of a scenario, under the rules of [jobs] in the \
+configuration; it buys nothing, and needs a ledger of its own. It also takes what `spillway submit` and the other verbs put into the folder that both name with \
 SPILLWAY_JOB_QUEUE_URL=file:FOLDER.
 
 Where OTEL_EXPORTER_OTLP_ENDPOINT names a collector of traces (http://127.0.0.1:4318), it gets one of each job that has ended.
@@ -82,8 +82,11 @@ async fn over_world(
     stop: CancellationToken,
     context: &Context,
 ) -> Result<Stopped> {
-    let scenario = world::scenario(file)?;
+    let mut scenario = world::scenario(file)?;
     let config = context.config()?;
+    // What may be asked for is tried out here too. A host's network has no role to be taken.
+    scenario.engine.jobs = config.engine().jobs;
+    scenario.engine.jobs.rules.host_network = true;
     if is_ledger_built_in(context)? {
         return Err(Complaint::usage(
             "a simulated world must not write into the ledger of real jobs",

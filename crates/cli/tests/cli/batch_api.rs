@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{BatchApi, Dispatcher, Home};
 
-const SPOOL: (&str, &str) = ("SPILLWAY_JOB_QUEUE_URL", "file:spool");
+pub(crate) const SPOOL: (&str, &str) = ("SPILLWAY_JOB_QUEUE_URL", "file:spool");
 
 /// Status, the header that names an error, and the body of one answer.
 struct Answer {
@@ -18,8 +18,8 @@ struct Answer {
 }
 
 /// A client that knows nothing of Spillway.
-struct Client<'a> {
-    api: &'a BatchApi,
+pub(crate) struct Client<'a> {
+    pub(crate) api: &'a BatchApi,
 }
 
 impl Client<'_> {
@@ -43,7 +43,7 @@ impl Client<'_> {
         ))
     }
 
-    fn ask(&self, operation: &str, request: &Value) -> Value {
+    pub(crate) fn ask(&self, operation: &str, request: &Value) -> Value {
         let answer = self.with(operation, request, "");
         assert_eq!(answer.status, 200, "{operation}: {}", answer.body);
         answer.body
@@ -83,11 +83,11 @@ impl Client<'_> {
         }
     }
 
-    fn until_status(&self, id: &str, status: &str) -> Value {
+    pub(crate) fn until_status(&self, id: &str, status: &str) -> Value {
         self.until(id, |job| job["status"] == status)
     }
 
-    fn names(&self, request: &Value) -> (Vec<String>, Option<String>) {
+    pub(crate) fn names(&self, request: &Value) -> (Vec<String>, Option<String>) {
         let answer = self.ask("listjobs", request);
         let name = |job: &Value| job["jobName"].as_str().unwrap().to_owned();
         let jobs = answer["jobSummaryList"].as_array().unwrap();

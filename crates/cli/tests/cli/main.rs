@@ -9,6 +9,7 @@
 mod approve;
 mod bad_input;
 mod batch_api;
+mod batch_clients;
 mod breakers;
 mod browser;
 mod budgets;
