@@ -7,7 +7,7 @@ use spillway_core::{Arch, Catalog, CloudError, CpuUnits, Quotas};
 
 use self::clock::Clock;
 use crate::connect::Account;
-use crate::ec2::{HostKind, Images, Subnets};
+use crate::ec2::{HostKind, Images, Subnets, pick};
 use crate::error::ConnectError;
 use crate::settings::Settings;
 
@@ -142,13 +142,14 @@ pub async fn examine(settings: &Settings, wanted: &Wanted) -> Vec<Finding> {
 
     let ec2 = aws_sdk_ec2::Client::new(&account.sdk);
     let subnets = Subnets::new(ec2.clone(), settings.subnets.clone());
-    let by_zone = subnets.by_zone().await;
+    let described = subnets.describe().await;
+    let by_zone = described.as_deref().map_err(Clone::clone).and_then(pick);
     let zones = by_zone.as_ref().map(|by_zone| {
         let zones: Vec<&str> = by_zone.keys().map(spillway_core::Zone::as_str).collect();
         format!("hosts may go to {}", zones.join(", "))
     });
     findings.push(Finding::of_call("subnets", zones.map_err(Clone::clone)));
-    if let (Ok(by_zone), Ok(described)) = (&by_zone, subnets.describe().await) {
+    if let (Ok(by_zone), Ok(described)) = (&by_zone, described) {
         let chosen = network::chosen(described, by_zone);
         findings.push(network::addresses(&chosen, wanted));
         findings.push(network::route(&ec2, &chosen).await);

@@ -23,7 +23,7 @@ use tracing::{info, warn};
 pub(crate) use image::Images;
 pub(crate) use instances::instance_status;
 pub(crate) use kind::HostKind;
-pub(crate) use subnets::{Subnets, filter};
+pub(crate) use subnets::{Subnets, filter, pick};
 
 use crate::call::{self, CallError};
 use crate::codes::{self, Kind};

@@ -96,11 +96,10 @@ pub(super) async fn route(client: &Client, subnets: &[Subnet]) -> Finding {
 
 fn way(subnet: &Subnet, tables: &[RouteTable], endpoints: &[VpcEndpoint]) -> Way {
     let routes = table_of(subnet, tables).map(RouteTable::routes).unwrap_or_default();
-    if let Some(route) = routes.iter().find(|route| is_default(route)) {
-        let is_gateway = route.gateway_id().is_some_and(|id| id.starts_with("igw-"));
-        let has_address = subnet.map_public_ip_on_launch().unwrap_or(false)
-            || route.destination_ipv6_cidr_block().is_some();
-        return if is_gateway && !has_address { Way::NoAddress } else { Way::Internet };
+    let mut defaults = routes.iter().filter(|route| is_default(route)).peekable();
+    let has_default = defaults.peek().is_some();
+    if defaults.any(|route| has_address_for(subnet, route)) {
+        return Way::Internet;
     }
     let has = |service: &&str| {
         let suffix = format!(".{service}");
@@ -108,7 +107,24 @@ fn way(subnet: &Subnet, tables: &[RouteTable], endpoints: &[VpcEndpoint]) -> Way
         { of_vpc }.any(|e| e.service_name().is_some_and(|name| name.ends_with(&suffix)))
     };
     let missing: Vec<&'static str> = ENDPOINTS.into_iter().filter(|name| !has(name)).collect();
-    if missing.is_empty() { Way::Endpoints } else { Way::None(missing) }
+    if missing.is_empty() {
+        Way::Endpoints
+    } else if has_default {
+        Way::NoAddress
+    } else {
+        Way::None(missing)
+    }
+}
+
+/// Whether hosts have the address that a route takes: an internet gateway takes a public one of theirs, a NAT none.
+fn has_address_for(subnet: &Subnet, route: &Route) -> bool {
+    let is_gateway = route.gateway_id().is_some_and(|id| id.starts_with("igw-"));
+    let has_public = if route.destination_ipv6_cidr_block().is_some() {
+        subnet.assign_ipv6_address_on_creation()
+    } else {
+        subnet.map_public_ip_on_launch()
+    };
+    !is_gateway || has_public.unwrap_or(false)
 }
 
 /// The table that a subnet is associated with, else the main one of its VPC.
@@ -243,7 +259,10 @@ mod tests {
         let subnet = subnet("subnet-1", 9);
         let all = ENDPOINTS.map(endpoint);
 
+        let gateway = [main_table(everywhere().gateway_id("igw-1").build())];
+
         assert_eq!(way(&subnet, &[], &all), Way::Endpoints);
+        assert_eq!(way(&subnet, &gateway, &all), Way::Endpoints);
         assert_eq!(way(&subnet, &[], &all[..2]), Way::None(vec!["ecs-telemetry"]));
     }
 }

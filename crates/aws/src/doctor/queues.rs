@@ -111,7 +111,7 @@ fn finding(role: Role, url: &str, attributes: &Attributes) -> Finding {
         Role::Events if !statements.iter().any(is_for_events) => warning(
             "its policy does not let EventBridge send",
             "allow events.amazonaws.com sqs:SendMessage, as infra/spillway.yaml does: without it the dispatcher learns \
-             of ended tasks and of Spot's warnings only when it asks",
+             of ended tasks only when it asks, and of Spot's warnings not at all",
         ),
         Role::DeadLetters if 0 < n_messages => warning(
             &format!("{n_messages} messages lie on it"),
@@ -139,15 +139,21 @@ fn has(field: &Value, value: &str) -> bool {
 
 /// A condition, such as on the account, may fence it.
 fn is_for_everybody(statement: &Value) -> bool {
-    let principal = &statement["Principal"];
-    (has(principal, "*") || has(&principal["AWS"], "*")) && statement["Condition"].is_null()
+    names_everybody(statement) && statement["Condition"].is_null()
 }
 
+fn names_everybody(statement: &Value) -> bool {
+    let principal = &statement["Principal"];
+    has(principal, "*") || has(&principal["AWS"], "*")
+}
+
+/// By its name, or as one of all whom a condition leaves.
 fn is_for_events(statement: &Value) -> bool {
     let may_send = |name: &str| has(&statement["Action"], name);
     let is_to_send =
-        ["sqs:SendMessage", "SQS:SendMessage", "sqs:*", "SQS:*"].into_iter().any(may_send);
-    is_to_send && has(&statement["Principal"]["Service"], "events.amazonaws.com")
+        ["sqs:SendMessage", "SQS:SendMessage", "sqs:*", "SQS:*", "*"].into_iter().any(may_send);
+    let is_named = has(&statement["Principal"]["Service"], "events.amazonaws.com");
+    is_to_send && (is_named || names_everybody(statement))
 }
 
 #[cfg(test)]
@@ -187,6 +193,8 @@ mod tests {
         });
 
         assert_eq!(with_policy(Role::Events, &statement).outcome, Outcome::Ok);
+        let of_rule = json!({"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Condition": {"ArnEquals": {}}});
+        assert_eq!(with_policy(Role::Events, &of_rule).outcome, Outcome::Ok);
         statement["Action"] = json!("sqs:ReceiveMessage");
         let finding = with_policy(Role::Events, &statement);
         assert_eq!(finding.outcome, Outcome::Warning);

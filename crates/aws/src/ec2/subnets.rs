@@ -35,11 +35,7 @@ impl Subnets {
         if let Some(known) = self.known.get(&()) {
             return Ok(known);
         }
-        let chosen = choose(&self.describe().await?);
-        if chosen.is_empty() {
-            let detail = "the region has no default VPC with subnets; set `subnets`".to_owned();
-            return Err(call::cloud_error(Kind::Misconfigured, ACTION, detail));
-        }
+        let chosen = pick(&self.describe().await?)?;
         self.known.put((), chosen.clone());
         Ok(chosen)
     }
@@ -61,6 +57,16 @@ impl Subnets {
 pub(crate) fn filter<const N: usize>(name: &str, values: [&str; N]) -> Filter {
     let values = values.iter().map(|&value| value.to_owned()).collect();
     Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+/// One of them for each zone; it is an error if there is none.
+pub(crate) fn pick(subnets: &[Subnet]) -> CallResult<SubnetByZone> {
+    let chosen = choose(subnets);
+    if chosen.is_empty() {
+        let detail = "the region has no default VPC with subnets; set `subnets`".to_owned();
+        return Err(call::cloud_error(Kind::Misconfigured, ACTION, detail));
+    }
+    Ok(chosen)
 }
 
 /// The subnet with most free addresses in each zone; of equals the first by id. A fleet takes one subnet for each zone.
