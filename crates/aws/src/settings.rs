@@ -1,9 +1,11 @@
 //! What the adapters are told. Checked before anything of it goes into a call, or into a host's user data.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use spillway_core::container::LogDriver;
 use spillway_core::id::DeploymentName;
+use spillway_core::{MicroUsd, MicroUsdPerHour};
 
 /// Where things are in the account. Names are checked by [`Settings::check`].
 #[derive(Debug, Clone)]
@@ -44,6 +46,12 @@ pub struct Settings {
     pub privileged: bool,
     /// The log drivers that hosts offer; files and `awslogs` they do in any case.
     pub log_drivers: Vec<LogDriver>,
+    /// The size of a host's root volume in GiB, 1 to 16,384; none leaves it at the image's.
+    pub root_volume_gib: Option<u32>,
+    /// What a GiB of it costs a month; none asks AWS's price list.
+    pub volume_price: Option<MicroUsd>,
+    /// What a public IPv4 address costs, where hosts have one.
+    pub public_address_price: MicroUsdPerHour,
     /// A file whose prices take the place of AWS's price list.
     pub prices_file: Option<PathBuf>,
     /// Instance types to ask about, with `*` as wildcard; empty asks about all.
@@ -98,6 +106,12 @@ impl Settings {
         for group in &self.security_groups {
             check("security-groups", group, "a security group id", |t| is_ec2_id(t, "sg-"))?;
         }
+        if let Some(gib) = self.root_volume_gib
+            && !ROOT_VOLUME_GIB.contains(&gib)
+        {
+            let (key, text) = ("hosts.root-volume", format!("{gib}GiB"));
+            return Err(SettingError { key, text, expected: "1GiB to 16TiB" });
+        }
         check("instance-profile", &self.instance_profile, PROFILE, is_profile)?;
         let amis = [&self.ami.x86_64, &self.ami.arm64, &self.ami.gpu];
         for (key, ami) in ["ami.x86_64", "ami.arm64", "ami.gpu"].into_iter().zip(amis) {
@@ -108,6 +122,9 @@ impl Settings {
         Ok(())
     }
 }
+
+/// What a gp3 volume can have and any image can start from (Amazon EBS user guide, "General Purpose SSD volumes"), in GiB.
+const ROOT_VOLUME_GIB: RangeInclusive<u32> = 1..=16_384;
 
 const QUEUE: &str =
     "the name of a standard SQS queue (FIFO queues would hold jobs back one by one)";
@@ -182,6 +199,9 @@ pub(crate) mod tests {
             runner_image: None,
             privileged: false,
             log_drivers: Vec::new(),
+            root_volume_gib: None,
+            volume_price: None,
+            public_address_price: spillway_core::cost::PUBLIC_ADDRESS_PRICE,
             prices_file: None,
             instance_types: Vec::new(),
             zones: Vec::new(),

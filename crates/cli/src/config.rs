@@ -4,6 +4,7 @@
 
 mod budgets;
 mod events;
+mod hosts;
 mod jobs;
 pub mod layers;
 mod ledger;
@@ -21,6 +22,7 @@ use spillway_engine::{EngineConfig, Limits, OfferingFilter, Patience};
 
 pub use budgets::BudgetConfig;
 pub use events::EventsConfig;
+pub use hosts::HostsConfig;
 pub use jobs::{JobsConfig, JobsException};
 pub use ledger::{LedgerPlace, LedgerPlaceError};
 pub use queues::{PoolConfig, QueueConfig, ShareConfig};
@@ -94,6 +96,8 @@ pub struct Config {
     /// gives every child a task of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner_image: Option<String>,
+    /// What hosts have beside their instances, and what that costs.
+    pub hosts: HostsConfig,
     /// A file with prices that takes the place of AWS's price list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prices_file: Option<PathBuf>,
@@ -245,6 +249,7 @@ impl Default for Config {
             log_group: None,
             execution_role: None,
             runner_image: None,
+            hosts: HostsConfig::default(),
             prices_file: None,
             limits: LimitsConfig::default(),
             offerings: OfferingsConfig::default(),

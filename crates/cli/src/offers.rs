@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use spillway_core::gpu::GpuKind;
-use spillway_core::{Offering, PoolId};
+use spillway_core::{Extras, Offering, PoolId, Zone};
 use spillway_planner::problem::{Offer, Problem};
 
 use crate::error::Complaint;
@@ -23,9 +23,11 @@ pub struct ListedOffer {
     pub gpu_kind: Option<GpuKind>,
 }
 
-impl From<&Offering> for ListedOffer {
-    fn from(offering: &Offering) -> Self {
+impl ListedOffer {
+    /// Of an offering whose price has `extras` in it; the list has that of the instance alone.
+    pub(crate) fn new(offering: &Offering, extras: &Extras) -> Self {
         let Offering { pool, arch, gpu, capacity, price, .. } = offering;
+        let price = price.saturating_sub(extras.of(&pool.zone));
         Self {
             offer: Offer {
                 instance_type: pool.instance_type.clone(),
@@ -45,11 +47,23 @@ impl From<&Offering> for ListedOffer {
 /// What a file holds; what else is in it is passed over.
 #[derive(Debug, Deserialize)]
 struct PriceList {
+    /// Dollars an hour, by zone.
+    #[serde(default)]
+    extras: BTreeMap<Zone, f64>,
     offers: Vec<ListedOffer>,
 }
 
+/// What a price list says.
+#[derive(Debug, Clone)]
+pub(crate) struct Offers {
+    /// What is on offer, at the prices of instances alone.
+    pub(crate) offerings: Vec<Offering>,
+    /// What a host costs beside its instance, in the zones for which that is said.
+    pub(crate) extras: Extras,
+}
+
 /// Reads a price list. Fails with a complaint that names the file, and the offer that is wrong.
-pub(crate) fn read(path: &Path) -> Result<Vec<Offering>, Complaint> {
+pub(crate) fn read(path: &Path) -> Result<Offers, Complaint> {
     let shown = path.display();
     let wrong = |error: &dyn std::fmt::Display| {
         let hint = "`spillway prices --format json` prints a price list";
@@ -60,6 +74,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Offering>, Complaint> {
     let list: PriceList = serde_path_to_error::deserialize(&mut json).map_err(|e| wrong(&e))?;
     if list.offers.is_empty() {
         return Err(wrong(&"it offers nothing"));
+    }
+    let mut extras = Extras::default();
+    for (zone, usd) in list.extras {
+        let price = format!("{usd:.6}").parse();
+        let price = price.map_err(|e| wrong(&format!("extras.{zone}: {e}")))?;
+        extras.in_zone.insert(zone, price);
     }
     let kinds = list.offers.iter().map(|listed| listed.gpu_kind).collect::<Vec<_>>();
     let offers: Vec<Offer> = list.offers.into_iter().map(|listed| listed.offer).collect();
@@ -74,5 +94,6 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Offering>, Complaint> {
         let gpu = kinds.get(&Some(offering.pool.clone())).copied().flatten();
         Offering { gpu, ..offering.clone() }
     };
-    Ok(input.catalog.offerings().iter().map(with_kind).collect())
+    let offerings = input.catalog.offerings().iter().map(with_kind).collect();
+    Ok(Offers { offerings, extras })
 }

@@ -61,7 +61,8 @@ pub async fn catalog(choice: &PriceChoice, config: &Config) -> Result<(Catalog, 
     let (catalog, source) = match choice {
         PriceChoice::Account => account(config).await?,
         PriceChoice::BuiltIn => {
-            (spillway_sim::catalog::built_in(now), "built-in price list".to_owned())
+            let catalog = spillway_sim::catalog::built_in(now);
+            (catalog.with_extras(config.hosts.extras()), "built-in price list".to_owned())
         }
         PriceChoice::World(path) => {
             let scenario = crate::world::scenario(path)?;

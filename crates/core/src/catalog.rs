@@ -76,7 +76,7 @@ pub struct Offering {
     pub gpu: Option<GpuKind>,
     /// What tasks can use on it, as ECS registers it (learned), or as it is expected to.
     pub capacity: Resources,
-    /// What it costs while it runs.
+    /// What a host of it costs while it runs: its instance, and what it has beside it ([`Extras`]).
     pub price: MicroUsdPerHour,
     /// How often EC2 takes such a host back; never for On-Demand.
     #[serde(default)]
@@ -124,12 +124,46 @@ impl Hazard {
     }
 }
 
+/// What a host costs beside its instance, an hour: its root volume and, where its subnet gives one, a public IPv4 address.
+///
+/// EC2 bills both like the instance, by the second from launch to termination and for 60 s at least (Amazon EBS pricing, "gp3";
+/// Amazon VPC pricing, "Public IPv4 address"), so that one price an hour has them all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Extras {
+    /// In a zone that is not named.
+    #[serde(default)]
+    pub elsewhere: MicroUsdPerHour,
+    /// In single zones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_zone: BTreeMap<Zone, MicroUsdPerHour>,
+}
+
+impl Extras {
+    /// The same in all zones.
+    pub const fn everywhere(price: MicroUsdPerHour) -> Self {
+        Self { elsewhere: price, in_zone: BTreeMap::new() }
+    }
+
+    /// In this zone.
+    pub fn of(&self, zone: &Zone) -> MicroUsdPerHour {
+        self.in_zone.get(zone).copied().unwrap_or(self.elsewhere)
+    }
+
+    /// Whether there are none anywhere.
+    pub fn are_none(&self) -> bool {
+        let is_none = |price: &MicroUsdPerHour| *price == MicroUsdPerHour::ZERO;
+        is_none(&self.elsewhere) && self.in_zone.values().all(is_none)
+    }
+}
+
 /// Everything on offer at one moment, in the order of [`PoolId`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Catalog {
     /// When the prices were read; none for a catalog that never was.
     pub as_of: Option<Timestamp>,
     offerings: Vec<Offering>,
+    #[serde(default, skip_serializing_if = "Extras::are_none")]
+    extras: Extras,
 }
 
 impl Catalog {
@@ -137,7 +171,22 @@ impl Catalog {
     pub fn new(as_of: Timestamp, mut offerings: Vec<Offering>) -> Self {
         offerings.sort_by(|a, b| a.pool.cmp(&b.pool).then(a.price.cmp(&b.price)));
         offerings.dedup_by(|later, first| later.pool == first.pool);
-        Self { as_of: Some(as_of), offerings }
+        Self { as_of: Some(as_of), offerings, extras: Extras::default() }
+    }
+
+    /// The same with `extras` in every price. To be said once, of prices that are those of instances alone.
+    #[must_use]
+    pub fn with_extras(mut self, extras: Extras) -> Self {
+        for offering in &mut self.offerings {
+            offering.price = offering.price.saturating_add(extras.of(&offering.pool.zone));
+        }
+        self.extras = extras;
+        self
+    }
+
+    /// What the prices hold beside those of instances.
+    pub const fn extras(&self) -> &Extras {
+        &self.extras
     }
 
     /// All offerings, in the order of [`PoolId`].
@@ -287,6 +336,27 @@ mod tests {
             30
         );
         assert_eq!(catalog.on_demand_price("c5.large"), Some(MicroUsdPerHour::new(85)));
+    }
+
+    #[test]
+    fn what_a_host_has_beside_its_instance_is_in_the_price_of_each_market() {
+        let offers = vec![
+            offering("c5.large", Market::Spot, 30),
+            offering("c5.large", Market::OnDemand, 85),
+        ];
+        let catalog = Catalog::new(Timestamp::UNIX_EPOCH, offers);
+        let here: Zone = "us-east-1a".parse().unwrap();
+        let in_zone = BTreeMap::from([(here, MicroUsdPerHour::new(8))]);
+
+        let extras = Extras { elsewhere: MicroUsdPerHour::new(3), in_zone };
+        let catalog = catalog.with_extras(extras.clone());
+
+        let prices: Vec<u64> = catalog.offerings().iter().map(|o| o.price.get()).collect();
+        assert_eq!(prices, [93, 38]);
+        assert_eq!(catalog.on_demand_price("c5.large"), Some(MicroUsdPerHour::new(93)));
+        assert_eq!(catalog.extras(), &extras);
+        assert_eq!(extras.of(&"us-east-1b".parse().unwrap()).get(), 3);
+        assert!(Extras::default().are_none() && !extras.are_none());
     }
 
     #[test]

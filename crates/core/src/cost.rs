@@ -13,6 +13,24 @@ pub fn bill(price: MicroUsdPerHour, launched_at: Timestamp, ended_at: Timestamp)
     price.cost_of(ended_at.duration_since(launched_at).max(BILLED_MIN))
 }
 
+/// A month as AWS's own calculator has it: 365 days of 24 h in 12 parts (AWS Pricing Calculator, "730 hours in a month").
+const HOURS_PER_MONTH: u64 = 730;
+
+/// The size of the root volume of ECS-optimized Amazon Linux 2023 images (Amazon ECS developer guide, "Amazon ECS-optimized Linux AMIs").
+pub const ROOT_VOLUME_GIB_DEFAULT: u32 = 30;
+
+/// A GiB of gp3 for a month in us-east-1 (Amazon EBS pricing): what is taken where nothing else is known.
+pub const VOLUME_PRICE_DEFAULT: MicroUsd = MicroUsd::new(80_000);
+
+/// A public IPv4 address, in all regions of the `aws` partition (Amazon VPC pricing, since 1 February 2024).
+pub const PUBLIC_ADDRESS_PRICE: MicroUsdPerHour = MicroUsdPerHour::new(5_000);
+
+/// What a volume of `gib` GiB costs an hour at `per_gib_month`, rounded up to the next millionth.
+pub fn volume_price(gib: u32, per_gib_month: MicroUsd) -> MicroUsdPerHour {
+    let month = per_gib_month.get().saturating_mul(gib.into());
+    MicroUsdPerHour::new(month.div_ceil(HOURS_PER_MONTH))
+}
+
 /// What an instance that ran from `launched_at` to `ended_at` had cost by `at`: nothing up to its launch, and its bill from its end on.
 /// It never falls, so that what it cost between two times is the difference, and the parts sum to the bill.
 pub fn billed_by(
@@ -81,6 +99,15 @@ mod tests {
         let bill = bill(price, start, start + SignedDuration::from_secs(5));
 
         assert_eq!(bill, MicroUsd::new(60_000));
+    }
+
+    #[test]
+    fn a_volume_costs_a_part_of_its_month() {
+        // 30 GiB for 730 h are $2.40.
+        let price = volume_price(ROOT_VOLUME_GIB_DEFAULT, VOLUME_PRICE_DEFAULT);
+
+        assert_eq!(price, MicroUsdPerHour::new(3_288));
+        assert_eq!(price.cost_of(SignedDuration::from_hours(730)), MicroUsd::new(2_400_240));
     }
 
     #[test]

@@ -176,6 +176,9 @@ pub struct Host {
     pub gpu: Option<GpuKind>,
     /// What it costs while it runs, as known at its launch.
     pub price: MicroUsdPerHour,
+    /// How much of that is not its instance's but that of its root volume and its public address ([`crate::Extras`]).
+    #[serde(default, skip_serializing_if = "MicroUsdPerHour::is_zero")]
+    pub extras: MicroUsdPerHour,
     /// What its type cost On-Demand in the cheapest zone at its launch, if that was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_demand_price: Option<MicroUsdPerHour>,

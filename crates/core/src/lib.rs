@@ -57,7 +57,7 @@ pub use array::{ArraySpec, OrdSet};
 pub use audit::{AuditDetail, AuditEvent, AuditFilter, AuditKind};
 pub use breaker::{Breaker, BreakerId, BreakerKind, BreakerState};
 pub use burst::{ApprovedBurst, Burst, BurstHash, HeldBurst};
-pub use catalog::{Catalog, Hazard, InstanceShape, Offering, PoolId};
+pub use catalog::{Catalog, Extras, Hazard, InstanceShape, Offering, PoolId};
 pub use change::{Change, LedgerState};
 pub use class::JobClass;
 pub use definition::{DefinitionRecord, DefinitionRef, Definitions};

@@ -107,6 +107,17 @@ impl MicroUsdPerHour {
         self.0
     }
 
+    /// Whether it is free.
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// The difference; nothing where `other` is more.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// The price of `n` of these, or `None` on overflow.
     pub fn checked_mul(self, n: u32) -> Option<Self> {
         self.0.checked_mul(u64::from(n)).map(Self)

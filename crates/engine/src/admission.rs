@@ -245,6 +245,11 @@ impl Engine {
         }
     }
 
+    /// What a host of a pool costs beside its instance, as its price has it.
+    pub(crate) fn extras(&self, pool: &PoolId) -> MicroUsdPerHour {
+        self.raw_catalog.as_ref().map(|raw| raw.extras().of(&pool.zone)).unwrap_or_default()
+    }
+
     /// What a pool's type costs On-Demand, whether or not that may be bought.
     pub(crate) fn on_demand_price(&self, pool: &PoolId) -> Option<MicroUsdPerHour> {
         self.raw_catalog.as_ref()?.on_demand_price(&pool.instance_type)

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use spillway_core::{Attempt, Host, HostId, HostState, Job, Market, MicroUsd};
+use spillway_core::{Attempt, Host, HostId, HostState, Job, Market, MicroUsd, MicroUsdPerHour};
 
 /// What a part of a host's bill was paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +87,8 @@ pub struct Posting<K> {
     pub cost: MicroUsd,
     /// What the same time costs On-Demand; the cost itself where that is not known.
     pub on_demand: MicroUsd,
+    /// How much of the cost is not the instance's but its root volume's and public address's: a line of its own in AWS's bill.
+    pub extras: MicroUsd,
 }
 
 impl<K: Copy> Posting<K> {
@@ -94,19 +96,15 @@ impl<K: Copy> Posting<K> {
     pub fn cut_at(&self, cuts: impl IntoIterator<Item = Timestamp>) -> Vec<Self> {
         let inside = cuts.into_iter().filter(|cut| self.from < *cut && *cut < self.until);
         let ends = inside.chain([self.until]);
-        let (mut from, mut cost, mut on_demand) = (self.from, MicroUsd::ZERO, MicroUsd::ZERO);
+        let (mut from, mut so_far) = (self.from, [MicroUsd::ZERO; 3]);
         let mut pieces = Vec::new();
         for until in ends {
-            let (cost_then, on_demand_then) =
-                (self.up_to(self.cost, until), self.up_to(self.on_demand, until));
-            pieces.push(Self {
-                from,
-                until,
-                cost: cost_then.saturating_sub(cost),
-                on_demand: on_demand_then.saturating_sub(on_demand),
-                ..*self
-            });
-            (from, cost, on_demand) = (until, cost_then, on_demand_then);
+            let then =
+                [self.cost, self.on_demand, self.extras].map(|whole| self.up_to(whole, until));
+            let [cost, on_demand, extras] =
+                std::array::from_fn(|at| then[at].saturating_sub(so_far[at]));
+            pieces.push(Self { from, until, cost, on_demand, extras, ..*self });
+            (from, so_far) = (until, then);
         }
         pieces
     }
@@ -173,9 +171,9 @@ impl<K> Books<'_, K> {
         let cost = cost.min(self.left);
         self.left = self.left.saturating_sub(cost);
         if cost != MicroUsd::ZERO {
-            let on_demand = on_demand(self.host, cost);
+            let (on_demand, extras) = (on_demand(self.host, cost), extras(self.host, cost));
             let until = until.max(from);
-            self.postings.push(Posting { kind, owner, from, until, cost, on_demand });
+            self.postings.push(Posting { kind, owner, from, until, cost, on_demand, extras });
         }
         cost
     }
@@ -184,8 +182,18 @@ impl<K> Books<'_, K> {
 /// What would have been paid On-Demand for what cost so much.
 fn on_demand(host: &Host, cost: MicroUsd) -> MicroUsd {
     let known = host.on_demand_price.filter(|_| host.pool.market == Market::Spot);
-    let Some(price) = known.filter(|_| 0 < host.price.get()) else { return cost };
-    let micro = u128::from(cost.get()) * u128::from(price.get()) / u128::from(host.price.get());
+    known.map_or(cost, |price| at_price(host, cost, price))
+}
+
+/// How much of what cost so much was for what the host has beside its instance.
+fn extras(host: &Host, cost: MicroUsd) -> MicroUsd {
+    if host.extras.is_zero() { MicroUsd::ZERO } else { at_price(host, cost, host.extras) }
+}
+
+/// What costs so much at the host's price, at another one; the same for a host without a price.
+fn at_price(host: &Host, cost: MicroUsd, price: MicroUsdPerHour) -> MicroUsd {
+    let micro = u128::from(cost.get()) * u128::from(price.get());
+    let micro = micro.checked_div(host.price.get().into()).unwrap_or(cost.get().into());
     MicroUsd::new(u64::try_from(micro).unwrap_or(u64::MAX))
 }
 

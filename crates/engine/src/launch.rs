@@ -177,13 +177,16 @@ impl Engine {
         let offering = self.catalog.get(&instance.pool);
         let (expected, hazard) = (offering.map(|o| o.capacity), offering.map(|o| o.hazard));
         let gpu = offering.map(|o| o.gpu);
-        let on_demand_price = self.on_demand_price(&instance.pool);
+        let (on_demand_price, extras) =
+            (self.on_demand_price(&instance.pool), self.extras(&instance.pool));
         let Some(entry) = self.fleet.get_mut(id) else { return };
         if !matches!(entry.host.state, HostState::Requested) {
             return;
         }
         entry.known_at = cx.now;
-        entry.host.price = price.unwrap_or(entry.host.price);
+        if let Some(price) = price {
+            (entry.host.price, entry.host.extras) = (price, extras);
+        }
         entry.host.on_demand_price = on_demand_price.or(entry.host.on_demand_price);
         entry.host.capacity = expected.unwrap_or(entry.host.capacity);
         entry.host.pool = instance.pool.clone();
@@ -227,6 +230,7 @@ impl Engine {
             arch: offering.arch,
             gpu: offering.gpu,
             price: offering.price,
+            extras: self.extras(&instance.pool),
             on_demand_price: self.on_demand_price(&instance.pool),
             capacity: offering.capacity,
             hazard: offering.hazard,

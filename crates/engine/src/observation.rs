@@ -192,6 +192,7 @@ impl Engine {
             arch: seen.arch,
             gpu: offering.and_then(|o| o.gpu),
             price: offering.map(|o| o.price).unwrap_or_default(),
+            extras: offering.map(|o| self.extras(&o.pool)).unwrap_or_default(),
             on_demand_price: self.on_demand_price(&seen.pool),
             capacity: offering.map(|o| o.capacity).unwrap_or_default(),
             hazard: offering.map(|o| o.hazard).unwrap_or_default(),

@@ -434,7 +434,8 @@ impl Engine {
                 self.buy_as_probe(cx, *host);
             }
             let offering = self.catalog.get(&first.pool);
-            let on_demand_price = self.on_demand_price(&first.pool);
+            let (on_demand_price, extras) =
+                (self.on_demand_price(&first.pool), self.extras(&first.pool));
             for host in &hosts {
                 let (mut kept, mut reserved) = (Vec::new(), Vec::new());
                 let held_for = match &mut bought_for {
@@ -456,6 +457,7 @@ impl Engine {
                     arch: planned.arch,
                     gpu: offering.and_then(|o| o.gpu),
                     price: first.price,
+                    extras,
                     on_demand_price,
                     capacity: planned.capacity,
                     hazard: offering.map(|o| o.hazard).unwrap_or_default(),

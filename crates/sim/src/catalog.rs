@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use spillway_core::catalog::InstanceType;
 use spillway_core::{
-    Arch, Catalog, CpuUnits, GpuKind, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour,
+    Arch, Catalog, CpuUnits, Extras, GpuKind, Hazard, InstanceShape, Market, MiB, MicroUsdPerHour,
     Offering, PoolId, Resources, Zone, spot,
 };
 
@@ -110,6 +110,7 @@ pub(crate) struct PriceList {
     pub(crate) shapes: BTreeMap<InstanceType, InstanceShape>,
     pub(crate) prices: BTreeMap<PoolId, MicroUsdPerHour>,
     hazards: BTreeMap<PoolId, Hazard>,
+    extras: Extras,
     /// Whether what hosts will register is known.
     is_exact: bool,
 }
@@ -121,6 +122,7 @@ impl PriceList {
             shapes: BTreeMap::new(),
             prices: BTreeMap::new(),
             hazards: BTreeMap::new(),
+            extras: world.extras.clone(),
             is_exact: !world.offers.is_empty(),
         };
         for offer in &world.offers {
@@ -176,7 +178,13 @@ impl PriceList {
                 hazard: self.hazards.get(pool).copied().unwrap_or_default(),
             })
         };
-        Catalog::new(now, self.prices.iter().filter_map(offering).collect())
+        let catalog = Catalog::new(now, self.prices.iter().filter_map(offering).collect());
+        catalog.with_extras(self.extras.clone())
+    }
+
+    /// What a host of this pool costs, if that is sold.
+    pub(crate) fn price(&self, pool: &PoolId) -> Option<MicroUsdPerHour> {
+        self.prices.get(pool).map(|price| price.saturating_add(self.extras.of(&pool.zone)))
     }
 }
 

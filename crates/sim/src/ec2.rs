@@ -315,7 +315,7 @@ impl Ec2 {
         dice: Dice,
     ) -> Option<LaunchedInstance> {
         let shape = self.list.shapes.get(&pool.instance_type)?;
-        let price = *self.list.prices.get(pool)?;
+        let price = self.list.price(pool)?;
         let ord = so_far.instances.len();
         let hash = Fnv::of(&format_args!("instance {} {ord}", request.token));
         let id: InstanceId = format!("i-{hash:017x}").parse().ok()?;

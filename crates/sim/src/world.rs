@@ -4,7 +4,7 @@ mod faults;
 
 use jiff::SignedDuration;
 use serde::Serialize;
-use spillway_core::{Hazard, InstanceShape, Market, MiB, Offering, PoolId, Resources};
+use spillway_core::{Extras, Hazard, InstanceShape, Market, MiB, Offering, PoolId, Resources};
 
 use crate::dice::Dice;
 use crate::setting::{Chance, Spread, matches};
@@ -99,6 +99,8 @@ pub struct WorldConfig {
     pub instance_types: Vec<String>,
     /// What is sold instead of the built-in list, if anything is named. Their capacity is what a host registers, exactly.
     pub offers: Vec<Offering>,
+    /// What a host costs beside its instance. The prices of `offers` are those of instances alone.
+    pub extras: Extras,
     /// What is special about some pools.
     pub pools: Vec<PoolRule>,
     /// Reclaims of many instances at once.
@@ -135,6 +137,7 @@ impl Default for WorldConfig {
             spot_vcpus_max: None,
             instance_types: Vec::new(),
             offers: Vec::new(),
+            extras: Extras::default(),
             pools: Vec::new(),
             reclaims: Vec::new(),
             api_percent: 100,

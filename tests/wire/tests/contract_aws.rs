@@ -64,6 +64,9 @@ fn settings(deployment: &Deployment) -> Settings {
         runner_image: None,
         privileged: false,
         log_drivers: Vec::new(),
+        root_volume_gib: None,
+        volume_price: None,
+        public_address_price: spillway_core::cost::PUBLIC_ADDRESS_PRICE,
         prices_file: None,
         instance_types: Shape::default()
             .instance_types

@@ -1,6 +1,6 @@
 //! Which subnet a host of a zone goes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Subnet};
@@ -17,12 +17,21 @@ const ACTION: &str = "ec2:DescribeSubnets";
 /// One subnet for each zone that has any.
 pub(crate) type SubnetByZone = BTreeMap<Zone, String>;
 
+/// Where hosts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostSubnets {
+    /// The subnet of each zone.
+    pub(crate) by_zone: SubnetByZone,
+    /// The zones whose subnet gives each host a public IPv4 address ("Modify the public IPv4 addressing attribute of your subnet").
+    pub(crate) with_address: BTreeSet<Zone>,
+}
+
 /// The subnets of hosts.
 #[derive(Debug)]
 pub(crate) struct Subnets {
     client: Client,
     configured: Vec<String>,
-    known: Cache<(), SubnetByZone>,
+    known: Cache<(), HostSubnets>,
 }
 
 impl Subnets {
@@ -32,12 +41,20 @@ impl Subnets {
 
     /// The subnet to use in each zone: the configured ones, else the default VPC's.
     pub(crate) async fn by_zone(&self) -> CallResult<SubnetByZone> {
+        self.of_hosts().await.map(|subnets| subnets.by_zone)
+    }
+
+    /// The same, and what they give their hosts.
+    pub(crate) async fn of_hosts(&self) -> CallResult<HostSubnets> {
         if let Some(known) = self.known.get(&()) {
             return Ok(known);
         }
-        let chosen = pick(&self.describe().await?)?;
-        self.known.put((), chosen.clone());
-        Ok(chosen)
+        let described = self.describe().await?;
+        let by_zone = pick(&described)?;
+        let with_address = with_address(&described, &by_zone);
+        let subnets = HostSubnets { by_zone, with_address };
+        self.known.put((), subnets.clone());
+        Ok(subnets)
     }
 
     /// All that may be used: the configured ones, else the default VPC's.
@@ -67,6 +84,15 @@ pub(crate) fn pick(subnets: &[Subnet]) -> CallResult<SubnetByZone> {
         return Err(call::cloud_error(Kind::Misconfigured, ACTION, detail));
     }
     Ok(chosen)
+}
+
+/// The zones whose chosen subnet gives public addresses.
+fn with_address(subnets: &[Subnet], by_zone: &SubnetByZone) -> BTreeSet<Zone> {
+    let gives_one = |id: &str| {
+        let mut with_one = subnets.iter().filter(|s| s.map_public_ip_on_launch() == Some(true));
+        with_one.any(|subnet| subnet.subnet_id() == Some(id))
+    };
+    by_zone.iter().filter(|(_, id)| gives_one(id)).map(|(zone, _)| zone.clone()).collect()
 }
 
 /// The subnet with most free addresses in each zone; of equals the first by id. A fleet takes one subnet for each zone.
@@ -112,5 +138,23 @@ mod tests {
         let zone = |name: &str| name.parse::<Zone>().unwrap();
         assert_eq!(chosen[&zone("us-east-1a")], "subnet-1");
         assert_eq!(chosen[&zone("us-east-1b")], "subnet-4");
+    }
+
+    #[test]
+    fn only_the_subnet_that_hosts_go_to_says_whether_they_have_an_address() {
+        let with_one = |id: &str, zone: &str, free: i32| {
+            let described = subnet(id, zone, free);
+            Subnet { map_public_ip_on_launch: Some(true), ..described }
+        };
+        let subnets = [
+            with_one("subnet-1", "us-east-1a", 200),
+            subnet("subnet-2", "us-east-1a", 10),
+            with_one("subnet-3", "us-east-1b", 10),
+            subnet("subnet-4", "us-east-1b", 200),
+        ];
+
+        let zones = with_address(&subnets, &choose(&subnets));
+
+        assert_eq!(zones, BTreeSet::from(["us-east-1a".parse().unwrap()]));
     }
 }

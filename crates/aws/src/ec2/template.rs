@@ -42,6 +42,8 @@ struct Content<'a> {
     security_groups: &'a [String],
     user_data: String,
     burstable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_volume_gib: Option<u32>,
 }
 
 impl Content<'_> {
@@ -54,6 +56,8 @@ impl Content<'_> {
     fn data(&self) -> RequestLaunchTemplateData {
         let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
             .volume_type(VolumeType::Gp3)
+            // Unsaid, it is as large as the image's.
+            .set_volume_size(self.root_volume_gib.and_then(|gib| i32::try_from(gib).ok()))
             .encrypted(true)
             .delete_on_termination(true)
             .build();
@@ -104,6 +108,7 @@ pub(super) struct Templates {
     security_groups: Vec<String>,
     privileged: bool,
     log_drivers: Vec<LogDriver>,
+    root_volume_gib: Option<u32>,
     /// Names of templates that exist.
     known: Cache<String, ()>,
 }
@@ -119,6 +124,7 @@ impl Templates {
             security_groups: settings.security_groups.clone(),
             privileged: settings.privileged,
             log_drivers: settings.log_drivers.clone(),
+            root_volume_gib: settings.root_volume_gib,
             known: Cache::new(limits::TYPES_LIFETIME),
         }
     }
@@ -158,6 +164,7 @@ impl Templates {
             }
             .script(),
             burstable: kind.burstable,
+            root_volume_gib: self.root_volume_gib,
         }
     }
 
@@ -215,6 +222,7 @@ mod tests {
             security_groups: &[],
             user_data: "#!/bin/bash\n".into(),
             burstable: false,
+            root_volume_gib: None,
         }
     }
 
@@ -226,6 +234,7 @@ mod tests {
         assert_eq!(name, content().name());
         assert_ne!(name, Content { image: "ami-2", ..content() }.name());
         assert_ne!(name, Content { burstable: true, ..content() }.name());
+        assert_ne!(name, Content { root_volume_gib: Some(30), ..content() }.name());
         let long = "d".repeat(128);
         assert!(Content { deployment: &long, ..content() }.name().len() <= 128);
     }
@@ -240,6 +249,9 @@ mod tests {
         let disk = data.block_device_mappings()[0].ebs().unwrap();
         assert_eq!((disk.encrypted(), disk.delete_on_termination()), (Some(true), Some(true)));
         assert_eq!(disk.volume_type(), Some(&VolumeType::Gp3));
+        assert_eq!(disk.volume_size(), None);
+        let data = Content { root_volume_gib: Some(200), ..content() }.data();
+        assert_eq!(data.block_device_mappings()[0].ebs().unwrap().volume_size(), Some(200));
         assert_eq!(data.block_device_mappings()[0].device_name(), Some("/dev/xvda"));
         assert_eq!(data.instance_initiated_shutdown_behavior(), Some(&ShutdownBehavior::Terminate));
         assert_eq!(data.user_data(), Some("IyEvYmluL2Jhc2gK"));

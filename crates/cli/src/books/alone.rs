@@ -71,7 +71,18 @@ impl Machines {
             let paid = until.duration_since(from).saturating_add(self.boot).max(BILLED_MIN);
             let cost = self.price(job, variant)?.cost_of(paid);
             let (kind, on_demand) = (CostKind::Work, MicroUsd::ZERO);
-            Some((host, Posting { kind, owner: Some(owner), from, until, cost, on_demand }))
+            Some((
+                host,
+                Posting {
+                    kind,
+                    owner: Some(owner),
+                    from,
+                    until,
+                    cost,
+                    on_demand,
+                    extras: MicroUsd::ZERO,
+                },
+            ))
         };
         ended.chain(live).map(posting).collect()
     }

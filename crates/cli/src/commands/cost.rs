@@ -20,7 +20,8 @@ their machine for as long as they held a place on it; the rest was boot, drain, 
 interruptions and dead machines threw away is lost. The parts sum to the bill to the micro-dollar.
 
 Prices are those at which machines were bought, On-Demand and Spot by zone, by the second with a minimum of one minute. \
-Traffic, disks, logs and what else AWS bills are not in them. What is nobody's (boot, drain, idle, unused) stands in a row \
+What a machine has beside its instance, its root volume and its public address, is in them, and stands in `extras` too: AWS's \
+bill has it on lines of its own. Traffic, logs and what else AWS bills are not in them. What is nobody's (boot, drain, idle, unused) stands in a row \
 without a name where rows are queues, shares, names, definitions or tags. Days and months are UTC; a cost is spread evenly over \
 the time in which it came up.
 

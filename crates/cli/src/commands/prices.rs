@@ -35,6 +35,6 @@ pub async fn run(args: &PricesArgs, context: &Context) -> Result<ExitStatus> {
     let (catalog, prices) = prices::catalog(&args.prices.choice(), config).await?;
     let filter = config.engine().offerings;
     let offerings = catalog.offerings().iter().filter(|offering| filter.allows(offering));
-    context.output.show(&PriceListView::new(prices, offerings))?;
+    context.output.show(&PriceListView::new(prices, offerings, catalog.extras()))?;
     Ok(ExitStatus::Ok)
 }

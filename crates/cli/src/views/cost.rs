@@ -16,6 +16,8 @@ use crate::output::{Field, Lines, Page, Rows, View};
 pub struct CostRow {
     parts: [MicroUsd; CostKind::ALL.len()],
     on_demand: MicroUsd,
+    /// How much of the total is not for instances but for root volumes and public addresses.
+    extras: MicroUsd,
     /// What the jobs would have cost on a machine each.
     alone: MicroUsd,
 }
@@ -29,6 +31,7 @@ impl CostRow {
             *part += posting.cost;
         }
         self.on_demand += posting.on_demand;
+        self.extras += posting.extras;
     }
 
     /// Adds what a job would have cost on a machine of its own.
@@ -41,6 +44,7 @@ impl CostRow {
             *part += more;
         }
         self.on_demand += other.on_demand;
+        self.extras += other.extras;
         self.alone += other.alone;
     }
 
@@ -57,7 +61,7 @@ impl CostRow {
         let parts = CostKind::ALL.into_iter().zip(self.parts);
         let parts = parts.map(|(kind, amount)| (name_of(kind), amount));
         let (on_demand, saved) = (self.on_demand, self.saved());
-        let rest = [("on_demand", on_demand), ("saved", saved)];
+        let rest = [("extras", self.extras), ("on_demand", on_demand), ("saved", saved)];
         let alone = [("one_vm_per_job", self.alone)].into_iter().filter(|_| beside_alone);
         [("total", self.total())].into_iter().chain(parts).chain(rest).chain(alone).collect()
     }
@@ -83,7 +87,7 @@ pub struct CostView {
     /// What rows are.
     pub by: Vec<String>,
     /// Each with the value of every key (null for what is nobody's) and its amounts in dollars: `total_usd`, its parts,
-    /// `on_demand_usd` for the same machines On-Demand, `saved_usd`, and where that is asked `one_vm_per_job_usd`.
+    /// `extras_usd` for how much of it is not for instances but for their root volumes and public addresses, `on_demand_usd` for the same machines On-Demand, `saved_usd`, and where that is asked `one_vm_per_job_usd`.
     pub rows: Vec<Map<String, Value>>,
     /// The sum of all rows.
     pub total: Map<String, Value>,

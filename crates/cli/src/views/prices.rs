@@ -1,7 +1,9 @@
 //! What may be bought, as people and scripts see it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
-use spillway_core::{MicroUsdPerHour, Offering};
+use spillway_core::{Extras, MicroUsdPerHour, Offering, Zone};
 
 use crate::offers::ListedOffer;
 use crate::output::{Lines, Page, Rows, View};
@@ -12,8 +14,13 @@ use crate::prices::PricesView;
 pub struct PriceListView {
     /// Where they come from.
     pub prices: PricesView,
-    /// Each offering.
+    /// What each host costs an hour beside its instance, in dollars, by zone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extras: BTreeMap<String, f64>,
+    /// Each offering, at the price of its instance alone.
     pub offers: Vec<ListedOffer>,
+    #[serde(skip)]
+    extras_text: Option<String>,
     #[serde(skip)]
     rows: Vec<[String; 8]>,
 }
@@ -23,9 +30,11 @@ impl PriceListView {
     pub(crate) fn new<'a>(
         prices: PricesView,
         offerings: impl Iterator<Item = &'a Offering> + Clone,
+        extras: &Extras,
     ) -> Self {
         let row = |offering: &Offering| {
             let Offering { pool, arch, gpu, capacity, price, .. } = offering;
+            let price = price.saturating_sub(extras.of(&pool.zone));
             let gpus = gpu.map_or_else(String::new, |kind| format!("{} {kind}", capacity.gpus));
             let per_vcpu = price.get().saturating_mul(1024).checked_div(capacity.cpu.get().into());
             [
@@ -39,12 +48,30 @@ impl PriceListView {
                 format!("{price}, {} a vCPU", MicroUsdPerHour::new(per_vcpu.unwrap_or(0))),
             ]
         };
+        let zones: BTreeSet<&Zone> = offerings.clone().map(|o| &o.pool.zone).collect();
+        let of_zone = |zone: &&Zone| (zone.to_string(), extras.of(zone));
+        let by_zone = zones.iter().map(of_zone).filter(|(_, price)| !price.is_zero());
+        let extras_text = extras_text(by_zone.clone());
         Self {
             prices,
-            offers: offerings.clone().map(ListedOffer::from).collect(),
+            extras: by_zone.map(|(zone, price)| (zone, price.as_usd_f64())).collect(),
+            extras_text,
+            offers: offerings.clone().map(|o| ListedOffer::new(o, extras)).collect(),
             rows: offerings.map(row).collect(),
         }
     }
+}
+
+/// The same for people, with the zones that cost alike together; none where hosts have nothing beside their instances.
+fn extras_text(by_zone: impl Iterator<Item = (String, MicroUsdPerHour)>) -> Option<String> {
+    let mut by_price: BTreeMap<MicroUsdPerHour, Vec<String>> = BTreeMap::new();
+    for (zone, price) in by_zone {
+        by_price.entry(price).or_default().push(zone);
+    }
+    let alike = by_price.iter().map(|(price, zones)| format!("{price} in {}", zones.join(", ")));
+    let alike: Vec<String> = alike.collect();
+    let what = "A host costs more than its instance, for its root volume and its public address";
+    (!alike.is_empty()).then(|| format!("{what}: {}.", alike.join("; ")))
 }
 
 impl View for PriceListView {
@@ -55,6 +82,9 @@ impl View for PriceListView {
             table.row(row.clone().map(Into::into));
         }
         page.table(table);
+        if let Some(text) = &self.extras_text {
+            page.line(text);
+        }
     }
 
     fn lines(&self, lines: &mut Lines) -> serde_json::Result<()> {

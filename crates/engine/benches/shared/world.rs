@@ -273,6 +273,7 @@ pub(crate) fn ledger(layout: Layout, n_waiting: u32) -> LedgerState {
             arch: Arch::X86_64,
             gpu: None,
             price: MicroUsdPerHour::new(600_000),
+            extras: MicroUsdPerHour::ZERO,
             capacity,
             hazard: Hazard::NEVER,
             reserved: Vec::new(),

@@ -25,6 +25,7 @@ fn host(end: i64, drained_at: Option<i64>) -> Host {
         arch: Arch::X86_64,
         gpu: None,
         price,
+        extras: MicroUsdPerHour::ZERO,
         on_demand_price: Some(MicroUsdPerHour::new(1_080_000)),
         capacity: Resources::new(CpuUnits::from_vcpus(4), MiB::from_gib(8), 0),
         hazard: spillway_core::Hazard::default(),
@@ -50,6 +51,21 @@ fn place(from: i64, until: i64, micro: u64, owner: usize) -> Held<usize> {
 
 fn sum_of<K>(postings: &[Posting<K>], kind: CostKind) -> u64 {
     postings.iter().filter(|p| p.kind == kind).map(|p| p.cost.get()).sum()
+}
+
+/// Of 100 micro-dollars a second 25 are for the root volume.
+#[test]
+fn what_is_not_the_instances_is_a_part_of_each_posting() {
+    let host = Host { extras: MicroUsdPerHour::new(90_000), ..host(400, Some(360)) };
+    let held = [place(100, 300, 8_000, 1)];
+
+    let postings = postings(&host, &held, at(400));
+
+    for posting in &postings {
+        assert_eq!(posting.extras.get() * 4, posting.cost.get(), "{:?}", posting.kind);
+    }
+    let extras: u64 = postings.iter().map(|p| p.extras.get()).sum();
+    assert_eq!(extras, 10_000);
 }
 
 /// At 100 micro-dollars a second: 100 s of boot; half of it for 200 s, with the other half unused; 60 s idle; 40 s of drain.
@@ -100,8 +116,10 @@ proptest! {
         drained in proptest::option::of(0_i64..2_000),
         places in proptest::collection::vec((0_i64..2_500, 0_i64..900, 0_u64..60_000, 0_usize..10), 0..12),
         cuts in proptest::collection::btree_set(0_i64..2_000, 0..5),
+        extras in 0_u64..360_000,
     ) {
-        let host = Host { registered_at: registered.map(at), ..host(end, drained) };
+        let extras = MicroUsdPerHour::new(extras);
+        let host = Host { registered_at: registered.map(at), extras, ..host(end, drained) };
         let held: Vec<Held<usize>> = places
             .into_iter()
             .map(|(from, lasts, micro, owner)| place(from, from + lasts, micro, owner))
@@ -116,6 +134,9 @@ proptest! {
             let of_pieces: u64 = pieces.iter().map(|piece| piece.cost.get()).sum();
             let on_demand: u64 = pieces.iter().map(|piece| piece.on_demand.get()).sum();
             prop_assert_eq!((of_pieces, on_demand), (posting.cost.get(), posting.on_demand.get()));
+            let extras: u64 = pieces.iter().map(|piece| piece.extras.get()).sum();
+            prop_assert_eq!(extras, posting.extras.get());
+            prop_assert!(posting.extras <= posting.cost);
         }
     }
 }

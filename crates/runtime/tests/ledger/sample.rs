@@ -204,6 +204,7 @@ pub(crate) fn host(n: u128, state: HostState) -> Host {
         arch: Arch::X86_64,
         gpu: None,
         price: MicroUsdPerHour::new(30_000),
+        extras: MicroUsdPerHour::ZERO,
         capacity: Resources::new(CpuUnits::from_vcpus(2), MiB::new(3_700), 0),
         hazard: Hazard::per_million_hours(70),
         reserved: Vec::new(),

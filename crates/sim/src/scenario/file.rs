@@ -6,11 +6,14 @@ mod workload;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use spillway_core::quantity::QuantityError;
 use spillway_core::{
-    Arch, ConsumableName, CpuUnits, Market, MicroUsdPerHour, MixRules, QueueName, Quota,
+    Arch, ConsumableName, CpuUnits, Extras, Market, MiB, MicroUsdPerHour, MixRules, QueueName,
+    Quota, cost,
 };
 use spillway_engine::EngineConfig;
 
@@ -136,6 +139,12 @@ struct WorldFile {
     on_demand_vcpus_max: Option<u32>,
     spot_vcpus_max: Option<u32>,
     instance_types: Option<Vec<String>>,
+    /// The size of a host's root volume; none costs nothing.
+    root_volume: Option<String>,
+    /// Dollars for a GiB of it and a month; unsaid, those of gp3 in us-east-1.
+    volume_price: Option<String>,
+    /// Dollars per hour of the public address of a host; none has none.
+    public_address_price: Option<String>,
     #[serde(default)]
     pools: Vec<PoolFile>,
     #[serde(default)]
@@ -184,7 +193,7 @@ impl ScenarioFile {
         let start_default = START_DEFAULT.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let engine = self.engine.resolve()?;
         let queue = engine.queues.first().cloned();
-        let mut world = self.world.resolve();
+        let mut world = self.world.resolve()?;
         world.seed = self.seed;
         world.faults = self.faults;
         Ok(Scenario {
@@ -262,10 +271,29 @@ impl EngineFile {
 }
 
 impl WorldFile {
-    fn resolve(self) -> WorldConfig {
+    /// What its hosts cost beside their instances.
+    fn extras(&self) -> Result<Extras, ScenarioError> {
+        fn read<T: FromStr<Err = QuantityError>>(
+            key: &str,
+            given: Option<&String>,
+        ) -> Result<Option<T>, ScenarioError> {
+            let wrong = |e| ScenarioError::invalid(format!("world.{key}: {e}"));
+            given.map(|text| text.parse().map_err(wrong)).transpose()
+        }
+        let size: Option<MiB> = read("root_volume", self.root_volume.as_ref())?;
+        let gib = size.map_or(0, |size| size.get().div_ceil(MiB::from_gib(1).get()));
+        let per_gib_month = read("volume_price", self.volume_price.as_ref())?;
+        let address: Option<MicroUsdPerHour> =
+            read("public_address_price", self.public_address_price.as_ref())?;
+        let volume = cost::volume_price(gib, per_gib_month.unwrap_or(cost::VOLUME_PRICE_DEFAULT));
+        Ok(Extras::everywhere(volume.saturating_add(address.unwrap_or_default())))
+    }
+
+    fn resolve(self) -> Result<WorldConfig, ScenarioError> {
+        let extras = self.extras()?;
         let usual = WorldConfig::default();
         let span = |given: Option<Span>, usual| given.map_or(usual, |Span(s)| s);
-        WorldConfig {
+        Ok(WorldConfig {
             seed: 0,
             boot: self.boot.unwrap_or(usual.boot),
             pull: self.pull.unwrap_or(usual.pull),
@@ -286,12 +314,13 @@ impl WorldFile {
             spot_vcpus_max: self.spot_vcpus_max,
             instance_types: self.instance_types.unwrap_or_default(),
             offers: Vec::new(),
+            extras,
             pools: self.pools.into_iter().map(PoolFile::resolve).collect(),
             reclaims: self.reclaims.into_iter().map(ReclaimFile::resolve).collect(),
             api_percent: self.api_percent.unwrap_or(usual.api_percent),
             outages: self.outages.into_iter().map(OutageFile::resolve).collect(),
             faults: Faults::default(),
-        }
+        })
     }
 }
 

@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use spillway_core::array::Indexes;
 use spillway_core::coalesce::CoalesceRule;
 use spillway_core::{
-    Arch, ArraySpec, ConsumableName, CpuUnits, DependencyKind, Market, MiB, MicroUsdPerHour,
-    QueueName, Quota, QuotaGroup, Scheduling,
+    Arch, ArraySpec, ConsumableName, CpuUnits, DependencyKind, Extras, Market, MiB,
+    MicroUsdPerHour, QueueName, Quota, QuotaGroup, Scheduling,
 };
 use spillway_engine::{
     Caps, EngineConfig, FairShare, OfferingFilter, PoolRules, QueueRules, ShareRules, Weight,
@@ -230,6 +230,11 @@ fn random_world(dice: Dice) -> WorldConfig {
     }
     if roll.happens(Chance::percent(15)) {
         world.spot_vcpus_max = Some(pick(&mut roll, &[16, 64]));
+    }
+    let mut beside = dice.roll("random extras", &"");
+    if beside.happens(Chance::percent(50)) {
+        let price = pick(&mut beside, &[1, 3_288, 8_288, 60_000]);
+        world.extras = Extras::everywhere(MicroUsdPerHour::new(price));
     }
     if dice.roll("random buckets", &"").happens(Chance::percent(15)) {
         world.api_percent = 10;

@@ -4,7 +4,7 @@
 //! have ended.
 
 use jiff::{SignedDuration, Timestamp};
-use spillway_core::{ArchRule, CpuUnits, JobName, MarketRule, MiB};
+use spillway_core::{ArchRule, CpuUnits, Extras, JobName, MarketRule, MiB, cost};
 
 use super::estimate::Estimate;
 use super::workload::{Arrival, JobGroup, Size, Workload};
@@ -46,6 +46,8 @@ impl Scenario {
         name.clone_into(&mut scenario.name);
         scenario.engine.limits.hosts_max = None;
         scenario.engine.limits.cpu_max = None;
+        let volume = cost::volume_price(cost::ROOT_VOLUME_GIB_DEFAULT, cost::VOLUME_PRICE_DEFAULT);
+        scenario.world.extras = Extras::everywhere(volume);
         scenario.with_recorded(jobs)
     }
 

@@ -223,6 +223,7 @@ fn requested(n: u32) -> Host {
         arch: Arch::X86_64,
         gpu: None,
         price: MicroUsdPerHour::new(25_000),
+        extras: MicroUsdPerHour::ZERO,
         capacity: needs(2, 4),
         hazard: Hazard::NEVER,
         reserved: Vec::new(),

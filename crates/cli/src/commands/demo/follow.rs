@@ -247,6 +247,7 @@ mod tests {
             arch: Arch::Arm64,
             gpu: None,
             price: MicroUsdPerHour::new(30_000),
+            extras: MicroUsdPerHour::ZERO,
             capacity: Resources::ZERO,
             hazard: spillway_core::Hazard::NEVER,
             reserved: Vec::new(),

@@ -70,7 +70,10 @@ pub(super) fn all(args: &SimulateArgs, context: &Context) -> Result<Vec<Source>>
 fn with_prices(path: &Path, sources: Vec<Source>) -> Result<Vec<Source>> {
     let offers = offers::read(path)?;
     let with_them = |mut source: Source| {
-        source.scenario.world.offers.clone_from(&offers);
+        source.scenario.world.offers.clone_from(&offers.offerings);
+        if !offers.extras.are_none() {
+            source.scenario.world.extras.clone_from(&offers.extras);
+        }
         let flags = format!("{} --prices {}", source.flags, path.display());
         Source { flags, ..source }
     };

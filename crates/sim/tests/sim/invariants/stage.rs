@@ -46,6 +46,7 @@ impl Stage {
             arch: Arch::X86_64,
             gpu: None,
             price: MicroUsdPerHour::new(25_000),
+            extras: MicroUsdPerHour::ZERO,
             capacity: registered.registered,
             hazard: Hazard::NEVER,
             reserved: Vec::new(),
