@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use spillway_core::cost::BILLED_MIN;
+use spillway_core::cost::{
+    BILLED_MIN, ROOT_VOLUME_GIB_DEFAULT, VOLUME_PRICE_DEFAULT, bill, volume_price,
+};
 use spillway_core::port::{JobFilter, LedgerReader as _};
-use spillway_core::{CpuUnits, MicroUsd, MicroUsdPerHour, Resources};
+use spillway_core::{CpuUnits, HostState, MicroUsd, MicroUsdPerHour, Resources};
 use spillway_runtime::SqliteReader;
 
 use crate::rig::Home;
@@ -99,7 +101,36 @@ fn cheapest() -> MicroUsdPerHour {
     let holds = |o: &&spillway_core::Offering| {
         need.fits(&o.capacity) && 1_024 <= o.capacity.memory.get() && o.arch.to_string() == "x86_64"
     };
-    catalog.offerings().iter().filter(holds).map(|o| o.price).min().unwrap()
+    let instance = catalog.offerings().iter().filter(holds).map(|o| o.price).min().unwrap();
+    instance.saturating_add(volume_price(ROOT_VOLUME_GIB_DEFAULT, VOLUME_PRICE_DEFAULT))
+}
+
+#[test]
+fn what_is_not_for_instances_is_in_the_bill_and_is_said() {
+    let beside = "root_volume = \"100GiB\"\nvolume_price = \"$0.073\"\n\
+        public_address_price = \"$0.005\"\n";
+    let (bare, bare_run) = home();
+    let (home, run) = Home::with_run(&format!("{SCENARIO}{beside}"));
+    let hosts = SqliteReader::open(&home.path().join("run.db")).unwrap().hosts(true).unwrap();
+
+    let total = cost(&home, &[])["total"].clone();
+    let by_host = cost(&home, &["--by", "host"]);
+
+    assert!(hosts.iter().all(|host| host.extras == MicroUsdPerHour::new(15_000)));
+    let of_host = |host: &spillway_core::Host| {
+        let HostState::Gone { at, .. } = &host.state else { panic!("{host:?}") };
+        bill(host.extras, host.instance().unwrap().launched_at, *at).get()
+    };
+    let extras: u64 = hosts.iter().map(of_host).sum();
+    // Each posting's part is rounded down.
+    let said = u64::try_from(micro(&total, "extras")).unwrap();
+    assert!(said <= extras && extras - said < 20 * hosts.len() as u64, "{said} of {extras}");
+    assert_eq!(sum(&by_host, "extras"), micro(&total, "extras"));
+    // The ledger learns of an end a little later than EC2 does.
+    let of_ec2 = micro(&run["score"]["bill"], "total");
+    assert!((of_ec2..of_ec2 + of_ec2 / 20).contains(&micro(&total, "total")), "{of_ec2} {total}");
+    assert_eq!(micro(&cost(&bare, &[])["total"], "extras"), 0);
+    assert!(micro(&bare_run["score"]["bill"], "total") < micro(&total, "total"));
 }
 
 #[test]
@@ -143,7 +174,7 @@ fn a_spreadsheet_gets_exact_dollars() {
     let csv = home.run(&["cost", "--ledger", "run.db", "--by", "queue,market", "--csv"]);
 
     let lines: Vec<&str> = csv.stdout.lines().collect();
-    let header = "queue,market,total_usd,work_usd,lost_usd,unused_usd,idle_usd,boot_usd,drain_usd,on_demand_usd,saved_usd";
+    let header = "queue,market,total_usd,work_usd,lost_usd,unused_usd,idle_usd,boot_usd,drain_usd,extras_usd,on_demand_usd,saved_usd";
     assert_eq!(lines[0], header);
     let all: i64 = lines[1..]
         .iter()

@@ -308,6 +308,10 @@ fn a_price_list_is_what_is_sold() {
         let price = offer["usd_per_hour"].as_f64().unwrap();
         offer["usd_per_hour"] = (10.0 * price).into();
     }
+    for (zone, usd) in dear["extras"].as_object_mut().unwrap() {
+        assert_eq!(usd.as_f64(), Some(0.003_288), "30 GiB in {zone}");
+        *usd = 0.032_88.into();
+    }
     let home = home.with("list.json", &list.to_string()).with("dear.json", &dear.to_string());
     let bill = |file: &str| {
         let args = ["simulate", "s.toml", "--seed", "1", "--prices", file, "--format", "json"];
