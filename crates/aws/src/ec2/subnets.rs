@@ -114,14 +114,16 @@ fn choose(subnets: &[Subnet]) -> SubnetByZone {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::types::builders::SubnetBuilder;
+
     use super::*;
 
+    fn builder(id: &str, zone: &str, free: i32) -> SubnetBuilder {
+        Subnet::builder().subnet_id(id).availability_zone(zone).available_ip_address_count(free)
+    }
+
     fn subnet(id: &str, zone: &str, free: i32) -> Subnet {
-        Subnet::builder()
-            .subnet_id(id)
-            .availability_zone(zone)
-            .available_ip_address_count(free)
-            .build()
+        builder(id, zone, free).build()
     }
 
     #[test]
@@ -143,8 +145,7 @@ mod tests {
     #[test]
     fn only_the_subnet_that_hosts_go_to_says_whether_they_have_an_address() {
         let with_one = |id: &str, zone: &str, free: i32| {
-            let described = subnet(id, zone, free);
-            Subnet { map_public_ip_on_launch: Some(true), ..described }
+            builder(id, zone, free).map_public_ip_on_launch(true).build()
         };
         let subnets = [
             with_one("subnet-1", "us-east-1a", 200),
