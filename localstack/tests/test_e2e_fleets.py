@@ -174,12 +174,23 @@ def test_get_products_gives_the_on_demand_price_in_amazons_shape(lab: Lab) -> No
     assert dimension["pricePerUnit"] == {"USD": "0.0850000000"}
 
 
+def test_get_products_gives_the_price_of_a_volume_for_a_month(lab: Lab) -> None:
+    fields = {"regionCode": "us-east-1", "productFamily": "Storage", "volumeApiName": "gp3"}
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in fields.items()]
+
+    (listed,) = lab.pricing.get_products(ServiceCode="AmazonEC2", Filters=filters)["PriceList"]
+
+    (term,) = json.loads(listed)["terms"]["OnDemand"].values()
+    (rate,) = term["priceDimensions"].values()
+    assert (rate["unit"], rate["pricePerUnit"]) == ("GB-Mo", {"USD": "0.0800000000"})
+
+
 def test_every_price_is_found_page_by_page(lab: Lab) -> None:
     pages = lab.pricing.get_paginator("get_products").paginate(ServiceCode="AmazonEC2")
 
-    types = [json.loads(text)["product"]["attributes"]["instanceType"] for page in pages for text in page["PriceList"]]
+    skus = [json.loads(text)["product"]["sku"] for page in pages for text in page["PriceList"]]
 
-    assert len(types) == len(set(types)) > 100
+    assert len(skus) == len(set(skus)) > 100
 
 
 def test_an_instance_of_another_cluster_is_left_alone(lab: Lab) -> None:

@@ -27,8 +27,8 @@ use spillway_core::task::{
     CloudEvent, ContainerInstanceReport, InstanceStatus, TaskReport, TaskStatus,
 };
 use spillway_core::{
-    Arch, AttemptOrd, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market, MiB,
-    Offering, Resources,
+    Arch, AttemptOrd, Catalog, ClientToken, CpuUnits, InstanceId, JobId, JobSpec, LaunchId, Market,
+    MiB, MicroUsdPerHour, Offering, Resources,
 };
 use uuid::Uuid;
 
@@ -351,9 +351,12 @@ async fn news_is_read_and_deleted_and_what_is_not_news_too() {
 #[tokio::test]
 async fn prices_cover_both_markets_and_only_what_was_asked_for() {
     let Some(settings) = settings("wire-prices").await else { return };
+    let large = Settings { root_volume_gib: Some(730), ..settings.clone() };
     let (prices, source) = Cloud::connect_prices(&settings).await.unwrap();
+    let (of_large, _) = Cloud::connect_prices(&large).await.unwrap();
 
     let catalog = prices.catalog().await.unwrap();
+    let of_large = of_large.catalog().await.unwrap();
 
     assert!(source.contains("price list"), "{source}");
     let offerings = catalog.offerings();
@@ -365,6 +368,13 @@ async fn prices_cover_both_markets_and_only_what_was_asked_for() {
     assert!(offerings.iter().all(asked));
     assert!(offerings.iter().all(|o| !o.pool.instance_type.contains("metal")));
     assert!(offerings.iter().all(|o| o.arch == Arch::X86_64));
+    // The default VPC gives public addresses; $0.08 for a GiB and a month of 730 h.
+    let zone = &offerings[0].pool.zone;
+    assert_eq!(catalog.extras().of(zone), MicroUsdPerHour::new(5_000 + 3_288));
+    assert_eq!(of_large.extras().of(zone), MicroUsdPerHour::new(5_000 + 80_000));
+    let price = |catalog: &Catalog| catalog.on_demand_price("m5.large");
+    assert_eq!(price(&catalog), Some(MicroUsdPerHour::new(96_000 + 8_288)));
+    assert_eq!(price(&of_large), Some(MicroUsdPerHour::new(96_000 + 85_000)));
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
-"""The Pricing API's GetProducts for On-Demand Linux instances, from the price table."""
+"""The Pricing API's GetProducts for On-Demand Linux instances and gp3 volumes, from the price table."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from localstack.aws.api import CommonServiceException, RequestContext, handler
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from spillway_localstack.plugin.pricing.table import dollars, on_demand, table
+from spillway_localstack.plugin.pricing.table import VOLUME_GIB_MONTH, dollars, on_demand, table
 
 PAGE_MAX = 100
 REGION_DEFAULT = "us-east-1"
@@ -31,10 +33,8 @@ class PricingProvider:
         region = next((each["Value"] for each in filters if each["Field"] == "regionCode"), REGION_DEFAULT)
         products: list[str] = []
         if request.get("ServiceCode") == "AmazonEC2":
-            for instance_type in sorted(table()):
-                attributes = attributes_of(instance_type, region)
-                if all(_passes(attributes, each) for each in filters):
-                    products.append(json.dumps(product(instance_type, attributes)))
+            wanted = (each for each in products_in(region) if all(_passes(each, condition) for condition in filters))
+            products.extend(json.dumps(product(each)) for each in wanted)
         size = min(int(request.get("MaxResults") or PAGE_MAX), PAGE_MAX)
         try:
             start = int(request.get("NextToken") or 0)
@@ -44,6 +44,49 @@ class PricingProvider:
         if start + size < len(products):
             answer["NextToken"] = str(start + size)
         return answer
+
+
+@dataclass(frozen=True)
+class Product:
+    """Something that is sold."""
+
+    family: str
+    sku: str
+    attributes: dict[str, str]
+    unit: str
+    description: str
+    price: int
+    """Micro-dollars for a unit."""
+
+
+def products_in(region: str) -> Iterator[Product]:
+    """All that is sold in a region."""
+    for instance_type in sorted(table()):
+        yield Product(
+            family="Compute Instance",
+            sku=instance_type.replace(".", "").upper(),
+            attributes=attributes_of(instance_type, region),
+            unit="Hrs",
+            description=f"{instance_type} On Demand Linux",
+            price=on_demand(instance_type) or 0,
+        )
+    yield Product(
+        family="Storage",
+        sku="GP3VOLUME",
+        attributes={
+            "locationType": "AWS Region",
+            "regionCode": region,
+            "servicecode": "AmazonEC2",
+            "servicename": "Amazon Elastic Compute Cloud",
+            "storageMedia": "SSD-backed",
+            "usagetype": "EBS:VolumeUsage.gp3",
+            "volumeApiName": "gp3",
+            "volumeType": "General Purpose",
+        },
+        unit="GB-Mo",
+        description="General Purpose (gp3) provisioned storage",
+        price=VOLUME_GIB_MONTH,
+    )
 
 
 def attributes_of(instance_type: str, region: str) -> dict[str, str]:
@@ -72,26 +115,25 @@ def attributes_of(instance_type: str, region: str) -> dict[str, str]:
     return attributes
 
 
-def product(instance_type: str, attributes: dict[str, str]) -> dict[str, Any]:
+def product(of: Product) -> dict[str, Any]:
     """One entry of ``PriceList`` before it is text."""
-    sku = instance_type.replace(".", "").upper()
-    term = f"{sku}.{OFFER_TERM}"
+    term = f"{of.sku}.{OFFER_TERM}"
     price = {
-        "unit": "Hrs",
+        "unit": of.unit,
         "beginRange": "0",
         "endRange": "Inf",
         "rateCode": f"{term}.{RATE}",
-        "description": f"{instance_type} On Demand Linux",
+        "description": of.description,
         "appliesTo": [],
-        "pricePerUnit": {"USD": dollars(on_demand(instance_type) or 0, PLACES)},
+        "pricePerUnit": {"USD": dollars(of.price, PLACES)},
     }
     return {
-        "product": {"productFamily": "Compute Instance", "attributes": attributes, "sku": sku},
+        "product": {"productFamily": of.family, "attributes": of.attributes, "sku": of.sku},
         "serviceCode": "AmazonEC2",
         "terms": {
             "OnDemand": {
                 term: {
-                    "sku": sku,
+                    "sku": of.sku,
                     "offerTermCode": OFFER_TERM,
                     "priceDimensions": {f"{term}.{RATE}": price},
                     "termAttributes": {},
@@ -101,11 +143,11 @@ def product(instance_type: str, attributes: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _passes(attributes: dict[str, str], condition: dict[str, str]) -> bool:
+def _passes(of: Product, condition: dict[str, str]) -> bool:
     field, wanted = condition["Field"], condition["Value"]
-    value = "AmazonEC2" if field == "ServiceCode" else attributes.get(field)
+    value = "AmazonEC2" if field == "ServiceCode" else of.attributes.get(field)
     if field == "productFamily":
-        value = "Compute Instance"
+        value = of.family
     match condition.get("Type", "TERM_MATCH"):
         case "ANY_OF":
             return value in wanted.split(",")

@@ -20,6 +20,9 @@ PRICES_VARIABLE = "SPILLWAY_PRICES_FILE"
 ZONE_PER_MILLE = (1000, 1030, 970, 1060, 940, 1090)
 MILLE = 1000
 
+# A GiB of gp3 for a month, in micro-dollars: that of us-east-1.
+VOLUME_GIB_MONTH = 80_000
+
 
 @cache
 def table() -> dict[str, tuple[int, int]]:
