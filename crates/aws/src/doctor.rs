@@ -239,9 +239,12 @@ fn summary(catalog: &Catalog, source: &str) -> String {
     let n_spot =
         catalog.offerings().iter().filter(|o| o.pool.market == spillway_core::Market::Spot).count();
     let n_offerings = catalog.offerings().len();
+    let extras = catalog.extras().told(catalog.offerings().iter().map(|o| &o.pool.zone));
+    let extras = extras.map(|told| format!("; beside its instance a host costs {told}"));
     format!(
-        "{n_offerings} offerings of {} instance types, {n_spot} of them Spot ({source})",
-        types.len()
+        "{n_offerings} offerings of {} instance types, {n_spot} of them Spot ({source}){}",
+        types.len(),
+        extras.unwrap_or_default()
     )
 }
 

@@ -1,6 +1,6 @@
 //! What can be bought: instance types, and their price in each zone and market.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -147,6 +147,21 @@ impl Extras {
     /// In this zone.
     pub fn of(&self, zone: &Zone) -> MicroUsdPerHour {
         self.in_zone.get(zone).copied().unwrap_or(self.elsewhere)
+    }
+
+    /// What they are in these zones, for people, those that cost alike together: `$0.0082/h in us-east-1a, us-east-1b; $0.0032/h in
+    /// us-east-1c`. None where they cost nothing.
+    pub fn told<'a>(&self, zones: impl IntoIterator<Item = &'a Zone>) -> Option<String> {
+        let mut by_price: BTreeMap<MicroUsdPerHour, BTreeSet<&str>> = BTreeMap::new();
+        for zone in zones {
+            by_price.entry(self.of(zone)).or_default().insert(zone.as_str());
+        }
+        by_price.remove(&MicroUsdPerHour::ZERO);
+        let alike = |(price, zones): (&MicroUsdPerHour, &BTreeSet<&str>)| {
+            format!("{price} in {}", zones.iter().copied().collect::<Vec<_>>().join(", "))
+        };
+        let told: Vec<String> = by_price.iter().rev().map(alike).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     /// Whether there are none anywhere.
@@ -357,6 +372,18 @@ mod tests {
         assert_eq!(catalog.extras(), &extras);
         assert_eq!(extras.of(&"us-east-1b".parse().unwrap()).get(), 3);
         assert!(Extras::default().are_none() && !extras.are_none());
+    }
+
+    #[test]
+    fn zones_whose_hosts_cost_alike_are_told_together() {
+        let zones: Vec<Zone> =
+            ["c", "a", "b", "c"].map(|end| format!("us-east-1{end}").parse().unwrap()).into();
+        let in_zone = BTreeMap::from([(zones[1].clone(), MicroUsdPerHour::new(8_288))]);
+        let extras = Extras { elsewhere: MicroUsdPerHour::new(3_288), in_zone };
+
+        let told = "$0.0082/h in us-east-1a; $0.0032/h in us-east-1b, us-east-1c";
+        assert_eq!(extras.told(&zones).as_deref(), Some(told));
+        assert_eq!(Extras::default().told(&zones), None);
     }
 
     #[test]

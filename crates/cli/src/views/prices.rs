@@ -51,7 +51,9 @@ impl PriceListView {
         let zones: BTreeSet<&Zone> = offerings.clone().map(|o| &o.pool.zone).collect();
         let of_zone = |zone: &&Zone| (zone.to_string(), extras.of(zone));
         let by_zone = zones.iter().map(of_zone).filter(|(_, price)| !price.is_zero());
-        let extras_text = extras_text(by_zone.clone());
+        let what =
+            "A host costs more than its instance, for its root volume and its public address";
+        let extras_text = extras.told(zones.iter().copied()).map(|told| format!("{what}: {told}."));
         Self {
             prices,
             extras: by_zone.map(|(zone, price)| (zone, price.as_usd_f64())).collect(),
@@ -60,18 +62,6 @@ impl PriceListView {
             rows: offerings.map(row).collect(),
         }
     }
-}
-
-/// The same for people, with the zones that cost alike together; none where hosts have nothing beside their instances.
-fn extras_text(by_zone: impl Iterator<Item = (String, MicroUsdPerHour)>) -> Option<String> {
-    let mut by_price: BTreeMap<MicroUsdPerHour, Vec<String>> = BTreeMap::new();
-    for (zone, price) in by_zone {
-        by_price.entry(price).or_default().push(zone);
-    }
-    let alike = by_price.iter().map(|(price, zones)| format!("{price} in {}", zones.join(", ")));
-    let alike: Vec<String> = alike.collect();
-    let what = "A host costs more than its instance, for its root volume and its public address";
-    (!alike.is_empty()).then(|| format!("{what}: {}.", alike.join("; ")))
 }
 
 impl View for PriceListView {
