@@ -137,9 +137,45 @@ fn has(field: &Value, value: &str) -> bool {
     field == value || field.as_array().is_some_and(|all| all.iter().any(|one| one == value))
 }
 
-/// A condition, such as on the account, may fence it.
+/// A condition on who sends, or from where, may fence it; one on how, such as `aws:SecureTransport`, lets everybody in still.
 fn is_for_everybody(statement: &Value) -> bool {
-    names_everybody(statement) && statement["Condition"].is_null()
+    names_everybody(statement) && !is_fenced(&statement["Condition"])
+}
+
+/// What tells callers apart (IAM user guide, "AWS global condition context keys": properties of the principal, of the network and
+/// of the resource that calls).
+const FENCES: [&str; 14] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceip",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "aws:username",
+];
+
+/// Whether one of a statement's conditions, all of which must hold, leaves no more than some callers. Keys have no case; an operator
+/// with `Not`, or `Null`, leaves all but some.
+fn is_fenced(condition: &Value) -> bool {
+    let leaves_some = |operator: &str| {
+        let operator = operator.to_ascii_lowercase();
+        !operator.contains("not") && operator != "null" && !operator.ends_with("ifexists")
+    };
+    let operators = condition.as_object().into_iter().flatten();
+    let mut tests = operators.filter(|(operator, _)| leaves_some(operator));
+    tests.any(|(_, keys)| {
+        let keys = keys.as_object().into_iter().flatten();
+        let mut fencing =
+            keys.filter(|(key, _)| FENCES.contains(&key.to_ascii_lowercase().as_str()));
+        fencing.any(|(_, value)| !has(value, "*") && !has(value, "0.0.0.0/0"))
+    })
 }
 
 fn names_everybody(statement: &Value) -> bool {
@@ -149,9 +185,11 @@ fn names_everybody(statement: &Value) -> bool {
 
 /// By its name, or as one of all whom a condition leaves.
 fn is_for_events(statement: &Value) -> bool {
-    let may_send = |name: &str| has(&statement["Action"], name);
-    let is_to_send =
-        ["sqs:SendMessage", "SQS:SendMessage", "sqs:*", "SQS:*", "*"].into_iter().any(may_send);
+    // IAM's actions have no case.
+    let action = |one: &Value| one.as_str().map(str::to_ascii_lowercase);
+    let listed = statement["Action"].as_array().into_iter().flatten();
+    let mut actions = listed.chain([&statement["Action"]]).filter_map(action);
+    let is_to_send = actions.any(|name| ["sqs:sendmessage", "sqs:*", "*"].contains(&name.as_str()));
     let is_named = has(&statement["Principal"]["Service"], "events.amazonaws.com");
     is_to_send && (is_named || names_everybody(statement))
 }
@@ -178,6 +216,20 @@ mod tests {
         assert_eq!(with_policy(Role::Jobs, &statement).outcome, Outcome::Warning);
         statement["Condition"] = json!({"StringEquals": {"aws:SourceAccount": "1"}});
         assert_eq!(with_policy(Role::Jobs, &statement).outcome, Outcome::Ok);
+        for fences_nobody in [
+            json!({"Bool": {"aws:SecureTransport": "true"}}),
+            json!({"StringLike": {"aws:PrincipalOrgID": "*"}}),
+            json!({"StringNotEquals": {"aws:SourceAccount": "1"}}),
+            json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}}),
+            json!({}),
+        ] {
+            statement["Condition"] = fences_nobody.clone();
+            let finding = with_policy(Role::Jobs, &statement);
+            assert_eq!(finding.outcome, Outcome::Warning, "{fences_nobody}");
+        }
+        let fenced = json!({"Bool": {"aws:SecureTransport": "true"}, "ArnLike": {"AWS:PrincipalARN": "arn:aws:iam::1:role/*"}});
+        statement["Condition"] = fenced;
+        assert_eq!(with_policy(Role::Jobs, &statement).outcome, Outcome::Ok);
         statement["Effect"] = json!("Deny");
         statement["Condition"] = json!(null);
         assert_eq!(with_policy(Role::Jobs, &statement).outcome, Outcome::Ok);
@@ -193,8 +245,10 @@ mod tests {
         });
 
         assert_eq!(with_policy(Role::Events, &statement).outcome, Outcome::Ok);
-        let of_rule = json!({"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Condition": {"ArnEquals": {}}});
+        let of_rule = json!({"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Condition": {"ArnEquals": {"aws:SourceArn": "arn"}}});
         assert_eq!(with_policy(Role::Events, &of_rule).outcome, Outcome::Ok);
+        statement["Action"] = json!("SQS:sendmessage");
+        assert_eq!(with_policy(Role::Events, &statement).outcome, Outcome::Ok);
         statement["Action"] = json!("sqs:ReceiveMessage");
         let finding = with_policy(Role::Events, &statement);
         assert_eq!(finding.outcome, Outcome::Warning);

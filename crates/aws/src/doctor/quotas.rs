@@ -93,16 +93,16 @@ fn finding(allowed: &Allowed, on_offer: &BTreeSet<Quota>, wanted: &Wanted) -> Fi
         return Finding::ok(NAME, detail);
     }
     let settings: Vec<String> = short.iter().map(|(q, vcpus)| format!("\"{q}={vcpus}\"")).collect();
-    let limit = wanted.cpu.map_or_else(
-        || "limits.max-vcpus is not set".to_owned(),
-        |cpu| format!("limits.max-vcpus is {cpu}"),
+    let beyond = wanted.cpu.map_or_else(
+        || format!("limits.max-vcpus is not set, and EC2 gives no more than {}", list(&short)),
+        |cpu| format!("limits.max-vcpus is {cpu}, more than {}", list(&short)),
     );
     let hint = format!(
         "what is beyond a quota EC2 refuses: ask for more in the Service Quotas console, or let the plan keep to it with \
          limits.vcpu-quotas = [{}]",
         settings.join(", ")
     );
-    Finding::warning(NAME, format!("{detail}; {limit}, more than {}", list(&short)), Some(hint))
+    Finding::warning(NAME, format!("{detail}; {beyond}"), Some(hint))
 }
 
 #[cfg(test)]
@@ -155,6 +155,11 @@ mod tests {
             "spot/standard 128; limits.max-vcpus is 129, more than spot/standard 128"
         );
         assert!(short.hint.unwrap().contains("limits.vcpu-quotas = [\"spot/standard=128\"]"));
+        wanted.cpu = None;
+        assert_eq!(
+            finding(&allowed, &offered, &wanted).detail,
+            "spot/standard 128; limits.max-vcpus is not set, and EC2 gives no more than spot/standard 128"
+        );
         wanted.quotas.set(quota("spot/standard"), Some(CpuUnits::from_vcpus(100)));
         assert_eq!(finding(&allowed, &offered, &wanted).outcome, Outcome::Ok);
     }

@@ -44,9 +44,27 @@ impl From<&DefinitionRecord> for DefinitionView {
 }
 
 impl DefinitionView {
-    fn image(&self) -> &str {
-        let container = self.content.get("containerProperties");
-        container.and_then(|c| c.get("image")).and_then(Value::as_str).unwrap_or("-")
+    /// The images of all its containers, those of its nodes too, each once.
+    fn images(&self) -> String {
+        let mut found = Vec::new();
+        find_images(&self.content, &mut found);
+        if found.is_empty() { "-".to_owned() } else { found.join(", ") }
+    }
+}
+
+/// Wherever a definition says `image`, it is a container's.
+fn find_images<'a>(of: &'a Value, found: &mut Vec<&'a str>) {
+    match of {
+        Value::Object(fields) => {
+            if let Some(image) = fields.get("image").and_then(Value::as_str)
+                && !found.contains(&image)
+            {
+                found.push(image);
+            }
+            fields.values().for_each(|field| find_images(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| find_images(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -87,7 +105,7 @@ impl View for DefinitionList {
                 of.definition.as_str().into(),
                 Field::toned(of.status.to_owned(), tone),
                 of.registered_at.to_string().into(),
-                of.image().into(),
+                of.images().into(),
             ]);
         }
         page.table(table);
@@ -133,5 +151,31 @@ impl View for DefinitionOrder {
             Some(message) => page.line(message.to_string()),
             None => page.line(self.definition.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_images_of_all_containers_and_nodes_are_listed_once() {
+        let images = |content: Value| {
+            let mut found = Vec::new();
+            find_images(&content, &mut found);
+            found.join(", ")
+        };
+        let node = |image: &str| json!({"targetNodes": "0:", "container": {"image": image}});
+
+        let one = json!({"type": "container", "containerProperties": {"image": "busybox"}});
+        assert_eq!(images(one), "busybox");
+        let nodes =
+            json!({"nodeProperties": {"nodeRangeProperties": [node("a"), node("b"), node("a")]}});
+        assert_eq!(images(nodes), "a, b");
+        let several = json!({"ecsProperties": {"taskProperties": [{"containers": [{"image": "x"}, {"image": "y"}]}]}});
+        assert_eq!(images(several), "x, y");
+        assert_eq!(images(json!({"type": "container"})), "");
     }
 }
