@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from spillway_localstack.plugin.ecs.constraints import satisfies
 from spillway_localstack.plugin.ecs.errors import InvalidParameterError
 from spillway_localstack.plugin.ecs.resources import Need, Room, need_of_task
 from spillway_localstack.plugin.faults import FaultList
+from spillway_localstack.plugin.loading import one_at_a_time
 from spillway_localstack.plugin.pricing import table
 
 FACTS = {"ec2InstanceId": "i-1", "attribute:ecs.instance-type": "c7g.large", "attribute:zone": "a"}
@@ -237,3 +240,38 @@ def test_a_container_may_run_before_the_one_that_waits_for_its_success() -> None
     first, main = containers_of({"taskArn": "x", "containerDefinitions": definitions}, 30.0)
 
     assert ([each.name for each in first], main.name) == (["bring"], container()["name"])
+
+
+def test_nobody_calls_a_service_that_somebody_else_still_loads() -> None:
+    begun, may_end, second_is_through = threading.Event(), threading.Event(), threading.Event()
+    loads: list[str] = []
+
+    def load(_loader: Any, _chain: Any, context: Any, _response: Any) -> None:
+        loads.append(context.service.service_name)
+        if context.service.service_name == "slow" and not begun.is_set():
+            begun.set()
+            assert may_end.wait(10)
+
+    require = one_at_a_time(load)
+
+    def ask(name: str, through: threading.Event | None = None) -> None:
+        require(None, None, SimpleNamespace(service=SimpleNamespace(service_name=name)), None)
+        if through:
+            through.set()
+
+    first = threading.Thread(target=ask, args=["slow"])
+    first.start()
+    assert begun.wait(10)
+    second = threading.Thread(target=ask, args=["slow", second_is_through])
+    second.start()
+    ask("other")
+
+    assert not second_is_through.wait(0.2)
+    may_end.set()
+    first.join(10)
+    second.join(10)
+    assert second_is_through.is_set()
+    loads_before = len(loads)
+    ask("slow")
+    require(None, None, SimpleNamespace(service=None), None)
+    assert len(loads) == loads_before

@@ -18,11 +18,12 @@ def install() -> None:
     from localstack.aws import handlers
     from localstack.services.edge import ROUTER
 
-    from spillway_localstack.plugin import injection
+    from spillway_localstack.plugin import injection, loading
     from spillway_localstack.plugin.ec2 import instances
     from spillway_localstack.plugin.routes import SpillwayRoutes
 
     threading.Thread(target=_leave_soon_after_stop, name="spillway-exit", daemon=True).start()
+    loading.install()
     instances.install()
     ROUTER.add(SpillwayRoutes())
     handlers.serve_custom_service_request_handlers.append(injection.refuse)
