@@ -162,11 +162,13 @@ const FENCES: [&str; 14] = [
 ];
 
 /// Whether one of a statement's conditions, all of which must hold, leaves no more than some callers. Keys have no case; an operator
-/// with `Not`, or `Null`, leaves all but some.
+/// with `Not`, or `Null`, leaves all but some, and `ForAllValues` or `...IfExists` whoever has no such key at all.
 fn is_fenced(condition: &Value) -> bool {
     let leaves_some = |operator: &str| {
         let operator = operator.to_ascii_lowercase();
-        !operator.contains("not") && operator != "null" && !operator.ends_with("ifexists")
+        let lets_in_without =
+            operator.starts_with("forallvalues:") || operator.ends_with("ifexists");
+        !operator.contains("not") && operator != "null" && !lets_in_without
     };
     let operators = condition.as_object().into_iter().flatten();
     let mut tests = operators.filter(|(operator, _)| leaves_some(operator));
@@ -174,7 +176,7 @@ fn is_fenced(condition: &Value) -> bool {
         let keys = keys.as_object().into_iter().flatten();
         let mut fencing =
             keys.filter(|(key, _)| FENCES.contains(&key.to_ascii_lowercase().as_str()));
-        fencing.any(|(_, value)| !has(value, "*") && !has(value, "0.0.0.0/0"))
+        fencing.any(|(_, value)| !["*", "0.0.0.0/0", "::/0"].iter().any(|all| has(value, all)))
     })
 }
 
@@ -220,6 +222,8 @@ mod tests {
             json!({"Bool": {"aws:SecureTransport": "true"}}),
             json!({"StringLike": {"aws:PrincipalOrgID": "*"}}),
             json!({"StringNotEquals": {"aws:SourceAccount": "1"}}),
+            json!({"StringEqualsIfExists": {"aws:SourceAccount": "1"}}),
+            json!({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-1/r-1/"}}),
             json!({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}}),
             json!({}),
         ] {
