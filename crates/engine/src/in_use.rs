@@ -26,6 +26,10 @@ pub(crate) struct Amount {
     pub(crate) n_jobs: u32,
 }
 
+/// What whoever has no jobs on hosts holds.
+static NOTHING: Amount =
+    Amount { cpu: 0, memory: 0, gpus: 0, price: 0, hosts: BTreeMap::new(), n_jobs: 0 };
+
 impl Amount {
     pub(crate) fn n_hosts(&self) -> u64 {
         u64::try_from(self.hosts.len()).unwrap_or(u64::MAX)
@@ -229,14 +233,14 @@ impl InUse {
     }
 
     /// What the jobs of a queue hold.
-    pub(crate) fn queue(&self, queue: &QueueName) -> Amount {
-        self.queues.get(queue).cloned().unwrap_or_default()
+    pub(crate) fn queue(&self, queue: &QueueName) -> &Amount {
+        self.queues.get(queue).unwrap_or(&NOTHING)
     }
 
     /// What the jobs of a share hold.
-    pub(crate) fn share(&self, queue: &QueueName, share: &ShareId) -> Amount {
+    pub(crate) fn share(&self, queue: &QueueName, share: &ShareId) -> &Amount {
         let found = self.shares.get(&(queue.clone(), share.clone()));
-        found.map(|share| share.amount.clone()).unwrap_or_default()
+        found.map_or(&NOTHING, |share| &share.amount)
     }
 
     /// What a share has used up to now, in 1/1024 vCPU times seconds.
@@ -267,11 +271,8 @@ impl InUse {
         let Lane { queue, consumes, .. } = &holding.lane;
         let rules = config.queue(queue);
         let share = holding.lane.share();
-        let nothing = Amount::default();
-        let of_queue = self.queues.get(queue).unwrap_or(&nothing);
-        let of_share = self.shares.get(&(queue.clone(), share.clone())).map(|share| &share.amount);
-        of_queue.broken_by(&rules.caps, holding).is_none()
-            && of_share.unwrap_or(&nothing).broken_by(&rules.share_caps(&share), holding).is_none()
+        self.queue(queue).broken_by(&rules.caps, holding).is_none()
+            && self.share(queue, &share).broken_by(&rules.share_caps(&share), holding).is_none()
             && consumes.iter().all(|(name, quantity)| {
                 self.consumed(name).saturating_add(*quantity) <= config.consumable(name)
             })

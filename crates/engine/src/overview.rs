@@ -220,7 +220,7 @@ impl Engine {
                         .copied()
                         .unwrap_or_default(),
                     n_placed: amount.n_jobs,
-                    held: Held::of(&amount),
+                    held: Held::of(amount),
                     used_vcpu_secs: used / u64::from(CpuUnits::from_vcpus(1).get()),
                     share,
                 }
@@ -238,7 +238,7 @@ impl Engine {
                 gate: self.gates.get(&Pausable::Queue(queue.clone())).copied(),
                 n_waiting: shares.iter().map(|share| share.n_waiting).sum(),
                 n_placed: amount.n_jobs,
-                held: Held::of(&amount),
+                held: Held::of(amount),
                 shares,
                 held_back: reasons,
             }
@@ -279,6 +279,6 @@ impl Engine {
 
     /// What the jobs of a share of a queue hold now.
     pub fn held_by_share(&self, queue: &QueueName, share: &ShareId) -> Held {
-        Held::of(&self.in_use.share(queue, share))
+        Held::of(self.in_use.share(queue, share))
     }
 }

@@ -8,7 +8,7 @@ use spillway_core::plan::Headroom;
 use spillway_core::{DemandKey, JobClass, JobId, PoolName, QueueName, ShareId};
 
 use crate::backfill::{Hold, Making};
-use crate::config::{Caps, EngineConfig};
+use crate::config::{Caps, EngineConfig, QueueRules};
 use crate::dispatch::{Asked, HeldBack, IsMeant, Selection};
 use crate::engine::Engine;
 use crate::lane::Lane;
@@ -148,6 +148,13 @@ impl Engine {
     /// Jobs that are asked about together, those without caps of their own first.
     pub(crate) fn bands(&self, selection: Selection) -> Vec<(Option<Band>, Selection)> {
         let is_capped = |caps: &Caps| caps.hosts_max.is_some() || caps.price_max.is_some();
+        let mut rules = self.config.queue_rules.values();
+        let has_caps = |rules: &QueueRules| {
+            is_capped(&rules.caps) || rules.shares.iter().any(|share| is_capped(&share.caps))
+        };
+        if !rules.any(has_caps) {
+            return vec![(None, selection)];
+        }
         let band_of = |group: &GroupKey| -> Option<Band> {
             let lane = self.lanes.get(group.lane)?;
             let rules = self.config.queue(&lane.queue);
@@ -260,7 +267,7 @@ impl Engine {
                 continue;
             }
             for (key, _) in groups {
-                let is_here = self.ways_of_group(&key).iter().any(&mut has_any);
+                let is_here = self.any_way(&key, &mut has_any);
                 if !is_here && !self.fits_nowhere(&key) {
                     strangers.insert(key);
                 }

@@ -99,12 +99,12 @@ impl Remaining {
             let share = lane.share();
             queues
                 .entry(lane.queue.clone())
-                .or_insert_with(|| Left::of(&rules.caps, &of.in_use.queue(&lane.queue)));
+                .or_insert_with(|| Left::of(&rules.caps, of.in_use.queue(&lane.queue)));
             let caps = rules.share_caps(&share);
             if !caps.is_none() {
                 let held = of.in_use.share(&lane.queue, &share);
                 let of_queue = shares.entry(lane.queue.clone()).or_default();
-                of_queue.insert(lane.named_share().clone(), Left::of(&caps, &held));
+                of_queue.insert(lane.named_share().clone(), Left::of(&caps, held));
             }
             for name in lane.consumes.keys() {
                 let total = of.config.consumable(name);

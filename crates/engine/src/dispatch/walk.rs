@@ -1,7 +1,7 @@
 //! The line, walked job by job: for when there is not enough for all.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::iter::Peekable;
 
 use spillway_core::job::LinePlace;
@@ -25,6 +25,8 @@ struct Front<'a> {
     lane: &'a Lane,
     /// The numbers of its queue and share.
     seat: (usize, usize),
+    /// How many of it have been picked.
+    n_picked: u32,
     line: Peekable<std::iter::Take<std::iter::Skip<Line<'a>>>>,
 }
 
@@ -34,7 +36,7 @@ type Place = (bool, Reverse<u16>, LinePlace, JobId, usize);
 /// The groups of a share, by who is next.
 #[derive(Default)]
 struct ShareLine {
-    fronts: BTreeSet<Place>,
+    fronts: BinaryHeap<Reverse<Place>>,
     scale: Scale,
     used: u64,
     held: u64,
@@ -77,8 +79,9 @@ impl<'a> Walk<'a> {
             // Who is kept a place is first in the group.
             let n_kept = group.len().saturating_sub(*n);
             let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+            let n_picked = 0;
             let line = group.line().skip(count(n_kept)).take(count(*n)).peekable();
-            walk.fronts.push(Front { key: *key, lane, seat, line });
+            walk.fronts.push(Front { key: *key, lane, seat, n_picked, line });
             walk.line_up(walk.fronts.len() - 1);
         }
         for queue in &mut walk.queues {
@@ -97,7 +100,7 @@ impl<'a> Walk<'a> {
         let (queue, share) = front.seat;
         let queue = self.queues.get_mut(queue);
         if let Some(share) = queue.and_then(|queue| queue.shares.get_mut(share)) {
-            share.fronts.insert(place);
+            share.fronts.push(Reverse(place));
         }
     }
 
@@ -106,10 +109,8 @@ impl<'a> Walk<'a> {
         let mut best: Option<(Rank, Next)> = None;
         for (ord, queue) in self.queues.iter().enumerate() {
             let Some((_, share)) = queue.turns.first() else { continue };
-            let Some(place) = queue.shares.get(*share).and_then(|share| share.fronts.first())
-            else {
-                continue;
-            };
+            let first = queue.shares.get(*share).and_then(|share| share.fronts.peek());
+            let Some(Reverse(place)) = first else { continue };
             let rank = (Reverse(queue.priority), place.2);
             if best.as_ref().is_none_or(|(least, _)| rank < *least) {
                 best = Some((rank, (ord, *share, *place)));
@@ -156,11 +157,11 @@ impl<'a> Walk<'a> {
                 remaining.charge(lane, &need, 1);
                 remaining.room.take(&key.class);
                 picks.push((key, id));
-                *selection.counts.entry(key).or_default() += 1;
+                front.n_picked += 1;
             }
             front.line.next();
             if let Some(queue) = self.queues.get_mut(ord) {
-                queue.step_out(share, &place);
+                queue.step_out(share);
                 if is_picked {
                     queue.charge(share, need.cpu.get());
                 }
@@ -173,6 +174,8 @@ impl<'a> Walk<'a> {
                 queue.take_turn(share);
             }
         }
+        let picked = self.fronts.iter().filter(|front| 0 < front.n_picked);
+        selection.counts.extend(picked.map(|front| (front.key, front.n_picked)));
         selection.picks = Some(picks);
     }
 }
@@ -205,7 +208,7 @@ fn seats(
             seats.extend(lanes.into_iter().map(of_lane));
             line.shares.push(match &share {
                 Some(share) => ShareLine {
-                    fronts: BTreeSet::new(),
+                    fronts: BinaryHeap::new(),
                     scale: of.scale(name, share),
                     used: of.in_use.used(of.config, of.now, name, share),
                     held: of.in_use.share(name, share).cpu,
@@ -219,11 +222,11 @@ fn seats(
 }
 
 impl QueueLine {
-    /// Takes a group out of its share's line, and the share out of the queue's.
-    fn step_out(&mut self, share: usize, place: &Place) {
+    /// Takes the first group out of its share's line, and the share out of the queue's.
+    fn step_out(&mut self, share: usize) {
         if let Some(line) = self.shares.get_mut(share) {
             self.turns.remove(&(line.score(), share));
-            line.fronts.remove(place);
+            line.fronts.pop();
         }
     }
 

@@ -56,8 +56,8 @@ impl InUse {
     ) -> bool {
         let (rules, share) = (config.queue(&lane.queue), lane.share());
         let caps_of_share = rules.share_caps(&share);
-        let mut of_queue = self.queue(&lane.queue);
-        let mut of_share = self.share(&lane.queue, &share);
+        let mut of_queue = self.queue(&lane.queue).clone();
+        let mut of_share = self.share(&lane.queue, &share).clone();
         for holding in holdings {
             if of_queue.broken_by(&rules.caps, &holding).is_some()
                 || of_share.broken_by(&caps_of_share, &holding).is_some()
@@ -74,22 +74,22 @@ impl InUse {
 }
 
 /// The cap that these would break together beside what is held.
-fn broken_by_all(caps: &Caps, held: Amount, more: &[&Together<'_>]) -> Option<CapKind> {
-    let mut all = held;
-    let mut n_hosts = all.n_hosts();
+fn broken_by_all(caps: &Caps, held: &Amount, more: &[&Together<'_>]) -> Option<CapKind> {
+    let (mut all_cpu, mut all_memory, mut all_gpus) = (held.cpu, held.memory, held.gpus);
+    let mut n_hosts = held.n_hosts();
     for Together { need: Resources { cpu, memory, gpus }, n_hosts: n, .. } in more {
-        all.cpu = all.cpu.saturating_add(cpu.get().into());
-        all.memory = all.memory.saturating_add(memory.get().into());
-        all.gpus = all.gpus.saturating_add((*gpus).into());
+        all_cpu = all_cpu.saturating_add(cpu.get().into());
+        all_memory = all_memory.saturating_add(memory.get().into());
+        all_gpus = all_gpus.saturating_add((*gpus).into());
         n_hosts = n_hosts.saturating_add(*n);
     }
     let exceeds = |max: Option<u64>, n: u64| max.is_some_and(|max| max < n);
     // What the hosts of these will cost is not known yet; only where nothing is left it is clear.
-    let is_spent = caps.price_max.is_some_and(|max| max.get() <= all.price);
+    let is_spent = caps.price_max.is_some_and(|max| max.get() <= held.price);
     let broken = [
-        (exceeds(caps.cpu_max.map(|max| max.get().into()), all.cpu), CapKind::Vcpus),
-        (exceeds(caps.memory_max.map(|max| max.get().into()), all.memory), CapKind::Memory),
-        (exceeds(caps.gpus_max.map(u64::from), all.gpus), CapKind::Gpus),
+        (exceeds(caps.cpu_max.map(|max| max.get().into()), all_cpu), CapKind::Vcpus),
+        (exceeds(caps.memory_max.map(|max| max.get().into()), all_memory), CapKind::Memory),
+        (exceeds(caps.gpus_max.map(u64::from), all_gpus), CapKind::Gpus),
         (exceeds(caps.hosts_max.map(u64::from), n_hosts), CapKind::Hosts),
         (is_spent, CapKind::Price),
     ];

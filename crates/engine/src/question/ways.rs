@@ -1,6 +1,7 @@
 //! The classes of a job's alternatives, and what the planner is told of each.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use jiff::Timestamp;
 use spillway_core::{DemandKey, Job, JobClass, VariantOrd, Way};
@@ -36,12 +37,20 @@ impl Engine {
 
     /// The classes of the alternatives of a group's jobs; its own if they have none.
     pub(crate) fn ways_of_group(&self, group: &GroupKey) -> Vec<JobClass> {
+        if group.class.choice.is_none() {
+            return vec![group.class];
+        }
         let first = self.waiting.get(group).and_then(Group::head);
         let first = first.and_then(|(_, first)| self.jobs.get(&first));
-        match (group.class.choice, first) {
-            (Some(_), Some(first)) => self.ways_of(first),
-            (None, _) | (Some(_), None) => vec![group.class],
+        first.map_or_else(|| vec![group.class], |first| self.ways_of(first))
+    }
+
+    /// Whether one of them is such.
+    pub(crate) fn any_way(&self, group: &GroupKey, is_such: impl FnMut(&JobClass) -> bool) -> bool {
+        if group.class.choice.is_none() {
+            return iter::once(&group.class).any(is_such);
         }
+        self.ways_of_group(group).iter().any(is_such)
     }
 
     /// What the planner is told of a job's alternatives. All wait as long as the one may that has least patience: it need not be

@@ -5,8 +5,8 @@
 //! against the price of a host of its own.
 //!
 //! A new host is chosen for the job, for what waits beside it, and for what may be expected to come: the one that is worth
-//! most for its cost. The job counts as what a host of its own would cost, so that a larger host is taken only where the
-//! rest makes it worth while. Hosts that are larger than all that waits could fill are left to what is bought next: where many
+//! most for its cost. The job counts as the mean of what a host of its own would cost and of what it costs among its like: as the
+//! first alone a larger host would seldom be worth while, as the second too often. Hosts that are larger than all that waits could fill are left to what is bought next: where many
 //! jobs come, several wait at once.
 
 use crate::amount::{Amount, score_of, whole_of};
@@ -17,7 +17,7 @@ use crate::headroom::Left;
 use crate::online::queue::Queue;
 use crate::online::room::{Room, Rooms};
 use crate::online::stream::Expected;
-use crate::online::tail::{longest_of, outlasting};
+use crate::online::tail::{lost_to_tail, outlasting};
 use crate::online::worth::{Worth, largest_part, sum_of_parts};
 use crate::prune::Offer;
 
@@ -26,10 +26,6 @@ const SHARED_PART: f64 = 0.5;
 
 /// Of a host's later life, what comes fills so much.
 const FILLED_PART: f64 = 0.85;
-
-/// Of the time by which the last job on a host outlasts the mean one, so much is taken for lost: most of the room that falls
-/// free is taken by what comes. Chosen on the shipped traces, of 0 to 0.2.
-const TAIL_PART: f64 = 0.07;
 
 /// How many times its boot a host of its own is taken to cost a job: it is paid for, and it is waited for.
 const BOOT_COSTS: f64 = 2.0;
@@ -318,7 +314,7 @@ impl<'a> Hasty<'a> {
                 continue;
             }
             let mut free = offer.capacity.less(&shape.need, 1);
-            let (mut worth, mut n_jobs) = (asked.worth.alone * life, 1.0);
+            let (mut worth, mut n_jobs) = (asked.worth.of_first() * life, 1.0);
             let is_allowed = |c: &&Company| c.classes.has(offer.class) && c.need.fits(&free);
             let density = |c: &Company| c.worth / sum_of_parts(&c.need, &offer.capacity).max(1e-9);
             let mut by_density: Vec<(f64, &Company)> =
@@ -339,7 +335,7 @@ impl<'a> Hasty<'a> {
                 n_jobs += count;
                 worth += count * other.worth * secs;
             }
-            let paid = life + TAIL_PART * (longest_of(n_jobs) - 1.0) * asked.secs;
+            let paid = life + lost_to_tail(n_jobs) * asked.secs;
             let lost = 1.0 + world.loss(offer, self.queue.world.secs(asked.shape, asked.rank));
             let score = worth / (score_of(offer.price).max(1.0) * paid * lost);
             if best.is_none_or(|(most, _)| most + 1e-12 < score) {

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use spillway_core::plan::{DemandKey, HostView, Report, WaitReason, Waiting};
+use spillway_core::plan::{DemandKey, Report, WaitReason, Waiting};
 use spillway_core::{HostTraits, PlanInput, PlanPolicy, Resources};
 
 use crate::variants::FirstWays;
@@ -150,14 +150,18 @@ impl Places {
 /// How many of what waits there is room for, on the hosts that are ready and on those that boot, if each takes what it holds
 /// most of.
 fn room_for(input: &PlanInput) -> (u128, u128) {
-    let n_on = |host: &HostView| {
-        let allowed = input.demands.iter().filter(|demand| demand.key.allows(host.traits()));
-        let n = allowed.map(|d| d.key.need.times_in(&host.free).min(d.count)).max();
-        u128::from(n.unwrap_or(0))
-    };
-    let on_all =
-        |is_ready: bool| input.hosts.iter().filter(|h| h.ready == is_ready).map(n_on).sum();
-    (on_all(true), on_all(false))
+    let (mut n_ready, mut n_booting) = (0, 0);
+    let mut known: BTreeMap<(HostTraits, Resources), u128> = BTreeMap::new();
+    for host in &input.hosts {
+        // Full hosts are alike, and there are many.
+        let n = *known.entry((host.traits(), host.free)).or_insert_with(|| {
+            let allowed = input.demands.iter().filter(|demand| demand.key.allows(host.traits()));
+            let n = allowed.map(|d| d.key.need.times_in(&host.free).min(d.count)).max();
+            u128::from(n.unwrap_or(0))
+        });
+        *(if host.ready { &mut n_ready } else { &mut n_booting }) += n;
+    }
+    (n_ready, n_booting)
 }
 
 /// How far ahead new hosts are planned for: half as long again as they boot, or as long as jobs take their places if that is

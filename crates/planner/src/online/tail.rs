@@ -6,6 +6,10 @@
 
 use crate::amount::Amount;
 
+/// Of the time by which the last job on a host outlasts the mean one, so much is taken for lost: most of the room that falls
+/// free is taken by what comes. Chosen on the shipped traces, of 0 to 0.2.
+const LOST_PART: f64 = 0.07;
+
 /// By how much a job outlasts a time that is so far off, in the mean: the integral of `exp(-t / secs)` from there on.
 pub(crate) fn outlasting(secs: f64, slack: f64) -> f64 {
     if secs <= 0.0 {
@@ -19,6 +23,11 @@ pub(crate) fn outlasting(secs: f64, slack: f64) -> f64 {
 pub(crate) fn longest_of(n: f64) -> f64 {
     const EULER: f64 = 0.577_215_664_9;
     if n <= 1.0 { 1.0 } else { n.ln() + EULER + 0.5 / n - 1.0 / (12.0 * n * n) }
+}
+
+/// For how long a host of `n` equal jobs is paid for nothing after the mean one of them, as a multiple of one of them.
+pub(crate) fn lost_to_tail(n: f64) -> f64 {
+    LOST_PART * (longest_of(n) - 1.0)
 }
 
 /// When the last of what a host runs is to be expected to end: not before the last of those that are left by then, each of
