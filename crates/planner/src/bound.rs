@@ -9,7 +9,7 @@
 
 use crate::amount::{DIMS, score_of, whole_of};
 use crate::demand::Shape;
-use crate::fluid::{Fluid, rooms};
+use crate::fluid::{self, Fluid, rooms};
 use crate::knapsack::Weights;
 use crate::limits::UNIT_PRICE_SHIFT;
 use crate::prune::Offer;
@@ -26,8 +26,22 @@ impl<'a> UnitPrices<'a> {
     ///
     /// What fits into an offering that one of `offers` dominates fits into that one.
     pub(crate) fn solve(shapes: &[Shape], counts: &[u64], offers: &'a [Offer]) -> Self {
+        Self::with_sharpness(fluid::PROVING, shapes, counts, offers)
+    }
+
+    /// The same, only so good as to guide.
+    pub(crate) fn guides(shapes: &[Shape], counts: &[u64], offers: &'a [Offer]) -> Self {
+        Self::with_sharpness(fluid::GUIDING, shapes, counts, offers)
+    }
+
+    fn with_sharpness(
+        sharpness_max: u32,
+        shapes: &[Shape],
+        counts: &[u64],
+        offers: &'a [Offer],
+    ) -> Self {
         let rooms = rooms(shapes, counts, offers);
-        let of_offers = Fluid::new(shapes, counts, offers, &rooms).solve();
+        let of_offers = Fluid::new(shapes, counts, offers, &rooms).solve(sharpness_max);
         let (mut units, mut weights) = (Vec::new(), Vec::new());
         for ((offer, room), shares) in offers.iter().zip(&rooms).zip(of_offers) {
             weights.push(softened(&shares, score_of(offer.price)));

@@ -11,8 +11,14 @@ use crate::cholesky::Symmetric;
 use crate::demand::Shape;
 use crate::prune::Offer;
 
-/// The smooth minimum of costs `c` is `(sum c^-s)^(-1/s)`; `s` is two to these powers, one after the other.
-const SHARPNESS: std::ops::RangeInclusive<u32> = 3..=13;
+/// The smooth minimum of costs `c` is `(sum c^-s)^(-1/s)`; `s` is two to powers from this one on, one after the other.
+const SHARPNESS_MIN: u32 = 3;
+
+/// How sharp the minimum has to be in the end for a bound: a ten-thousandth more is of no use to anybody.
+pub(crate) const PROVING: u32 = 13;
+
+/// The same for prices that guide.
+pub(crate) const GUIDING: u32 = 9;
 
 /// Newton's steps for each sharpness, at most.
 const STEPS_MAX: usize = 4;
@@ -126,11 +132,11 @@ impl Fluid {
         Self { unknowns, n_unknowns, jobs, shares: even }
     }
 
-    /// The best shares.
-    pub(crate) fn solve(mut self) -> Vec<Shares> {
+    /// The best shares, as far as a minimum of so much sharpness tells.
+    pub(crate) fn solve(mut self, sharpness_max: u32) -> Vec<Shares> {
         let mut best = (self.cost(), self.shares.clone());
         let mut view = View::new(self.n_unknowns);
-        for sharpness in SHARPNESS {
+        for sharpness in SHARPNESS_MIN..=sharpness_max {
             self.choose_near_places(sharpness);
             self.look(&self.shares, sharpness, &mut view);
             for _ in 0..STEPS_MAX {
@@ -404,7 +410,7 @@ mod tests {
     fn solved(shapes: &[Shape], offers: &[Offer]) -> f64 {
         let counts: Vec<u64> = shapes.iter().map(|shape| shape.count).collect();
         let rooms = rooms(shapes, &counts, offers);
-        let best = Fluid::new(shapes, &counts, offers, &rooms).solve();
+        let best = Fluid::new(shapes, &counts, offers, &rooms).solve(PROVING);
         Fluid { shares: best, ..Fluid::new(shapes, &counts, offers, &rooms) }.cost()
     }
 

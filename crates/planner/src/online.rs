@@ -7,6 +7,7 @@ mod answer;
 mod buy;
 mod hasty;
 mod keep;
+mod known;
 mod promise;
 mod queue;
 mod reserved;
@@ -28,6 +29,7 @@ use crate::headroom::Left;
 use crate::online::answer::Answer;
 use crate::online::hasty::Hasty;
 use crate::online::keep::Idle;
+use crate::online::known::Known;
 use crate::online::promise::Promises;
 use crate::online::queue::Queue;
 use crate::online::reserved::Reservations;
@@ -46,6 +48,7 @@ pub(crate) struct Memory {
     streams: Streams,
     promises: Promises,
     idle: Idle,
+    known: Known,
 }
 
 /// Decides what starts where now, what waits for which room, what is bought, and what goes back.
@@ -90,7 +93,7 @@ fn plan_all(input: &PlanInput, policy: &PlanPolicy, memory: &mut Memory, is_part
     let mut rooms = Rooms::new(input);
     let reservations = Reservations::of(input, &rooms);
     reservations.honour(&mut rooms, &queue, &mut backlog, true);
-    let prices = buy::prices(&queue, &shelf);
+    let prices = buy::prices(&queue, &shelf, &mut memory.known);
     let style = STYLES[0];
     rooms.fill_what_is_paid(&queue, &prices, style, &mut backlog, true);
     reservations.honour(&mut rooms, &queue, &mut backlog, false);

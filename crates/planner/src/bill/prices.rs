@@ -54,23 +54,19 @@ impl Prices {
     /// The prices, and the bound they prove by themselves: hosts that do `secs` of work of each shape, however long they live and
     /// whenever they do it, are billed no less. `all_offers` are cheapest first.
     pub(crate) fn of_area(shapes: &[Shape], all_offers: &[Offer], secs: &[u64]) -> Self {
-        let mut prices =
-            Self::of_resources(shapes, &undominated(&frontier(all_offers), shapes), secs);
+        let offers = undominated(&frontier(all_offers), shapes);
+        let units = UnitPrices::solve(shapes, secs, &offers);
+        let (worth, weights) = (units.worths(shapes), units.weights().to_vec());
+        let bound = units.bound(shapes, secs);
+        let mut prices = Self { bound, ..Self::guides(worth, offers, weights) };
         prices.generate(shapes, secs, BILL_PRICING_WORK);
         prices
     }
 
-    /// The same by the prices of resources alone, `offers` being those worth a look.
-    pub(crate) fn of_resources(shapes: &[Shape], offers: &[Offer], secs: &[u64]) -> Self {
-        let units = UnitPrices::solve(shapes, secs, offers);
-        Self {
-            worth: units.worths(shapes),
-            weights: units.weights().to_vec(),
-            columns: Vec::new(),
-            bound: units.bound(shapes, secs),
-            offers: offers.to_vec(),
-            proof: Proof::default(),
-        }
+    /// Prices that guide, and prove nothing.
+    pub(crate) fn guides(worth: Vec<f64>, offers: Vec<Offer>, weights: Vec<Weights>) -> Self {
+        let (columns, proof) = (Vec::new(), Proof::default());
+        Self { worth, offers, weights, columns, bound: 0, proof }
     }
 
     /// Column generation with seconds of work for jobs.

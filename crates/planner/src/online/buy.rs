@@ -14,6 +14,7 @@ use crate::bill::world::{Backlog, World};
 use crate::demand::Shape;
 use crate::headroom::Left;
 use crate::knapsack::Weights;
+use crate::online::known::Known;
 use crate::online::queue::Queue;
 use crate::online::room::Rooms;
 use crate::prune::{Offer, undominated};
@@ -38,11 +39,11 @@ const STEPS_MAX: u64 = 100_000_000;
 const IDLE_ROUNDS_MAX: usize = 200;
 
 /// What the work that waits is worth. What fits nothing that is sold now counts by its size.
-pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
+pub(crate) fn prices(queue: &Queue, shelf: &Shelf, known: &mut Known) -> Prices {
     let world = &queue.world;
     if queue.is_buyable.iter().all(|is_buyable| *is_buyable) {
         let offers = undominated(&shelf.frontier, &world.shapes);
-        let prices = Prices::of_resources(&world.shapes, &offers, &world.job_seconds());
+        let prices = known.prices(&world.shapes, offers, &world.job_seconds());
         return evened(world, prices);
     }
     let kept = |at: &usize| queue.is_buyable[*at];
@@ -51,7 +52,7 @@ pub(crate) fn prices(queue: &Queue, shelf: &Shelf) -> Prices {
     let all_secs = world.job_seconds();
     let secs: Vec<u64> = places.iter().map(|at| all_secs[*at]).collect();
     let offers = undominated(&shelf.frontier, &shapes);
-    let mut prices = Prices::of_resources(&shapes, &offers, &secs);
+    let mut prices = known.prices(&shapes, offers, &secs);
     let mut worth: Vec<f64> =
         world.shapes.iter().map(|s| crate::fill::size_score(&s.need)).collect();
     for (at, of_part) in places.iter().zip(&prices.worth) {
