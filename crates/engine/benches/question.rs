@@ -21,7 +21,7 @@ use spillway_core::task::CloudEvent;
 use spillway_engine::Engine;
 use world::{Layout, N_HOSTS, after, catalog, delivery, end_of, ledger};
 
-/// The one that the dispatcher has: what it frees and takes again is a tenth and more of what a plan costs.
+/// The one that the dispatcher has, see the `spillway` binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

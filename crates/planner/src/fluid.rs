@@ -14,10 +14,10 @@ use crate::prune::Offer;
 /// The smooth minimum of costs `c` is `(sum c^-s)^(-1/s)`; `s` is two to powers from this one on, one after the other.
 const SHARPNESS_MIN: u32 = 3;
 
-/// How sharp the minimum has to be in the end for a bound: a ten-thousandth more is of no use to anybody.
+/// How sharp the minimum is in the end where a bound is wanted: the tests hold it to two ten-thousandths of the best.
 pub(crate) const PROVING: u32 = 13;
 
-/// The same for prices that guide.
+/// The same for prices that guide: on the shipped traces hardly a decision is another one for what is left out.
 pub(crate) const GUIDING: u32 = 9;
 
 /// Newton's steps for each sharpness, at most.

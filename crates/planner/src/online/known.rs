@@ -1,6 +1,6 @@
 //! What resources are worth to work that was asked about before: the prices of a plan whose work is nearly that of another.
 //!
-//! Between two plans one job comes or ends, and all that waits needs nearly what it did. So work is rounded before it is
+//! Where little happens one job comes or ends between two plans, and all that waits needs nearly what it did. So work is rounded before it is
 //! priced, and the prices of the same rounded work are kept. They are guides, and say nothing that has to be proven: a
 //! price found for an eighth more of some shape guides as well. What is answered depends on the question alone, never on
 //! what is remembered.
@@ -55,7 +55,7 @@ impl Known {
     }
 }
 
-/// A number with so many binary digits at most that are not 0.
+/// The nearest number that has `DIGITS` binary digits and only zeros after them.
 const fn rounded(n: u64) -> u64 {
     let n_more = (u64::BITS - n.leading_zeros()).saturating_sub(DIGITS);
     if n_more == 0 {
