@@ -26,22 +26,33 @@ impl<'a> UnitPrices<'a> {
     ///
     /// What fits into an offering that one of `offers` dominates fits into that one.
     pub(crate) fn solve(shapes: &[Shape], counts: &[u64], offers: &'a [Offer]) -> Self {
-        Self::with_sharpness(fluid::PROVING, shapes, counts, offers)
+        Self::with_sharpness(fluid::PROVING, shapes, counts, counts, offers)
+    }
+
+    /// The same for jobs that come one after the other: best for `work` of `shapes`, of which a host holds at most `counts` at a time.
+    pub(crate) fn of_work(
+        shapes: &[Shape],
+        counts: &[u64],
+        work: &[u64],
+        offers: &'a [Offer],
+    ) -> Self {
+        Self::with_sharpness(fluid::PROVING, shapes, counts, work, offers)
     }
 
     /// The same, only so good as to guide.
     pub(crate) fn guides(shapes: &[Shape], counts: &[u64], offers: &'a [Offer]) -> Self {
-        Self::with_sharpness(fluid::GUIDING, shapes, counts, offers)
+        Self::with_sharpness(fluid::GUIDING, shapes, counts, counts, offers)
     }
 
     fn with_sharpness(
         sharpness_max: u32,
         shapes: &[Shape],
         counts: &[u64],
+        work: &[u64],
         offers: &'a [Offer],
     ) -> Self {
         let rooms = rooms(shapes, counts, offers);
-        let of_offers = Fluid::new(shapes, counts, offers, &rooms).solve(sharpness_max);
+        let of_offers = Fluid::new(shapes, work, offers, &rooms).solve(sharpness_max);
         let (mut units, mut weights) = (Vec::new(), Vec::new());
         for ((offer, room), shares) in offers.iter().zip(&rooms).zip(of_offers) {
             weights.push(softened(&shares, score_of(offer.price)));

@@ -28,22 +28,22 @@ pub(super) fn unit_prices(terms: &Terms) -> Option<Vec<HostPrices>> {
             at,
         });
     }
-    let mut counts: BTreeMap<(ClassSet, Amount), u64> = BTreeMap::new();
-    for jobs in &terms.jobs {
+    let mut demand: BTreeMap<(ClassSet, Amount), (u64, u64)> = BTreeMap::new();
+    for jobs in terms.jobs.iter().filter(|jobs| 0 < jobs.count) {
         let each = if terms.times.is_some() { jobs.secs } else { 1 };
-        let count = counts.entry((classes(jobs), amount(&jobs.need)?)).or_insert(0);
-        *count = count.saturating_add(jobs.count.saturating_mul(each));
+        let (count, work) = demand.entry((classes(jobs), amount(&jobs.need)?)).or_default();
+        *count = count.saturating_add(jobs.count);
+        *work = work.saturating_add(jobs.count.saturating_mul(each));
     }
-    counts.retain(|_, count| 0 < *count);
-    let shape = |((classes, need), count): (&(ClassSet, Amount), &u64)| Shape {
-        need: *need,
-        classes: *classes,
-        count: *count,
-        groups: Vec::new(),
-    };
-    let shapes: Vec<Shape> = counts.iter().map(shape).collect();
-    let counts: Vec<u64> = counts.into_values().collect();
-    let prices = UnitPrices::solve(&shapes, &counts, &offers).in_picos([1000, 1024, 1])?;
+    let (mut shapes, mut counts, mut work) = (Vec::new(), Vec::new(), Vec::new());
+    for ((classes, need), (count, of_shape)) in demand {
+        shapes.push(Shape { need, classes, count, groups: Vec::new() });
+        counts.push(count);
+        work.push(of_shape);
+    }
+    // Jobs that take no time are worth nothing, and hosts have room for them all the same: so the verifier counts.
+    let prices = UnitPrices::of_work(&shapes, &counts, &work, &offers);
+    let prices = prices.in_picos([1000, 1024, 1])?;
     let of_offer = |(offer, unit_prices): (&Offer, _)| HostPrices { offer: offer.at, unit_prices };
     let mut hosts: Vec<HostPrices> = offers.iter().zip(prices).map(of_offer).collect();
     hosts.sort_by_key(|host| host.offer);

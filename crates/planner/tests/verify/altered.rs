@@ -4,14 +4,14 @@ use std::error::Error;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use spillway_planner::bill::plan;
+use spillway_planner::bill::{TimeRules, TimedJobLine, TimedProblem, plan};
 use spillway_planner::certificate::certify_bill;
-use spillway_planner::problem::Problem;
+use spillway_planner::problem::{Offer, Problem};
 use spillway_planner::verify::{
     Certificate, GivenPlan, Terms, certificate, claimed_bound, claimed_cost, claimed_gap, feasible,
 };
 
-use crate::timed;
+use crate::timed::{self, jobs, offer};
 use crate::world::{certificates, planned, problems};
 
 /// Whether everything about a plan is as it says.
@@ -86,6 +86,37 @@ fn unseen(terms: &Terms, plan: &Value, may_move: impl Fn(&str) -> bool) -> Vec<S
     unseen
 }
 
+/// A bill of ours with its certificate, and what it is for.
+fn certified_bill(problem: &TimedProblem) -> (Terms, Value) {
+    let mut bill = plan(problem).unwrap();
+    let certificate = certify_bill(problem, &bill).unwrap();
+    bill.bound = certificate.bound;
+    let mut plan = serde_json::to_value(bill.to_solution()).unwrap();
+    plan["certificate"] = serde_json::to_value(certificate).unwrap();
+    (Terms::of_timed(problem).unwrap(), plan)
+}
+
+#[test]
+fn jobs_that_take_no_time_need_room_on_a_host_in_a_certificate_too() {
+    let on_demand = |offer: Offer| Offer { market: "on-demand".to_owned(), ..offer };
+    let problem = TimedProblem {
+        offers: vec![
+            Offer { gpus: 4, ..on_demand(offer("t1", 2.0, 65_536, 1e-6)) },
+            on_demand(offer("t0", 4.0, 1024, 1e-6)),
+        ],
+        jobs: vec![
+            TimedJobLine { gpus: 1, ..jobs(1, 0.0, 1, 1.0) },
+            jobs(1, 4.0, 1, 1.0),
+            jobs(1, 0.0, 1, 0.0),
+        ],
+        time: TimeRules { boot_s: 0.0, min_billed_s: 0.0, deadline_s: 150.0 },
+    };
+
+    let (terms, plan) = certified_bill(&problem);
+
+    judged(&terms, &plan).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -103,12 +134,7 @@ proptest! {
 
     #[test]
     fn a_bill_of_ours_is_accepted_and_refused_with_any_unit_altered(problem in timed::problems(6, 5, 8)) {
-        let mut bill = plan(&problem).unwrap();
-        let terms = Terms::of_timed(&problem).unwrap();
-        let certificate = certify_bill(&problem, &bill).unwrap();
-        bill.bound = certificate.bound;
-        let mut plan = serde_json::to_value(bill.to_solution()).unwrap();
-        plan["certificate"] = serde_json::to_value(certificate).unwrap();
+        let (terms, plan) = certified_bill(&problem);
 
         judged(&terms, &plan).map_err(|error| TestCaseError::fail(format!("{error}: {plan}")))?;
         // A job that starts a second later may do no harm: that is another plan, as good as this one.
