@@ -183,16 +183,26 @@ fn with_sdk(shell: &Shell, runner: Runner, filter: &str, otherwise: &[&str]) -> 
 }
 
 fn tests(shell: &Shell, runner: Runner, args: &[&str]) -> Command {
+    let is_ci = std::env::var_os("CI").is_some();
     let mut command = match runner {
         Runner::Nextest => {
-            let profile = if std::env::var_os("CI").is_some() { "ci" } else { "default" };
+            let profile = if is_ci { "ci" } else { "default" };
             shell.cargo(&["nextest", "run", "--profile", profile, "--no-tests", "warn"])
         }
         Runner::CargoTest => shell.cargo(&["test", "--no-fail-fast"]),
     };
+    if is_ci && std::env::var_os(PROPERTY_SEED).is_none() {
+        command.env(PROPERTY_SEED, CI_PROPERTY_SEED);
+    }
     command.args(args);
     command
 }
+
+/// What proptest draws its inputs from; where it is not set, from new ones each time.
+const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
+
+/// In CI a failure says something about the change: the same inputs are drawn each time. New ones are drawn wherever else tests run.
+const CI_PROPERTY_SEED: &str = "20261128";
 
 /// How many compilers may run at once while the SDK is built, so that memory is enough.
 pub(crate) fn sdk_jobs() -> usize {
