@@ -165,3 +165,40 @@ fn run_optimized(shell: &Shell, task: &str, args: &[std::ffi::OsString]) -> anyh
     shell.run(task, command)?;
     Ok(true)
 }
+
+#[cfg(all(test, feature = "bench"))]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The lines of a page that run this program, without what is said of them.
+    fn commands(page: &Path) -> Vec<String> {
+        let text = fs::read_to_string(page).unwrap();
+        let lines = text.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line));
+        let of_ours = lines.filter(|line| line.starts_with("cargo xtask "));
+        of_ours.map(|line| line.split('#').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_task_in_the_pages_is_one_that_there_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut n_seen = 0;
+        for folder in ["", "docs", "infra", "localstack", "crates/sim", "crates/planner"] {
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let page = entry.unwrap().path();
+                if page.extension().is_none_or(|of| of != "md") {
+                    continue;
+                }
+                for command in commands(&page) {
+                    let words = command.split_whitespace().skip(1);
+                    let parsed = Cli::try_parse_from(words);
+                    assert!(parsed.is_ok(), "{}: {command}: {parsed:?}", page.display());
+                    n_seen += 1;
+                }
+            }
+        }
+        assert!(10 < n_seen, "{n_seen}");
+    }
+}

@@ -17,7 +17,7 @@ fn home() -> Home {
     Home::new().with("s.toml", &bodies.concat()).with_ledger("l.db")
 }
 
-fn wait(home: &Home, tokens: &[&str], more: &[&str]) -> crate::rig::Ran {
+pub(crate) fn wait(home: &Home, tokens: &[&str], more: &[&str]) -> crate::rig::Ran {
     let ids: Vec<String> = tokens.iter().map(|token| id(token)).collect();
     let mut args = vec!["jobs", "wait", "--ledger", "l.db", "--timeout", "60s"];
     args.extend(more);
@@ -157,7 +157,7 @@ fn a_job_that_nobody_takes_is_waited_for_until_the_time_is_up() {
     assert_eq!(ran.code, Some(5), "{ran}");
 }
 
-fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();

@@ -14,12 +14,12 @@ use crate::rig::Home;
 /// A page is done by then: its longest wait is a simulated night.
 const PAGE_SECS: &str = "300";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// What is between fences, and what the opening one says.
-struct Block {
+pub(crate) struct Block {
     info: String,
     lines: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl Block {
     }
 
     /// The commands, those over several lines as one.
-    fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         let mut commands: Vec<String> = Vec::new();
         let mut goes_on = false;
         for line in &self.lines {
@@ -54,7 +54,7 @@ impl Block {
     }
 }
 
-fn blocks(page: &Path) -> Vec<Block> {
+pub(crate) fn blocks(page: &Path) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut is_inside = false;
     for line in fs::read_to_string(page).unwrap().lines() {
@@ -72,7 +72,7 @@ fn blocks(page: &Path) -> Vec<Block> {
 }
 
 /// All pages that people read, generated ones left out.
-fn pages() -> Vec<PathBuf> {
+pub(crate) fn pages() -> Vec<PathBuf> {
     let markdown = |folder: &str| {
         let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|of| of == "md")).collect::<Vec<_>>()
@@ -86,7 +86,7 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// The words of a command line, as a shell takes it apart; each program of it by itself.
-fn programs(command: &str) -> Vec<Vec<String>> {
+pub(crate) fn programs(command: &str) -> Vec<Vec<String>> {
     let mut programs = vec![Vec::new()];
     let (mut word, mut quote, mut is_word) = (String::new(), None, false);
     let mut chars = command.chars().peekable();

@@ -23,6 +23,7 @@ mod docs;
 mod events;
 mod help;
 mod ledger;
+mod looks;
 mod many;
 mod news;
 mod nodes;
