@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: documents that are made from the code. Committed ones are checked to be what the code makes.
+//! `cargo xtask docs`: documents that are made from the code. A test holds that the committed ones are what the code makes.
 
 use std::fs;
 use std::path::Path;
@@ -12,36 +12,31 @@ mod dashboards;
 mod iam;
 mod metrics;
 
-/// Writes the documents, or with `check` looks whether they are as they should be.
-pub(crate) fn run(shell: &Shell, check: bool) -> Result<bool> {
+/// Writes the documents.
+pub(crate) fn run(shell: &Shell) -> Result<bool> {
     let documents = committed(shell.root())?;
-    let mut is_good = true;
-    for (name, text) in &documents {
-        let path = shell.root().join(name);
-        let is_same = fs::read_to_string(&path).is_ok_and(|found| found == *text);
-        if is_same {
-            continue;
-        }
-        if check {
-            say(&format!("{name} is not what the code makes; run `cargo xtask docs`"));
-            is_good = false;
-        } else {
-            write(&path, text.as_bytes())?;
-            say(&format!("wrote {name}"));
-        }
+    for (name, text) in differing(shell.root(), &documents) {
+        write(&shell.root().join(name), text.as_bytes())?;
+        say(&format!("wrote {name}"));
     }
     for name in left_over(shell.root(), &documents)? {
-        if check {
-            say(&format!("{name} is made by nothing any more; run `cargo xtask docs`"));
-            is_good = false;
-        } else {
-            fs::remove_file(shell.root().join(&name))
-                .with_context(|| format!("cannot remove {name}"))?;
-            say(&format!("removed {name}"));
-        }
+        fs::remove_file(shell.root().join(&name))
+            .with_context(|| format!("cannot remove {name}"))?;
+        say(&format!("removed {name}"));
     }
     packaged(&shell.target().join("dist"))?;
-    Ok(is_good)
+    Ok(true)
+}
+
+/// Those that are not on disk as the code makes them.
+fn differing<'d>(
+    root: &Path,
+    documents: &'d [(String, String)],
+) -> impl Iterator<Item = &'d (String, String)> {
+    let is_same = |name: &str, text: &str| {
+        fs::read_to_string(root.join(name)).is_ok_and(|found| found == text)
+    };
+    documents.iter().filter(move |(name, text)| !is_same(name, text))
 }
 
 /// Documents in the repository, by their path below its root.
@@ -104,4 +99,47 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_documents_are_what_the_code_makes() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let documents = committed(root).unwrap();
+
+        let stale: Vec<&String> = differing(root, &documents).map(|(name, _)| name).collect();
+        let left_over = left_over(root, &documents).unwrap();
+
+        assert!(stale.is_empty(), "run `cargo xtask docs`: {stale:?}");
+        assert!(left_over.is_empty(), "made by nothing any more: {left_over:?}");
+    }
+
+    #[test]
+    fn a_policy_that_is_no_longer_made_and_one_that_was_changed_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let name = |name: &str| format!("{POLICIES}/{name}.json");
+        let made = [(name("a"), "{}".to_owned()), (name("b"), "{}".to_owned())];
+        for (name, text) in [(name("a"), "{}"), (name("b"), "{ }"), (name("c"), "{}")] {
+            write(&root.path().join(name), text.as_bytes()).unwrap();
+        }
+
+        let stale: Vec<&String> = differing(root.path(), &made).map(|(name, _)| name).collect();
+
+        assert_eq!(stale, [&name("b")]);
+        assert_eq!(left_over(root.path(), &made).unwrap(), [name("c")]);
+    }
+
+    #[test]
+    fn packages_get_a_page_for_each_verb_and_completions_for_each_shell() {
+        let folder = tempfile::tempdir().unwrap();
+
+        packaged(folder.path()).unwrap();
+
+        let names = |of: &str| fs::read_dir(folder.path().join(of)).unwrap().count();
+        assert!(folder.path().join("man/spillway-serve.1").is_file());
+        assert_eq!(names("completions"), clap_complete::Shell::value_variants().len());
+    }
 }

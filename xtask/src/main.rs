@@ -46,7 +46,7 @@ enum Task {
         #[arg(long, value_enum)]
         only: Option<Stage>,
     },
-    /// What CI runs: format, lints, documents, then every test
+    /// What CI runs: format, lints, then every test
     Ci,
     /// Start LocalStack with Spillway's plugin and agent on 127.0.0.1:4566, until Ctrl-C
     Localstack {
@@ -99,11 +99,7 @@ enum Task {
         args: Vec<std::ffi::OsString>,
     },
     /// Write the generated documents in `docs/`, and man pages and completions in `target/dist/`
-    Docs {
-        /// Write nothing; fail if a committed document differs
-        #[arg(long)]
-        check: bool,
-    },
+    Docs,
 }
 
 fn main() -> ExitCode {
@@ -141,19 +137,19 @@ fn run(task: &Task) -> anyhow::Result<bool> {
         Task::Soak(wanted) => soak::run(wanted),
         #[cfg(not(feature = "bench"))]
         Task::Soak { args } => run_optimized(&shell, "soak", args),
-        Task::Docs { check } => write_docs(&shell, *check),
+        Task::Docs => write_docs(&shell),
     }
 }
 
 #[cfg(feature = "docs")]
-fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
-    docs::run(shell, check)
+fn write_docs(shell: &Shell) -> anyhow::Result<bool> {
+    docs::run(shell)
 }
 
 /// Runs this program again, built with the command line in it.
 #[cfg(not(feature = "docs"))]
-fn write_docs(shell: &Shell, check: bool) -> anyhow::Result<bool> {
-    shell.run("docs", ci::docs_command(shell, check))?;
+fn write_docs(shell: &Shell) -> anyhow::Result<bool> {
+    shell.run("docs", ci::docs_command(shell))?;
     Ok(true)
 }
 
