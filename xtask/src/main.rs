@@ -170,8 +170,7 @@ mod tests {
     use super::*;
 
     /// The lines of a page that run this program, without what is said of them.
-    fn commands(page: &Path) -> Vec<String> {
-        let text = fs::read_to_string(page).unwrap();
+    fn commands(text: &str) -> Vec<String> {
         let lines = text.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line));
         let of_ours = lines.filter(|line| line.starts_with("cargo xtask "));
         of_ours.map(|line| line.split('#').next().unwrap_or_default().to_owned()).collect()
@@ -187,7 +186,7 @@ mod tests {
                 if page.extension().is_none_or(|of| of != "md") {
                     continue;
                 }
-                for command in commands(&page) {
+                for command in commands(&fs::read_to_string(&page).unwrap()) {
                     let words = command.split_whitespace().skip(1);
                     let parsed = Cli::try_parse_from(words);
                     assert!(parsed.is_ok(), "{}: {command}: {parsed:?}", page.display());

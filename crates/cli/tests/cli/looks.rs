@@ -12,7 +12,7 @@ use crate::docs::{blocks, pages, programs, root};
 use crate::rig::{Home, message};
 
 /// In real time; a hundred and twenty times that in the world's.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a dispatcher answers, without the head.
 fn body(address: SocketAddr, path: &str) -> String {
