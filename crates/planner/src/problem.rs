@@ -7,6 +7,8 @@
 //! file's own unit ([`Problem::to_exact_input`]): rounded to the other, jobs that fill a host to the thousandth would not
 //! fit.
 
+mod launched;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

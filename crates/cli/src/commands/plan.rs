@@ -12,9 +12,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use spillway_core::Planned;
 use spillway_core::plan::{Effort, WaitReason, Waiting};
 use spillway_planner::explain::{self, Explanation};
+use spillway_planner::problem::Problem;
 use spillway_planner::verify::Certificate;
 
 use crate::config::values::{Cap, Price, Span};
@@ -36,6 +38,9 @@ With --problem the plan is for a problem in a file, from nothing, and is printed
 durations and a deadline, and the plan says what starts when, for the least bill. Such a plan carries a certificate of \
 its lower bound, which `spillway plan verify` re-derives.
 
+--save-problem writes the jobs that new machines would be bought for, and every offering that could be, as such a file: with it, \
+and without the ledger, anybody can prove the bound.
+
 --explain, --limits, --frontier and --deadline say why the plan is as it is and what would be cheaper; docs/plan.md \
 reads an example line by line.
 
@@ -50,7 +55,8 @@ Examples:
   spillway plan --approve-over '$50/h'
   spillway plan --problem problem.json > plan.json
   spillway plan --problem timed.json --bill > plan.json
-  spillway plan verify plan.json --problem problem.json";
+  spillway plan verify plan.json --problem problem.json
+  spillway plan --save-problem now.json && spillway plan --problem now.json > proof.json";
 
 /// Flags of `plan`.
 #[derive(Debug, Args)]
@@ -80,6 +86,9 @@ pub struct PlanArgs {
     /// Write the certificate of the problem's bound to a file instead of into the plan
     #[arg(long, value_name = "FILE", requires = "problem")]
     pub certificate: Option<PathBuf>,
+    /// Write what would be bought for, and all that could be, as a problem: to plan it from nothing with a certified bound
+    #[arg(long, value_name = "FILE", conflicts_with = "problem")]
+    pub save_problem: Option<PathBuf>,
 }
 
 /// What to say beside the plan.
@@ -175,6 +184,10 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
     let started = Instant::now();
     let planned = question.plan();
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+    if let Some(file) = &args.save_problem {
+        let problem = Problem::of_launches(&question.input, &question.policy, &planned);
+        write_json(file, &problem, "the problem")?;
+    }
     let n_jobs = asked::n_jobs(&question.input);
     let mut view = PlanView::new(&planned, n_jobs, asked.prices, elapsed_ms);
     view.burst = asked.burst;
@@ -194,7 +207,11 @@ async fn plan_live(args: &PlanArgs, context: &Context) -> Result<ExitStatus> {
 /// Keeps the certificate in the plan, or writes it to a file of its own.
 fn keep_or_write(certificate: Certificate, apart: Option<&Path>) -> Result<Option<Certificate>> {
     let Some(file) = apart else { return Ok(Some(certificate)) };
-    let text = serde_json::to_string(&certificate).context("cannot write the certificate")?;
-    files::write(file, &(text + "\n"))?;
+    write_json(file, &certificate, "the certificate")?;
     Ok(None)
+}
+
+fn write_json(file: &Path, value: &impl Serialize, what: &str) -> Result<()> {
+    let text = serde_json::to_string(value).with_context(|| format!("cannot write {what}"))?;
+    Ok(files::write(file, &(text + "\n"))?)
 }

@@ -166,6 +166,35 @@ fn every_limit_is_told_with_what_more_of_it_buys() {
 }
 
 #[test]
+fn the_bound_of_a_live_plan_can_be_proven_from_a_file() {
+    let home = limited();
+
+    let live = plan_json(&home, &["--save-problem", "now.json"]);
+    let from_nothing = home.run(&["plan", "--problem", "now.json", "--format", "json"]);
+    let home = home.with("proof.json", &from_nothing.stdout);
+    let verified = home.run(&["plan", "verify", "proof.json", "--problem", "now.json"]);
+
+    let dollars = |json: &serde_json::Value, key: &str| json[key].as_f64().unwrap();
+    let proof = from_nothing.json();
+    let proven = dollars(&proof, "lower_bound_usd_per_hour");
+    assert!(0.0 < proven && proven <= dollars(&live, "cost_usd_per_hour"), "{live}\n{proof}");
+    assert!(dollars(&live, "lower_bound_usd_per_hour") <= proven, "{live}\n{proof}");
+    assert_eq!(verified.code, Some(0), "{verified}");
+    let text = std::fs::read_to_string(home.file("now.json")).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let sum = |lines: &serde_json::Value| -> u64 {
+        lines.as_array().unwrap().iter().map(|line| line["count"].as_u64().unwrap()).sum()
+    };
+    let bought = live["launches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|launch| launch["count"].as_u64().unwrap() * sum(&launch["jobs_per_instance"]));
+    assert_eq!(sum(&saved["jobs"]), bought.sum::<u64>(), "{live}");
+    assert!((1..8).contains(&sum(&saved["jobs"])), "a limit leaves some out: {saved}");
+}
+
+#[test]
 fn every_offering_is_explained_once() {
     let home = limited();
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use spillway_core::plan::{Demand, DemandKey};
-use spillway_core::{Catalog, Market, MicroUsdPerHour, Offering, PlanInput, Resources};
-use spillway_planner::plan;
+use spillway_core::{Catalog, Market, MicroUsdPerHour, Offering, PlanInput, PlanPolicy, Resources};
+use spillway_planner::certificate::certify;
+use spillway_planner::problem::Problem;
+use spillway_planner::verify::{self, Terms};
+use spillway_planner::{plan, plan_and_prices};
 
-use crate::world::{demands, job, offering, offerings, policy, question};
+use crate::world::{demands, job, offering, offerings, policies, policy, question, questions};
 
 /// Jobs one by one; a brute force takes no more than this.
 const JOBS_MAX: usize = 7;
@@ -85,6 +88,28 @@ proptest! {
 
         prop_assert!(planned.report.bound.get() <= optimum, "{} {optimum}", planned.report.bound);
         prop_assert_eq!(optimum, planned.plan.price().get());
+    }
+
+    #[test]
+    fn what_launches_hold_as_a_problem_has_a_certified_bound_that_they_do_not_cost_less_than(
+        input in questions(),
+        policy in policies(),
+    ) {
+        let planned = plan(&input, &policy);
+
+        let problem = Problem::of_launches(&input, &policy, &planned);
+        let (again, prices) =
+            plan_and_prices(&problem.to_exact_input().unwrap(), &PlanPolicy::default());
+        let certified = certify(&problem, &prices).unwrap();
+
+        let proven = verify::certificate(&Terms::of(&problem).unwrap(), &certified);
+        prop_assert_eq!(proven.map(|proven| proven.bound), Ok(certified.bound));
+        prop_assert!(certified.bound <= planned.plan.price().get(), "{}", certified.bound);
+        prop_assert_eq!(again.report.waiting, vec![], "all of them fit");
+        let held = planned.plan.launches.iter().map(|launch| {
+            launch.count * launch.contents.iter().map(|(_, each)| each).sum::<u32>()
+        });
+        prop_assert_eq!(held.sum::<u32>(), problem.jobs.iter().map(|line| line.count).sum::<u32>());
     }
 
     #[test]
