@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::rig::{Home, id, message};
+use crate::rig::{Dispatcher, Home, id, message};
 
 /// A job that succeeds, one that exits 3, and one that fits no machine.
 fn home() -> Home {
@@ -165,14 +165,19 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-#[test]
-fn probes_and_scrapers_are_answered_where_it_is_configured() {
-    let home = home();
+/// A dispatcher over the world in `s.toml`, and where it answers.
+pub(crate) fn answering(home: &Home) -> (Dispatcher, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
     let variable = ("SPILLWAY_METRICS_ADDRESS", address.to_string());
-    let _dispatcher = home.serve_with("s.toml", "l.db", &[(variable.0, &variable.1)]);
+    (home.serve_with("s.toml", "l.db", &[(variable.0, &variable.1)]), address)
+}
+
+#[test]
+fn probes_and_scrapers_are_answered_where_it_is_configured() {
+    let home = home();
+    let (_dispatcher, address) = answering(&home);
     wait(&home, &["good"], &[]);
 
     let (live, metrics) = (get(address, "/healthz"), get(address, "/metrics"));

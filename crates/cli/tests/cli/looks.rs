@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::dispatcher::{get, wait};
+use crate::dispatcher::{answering, get, wait};
 use crate::docs::{blocks, pages, programs, root};
 use crate::rig::{Home, message};
 
@@ -38,11 +38,7 @@ fn what_the_pages_ask_a_dispatcher_over_http_has_an_answer() {
     // A host is bought, works, idles and is given back: what a dispatcher counts of it has been.
     let job = format!("[[workload.messages]]\nbody = '{}'\n", message("a", 512, "sleep 30"));
     let home = Home::new().with("s.toml", &job).with_ledger("l.db");
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let variable = ("SPILLWAY_METRICS_ADDRESS", address.to_string());
-    let _dispatcher = home.serve_with("s.toml", "l.db", &[(variable.0, &variable.1)]);
+    let (_dispatcher, address) = answering(&home);
     wait(&home, &["a"], &[]);
     let mut asked = Vec::new();
     for command in commands() {
