@@ -39,7 +39,7 @@ durations and a deadline, and the plan says what starts when, for the least bill
 its lower bound, which `spillway plan verify` re-derives.
 
 --save-problem writes the jobs that new machines would be bought for, and every offering that could be, as such a file: with it, \
-and without the ledger, anybody can prove the bound.
+and without the ledger, anybody can prove a bound.
 
 --explain, --limits, --frontier and --deadline say why the plan is as it is and what would be cheaper; docs/plan.md \
 reads an example line by line.
